@@ -1,0 +1,60 @@
+"""What a client tells those who listen: one event an attempt, a wait, a drift, a call.
+
+A hook is any callable that takes one event. It is called on the event loop, so it must not block; what it raises is logged and
+swallowed, because a broken metric must not break a message. Events name the route's template, never a path.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+__all__ = ["AttemptEnded", "CallEnded", "Drifted", "Hook", "HookEvent", "Waiting"]
+
+
+class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
+    """One request ended: with an answer, or without one."""
+
+    endpoint: str
+    attempt: int
+    """1 for the first."""
+    status: int | None
+    """None when no answer came."""
+    elapsed: float
+    """Seconds from the permit to the end of the answer."""
+    failure: str | None = None
+    """What broke, when no answer came."""
+
+
+class Waiting(msgspec.Struct, frozen=True, tag=True):
+    """The call waits before its next attempt."""
+
+    endpoint: str
+    attempt: int
+    """The attempt that ended before this wait."""
+    seconds: float
+    reason: Literal["rate_limited", "not_ready", "failed"]
+
+
+class Drifted(msgspec.Struct, frozen=True, tag=True):
+    """An answer was readable only leniently: the API has changed, or differs from its documentation."""
+
+    endpoint: str
+    type: str
+    detail: str
+    """Where and how, without the value."""
+
+
+class CallEnded(msgspec.Struct, frozen=True, tag=True):
+    """The whole call ended."""
+
+    endpoint: str
+    attempts: int
+    elapsed: float
+    """Seconds from the start of the call, queueing included."""
+    error: str | None
+    """The error's class name; None on success."""
+
+
+HookEvent = AttemptEnded | Waiting | Drifted | CallEnded
+Hook = Callable[[HookEvent], None]

@@ -1,0 +1,105 @@
+"""The seam between the pipeline and whatever keeps it under the organisation's limits.
+
+One call, in order:
+
+1. ``turn = await limiter.turn(route, lane=…, timeout=…)`` waits in the route's line until this call stands at its head *and* its
+   permit is due soon (within `LEAD` seconds), so that a call holds a connection only when it is about to use it;
+2. the pipeline takes a connection;
+3. ``await turn.permit()`` returns at the instant the request may go. Nothing queues between the permit and the wire;
+4. ``limiter.observe(turn, feedback)`` tells what became of it. Every granted permit is observed exactly once;
+5. ``turn.abandon()`` gives up a turn that was never granted (or is a no-op after a grant); it never stalls the line.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from .._rate_limit import RateLimit
+
+Lane = Literal["interactive", "bulk"]
+
+LEAD: Final = 0.05
+"""Seconds before a permit is due at which its turn may be announced."""
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """What one attempt taught about its route."""
+
+    status: int | None
+    """The HTTP status; None when no answer came (not sent, timed out, torn)."""
+    rate_limit: RateLimit | None = None
+    retry_after: float | None = None
+    """Seconds, from the Retry-After header (either form)."""
+    round_trip: float | None = None
+    """Seconds between the permit and the end of the answer's head; None when no answer came."""
+    sent: bool = True
+    """False when the request provably never left this machine."""
+
+
+class RouteStatistics(msgspec.Struct, frozen=True):
+    """A snapshot of one route."""
+
+    route: str
+    limit: float
+    """Requests per second in force (this process's share of it)."""
+    waiting: int
+    """Calls in line now, both lanes."""
+    granted: int
+    """Permits given so far."""
+    refused: int
+    """429 answers so far."""
+    margin: float
+    """Seconds by which the window of one second is widened."""
+    paused: float
+    """Seconds that a pause still lasts; 0 when the route is open."""
+    pauses: int
+    """Pauses so far."""
+    wait_p50: float
+    """Median wait for a permit, seconds, over the last waits."""
+    wait_p99: float
+
+
+class Turn(Protocol):
+    """A place at the head of a route's line."""
+
+    @property
+    def route(self) -> str: ...
+
+    async def permit(self, *, patience: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now.
+
+        With *patience*, return False as soon as it is clear that the permit is further away than that many seconds (the route was
+        paused meanwhile): the place at the head is kept, and the caller gives its connection back and awaits `soon()`.
+        """
+        ...
+
+    async def soon(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds again. The turn's timeout applies."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave the line. Safe at any time, any number of times; after a grant it does nothing."""
+        ...
+
+
+@runtime_checkable
+class RateLimiter(Protocol):
+    """Decides when a request may go. Implementations: `LocalRateLimiter`, `RedisRateLimiter`."""
+
+    async def turn(self, route: str, *, lane: Lane = "interactive", timeout: float | None = None) -> Turn:
+        """Wait for the head of the *route*'s line.
+
+        *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes. A wait that cannot end in time
+        fails at once with `DeadlineExceededError` whose `.needed` is the number of seconds it would have taken. A route that
+        the limiter does not know gets the default for unlisted routes.
+        """
+        ...
+
+    def observe(self, turn: Turn, feedback: Feedback) -> None:
+        """Learn from what became of a granted turn."""
+        ...
+
+    def statistics(self) -> Mapping[str, RouteStatistics]:
+        """A snapshot per route that has been used."""
+        ...
