@@ -87,8 +87,13 @@ class Turn(Protocol):
 class RateLimiter(Protocol):
     """Decides when a request may go. Implementations: `LocalRateLimiter`, `RedisRateLimiter`."""
 
-    async def turn(self, route: str, *, lane: Lane = "interactive", timeout: float | None = None) -> Turn:
+    async def turn(
+        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+    ) -> Turn:
         """Wait for the head of the *route*'s line.
+
+        *again*: this call has had a permit before and was refused or failed. It goes ahead of those in its lane that have had none (among
+        its like first come, first served): at the back of a long line it would outlive its deadline.
 
         *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes. A wait that cannot end in time
         fails at once with `DeadlineExceededError` whose `.needed` is the number of seconds it would have taken. A route that
