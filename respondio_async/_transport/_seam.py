@@ -5,7 +5,7 @@ permit, then ``answer = await connection.send(request, timeout=…)``, and in ev
 Nothing queues inside `send`.
 """
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -67,8 +67,11 @@ class SendError(Exception):
 class Connection(Protocol):
     """A connection lent to one call."""
 
-    async def send(self, request: Request, *, timeout: float | None) -> Answer:
-        """Send and read the whole answer within *timeout* seconds (None: the transport's own timeouts only).
+    async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
+        """Send and read the whole answer within *timeout* seconds; None: unbounded, but for *phases*.
+
+        *phases* is an `httpx.Timeout` or `httpx2.Timeout` (connect, read, write, pool) that a user gave in place of a number; it
+        bounds each phase, *timeout* the whole. None: *timeout* bounds everything.
 
         Raises `SendError`. Cancelling it is prompt and never harms another call: the connection is thrown away.
         """
