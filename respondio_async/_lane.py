@@ -1,12 +1,23 @@
-"""What a piece of running work tells the calls that it makes, without passing it through every argument list."""
+"""What surrounds a call: set by `bulk`, read by the pipeline, carried by the context of the task.
+
+`bulk` cannot hand these to the calls that a user's function makes, so they travel as context variables.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from typing import Final, Literal
 
-from .limits._protocol import Lane
+__all__ = ["current_lane", "on_unsafe_send", "on_unsent"]
 
-current_lane: ContextVar[Lane] = ContextVar("respondio_lane", default="interactive")
-"""The limiter's lane of calls whose client names none; a bulk run's workers set "bulk"."""
+current_lane: Final[ContextVar[Literal["interactive", "bulk"]]] = ContextVar("respondio_lane", default="interactive")
+"""The limiter lane of a call that names none itself."""
 
-before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("respondio_before_unsafe_send", default=None)
-"""Awaited just before each request that must not be repeated by itself (message, comment, create, merge): a journal notes the intent."""
+on_unsafe_send: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("respondio_unsafe", default=None)
+"""Awaited before each attempt of a call that must not be repeated (replay class "unsent").
+
+The place matters: after the call has come to the head of its route's line (`limiter.turn`), before its permit. Earlier, and every call that
+merely stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the call, unsent.
+"""
+
+on_unsent: Final[ContextVar[Callable[[], None] | None]] = ContextVar("respondio_unsent", default=None)
+"""Called when such an attempt provably had no effect: it never left, or was refused (any 4xx). Once an attempt, after `on_unsafe_send`."""
