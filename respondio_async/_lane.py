@@ -15,9 +15,13 @@ current_lane: Final[ContextVar[Literal["interactive", "bulk"]]] = ContextVar("re
 on_unsafe_send: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("respondio_unsafe", default=None)
 """Awaited before each attempt of a call that must not be repeated (replay class "unsent").
 
-The place matters: after the call has come to the head of its route's line (`limiter.turn`), before its permit. Earlier, and every call that
-merely stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the call, unsent.
+The place matters: after the call has come to the head of its route's line (`limiter.turn`), before its permit. Earlier, and
+every call that merely stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the
+call, unsent.
 """
 
 on_unsent: Final[ContextVar[Callable[[], None] | None]] = ContextVar("respondio_unsent", default=None)
-"""Called when such an attempt provably had no effect: it never left, or was refused (any 4xx). Once an attempt, after `on_unsafe_send`."""
+"""Called when such an attempt provably had no effect: it never left, or was refused (any 4xx).
+
+At most once an attempt, after `on_unsafe_send`.
+"""
