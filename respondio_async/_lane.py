@@ -1,27 +1,25 @@
-"""What surrounds a call: set by `bulk`, read by the pipeline, carried by the context of the task.
-
-`bulk` cannot hand these to the calls that a user's function makes, so they travel as context variables.
-"""
+"""What a piece of running work tells the calls that it makes, without passing it through every argument list."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Final, Literal
 
-__all__ = ["current_lane", "on_unsafe_send", "on_unsent"]
+from .limits._protocol import Lane
 
-current_lane: Final[ContextVar[Literal["interactive", "bulk"]]] = ContextVar("respondio_lane", default="interactive")
-"""The limiter lane of a call that names none itself."""
+current_lane: ContextVar[Lane] = ContextVar("respondio_lane", default="interactive")
+"""The limiter's lane of calls whose client names none; a bulk run's workers set "bulk"."""
 
-on_unsafe_send: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("respondio_unsafe", default=None)
-"""Awaited before each attempt of a call that must not be repeated (replay class "unsent").
+before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar(
+    "respondio_before_unsafe_send", default=None
+)
+"""Awaited just before each request that must not be repeated by itself (message, comment, create, merge), so that
+a journal notes the intent.
 
-The place matters: after the call has come to the head of its route's line (`limiter.turn`), before its permit. Earlier, and
-every call that merely stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the
-call, unsent.
+That is at the head of the route's line, before the permit: earlier, and every call that merely stands in line would
+count as perhaps sent; later, and the permit would age. What it raises ends the call, unsent.
 """
 
-on_unsent: Final[ContextVar[Callable[[], None] | None]] = ContextVar("respondio_unsent", default=None)
-"""Called when such an attempt provably had no effect: it never left, or was refused (any 4xx).
+after_unsent: ContextVar[Callable[[], None] | None] = ContextVar("respondio_after_unsent", default=None)
+"""Called when such a request provably had no effect: it got no permit, never left, or was refused (any 4xx).
 
-At most once an attempt, after `on_unsafe_send`.
+At most once for each `before_unsafe_send`. Without it an outcome merely counts as unknown more often than it need be.
 """
