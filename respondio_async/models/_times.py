@@ -1,0 +1,51 @@
+"""Numbers and texts of the wire as aware datetimes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["moment", "moment_of_id"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MICROSECOND: Final = int((datetime.max.replace(tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1))
+
+# A number up to each bound counts in units of so many to the second: 1e11 s is the year 5138, 1e11 ms is 1973.
+_UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
+
+
+def moment(value: float | str | None) -> datetime | None:
+    """Read a time whose unit goes by its magnitude (s, ms, µs, ns), or an ISO 8601 text; None when it is neither.
+
+    The vendor documents seconds for `created_at` and status timestamps, and no unit for the times of conversations.
+    """
+    if isinstance(value, str):
+        return _moment_of_text(value)
+    if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
+        return None
+    for bound, per_second in _UNITS:
+        if abs(value) < bound:
+            whole, part = divmod(value, per_second)
+            return _at(int(whole) * 1_000_000 + int(part * 1_000_000 // per_second))
+    return None
+
+
+def moment_of_id(message_id: int) -> datetime | None:
+    """Read the microseconds since 1970 that a message id is; None for the small ids of samples and for impossible ones."""
+    return _at(message_id) if message_id >= 10**15 else None
+
+
+def _moment_of_text(text: str) -> datetime | None:
+    try:
+        return moment(float(text))
+    except ValueError:
+        pass
+    try:
+        read = datetime.fromisoformat(text)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+    except ValueError:
+        return None
+
+
+def _at(microseconds: int) -> datetime | None:
+    if not -62_135_596_800_000_000 <= microseconds <= _LAST_MICROSECOND:  # the year 1 to the year 9999
+        return None
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,115 @@
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+"""The workspace: its users, custom fields, closing notes and tags.
+
+Source: the vendor's API reference, "Space".
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+
+from ._base import Model
+from ._json import parsed
+from ._times import moment
+
+__all__ = ["ClosingNote", "CustomField", "CustomFieldType", "Restriction", "Tag", "Team", "User", "UserRole"]
+
+UserRole = Literal["agent", "manager", "owner"] | str
+"""Open enum."""
+
+Restriction = (
+    Literal[
+        "restrict_data_export", "restrict_contact_deletion", "restrict_space_setting", "show_team_contacts",
+        "show_only_mine", "restrict_space_integration", "restrict_shortcuts",
+    ]
+    | str
+)  # fmt: skip
+"""Open enum: what a user is not allowed to do or see."""
+
+CustomFieldType = Literal["text", "list", "checkbox", "email", "number", "url", "date", "time"] | str
+"""Open enum."""
+
+if TYPE_CHECKING:
+    _Choices = list[str] | None
+else:
+    _Choices = Any  # on the wire also {"listValues": [...]}; `__post_init__` makes it a list
+
+
+class Team(Model, frozen=True):
+    """A team of users."""
+
+    id: int | None = None
+    name: str | None = None
+
+
+class User(Model, frozen=True):
+    """A user of the workspace."""
+
+    id: int
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    role: UserRole | None = None
+    team: Team | None = None
+    restrictions: list[Restriction] = msgspec.field(default_factory=list[Restriction])
+
+
+class CustomField(Model, frozen=True):
+    """A custom field that contacts of the workspace can have."""
+
+    id: int
+    name: str = ""
+    data_type: CustomFieldType | None = None
+    allowed_values: _Choices = None
+    """The choices of a list field; None for every other type."""
+    description: str | None = None
+    title: str | None = None
+    slug: str | None = None
+    created_at: int | None = msgspec.field(name="created_at", default=None)
+    """Unix seconds; `created` is the same as a datetime."""
+
+    def __post_init__(self) -> None:
+        if self.allowed_values is not None:
+            msgspec.structs.force_setattr(self, "allowed_values", _as_choices(self.allowed_values))
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created, in UTC."""
+        return moment(self.created_at)
+
+
+class ClosingNote(Model, frozen=True):
+    """A category that a conversation can be closed with."""
+
+    category: str
+    description: str | None = None
+    content: str | None = None
+    timestamp: int | float | str | None = None
+    """As received, in an undocumented unit; `at` is the same as a datetime."""
+
+    @property
+    def at(self) -> datetime | None:
+        """The note's time in UTC; the unit is taken from the magnitude."""
+        return moment(self.timestamp)
+
+
+class Tag(Model, frozen=True):
+    """A tag of the workspace. Its name is its key: updates and deletions go by name."""
+
+    name: str
+    id: int | None = None
+    description: str | None = None
+    emoji: str | None = None
+    color_code: str | None = None
+    """A colour's hex, or one of the vendor's names such as "tag-red"."""
+
+
+def _as_choices(value: object) -> list[str] | None:
+    value = parsed(value)
+    if isinstance(value, dict):
+        value = cast("dict[str, Any]", value).get("listValues")
+    if not isinstance(value, list):
+        return None
+    choices: list[Any] = value
+    return [str(choice) for choice in choices if isinstance(choice, str | int | float)]

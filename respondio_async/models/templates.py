@@ -1,0 +1,59 @@
+"""Message templates of a channel.
+
+Source: the vendor's API reference, "List message templates".
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ._base import Model
+from ._json import parsed
+
+__all__ = ["Template"]
+
+if TYPE_CHECKING:
+    _Components = list[dict[str, Any]]
+else:
+    _Components = Any  # on the wire also a JSON text or null; `__post_init__` makes it a list
+
+
+class Template(Model, frozen=True):
+    """A template that can be sent once it is approved; `WhatsAppTemplate.fill` makes a message of it."""
+
+    id: int
+    name: str = ""
+    components: _Components = msgspec.field(default_factory=list[dict[str, Any]])
+    """Header, body, footer and buttons: a list of objects, though the server also sends it as JSON text."""
+    language_code: str | None = None
+    category: str | None = None
+    status: str | None = None
+    """Its case varies: compare with `is_approved` or in lower case."""
+    status_detail: str | None = None
+    channel_id: int | None = None
+    bot_id: int | str | None = None
+    namespace: str | None = None
+    template_id: int | str | None = None
+    label: str | None = None
+    bundle: Any = None
+    """Undocumented; as received."""
+    quality_score: Any = None
+    """Undocumented; as received."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "components", _as_components(self.components))
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the channel has approved it for sending."""
+        return (self.status or "").lower() == "approved"
+
+
+def _as_components(value: object) -> list[dict[str, Any]]:
+    value = parsed(value)
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, list):
+        return []
+    items: list[Any] = value
+    return [item for item in items if isinstance(item, dict)]
