@@ -1,0 +1,50 @@
+"""Bytes out and bytes in: targets, bodies, headers, answers. Knows nothing of connections, limits or retries."""
+
+from ._api_errors import api_error
+from ._check import (
+    check_allowed_values,
+    check_assignee,
+    check_closing_note,
+    check_comment,
+    check_field_name,
+    check_id,
+    check_ids_differ,
+    check_page_size,
+    check_slug,
+    check_stage,
+    check_tags,
+    check_text,
+    drop_none,
+)
+from ._contact import contact_body
+from ._encode import ABSENT, build_target, encode_json
+from ._headers import NO_FACTS, Facts, Headers, facts, rate_limit, retry_after
+from ._mask import mask
+
+__all__ = [
+    "ABSENT",
+    "NO_FACTS",
+    "Facts",
+    "Headers",
+    "api_error",
+    "build_target",
+    "check_allowed_values",
+    "check_assignee",
+    "check_closing_note",
+    "check_comment",
+    "check_field_name",
+    "check_id",
+    "check_ids_differ",
+    "check_page_size",
+    "check_slug",
+    "check_stage",
+    "check_tags",
+    "check_text",
+    "contact_body",
+    "drop_none",
+    "encode_json",
+    "facts",
+    "mask",
+    "rate_limit",
+    "retry_after",
+]

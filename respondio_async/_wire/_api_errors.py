@@ -1,0 +1,164 @@
+"""An answer with an error status becomes the error that the caller catches.
+
+The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery network, firewall, load balancer) answers in HTML
+or plain text, and nothing promises that `message` is a text; whatever arrives becomes one short line.
+
+Source: the vendor's "Error codes" page.
+"""
+
+import html
+import re
+import time
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from .._rate_limit import RateLimit
+from ..errors import APIError, BlockedAtEdgeError
+from ._headers import Clock, RawHeaders, facts
+from ._hints import hint
+from ._mask import mask
+
+_LONGEST: Final = 500
+_LOOKED_AT: Final = 8192
+_MESSAGE_KEYS: Final = ("message", "error", "errors", "detail", "title", "description")
+_IN_HTML: Final = re.compile(
+    r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL
+)
+_TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
+
+
+def api_error(
+    *,
+    status: int,
+    headers: RawHeaders,
+    content: bytes,
+    endpoint: str,
+    attempts: int = 1,
+    sent: object = None,
+    clock: Clock = time.time,
+) -> APIError:
+    """Make the error for an answer.
+
+    *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON bytes, nested at will): they are
+    masked in the server's words.
+    """
+    limit, wait, _ = facts(headers, clock)
+    return _build(
+        status=status,
+        content=content,
+        endpoint=endpoint,
+        attempts=attempts,
+        sent=sent,
+        retry_after=wait,
+        rate_limit=limit,
+    )
+
+
+def _build(
+    *,
+    status: int,
+    content: bytes,
+    endpoint: str,
+    attempts: int,
+    sent: object,
+    retry_after: float | None,
+    rate_limit: RateLimit | None,
+) -> APIError:
+    body, is_json = _read(content)
+    code: int | str | None = None
+    if isinstance(body, Mapping):
+        code = _code(body, sent)  # pyright: ignore[reportUnknownArgumentType]
+    text = _line(body)[:_LOOKED_AT] if is_json else str(body)
+    words = _words(text, is_json=is_json, sent=sent)
+    blocked = status == 403 and not is_json
+    return (BlockedAtEdgeError if blocked else APIError.for_status(status))(
+        words or _phrase(status),
+        status=status,
+        code=code,
+        endpoint=endpoint,
+        attempts=attempts,
+        retry_after=retry_after,
+        rate_limit=rate_limit,
+        content=content,
+        hint=hint(status, text, endpoint=endpoint, blocked=blocked),
+    )
+
+
+def _read(content: bytes) -> tuple[Any, bool]:
+    """Decode a body: (value, True) when it is JSON, (text, False) when it is anything else."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        value = msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict | list | str):
+        return value, True
+    # A bare number or word is a plain text that happens to be JSON as well.
+    return content[:_LOOKED_AT].decode("utf-8", "replace"), False
+
+
+def _words(text: str, *, is_json: bool, sent: object) -> str:
+    text = mask(text, sent)  # before the tags go: they may stand within a value
+    if not is_json and "<" in text:
+        title = _TITLE.search(text)
+        text = _IN_HTML.sub(" ", text)
+        if title and title[1].strip() not in text:
+            text = f"{title[1]} {text}"
+        text = html.unescape(text)
+    elif "&" in text:
+        text = html.unescape(text)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    text = mask(" ".join(text.split()), sent)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+def _line(body: Any, depth: int = 4) -> str:
+    """Put whatever the message is on one line."""
+    if body is None or depth == 0:
+        return ""
+    if isinstance(body, str):
+        return body
+    if isinstance(body, Mapping):
+        return _mapping_line(body, depth)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(body, Sequence):
+        parts = [_line(each, depth - 1) for each in body[:20]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return "; ".join(part for part in parts if part)
+    return str(body)
+
+
+def _mapping_line(body: Mapping[str, Any], depth: int) -> str:
+    for key in _MESSAGE_KEYS:
+        if line := _line(body.get(key), depth - 1):
+            return line
+    parts = [
+        (key, _line(value, depth - 1))
+        for key, value in list(body.items())[:20]
+        if key not in ("code", "status", "statusCode")
+    ]
+    return "; ".join(f"{key}: {line}" for key, line in parts if line)
+
+
+def _code(body: Mapping[str, Any], sent: object) -> int | str | None:
+    code = body.get("code")
+    if isinstance(code, bool):
+        return None
+    if isinstance(code, int):
+        return code if abs(code) < 10**7 else None  # as long as a phone number: no code
+    if isinstance(code, float) and code.is_integer() and abs(code) < 10**7:
+        return int(code)
+    if isinstance(code, str) and code.strip():
+        code = code.strip()
+        if code.isascii() and code.isdigit() and len(code) < 7:
+            return int(code)
+        return mask(code[:100], sent)
+    return None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return {449: "Retry With"}.get(status, "no message")

@@ -1,0 +1,149 @@
+"""The headers of an answer: three facts for the engine, and a mapping for those who want them all."""
+
+import math
+import re
+from calendar import timegm
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import mktime_tz, parsedate_tz
+from typing import Final, NamedTuple
+
+from .._rate_limit import RateLimit
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+Clock = Callable[[], float]
+"""Gives the Unix time, in seconds."""
+
+_NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
+# A list ("20, 20;w=1") is how drafts of the RateLimit headers write it; its first member is the limit.
+_LEADING_NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;].*)?", re.DOTALL)
+
+_WANTED: Final = frozenset(
+    (b"retry-after", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"content-type", b"date"),
+)
+_LENGTHS: Final = frozenset(map(len, _WANTED))
+
+
+class Facts(NamedTuple):
+    """What the engine needs to know of an answer's headers."""
+
+    rate_limit: RateLimit | None
+    retry_after: float | None
+    """Seconds."""
+    content_type: str
+    """The media type alone, in lower case: "application/json". Empty when absent."""
+
+
+NO_FACTS: Final = Facts(None, None, "")
+"""Of an answer that says nothing, or that never came."""
+
+
+def facts(headers: RawHeaders, clock: Clock) -> Facts:
+    """Read what the engine needs in one pass. The *clock* is asked only when a Retry-After is a date and the answer has none."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if len(name) in _LENGTHS:
+            lower = name.lower()
+            if lower in _WANTED:
+                found.setdefault(lower, value)
+    if not found:
+        return NO_FACTS
+    content_type = found.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
+    return Facts(_rate_limit(found), _retry_after(found, clock) if b"retry-after" in found else None, content_type)
+
+
+def rate_limit(headers: RawHeaders) -> RateLimit | None:
+    """Read the rate-limit headers; None when neither can be read."""
+    return facts(headers, float).rate_limit
+
+
+def retry_after(headers: RawHeaders, now: float) -> float | None:
+    """Read how many seconds to wait; None when the header is absent or makes no sense (negative, not a number).
+
+    The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A date is measured by the answer's
+    own Date header where there is one (the clocks of two machines differ), else against *now*; one in the past is 0.
+    """
+    return facts(headers, lambda: now).retry_after
+
+
+def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
+    limit, remaining = _count(found.get(b"x-ratelimit-limit")), _count(found.get(b"x-ratelimit-remaining"))
+    if limit == 0:
+        limit = None  # nothing could ever be sent: not a limit, a mistake
+    if limit is None and remaining is None:
+        return None
+    return RateLimit(limit=limit, remaining=remaining)
+
+
+def _count(value: bytes | None) -> float | None:
+    match = _LEADING_NUMBER.fullmatch(value) if value else None
+    return _finite(match[1]) if match else None
+
+
+def _finite(digits: bytes) -> float | None:
+    number = float(digits)  # hundreds of digits make it infinite
+    return number if math.isfinite(number) else None
+
+
+def _retry_after(found: Mapping[bytes, bytes], clock: Clock) -> float | None:
+    value = found[b"retry-after"]
+    if match := _NUMBER.fullmatch(value):
+        return _finite(match[1])
+    until = _date(value)
+    if until is None:
+        return None
+    sent = _date(found.get(b"date", b""))
+    return max(0.0, until - (clock() if sent is None else sent))
+
+
+def _date(value: bytes) -> float | None:
+    # The lenient parser of e-mail also reads the two obsolete forms (RFC 850 and asctime) that a recipient must accept.
+    try:
+        parsed = parsedate_tz(value.decode("ascii"))
+        if parsed is None or not 1 <= parsed[2] <= 31:
+            return None
+        # asctime names no zone, and HTTP's dates are all in UTC; mktime_tz would take it for local time.
+        return float(timegm(parsed[:6] + (0, 1, 0)) if parsed[9] is None else mktime_tz(parsed))
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer. Names are matched in any case; several of one name are joined by a comma. Immutable."""
+
+    __slots__ = ("_index", "_raw")
+
+    def __init__(self, raw: RawHeaders = ()) -> None:
+        self._raw = tuple(raw)
+        self._index: dict[str, str] | None = None
+
+    def _values(self) -> dict[str, str]:
+        if self._index is None:  # few ever look: the table is made for the first who does
+            index: dict[str, str] = {}
+            for raw_name, raw_value in self._raw:
+                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+                index[name] = f"{index[name]}, {value}" if name in index else value
+            self._index = index
+        return self._index
+
+    def __getitem__(self, name: str) -> str:
+        return self._values()[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def get_list(self, name: str) -> list[str]:
+        """Return each value of *name* by itself, in the order received."""
+        wanted = name.lower().encode("latin-1", "replace")
+        return [value.decode("latin-1") for raw_name, value in self._raw if raw_name.lower() == wanted]
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values().items()))
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self._values())})"  # names alone: a cookie is a secret

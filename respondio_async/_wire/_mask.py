@@ -1,0 +1,156 @@
+"""Take personal data out of a text that came from the server.
+
+Masked: e-mail addresses, phone numbers (seven digits or more, however they are grouped), tokens, and every value that the call
+itself sent: a server that refuses a value likes to quote it. The names of fields stay, since they say what to mend.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+import msgspec
+
+from ..identifiers import ContactId
+
+MASK: Final = "***"
+
+_TOKEN: Final = re.compile(
+    r"\beyJ[\w-]{8,}(?:\.[\w-]+){0,2}"  # a JSON Web Token, whole or cut off
+    r"|(?<=bearer )[\w.~+/=-]{12,}"
+    r"|\b(?=[A-Za-z_]*[0-9])[A-Za-z0-9_]{32,}",  # hexadecimal and base-64 secrets
+    re.IGNORECASE,
+)
+# Possessive, so that a long text without an @ costs linear time.
+_EMAIL: Final = re.compile(
+    r"(?<![^\s<>\"'(),;:=/|\[\]{}])[^\s<>\"'(),;:=/|@\[\]{}]++@[^\s<>\"'(),;:=/|@\[\]{}]++|[\w.+-]++%40[\w.-]+",
+    re.IGNORECASE,
+)
+_DIGITS: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ \u00a0().\-/]{0,2}\d){6,}", re.IGNORECASE)
+
+# What these keys hold is the API's vocabulary, not anybody's data, and a message without it says nothing.
+_VOCABULARY: Final = frozenset(
+    {"type", "format", "operator", "field", "dataType", "status", "timezone", "languageCode"}
+)
+_FILTER_CATEGORIES: Final = frozenset({"contactField", "contactTag", "lifecycle"})
+_SHORT: Final = 4
+_QUOTED_START: Final = 12
+_DEEPEST: Final = 20
+
+
+def mask(text: str, sent: object = None) -> str:
+    """Return *text* with what could be personal data, or was *sent*, replaced by `***`."""
+    values = sorted({value for value in _values(sent, _DEEPEST) if value.strip()}, key=len, reverse=True)
+    for value in values:
+        text = _mask_value(text, value)
+    text = _TOKEN.sub(MASK, text)
+    text = _EMAIL.sub(MASK, text)
+    return _DIGITS.sub(MASK, text)
+
+
+def _mask_value(text: str, value: str) -> str:
+    for form in _forms(value):
+        if len(form) < _SHORT:
+            # Whole words alone: masking each "a" would leave no sentence.
+            text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", MASK, text, flags=re.IGNORECASE)
+        elif form.lower() in text.lower():
+            text = re.sub(re.escape(form), MASK, text, flags=re.IGNORECASE)
+        elif len(form) > _QUOTED_START:
+            text = _mask_start(text, form)
+    return text
+
+
+def _mask_start(text: str, value: str) -> str:
+    """Mask a long value that is quoted cut off ("Lorem ipsum dol…")."""
+    start = text.lower().find(value[:_QUOTED_START].lower())
+    while start >= 0:
+        end = start + _QUOTED_START
+        while end < len(text) and end - start < len(value) and text[end].lower() == value[end - start].lower():
+            end += 1
+        text = text[:start] + MASK + text[end:]
+        start = text.lower().find(value[:_QUOTED_START].lower(), start + len(MASK))
+    return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield the ways in which a server may write a value back: as it is, in a URL, in JSON, in HTML, on one line."""
+    safe = value.encode("utf-8", "replace").decode("utf-8")
+    seen = {""}
+    for form in (
+        value,
+        value.strip(),
+        " ".join(value.split()),
+        quote(safe, safe=""),
+        quote(safe, safe="@"),
+        quote(safe),
+        quote_plus(safe),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        html.escape(value),
+    ):
+        if form not in seen:
+            seen.add(form)
+            yield form
+
+
+def _values(sent: object, depth: int) -> Iterator[str]:
+    """Yield every value within *sent*, as text."""
+    if depth == 0 or sent is None or isinstance(sent, bool | msgspec.UnsetType):
+        return
+    if isinstance(sent, Enum):
+        sent = sent.value
+    if isinstance(sent, ContactId):
+        yield from _text_values(sent.value)
+    elif isinstance(sent, str):
+        yield from _text_values(sent)
+    elif isinstance(sent, int | float):
+        yield str(sent)
+        if isinstance(sent, float) and sent.is_integer():
+            yield str(int(sent))
+    elif isinstance(sent, bytes | bytearray | memoryview):
+        yield from _bytes_values(bytes(sent), depth)
+    elif isinstance(sent, msgspec.Struct):
+        yield from _values(msgspec.structs.asdict(sent), depth - 1)
+    elif isinstance(sent, Mapping):
+        yield from _mapping_values(sent, depth - 1)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(sent, Sequence | Set):
+        yield from _each(sent, depth - 1)  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        yield str(sent)  # dates, times, decimals
+
+
+def _each(items: Iterable[object], depth: int) -> Iterator[str]:
+    for item in items:
+        yield from _values(item, depth)
+
+
+def _text_values(text: str) -> Iterator[str]:
+    yield text
+    kind, colon, value = text.partition(":")
+    if colon and kind in ("id", "email", "phone"):
+        yield value
+        text = value
+    if text.startswith("+") and text[1:].isdigit():
+        yield text[1:]  # a phone number that lost its plus sign
+
+
+def _bytes_values(content: bytes, depth: int) -> Iterator[str]:
+    try:
+        decoded: object = msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        decoded = content.decode("utf-8", "replace")
+    yield from _values(decoded, depth - 1)
+
+
+def _mapping_values(sent: Mapping[Any, object], depth: int) -> Iterator[str]:
+    pair = len(sent) == 2 and "name" in sent and "value" in sent  # one of custom_fields
+    for key, value in sent.items():
+        if key == "custom_fields" and isinstance(value, Mapping):  # the caller's spelling: name to value
+            yield from _each(value.values(), depth - 1)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        elif (key in _VOCABULARY and isinstance(value, str)) or (pair and key == "name") or (key == "category" and value in _FILTER_CATEGORIES):
+            continue
+        else:
+            yield from _values(value, depth)
