@@ -1,0 +1,185 @@
+"""What the backends share: the line in front of the connections, the end of an attempt, and the closing."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import Any, Final, Generic, TypeVar
+
+from ..errors import ConfigurationError
+from . import _failures
+from ._failures import Failures
+from ._gate import Gate
+from ._seam import Answer, PoolStatistics, Request, SendError
+
+LentT = TypeVar("LentT", bound="Lent")
+
+GRACE: Final = 5.0
+"""Seconds that `aclose` waits for calls in flight."""
+
+
+class Lent(ABC):
+    """A connection while a call has it."""
+
+    __slots__ = ("_scope", "broken", "status", "unsent")
+
+    def __init__(self) -> None:
+        self._scope: asyncio.Timeout | None = None
+        self.broken = False
+        self.unsent = False
+        """The request provably has not left."""
+        self.status: int | None = None
+        """Of the answer, once its head is there."""
+
+    @property
+    @abstractmethod
+    def _pool(self) -> "Pool[Any]": ...
+
+    async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
+        pool = self._pool
+        if pool.closed:
+            raise _failures.closed(sent=False)
+        if timeout is not None and timeout <= 0:
+            raise _failures.timed_out(unsent=True, status=None)
+        self.unsent, self.status = False, None
+        self.broken = True  # until the answer is here, whole
+        failure: Exception
+        try:
+            async with asyncio.timeout(timeout) as self._scope:
+                answer = await self._exchange(request, phases)
+            self.broken = False
+            return answer
+        except SendError as error:
+            failure = error
+        except Exception as error:
+            reading = self._explain(error)
+            if reading is None:
+                raise
+            failure = reading
+        finally:
+            scope, self._scope = self._scope, None
+            del scope
+        # Raised out here, so that it drags no foreign exception along: those hold the request, and so its token and its path.
+        try:
+            raise failure
+        finally:
+            del failure
+
+    def _explain(self, error: Exception) -> Exception | None:
+        if self._scope is not None and self._scope.expired():
+            if self._pool.closed:
+                return _failures.closed(sent=not self.unsent, status=self.status)
+            return _failures.timed_out(unsent=self.unsent, status=self.status)
+        return self._pool.failures.read(error, unsent=self.unsent, status=self.status)
+
+    @abstractmethod
+    async def _exchange(self, request: Request, phases: Any) -> Answer:
+        """Send and read, without a bound on the whole."""
+
+    @abstractmethod
+    def release(self) -> None: ...
+
+    def give_up(self) -> bool:
+        """End a send that is under way, as if its time were over; False when there is none."""
+        if self._scope is None or self._scope.expired():
+            return False
+        self._scope.reschedule(0)
+        return True
+
+
+class Pool(ABC, Generic[LentT]):
+    """Lends connections, at most so many at once, to one event loop."""
+
+    def __init__(self, size: int, failures: Failures) -> None:
+        self.failures = failures
+        self.closed = False
+        self.opened = 0
+        self.discarded = 0
+        self._gate = Gate(size)
+        self._busy: set[LentT] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last_one_out: asyncio.Event | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+
+    async def acquire(self) -> LentT:
+        if self._loop is not asyncio.get_running_loop():
+            self._bind()
+        if not await self._gate.enter():
+            raise _failures.closed(sent=False)
+        try:
+            lent = await self._lend()
+        except BaseException:
+            self._gate.leave()
+            raise
+        self._busy.add(lent)
+        return lent
+
+    def put_back(self, lent: LentT) -> None:
+        """Free the place of *lent* for the first in line."""
+        self._busy.discard(lent)
+        self._gate.leave()
+        if self._last_one_out is not None and not self._busy:
+            self._last_one_out.set()
+
+    def statistics(self) -> PoolStatistics:
+        return PoolStatistics(
+            open=self._count_open(),
+            busy=len(self._busy),
+            waiting=self._gate.waiting,
+            opened=self.opened,
+            discarded=self.discarded,
+        )
+
+    async def aclose(self) -> None:
+        """Turn away who waits, wait up to five seconds for calls in flight, then end those that are left. A repeat does nothing."""
+        if self._loop is not None:
+            self._check_loop()
+        if not self._gate.open:
+            return
+        self._gate.close()
+        try:
+            await self._wait_for_busy(GRACE)
+        finally:  # also when the closing itself is cancelled: what follows takes a moment
+            self.closed = True
+            ended = [lent.give_up() for lent in list(self._busy)]
+            if any(ended):
+                await self._wait_for_busy(1.0)
+            await self._close()
+            while self._chores:
+                await asyncio.wait(self._chores)
+
+    async def _wait_for_busy(self, seconds: float) -> None:
+        if self._busy:
+            self._last_one_out = asyncio.Event()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._last_one_out.wait()
+            except TimeoutError:
+                pass
+
+    def chore(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work* in the background; `aclose` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    def _bind(self) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "this client belongs to another event loop, where its connections are: make one client per loop"
+                " (each asyncio.run() is a new loop), and close it where it was used"
+            )
+
+    @abstractmethod
+    async def _lend(self) -> LentT: ...
+
+    @abstractmethod
+    def _count_open(self) -> int: ...
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Close what is left once nothing is busy."""

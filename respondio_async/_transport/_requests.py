@@ -1,0 +1,79 @@
+"""Makes the library's request out of ours, at little cost."""
+
+from types import ModuleType
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ._address import Address
+from ._seam import Request
+
+_NO_TIMEOUTS: Final[dict[str, float | None]] = {"connect": None, "read": None, "write": None, "pool": None}
+_REMEMBERED: Final = 256
+
+HeaderSet = tuple[tuple[str, str], ...]
+
+
+def phase_timeouts(phases: Any) -> dict[str, float | None]:
+    """What the library bounds by itself; nothing unless the user asked: the whole attempt has its own bound.
+
+    The phase "pool" is not passed on: calls queue in front of the library, under their own deadline.
+    """
+    if phases is None:
+        return _NO_TIMEOUTS
+    return {"connect": phases.connect, "read": phases.read, "write": phases.write, "pool": None}
+
+
+class Requests:
+    """Builds requests of httpx or httpx2 for one address.
+
+    The path travels in the extension "target", so the URL is parsed once a client, and none of the library's objects, logs
+    and exceptions ever knows whose phone number is in the path.
+    """
+
+    def __init__(self, library: ModuleType, address: Address) -> None:
+        self._library = library
+        self._address = address
+        self._url = library.URL(f"{address.origin}/")
+        self._prefix = address.prefix.encode("ascii")
+        self._nothing = library.ByteStream(b"")
+        # A client sends the same few sets of headers again and again.
+        self._headers: dict[tuple[HeaderSet, int | None], Any] = {}
+
+    def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
+        """A request whose path only the wire sees."""
+        extensions["target"] = self._prefix + request.target.encode("ascii")
+        return self._build(request, self._url, extensions)
+
+    def plain(self, request: Request, extensions: dict[str, Any]) -> Any:
+        """A request with its full URL, for transports that do not know the extension."""
+        url = self._library.URL(f"{self._address.url}{request.target}")
+        built = self._build(request, url, extensions)
+        built.read()
+        return built
+
+    def _build(self, request: Request, url: Any, extensions: dict[str, Any]) -> Any:
+        content = request.content
+        key = (request.headers, None if content is None else len(content))
+        headers = self._headers.get(key)
+        if headers is None:
+            headers = self._encode(*key)
+        stream = self._library.ByteStream(content) if content else self._nothing
+        return self._library.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
+
+    def _encode(self, headers: HeaderSet, length: int | None) -> Any:
+        pairs = [(b"Host", self._address.netloc.encode("ascii"))]
+        names: set[str] = set()
+        for name, value in headers:
+            names.add(name.lower())
+            try:
+                pairs.append((name.encode("ascii"), value.encode("ascii")))
+            except UnicodeEncodeError:
+                raise ConfigurationError(f"the header {name!r} holds characters beyond ASCII") from None
+        if "accept-encoding" not in names:
+            pairs.append((b"Accept-Encoding", b"gzip"))  # what `read_answer` decodes by itself
+        if length is not None:
+            pairs.append((b"Content-Length", str(length).encode("ascii")))
+        if len(self._headers) >= _REMEMBERED:
+            self._headers.clear()
+        encoded = self._headers[headers, length] = self._library.Headers(pairs)
+        return encoded

@@ -1,0 +1,43 @@
+"""One TLS context a process: each costs about 17 ms of CPU, which would block the event loop."""
+
+import os
+import ssl
+import threading
+from types import ModuleType
+from typing import Final
+
+import anyio.to_thread
+
+from ..errors import ConfigurationError
+
+_Key = tuple[str | None, ...]
+
+_contexts: Final[dict[_Key, ssl.SSLContext]] = {}
+_lock: Final = threading.Lock()
+
+
+async def shared_context(library: ModuleType, scheme: str) -> ssl.SSLContext:
+    """Return the context that every client of *library* shares, built in a thread by the first that needs it.
+
+    SSL_CERT_FILE and SSL_CERT_DIR count, as they do for httpx. For plain http it is an empty context that trusts nobody:
+    the library wants one even where it is not used, and would build a full one. Raises `ConfigurationError`.
+    """
+    if scheme != "https":
+        key: _Key = (scheme,)
+        return _contexts.get(key) or _contexts.setdefault(key, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    key = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    # The thread may be left behind by a cancelled caller: what it builds serves the next one.
+    return _contexts.get(key) or await anyio.to_thread.run_sync(_build, library, key, abandon_on_cancel=True)
+
+
+def _build(library: ModuleType, key: _Key) -> ssl.SSLContext:
+    with _lock:
+        context = _contexts.get(key)
+        if context is None:
+            try:
+                context = library.create_ssl_context()
+            except OSError as error:  # ssl.SSLError is one
+                why = f"the TLS certificates could not be loaded: {error.strerror}; look at SSL_CERT_FILE and SSL_CERT_DIR"
+                raise ConfigurationError(why) from None
+            _contexts[key] = context
+    return context
