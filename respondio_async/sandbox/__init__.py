@@ -1,0 +1,41 @@
+"""A stand-in for the respond.io server, for tests, demonstrations and development without an account.
+
+Needs the extra: `pip install 'respondio-async[sandbox]'`. Shares no code with the client, so that neither hides the other's mistakes.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._sandbox import Sandbox as Sandbox
+    from ._serve import serve as serve
+    from .faults import Fault as Fault
+    from .limits import VENDOR_LIMITS as VENDOR_LIMITS
+    from .organisation import Organisation as Organisation
+    from .quirks import Answers as Answers
+    from .quirks import Quirks as Quirks
+    from .record import Arrival as Arrival
+    from .state import Event as Event
+
+__all__ = ["VENDOR_LIMITS", "Answers", "Arrival", "Event", "Fault", "Organisation", "Quirks", "Sandbox", "serve"]
+
+# Imported on first use: pytest loads our plugin, and with it this package, in every run of everybody who has it installed.
+_HOMES = {
+    "VENDOR_LIMITS": "limits",
+    "Answers": "quirks",
+    "Arrival": "record",
+    "Event": "state",
+    "Fault": "faults",
+    "Organisation": "organisation",
+    "Quirks": "quirks",
+    "Sandbox": "_sandbox",
+    "serve": "_serve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,290 @@
+"""The ASGI application: what happens to a request, in order.
+
+1. the way in: a random delay of up to `jitter` seconds, before anything is counted, as a network would add;
+2. the edge: PATCH and requests without Authorization get its 403, which is not JSON;
+3. token, path and limit: 401, 404, 405, 429;
+4. a fault, if a rule strikes;
+5. the operation: its effect is there from this moment on;
+6. the way out: `latency` seconds, then the answer, refusals included.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from . import _routes
+from ._call import Call, Reply, parse_body, parse_query
+from ._clock import Clock
+from ._problem import Problem
+from .faults import Fault
+from .organisation import Organisation
+from .quirks import Quirks
+from .record import Arrival, Record
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BASE: Final = "/v2"
+_LARGEST_BODY: Final = 1_048_576
+_BLOCKED: Final = b"<html><head><title>403 Forbidden</title></head><body><h1>Request blocked</h1></body></html>"
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time to linger: closing then sends a reset."""
+
+_logger = logging.getLogger("respondio_async.sandbox")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    content: bytes
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    content_type: bytes = b"application/json; charset=utf-8"
+
+
+def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, msgspec.json.encode(value), headers or {})
+
+
+def edge_block() -> Answer:
+    """The edge's own 403."""
+    return Answer(403, _BLOCKED, content_type=b"text/html")
+
+
+class App:
+    """The server side of a sandbox. Everything that a request touches is touched under `lock`."""
+
+    def __init__(
+        self, *, clock: Clock, quirks: Quirks, keep: int | None, latency: float, jitter: float, seed: int
+    ) -> None:
+        self.clock = clock
+        self.quirks = quirks
+        self.latency = latency
+        self.jitter = jitter
+        self.record = Record(keep)
+        self.faults: list[Fault] = []
+        self.by_token: dict[str, Organisation] = {}
+        self.mounts: list[tuple[str, ASGIApp]] = []
+        """Other applications on the same server, by path prefix."""
+        self.lock = threading.RLock()
+        self._rng = random.Random(seed)  # noqa: S311 - delays, not secrets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        for prefix, app in self.mounts:
+            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
+                await app({**scope, "root_path": prefix.rstrip("/")}, receive, send)
+                return
+        try:
+            await self._serve(scope, receive, send)
+        except asyncio.CancelledError:
+            # The sandbox is closing and the connection is gone; there is nobody to tell.
+            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        content = await _read(receive)
+        if self.jitter > 0:
+            await asyncio.sleep(self._rng.uniform(0, self.jitter))
+        with self.lock:
+            arrival = self._arrival(scope, content)
+            answer, work = self._admit(arrival, scope)
+            fault = None if work is None else self._fault(arrival)
+            if work is not None and fault is None:
+                answer = work()
+        if fault is not None and work is not None:
+            answer = await self._strike(fault, arrival, work, _Wire(scope, receive, send))
+        if answer is None:
+            return
+        if self.latency > 0:
+            await asyncio.sleep(self.latency)
+        arrival.status = answer.status
+        await _send(send, answer)
+
+    def _arrival(self, scope: Scope, content: bytes) -> Arrival:
+        raw: str = scope["raw_path"].decode("latin-1")
+        return Arrival(
+            number=0,
+            time=self.clock.wall(),
+            at=self.clock.now(),
+            method=scope["method"],
+            path=raw.removeprefix(BASE) if raw.startswith(BASE + "/") else raw,
+            template="",
+            route="",
+            query=parse_query(scope["query_string"].decode("latin-1")) if scope["query_string"] else {},
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            content=content,
+        )
+
+    def _admit(self, arrival: Arrival, scope: Scope) -> tuple[Answer | None, Callable[[], Answer] | None]:
+        """Decide who may pass: an answer for those who may not, the work for those who may."""
+        token = arrival.headers.pop("authorization", None)
+        found = _routes.match(arrival.method, arrival.path) if scope["raw_path"].startswith(b"/v2/") else None
+        if found is not None:
+            arrival.template, arrival.route = found[0].template, found[0].bucket
+        counts = self.record.add(arrival)
+        refusal = self._refusal(arrival, token, found is not None)
+        if refusal is not None or found is None:
+            counts.count(arrival.at, refused=False)
+            return refusal or json_answer(404, {"code": 404, "message": "Not Found"}), None
+        organisation = self.by_token[_bearer(token)]
+        verdict = organisation.meter.check(arrival.route, arrival.at)
+        arrival.refused = verdict.refused
+        counts.count(arrival.at, refused=verdict.refused)
+        if verdict.refused:
+            return json_answer(429, {"code": 429, "message": "Too Many Requests"}, verdict.headers), None
+        route, params = found
+
+        def work() -> Answer:
+            call = Call(arrival.path, params, arrival.query, None, organisation.workspace)
+            answer = _run(route.handler, call, arrival)
+            answer.headers = {**verdict.headers, **answer.headers}
+            if arrival.processed:
+                counts.processed += 1
+            return answer
+
+        return None, work
+
+    def _refusal(self, arrival: Arrival, token: str | None, known: bool) -> Answer | None:
+        if arrival.method == "PATCH" or token is None:
+            return edge_block()
+        organisation = self.by_token.get(_bearer(token))
+        if organisation is None:
+            return json_answer(401, {"code": 401, "message": "UN_AUTHORIZED"})
+        arrival.organisation_id = organisation.id
+        if self.quirks.plan_forbids_api:
+            return json_answer(403, {"code": 403, "message": "Your plan does not include the Developer API"})
+        if not known and _routes.exists(arrival.path):
+            return json_answer(405, {"code": 405, "message": "Method Not Allowed"})
+        if len(arrival.content) > _LARGEST_BODY:
+            return json_answer(413, {"code": 413, "message": "Payload Too Large"})
+        return None
+
+    def _fault(self, arrival: Arrival) -> Fault | None:
+        for fault in self.faults:
+            if fault.strikes(arrival, self._rng):
+                arrival.fault = fault.kind
+                return fault
+        return None
+
+    async def _strike(self, fault: Fault, arrival: Arrival, work: Callable[[], Answer], wire: "_Wire") -> Answer | None:
+        """Misbehave. What comes back is answered in the ordinary way; None: the connection was dealt with."""
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        answer: Answer | None = None
+        if fault.processed or fault.kind in ("reset_after", "torn", "slow", "delay"):
+            with self.lock:
+                answer = work()
+        match fault.kind:
+            case "status":
+                headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                return json_answer(fault.status, {"code": fault.status, "message": fault.message}, headers)
+            case "edge":
+                return edge_block()
+            case "hang":
+                await wire.gone()
+            case "reset" | "reset_after":
+                await wire.reset()
+            case "close":
+                await wire.close()
+            case "torn" if answer is not None:
+                arrival.status = answer.status
+                await _send(wire.send, answer, upto=len(answer.content) // 2)
+                await wire.close()
+            case "slow" if answer is not None:
+                arrival.status = answer.status
+                await wire.trickle(answer, fault.seconds)
+            case _:
+                return answer
+        return None
+
+
+def _bearer(header: str | None) -> str:
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _run(handler: Callable[[Call], Any], call: Call, arrival: Arrival) -> Answer:
+    try:
+        call.body = parse_body(arrival.content)
+        value = handler(call)
+    except Problem as problem:
+        return json_answer(problem.status, problem.body, problem.headers)
+    except Exception:
+        # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's server would.
+        _logger.exception("the sandbox failed on %s", arrival.template)
+        return json_answer(500, {"code": 500, "message": "Unexpected error occurred"})
+    arrival.processed = True
+    if isinstance(value, Reply):
+        return json_answer(value.status, value.value)
+    return json_answer(200, value)
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    content: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return content
+    parts = [content]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+async def _send(send: Send, answer: Answer, *, upto: int | None = None) -> None:
+    headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.content))]
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = answer.content if upto is None else answer.content[:upto]
+    await send({"type": "http.response.body", "body": body, "more_body": upto is not None})
+
+
+@dataclass(slots=True)
+class _Wire:
+    """The connection under a request, for those faults that HTTP has no words for."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        transport: asyncio.Transport = self.scope["state"]["transport"]
+        return transport
+
+    async def gone(self) -> None:
+        """Wait until the connection is closed."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def reset(self) -> None:
+        sock: socket.socket = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
+        await self.gone()
+
+    async def close(self) -> None:
+        """Close after what was written, without an answer or within one."""
+        self._transport.close()
+        await self.gone()
+
+    async def trickle(self, answer: Answer, seconds: float) -> None:
+        """Send the body in about ten pieces over *seconds*."""
+        await _send(self.send, answer, upto=0)
+        size = len(answer.content) // 10 + 1
+        pieces = [answer.content[start : start + size] for start in range(0, len(answer.content), size)]
+        for piece in pieces:
+            await asyncio.sleep(seconds / len(pieces))
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,145 @@
+"""The payload of a message: what the server takes.
+
+Source: the vendor's "Send a message" page.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ._call import Call
+from ._problem import Problem, invalid, missing, not_found
+from ._templates import check_components
+
+_TAGS: Final = ("ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE")
+_EXTENSIONS: Final = frozenset(
+    "jpg jpeg png gif webp bmp svg mp4 3gp mov avi webm mpeg mp3 ogg oga opus aac amr m4a wav pdf doc docx xls xlsx ppt pptx txt "
+    "csv zip rar json xml vcf ics html rtf odt ods".split()
+)
+_PRIVATE: Final = re.compile(r"localhost|127\.|10\.|192\.168\.|169\.254\.|\[", re.ASCII)
+
+
+def check_message(call: Call, message: Any, channel_id: int | None) -> dict[str, Any]:
+    """Check the `message` object; what comes back is what will be read later."""
+    if message is None:
+        raise missing("message")
+    if not isinstance(message, dict):
+        raise invalid("message")
+    payload: dict[str, Any] = message
+    kind: Any = payload.get("type")
+    if kind is None:
+        raise missing("message.type")
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if check is None:
+        raise invalid("message.type")
+    if kind == "custom_payload" and channel_id is None:
+        raise missing("channelId")
+    check(call, payload)
+    if kind == "email" and "text" not in payload:
+        payload["text"] = payload.pop("message")
+    return payload
+
+
+def _words(message: dict[str, Any], name: str, *, longest: int = 65_536) -> str:
+    value = message.get(name)
+    if value is None or value == "":
+        raise missing(f"message.{name}")
+    if not isinstance(value, str) or len(value) > longest:
+        raise invalid(f"message.{name}")
+    return value
+
+
+def _text(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+    _words(message, "text")
+    if message.get("messageTag") not in (None, *_TAGS):
+        raise invalid("message.messageTag")
+
+
+def _attachment(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+    attachment: Any = message.get("attachment")
+    if not isinstance(attachment, dict):
+        raise missing("message.attachment")
+    _check_attachment(attachment)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _check_attachment(attachment: dict[str, Any]) -> None:
+    if attachment.get("type") not in ("image", "video", "audio", "file"):
+        raise invalid("message.attachment.type")
+    url = attachment.get("url")
+    if not isinstance(url, str) or not _is_public(url):
+        raise Problem(400, "attachment url is not valid")
+
+
+def _is_public(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or "." not in host or _PRIVATE.match(host):
+        return False
+    _, dot, extension = parts.path.rpartition("/")[2].rpartition(".")
+    return bool(dot) and extension.lower() in _EXTENSIONS
+
+
+def _quick_reply(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+    _words(message, "title")
+    replies: Any = message.get("replies")
+    if replies is None:
+        raise missing("message.replies")
+    if (
+        not isinstance(replies, list)
+        or not 1 <= len(replies) <= 10
+        or not all(isinstance(each, str) and each for each in replies)
+    ):  # pyright: ignore
+        raise invalid("message.replies")
+
+
+def _custom_payload(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+    if not isinstance(message.get("payload"), dict):
+        raise missing("message.payload")
+
+
+def _email(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+    # One official client writes `message` for `text`.
+    _words(message, "text" if "text" in message else "message")
+    for name in ("cc", "bcc", "attachments"):
+        value: Any = message.get(name)
+        if value is not None and not isinstance(value, list):
+            raise invalid(f"message.{name}")
+    for attachment in message.get("attachments") or ():
+        if not isinstance(attachment, dict):
+            raise invalid("message.attachments")
+        _check_attachment(attachment)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _template(call: Call, message: dict[str, Any]) -> None:
+    template: Any = message.get("template")
+    if not isinstance(template, dict):
+        raise missing("template")
+    for name in ("name", "languageCode"):
+        if not isinstance(template.get(name), str):  # pyright: ignore[reportUnknownMemberType]
+            raise missing(f"template.{name}")
+    known = (
+        each
+        for each in call.workspace.templates.values()
+        if each.name == template["name"] and each.language == template["languageCode"]
+    )
+    if next(known, None) is None:
+        raise not_found("Template")
+    components: Any = template.get("components")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if components is not None:
+        check_components(components, text_required=call.answers.template_text_required)
+
+
+_CHECKS: Final[dict[str, Callable[[Call, dict[str, Any]], None]]] = {
+    "text": _text,
+    "attachment": _attachment,
+    "quick_reply": _quick_reply,
+    "custom_payload": _custom_payload,
+    "email": _email,
+    "whatsapp_template": _template,
+    "facebook_template": _template,
+}
+"""What can be sent; the other types are only ever received."""

@@ -1,0 +1,96 @@
+"""Pages: cut a list at a cursor, and write the next cursor in one of the shapes that were seen."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from ._call import NUMBER, Call
+from ._problem import Problem, invalid
+
+_VENDOR = "https://api.respond.io"
+
+
+def page(
+    call: Call,
+    ids: Sequence[int],
+    render: Callable[[int], Any],
+    *,
+    keep: Callable[[int], bool] | None = None,
+    largest: int = 100,
+    newest_first: bool = False,
+) -> dict[str, Any]:
+    """Answer one page of *ids* (ascending).
+
+    A cursor is the id of the last item seen; a negative one walks the other way from that item.
+    """
+    limit, cursor = _arguments(call, largest)
+    backwards = cursor is not None and cursor < 0
+    walk = _walk(ids, cursor, descending=newest_first != backwards)
+    if keep is not None and call.quirks.filter_after_paging:
+        chosen = list(islice(walk, limit + 1))
+        shown = [one for one in chosen[:limit] if keep(one)]
+    else:
+        chosen = list(islice(walk if keep is None else filter(keep, walk), limit + 1))
+        shown = chosen[:limit]
+    onward = chosen[limit - 1] if len(chosen) > limit else None
+    back = chosen[0] if cursor is not None and chosen else None
+    following = _cursor(call, onward, limit, negative=backwards)
+    preceding = _cursor(call, back, limit, negative=not backwards)
+    if backwards and call.answers.newer_messages_continue_in == "previous":
+        following, preceding = preceding, following
+    return {"items": [render(one) for one in shown], **_pagination(call, following, preceding)}
+
+
+def _arguments(call: Call, largest: int) -> tuple[int, int | None]:
+    body: Any = call.body
+    if not call.quirks.ignore_body_paging and isinstance(body, dict):
+        for name in ("limit", "cursorId"):
+            if name in body:
+                raise Problem(400, f"{name} belongs in the query")
+    limit = call.query.get("limit", "10")
+    if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= largest:
+        raise invalid("limit")
+    cursor = call.query.get("cursorId", "")
+    if cursor and not NUMBER.fullmatch(cursor.removeprefix("-")):
+        raise invalid("cursorId")
+    return int(limit), (int(cursor) or None) if cursor else None
+
+
+def _walk(ids: Sequence[int], cursor: int | None, *, descending: bool) -> Iterator[int]:
+    if descending:
+        start = len(ids) if cursor is None else bisect_left(ids, abs(cursor))
+        return (ids[index] for index in range(start - 1, -1, -1))
+    start = 0 if cursor is None else bisect_right(ids, abs(cursor))
+    return (ids[index] for index in range(start, len(ids)))
+
+
+def _cursor(call: Call, item: int | None, limit: int, *, negative: bool) -> str | int | None:
+    if item is None:
+        return None
+    cursor = -item if negative else item
+    style = call.quirks.next_cursor
+    if style == "integer":
+        return cursor
+    if style == "string":
+        return str(cursor)
+    query = urlencode({"cursorId": cursor, "limit": limit})
+    if style == "relative":
+        return f"{call.path}?{query}"
+    if style == "odd_path":
+        return f"{_VENDOR}/api/something/else?foo=bar&{query}"
+    return f"{_VENDOR}{'/v2' if style == 'url' else ''}{call.path}?{query}"
+
+
+def _pagination(call: Call, following: str | int | None, preceding: str | int | None) -> dict[str, Any]:
+    style = call.quirks.last_page
+    if following is None and style == "no_pagination":
+        return {}
+    pagination: dict[str, Any] = {}
+    for name, cursor in (("next", following), ("previous", preceding)):
+        if cursor is not None:
+            pagination[name] = cursor
+        elif style != "missing":
+            pagination[name] = "" if style == "empty" else None
+    return {"pagination": pagination}

@@ -1,0 +1,47 @@
+"""Which messages will never be delivered, and messages from customers."""
+
+from typing import Any, Final
+
+from .operations.conversations import open_conversation
+from .state import Channel, Contact, Message
+from .workspace import Workspace
+
+UNREACHABLE: Final = "+1500555"
+"""Messages to phones that begin so fail; a range that no operator hands out."""
+
+
+def failure_of(workspace: Workspace, contact: Contact, content: dict[str, Any]) -> str | None:
+    """The reason why a message will fail, or None."""
+    for applies, reason in workspace.failing:
+        if applies(contact, content):
+            return reason
+    if contact.phone is not None and contact.phone.startswith(UNREACHABLE):
+        return "Message undeliverable"
+    return None
+
+
+def receive(workspace: Workspace, contact: Contact, content: dict[str, Any], channel: Channel | None = None) -> Message:
+    """Let a customer write: opens the conversation, as an incoming message does."""
+    now = int(workspace.clock.wall())
+    if channel is None:
+        known = list(contact.channels.values())
+        channel = known[-1].channel if known else next(iter(workspace.channels.values()))
+    link = workspace.link_channel(contact, channel)
+    link.last_message_at = link.last_incoming_at = now
+    message = Message(
+        id=workspace.next_message_id(),
+        contact_id=contact.id,
+        channel_id=channel.id,
+        traffic="incoming",
+        content=content,
+        sender={"source": "contact"},
+        accepted=workspace.clock.now(),
+    )
+    message.channel_message_id = f"sandbox.{message.id}"
+    contact.messages.append(message)
+    open_conversation(workspace, contact, source="contact")
+    if contact.conversation is not None:
+        contact.conversation.incoming += 1
+        contact.conversation.first_incoming_at = contact.conversation.first_incoming_at or now
+    workspace.emit("message.received", contact, message=message, channel=link)
+    return message

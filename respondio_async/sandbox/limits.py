@@ -1,0 +1,110 @@
+"""The vendor's table of limits, and the meter of an organisation that enforces it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from types import MappingProxyType
+from typing import Final
+
+from ._clock import Clock
+from .quirks import Quirks
+from .windows import Window, WindowFactory
+
+VENDOR_LIMITS: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        # The vendor's "Rate limit" page; operations joined by | share a bucket.
+        "POST /contact/{identifier}/message": 10.0,
+        "GET /contact/{identifier}/message/{messageId}": 15.0,
+        "POST /contact/{identifier}/comment": 10.0,
+        "GET /contact/{identifier}": 10.0,
+        "POST|PUT|DELETE /contact/{identifier}": 5.0,
+        "POST /contact/merge": 5.0,
+        "POST /contact/create_or_update/{identifier}": 5.0,
+        "POST /contact/list": 5.0,
+        "POST|DELETE /contact/{identifier}/tag": 5.0,
+        "GET /contact/{identifier}/channels": 5.0,
+        "GET /contact/{identifier}/channel/{channelId}": 10.0,
+        "POST /contact/{identifier}/conversation/assignee": 5.0,
+        "POST /contact/{identifier}/conversation/status": 5.0,
+        "GET /space/channel": 5.0,
+        "GET /space/closing_notes": 5.0,
+        "GET /space/user": 5.0,
+        "GET /space/user/{id}": 10.0,
+        "POST /space/custom_field": 5.0,
+        "GET /space/custom_field/{id}": 10.0,
+        "GET /space/custom_field": 5.0,
+        # Not on that page: the commonest figure.
+        "GET /contact/{identifier}/message/list": 5.0,
+        "POST /contact/{identifier}/lifecycle/update": 5.0,
+        "GET /space/channel/{id}/template": 5.0,
+        "GET /space/mtm/{id}": 5.0,
+        "POST|PUT|DELETE /space/tag": 5.0,
+    }
+)
+"""Requests a second, by bucket."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the meter says of one request."""
+
+    refused: bool
+    headers: dict[str, str]
+
+
+class Meter:
+    """Counts the requests of one organisation: a window for each bucket, made on first use."""
+
+    def __init__(
+        self, limits: Mapping[str, float] | None, *, factor: float, window: WindowFactory, clock: Clock, quirks: Quirks
+    ) -> None:
+        if not factor > 0:
+            raise ValueError("limits_factor must be positive")
+        self._windows: dict[str, Window] = {}
+        self._limits: dict[str, float] | None = None
+        if limits is not None:
+            self._limits = {bucket: limit * factor for bucket, limit in VENDOR_LIMITS.items()}
+            for bucket, limit in limits.items():
+                self.set_limit(bucket, limit)
+        self._factory = window
+        self._clock = clock
+        self._quirks = quirks
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """What is enforced; empty: nothing is."""
+        return MappingProxyType(self._limits or {})
+
+    def set_limit(self, bucket: str, limit: float) -> None:
+        """Enforce another limit from the next request on; the bucket's count starts afresh."""
+        if bucket not in VENDOR_LIMITS:
+            raise ValueError(f"unknown route {bucket!r}; the routes are the keys of VENDOR_LIMITS")
+        if not 0 < limit < math.inf:
+            raise ValueError("a limit must be a positive number")
+        if self._limits is None:
+            self._limits = {}
+        self._limits[bucket] = float(limit)
+        self._windows.pop(bucket, None)
+
+    def check(self, bucket: str, now: float) -> Verdict:
+        """Count a request that arrived at *now*."""
+        limit = None if self._limits is None else self._limits.get(bucket)
+        if limit is None:
+            return Verdict(refused=False, headers={})
+        window = self._windows.get(bucket)
+        if window is None:
+            window = self._windows[bucket] = self._factory(limit)
+        wait = window.hit(now)
+        headers: dict[str, str] = {}
+        if self._quirks.rate_limit_headers:
+            headers["X-RateLimit-Limit"] = f"{limit:g}"
+            headers["X-RateLimit-Remaining"] = str(0 if wait is not None else window.remaining(now))
+        if wait is None:
+            return Verdict(refused=False, headers=headers)
+        seconds = max(1, math.ceil(wait))
+        if self._quirks.retry_after == "seconds":
+            headers["Retry-After"] = str(seconds)
+        elif self._quirks.retry_after == "date":
+            headers["Retry-After"] = formatdate(self._clock.wall() + seconds, usegmt=True)
+        return Verdict(refused=True, headers=headers)

@@ -1,0 +1,198 @@
+"""Contacts: read, write, merge, list, tags, lifecycle, channels."""
+
+from typing import Any
+
+from .. import _render as render
+from .._call import Call, Reply, text
+from .._fields import Fields
+from .._filters import compile_request
+from .._paging import page
+from .._problem import Problem, invalid, missing, not_found
+from ..state import Contact, ContactChannel
+
+
+def get(call: Call) -> Any:
+    return render.contact(call.contact(), call.workspace)
+
+
+def create(call: Call) -> Any:
+    fields = Fields(call, call.object())
+    existing = call.find_contact()
+    kind, value = call.identifier()
+    if kind == "id":
+        raise Problem(400, "Contact email, phone or ID is invalid")
+    if "firstName" not in fields.plain:
+        raise missing("firstName")
+    status = call.answers.create_on_existing
+    if existing is not None:
+        raise Problem(status, "Contact already exists")
+    _make(call, fields, kind, value, conflict=status)
+    return Reply(
+        call.answers.create_status, {"code": call.answers.create_status, "message": "Contact created successfully"}
+    )
+
+
+def update(call: Call) -> Any:
+    contact = call.contact("update")
+    fields = Fields(call, call.object())
+    fields.check_free(contact)
+    fields.write(contact, null_clears=call.answers.put_null == "clears")
+    call.workspace.emit("contact.updated", contact)
+    return {"contactId": contact.id}
+
+
+def delete(call: Call) -> Any:
+    contact = call.contact()
+    call.workspace.remove_contact(contact)
+    return {"contactId": contact.id}
+
+
+def create_or_update(call: Call) -> Any:
+    kind, value = call.identifier()
+    fields = Fields(call, call.object())
+    contact = call.find_contact()
+    if contact is not None:
+        fields.check_free(contact)
+        fields.write(contact, null_clears=call.answers.put_null == "clears")
+        call.workspace.emit("contact.updated", contact)
+        return {"contactId": contact.id}
+    if kind == "id":
+        raise not_found("Contact")
+    if call.answers.create_or_update_needs_first_name and "firstName" not in fields.plain:
+        raise missing("firstName")
+    contact = _make(call, fields, kind, value, conflict=400)
+    if call.answers.create_or_update_returns_id:
+        return {"contactId": contact.id}
+    return {"code": 200, "message": "Contact created successfully"}
+
+
+def _make(call: Call, fields: Fields, kind: str, value: str, *, conflict: int) -> Contact:
+    # The identifier in the path wins over the same field in the body.
+    fields.plain[kind] = value
+    fields.check_free(None, status=conflict)
+    contact = call.workspace.add_contact()
+    fields.write(contact)
+    if call.quirks.channel_on_create:
+        call.workspace.link_channel(contact, next(iter(call.workspace.channels.values())))
+    call.workspace.emit("contact.created", contact)
+    return contact
+
+
+def merge(call: Call) -> Any:
+    body = call.object()
+    ids: Any = body.get("contactIds")
+    if ids is None:
+        raise missing("contactIds")
+    if not isinstance(ids, list) or len(ids) != 2 or not all(type(each) is int for each in ids) or ids[0] == ids[1]:  # pyright: ignore
+        raise invalid("contactIds")
+    fields = Fields(call, body, also=frozenset({"contactIds"}))
+    first, second = (call.workspace.contacts.get(each) for each in ids)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if first is None or second is None:
+        raise not_found("Contact")
+    older, younger = sorted((first, second), key=lambda contact: (contact.created_at, contact.id))
+    for kind in ("phone", "email"):
+        owner = call.workspace.contact(fields.plain.get(kind) or "")
+        if owner is not None and owner not in (older, younger):
+            raise Problem(400, f"Contact with this {kind} already exists")
+    _absorb(call, older, younger)
+    fields.write(older)
+    call.workspace.emit("contact.updated", older)
+    return {"contactId": older.id}
+
+
+def _absorb(call: Call, older: Contact, younger: Contact) -> None:
+    """Give the older contact what only the younger has, and remove the younger."""
+    phone, email = younger.phone, younger.email
+    call.workspace.remove_contact(younger)
+    if older.phone is None:
+        call.workspace.identify(older, "phone", phone)
+    if older.email is None:
+        call.workspace.identify(older, "email", email)
+    for name in ("first_name", "last_name", "language", "profile_pic", "country_code", "lifecycle"):
+        if getattr(older, name) is None:
+            setattr(older, name, getattr(younger, name))
+    older.custom = {**younger.custom, **older.custom}
+    older.tags += [tag for tag in younger.tags if tag not in older.tags]
+    older.channels = {**younger.channels, **older.channels}
+    for message in younger.messages:
+        message.contact_id = older.id
+    older.messages = sorted(older.messages + younger.messages, key=lambda message: message.id)
+    older.comments += younger.comments
+
+
+def list_contacts(call: Call) -> Any:
+    workspace = call.workspace
+    wanted = compile_request(call)
+    contacts = workspace.contacts
+    horizon = workspace.clock.now() - call.quirks.list_lag
+
+    def keep(contact_id: int) -> bool:
+        contact = contacts[contact_id]
+        return contact.created <= horizon and (wanted is None or wanted(contact))
+
+    return page(call, workspace.contact_ids, lambda each: render.contact(contacts[each], workspace), keep=keep)
+
+
+def add_tags(call: Call) -> Any:
+    names = _tag_names(call)
+    contact = call.contact("tag")
+    fresh = [name for name in names if name not in contact.tags]
+    if len(fresh) < len(names) and not call.quirks.repeated_tag_is_silent:
+        raise Problem(400, "Tag already added to the contact")
+    call.workspace.ensure_tags(fresh)
+    for name in fresh:
+        contact.tags.append(name)
+        call.workspace.emit("contact.tag.updated", contact, tag=name, action="add")
+    return {"contactId": contact.id}
+
+
+def delete_tags(call: Call) -> Any:
+    names = _tag_names(call)
+    contact = call.contact("tag")
+    for name in names:
+        if name in contact.tags:
+            contact.tags.remove(name)
+            call.workspace.emit("contact.tag.updated", contact, tag=name, action="remove")
+    return {"contactId": contact.id}
+
+
+def _tag_names(call: Call) -> list[str]:
+    names: Any = call.body
+    if not isinstance(names, list):
+        raise Problem(400, "Validation error.")
+    checked: list[str] = []
+    for index, name in enumerate(names):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if not isinstance(name, str) or not 1 <= len(name) <= 255 or not name.strip():
+            raise invalid(f"[{index}]")
+        checked.append(name)
+    if not 1 <= len(checked) <= 10 or len(set(checked)) != len(checked):
+        raise Problem(400, "Tags must be 1 to 10 unique strings")
+    return checked
+
+
+def update_lifecycle(call: Call) -> Any:
+    contact = call.contact("lifecycle")
+    body = call.object()
+    if "name" not in body:
+        raise missing("name")
+    name = text(body, "name", longest=255, required=body["name"] is not None)
+    if name is not None and call.quirks.fixed_lifecycle_stages and name not in call.workspace.lifecycle_stages:
+        raise not_found("Lifecycle stage")
+    old, contact.lifecycle = contact.lifecycle, name
+    if old != name:
+        call.workspace.emit("contact.lifecycle.updated", contact, lifecycle=name, old_lifecycle=old)
+    return {"code": 200, "message": "Lifecycle updated successfully"}
+
+
+def list_channels(call: Call) -> Any:
+    channels = call.contact().channels
+    return page(call, sorted(channels), lambda each: render.contact_channel(channels[each], call.workspace))
+
+
+def get_channel(call: Call) -> Any:
+    if not call.answers.contact_channel_operation:
+        raise not_found("Route")
+    link: ContactChannel | None = call.contact().channels.get(call.number("channelId", "Channel"))
+    if link is None:
+        raise not_found("Channel")
+    return render.contact_channel(link, call.workspace)

@@ -1,0 +1,94 @@
+"""Conversations and comments."""
+
+from typing import Any
+
+from .._call import EMAIL, Call, text
+from .._problem import Problem, invalid, missing, not_found
+from ..state import Comment, Contact, Conversation, User
+from ..workspace import Workspace
+
+
+def assign(call: Call) -> Any:
+    body = call.object()
+    if "assignee" not in body:
+        raise missing("assignee")
+    user = _user(call, body["assignee"])
+    contact = call.contact("assignee")
+    if not contact.is_open:
+        if user is not None and not call.quirks.assign_on_closed_is_silent:
+            raise Problem(400, "The conversation is closed")
+        return {"contactId": contact.id}
+    if contact.assignee is not user:
+        contact.assignee = user
+        if contact.conversation is not None:
+            contact.conversation.assigned_at = int(call.workspace.clock.wall())
+        call.workspace.emit("contact.assignee.updated", contact)
+    return {"contactId": contact.id}
+
+
+def _user(call: Call, key: Any) -> User | None:
+    if key is None:
+        return None
+    # An id must be a JSON number: a numeric string is no email either.
+    if isinstance(key, bool) or not isinstance(key, int | str) or (isinstance(key, str) and not EMAIL.fullmatch(key)):
+        raise invalid("assignee")
+    user = call.workspace.find_user(key)
+    if user is None:
+        raise not_found("User")
+    return user
+
+
+def set_status(call: Call) -> Any:
+    body = call.object()
+    status: Any = body.get("status")
+    if status is None:
+        raise missing("status")
+    if status not in ("open", "close"):
+        raise invalid("status")
+    category = text(body, "category", longest=128, required=False)
+    summary = text(body, "summary", longest=512, required=False)
+    if summary is not None and category is None:
+        raise missing("category")
+    contact = call.contact("status")
+    if status == "open":
+        open_conversation(call.workspace, contact, source="api")
+    else:
+        _close(call.workspace, contact, category, summary)
+    return {"contactId": contact.id}
+
+
+def open_conversation(workspace: Workspace, contact: Contact, *, source: str) -> None:
+    """Open a closed conversation; nothing happens to an open one."""
+    if contact.is_open:
+        return
+    contact.conversation = Conversation(opened_at=int(workspace.clock.wall()), opened_by=source)
+    workspace.emit("conversation.opened", contact, conversation=contact.conversation)
+
+
+def _close(workspace: Workspace, contact: Contact, category: str | None, summary: str | None) -> None:
+    conversation = contact.conversation
+    if conversation is None or conversation.closed_at is not None:
+        return
+    conversation.closed_at = int(workspace.clock.wall())
+    conversation.closed_by = "api"
+    conversation.category, conversation.summary = category, summary
+    contact.assignee = None
+    workspace.emit("conversation.closed", contact, conversation=conversation)
+
+
+def comment(call: Call) -> Any:
+    body = call.object()
+    value: Any = body.get("text")
+    if value is None or value == "":
+        raise missing("text")
+    if not isinstance(value, str):
+        raise invalid("text")
+    if len(value) > 1000:
+        raise Problem(400, "Comment length must not be greater than 1000 characters")
+    contact = call.contact("comment")
+    made = Comment(value, int(call.workspace.clock.wall()))
+    contact.comments.append(made)
+    call.workspace.commented.append((contact.id, made))
+    call.workspace.emit("comment.created", contact, comment=made)
+    shown: dict[str, Any] = {"text": made.text, "created_at": made.created_at}
+    return {"contactId": contact.id, **shown} if call.answers.comment_has_contact_id else shown

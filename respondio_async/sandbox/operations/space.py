@@ -1,0 +1,175 @@
+"""The workspace: users, custom fields, closing notes, channels, templates, tags."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from .. import _render as render
+from .._call import Call, text
+from .._paging import page
+from .._problem import Problem, invalid, missing, not_found
+from ..state import CustomField, DataType, Tag
+
+_Record = TypeVar("_Record")
+_SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
+_TYPES: Final[tuple[DataType, ...]] = ("text", "list", "checkbox", "email", "number", "url", "date", "time")
+
+
+def _list(call: Call, records: Mapping[int, _Record], show: Callable[[_Record], Any]) -> Any:
+    return page(call, sorted(records), lambda each: show(records[each]))
+
+
+def list_users(call: Call) -> Any:
+    return _list(call, call.workspace.users, render.user)
+
+
+def get_user(call: Call) -> Any:
+    user = call.workspace.users.get(call.number("id", "User"))
+    if user is None:
+        raise not_found("User")
+    return render.user(user)
+
+
+def list_channels(call: Call) -> Any:
+    return _list(
+        call,
+        call.workspace.channels,
+        lambda each: {"id": each.id, "name": each.name, "source": each.source, "created_at": each.created_at},
+    )
+
+
+def list_closing_notes(call: Call) -> Any:
+    notes = sorted(call.workspace.closing_notes, key=lambda note: note.category)
+    # They have no id: their place in the order stands in for one.
+    return _list(call, dict(enumerate(notes, 1)), render.closing_note)
+
+
+def list_templates(call: Call) -> Any:
+    channel_id = call.number("id", "Channel")
+    if channel_id not in call.workspace.channels:
+        raise not_found("Channel")
+    templates = {each.id: each for each in call.workspace.templates.values() if each.channel_id == channel_id}
+    return _list(call, templates, lambda each: render.template(each, call.quirks))
+
+
+def get_template(call: Call) -> Any:
+    template = call.workspace.templates.get(call.number("id", "Template"))
+    if template is None:
+        raise not_found("Template")
+    return {"status": "success", "message": "Template found", "data": render.template(template, call.quirks)}
+
+
+def list_custom_fields(call: Call) -> Any:
+    _check_path(call)
+    return _list(call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks))
+
+
+def get_custom_field(call: Call) -> Any:
+    _check_path(call)
+    field = call.workspace.custom_fields.get(call.number("id", "Custom field"))
+    if field is None:
+        raise not_found("Custom field")
+    return render.custom_field(field, call.quirks)
+
+
+def create_custom_field(call: Call) -> Any:
+    _check_path(call)
+    workspace = call.workspace
+    body = call.object()
+    name = text(body, "name", longest=50) or ""
+    slug = text(body, "slug", longest=50, required=False)
+    if slug is None:
+        slug = (
+            re.sub(r"[^a-z0-9]+", "_", name.lower(), flags=re.ASCII)[:50].strip("_") or f"field_{workspace.next_id()}"
+        )
+    elif not _SLUG.fullmatch(slug):
+        raise invalid("slug")
+    description = text(body, "description", longest=255, required=False)
+    data_type: Any = body.get("dataType")
+    if data_type is None:
+        raise missing("dataType")
+    if data_type not in _TYPES:
+        raise invalid("dataType")
+    values = _allowed_values(body.get("allowedValues"), data_type)
+    if any(field.name == name or field.slug == slug for field in workspace.custom_fields.values()):
+        raise Problem(400, "Custom field already exists")
+    field = CustomField(
+        workspace.next_id(), name, slug, data_type, description, values, int(workspace.clock.wall())
+    )  # fmt: skip
+    workspace.custom_fields[field.id] = field
+    return render.custom_field(field, call.quirks)
+
+
+def _allowed_values(values: Any, data_type: DataType) -> list[str] | None:
+    if data_type != "list":
+        if values is not None:
+            raise invalid("allowedValues")
+        return None
+    if values is None:
+        raise missing("allowedValues")
+    if not isinstance(values, list) or not values or not all(isinstance(each, str) and each for each in values):  # pyright: ignore
+        raise invalid("allowedValues")
+    return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def _check_path(call: Call) -> None:
+    """Two names are about for this collection; `Answers.custom_field_path` says which exists."""
+    existing = call.answers.custom_field_path
+    if existing != "either" and not call.path.startswith(f"/space/{existing}"):
+        raise not_found("Route")
+
+
+def create_tag(call: Call) -> Any:
+    body = call.object()
+    name = text(body, "name", longest=255) or ""
+    if name in call.workspace.tags:
+        raise Problem(400, "Tag already exists")
+    tag = Tag(call.workspace.next_id(), name)
+    _dress(tag, body)
+    call.workspace.tags[name] = tag
+    return _shape(call, tag)
+
+
+def update_tag(call: Call) -> Any:
+    body = call.object()
+    current = text(body, "currentName", longest=255) or ""
+    tags = call.workspace.tags
+    tag = tags.get(current)
+    if tag is None:
+        raise not_found("Tag")
+    name = text(body, "name", longest=255, required=False)
+    if name is not None and name != current:
+        if not name or name in tags:
+            raise Problem(400, "Tag already exists") if name else invalid("name")
+        _rename(call, current, name)
+        tag.name = name
+        del tags[current]
+        tags[name] = tag
+    _dress(tag, body)
+    return _shape(call, tag)
+
+
+def _rename(call: Call, old: str, new: str | None) -> None:
+    for contact in call.workspace.contacts.values():
+        if old in contact.tags:
+            contact.tags[:] = [tag if tag != old else new for tag in contact.tags if tag != old or new]  # type: ignore[misc]
+
+
+def delete_tag(call: Call) -> Any:
+    name = text(call.object(), "name", longest=255) or ""
+    if call.workspace.tags.pop(name, None) is None:
+        raise not_found("Tag")
+    _rename(call, name, None)
+    message = "Tag deleted successfully"
+    return {"code": 200, "message": message} if call.answers.deleted_tag_has_code else {"message": message}
+
+
+def _dress(tag: Tag, body: dict[str, Any]) -> None:
+    for key, attribute in (("description", "description"), ("colorCode", "color"), ("emoji", "emoji")):
+        if key in body:
+            setattr(tag, attribute, text(body, key, longest=255, required=False))
+
+
+def _shape(call: Call, tag: Tag) -> Any:
+    shown = render.tag(tag)
+    return shown if call.answers.tag_shape == "bare" else {"code": 200, "message": {"tag": shown}}

@@ -1,0 +1,34 @@
+"""An organisation: its tokens, its workspace and the meter that counts its requests."""
+
+from typing import Final
+
+from ._tokens import make_token
+from .limits import Meter
+from .workspace import Workspace
+
+MOST_TOKENS: Final = 10
+"""Source: the vendor's "Developer API" settings page."""
+
+
+class Organisation:
+    """All its tokens see one workspace and share one set of limits."""
+
+    def __init__(self, organisation_id: int, workspace: Workspace, meter: Meter) -> None:
+        self.id = organisation_id
+        self.space_id = organisation_id * 10 + 1
+        self.workspace = workspace
+        self.meter = meter
+        self.tokens: list[str] = []
+        """Those in force."""
+        self._made = 0
+
+    def add_token(self) -> str:
+        """Make another token; at most ten are in force at a time."""
+        if len(self.tokens) >= MOST_TOKENS:
+            raise ValueError(f"an organisation has at most {MOST_TOKENS} tokens")
+        self._made += 1
+        token = make_token(
+            number=self.id * 100 + self._made, organisation_id=self.id, space_id=self.space_id, issued_at=1_767_225_600
+        )
+        self.tokens.append(token)
+        return token
