@@ -4,12 +4,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from ._app import BASE, App, ASGIApp
 from ._clock import Clock
 from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
+from ._thread import ServerThread
 from .delivery import receive
 from .faults import KINDS, Fault, FaultKind
 from .limits import Meter
@@ -19,9 +20,6 @@ from .record import Arrival, Duplicate, RouteRecord, duplicates
 from .state import Contact, Message
 from .windows import WINDOWS, WindowFactory
 from .workspace import Listener, Workspace
-
-if TYPE_CHECKING:
-    from ._server import ServerThread
 
 WindowName = Literal["sliding", "sliding_counting", "sliding_counter", "fixed", "fixed_first_hit", "bucket", "gcra"]
 
@@ -88,9 +86,10 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        started = loop.create_future()
-        self._launch(lambda: loop.call_soon_threadsafe(started.set_result, None))
-        await started
+        started = asyncio.Event()
+        thread = self._launch(lambda: loop.call_soon_threadsafe(started.set))
+        await started.wait()
+        self._check(thread)
         return self
 
     async def __aexit__(
@@ -100,6 +99,7 @@ class Sandbox:
         if thread is not None:
             thread.stop()
             while not thread.ended:
+                # The end of a thread can't be awaited; it takes a few milliseconds.
                 await asyncio.sleep(0.001)
 
     def __enter__(self) -> Self:
@@ -112,10 +112,11 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Start serving; returns once requests are answered."""
+        """Start serving; returns once requests are answered. On the same port again when it served before."""
         started = threading.Event()
-        self._launch(started.set)
+        thread = self._launch(started.set)
         started.wait()
+        self._check(thread)
 
     def stop(self) -> None:
         """Stop serving: open connections are cut. What it holds can still be read."""
@@ -124,22 +125,22 @@ class Sandbox:
             thread.stop()
             thread.join()
 
-    def _launch(self, on_started: Callable[[], object]) -> None:
+    def _launch(self, on_started: Callable[[], object]) -> ServerThread:
         if self._thread is not None:
             raise RuntimeError("the sandbox is running already")
-        try:
-            from ._server import ServerThread
-        except ImportError as error:
-            raise ImportError("the sandbox needs uvicorn: pip install 'respondio-async[sandbox]'") from error
-        self._thread = ServerThread(
-            self._app, host=self._host, port=self._port, on_started=lambda: on_started() and None
-        )
-        self._port = self._thread.port
+        self._thread = ServerThread(self._app, host=self._host, port=self._port, on_started=on_started)
+        return self._thread
+
+    def _check(self, thread: ServerThread) -> None:
+        if thread.error is not None:
+            self._thread = None
+            raise thread.error
+        self._port = thread.port
 
     @property
     def url(self) -> str:
         """The base URL for clients."""
-        if self._thread is None and self._port == 0:
+        if self._port == 0:
             raise RuntimeError("the sandbox is not running: `async with Sandbox() as sandbox`")
         return f"http://{self._host}:{self._port}{BASE}"
 
