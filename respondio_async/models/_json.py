@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["parsed"]
+__all__ = ["elements", "parsed"]
 
 
 def parsed(value: Any) -> Any:
@@ -15,3 +15,11 @@ def parsed(value: Any) -> Any:
         return msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+
+
+def elements(value: Any) -> list[Any]:
+    """The elements of a list; none when it is no list."""
+    try:
+        return msgspec.convert(value, list[Any])
+    except msgspec.ValidationError:
+        return []

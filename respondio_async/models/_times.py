@@ -29,7 +29,7 @@ def moment(value: float | str | None) -> datetime | None:
 
 
 def moment_of_id(message_id: int) -> datetime | None:
-    """Read the microseconds since 1970 that a message id is; None for the small ids of samples and for impossible ones."""
+    """Read a message id, which is microseconds since 1970; None for the small ids of samples and impossible ones."""
     return _at(message_id) if message_id >= 10**15 else None
 
 

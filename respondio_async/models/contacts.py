@@ -48,7 +48,7 @@ class CustomFieldValue(Model, frozen=True):
 
 
 class Assignee(Model, frozen=True):
-    """The user a conversation is assigned to. False when the server sent one without an id, as its webhooks do for "nobody"."""
+    """The user a conversation is assigned to. Falsy without an id: webhooks send an empty one for "nobody"."""
 
     id: int | None = None
     first_name: str | None = None
@@ -90,7 +90,7 @@ class Contact(Model, frozen=True):
 
     @property
     def custom(self) -> dict[str, Any]:
-        """Its custom fields by name, values as received: strings, whatever the field's type; None when it has no value."""
+        """Its custom fields by name, values as received: strings whatever the field's type, None for no value."""
         return {field.name: field.value for field in self.custom_fields or ()}
 
     @property

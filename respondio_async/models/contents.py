@@ -1,8 +1,8 @@
 # ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
 """What a message holds: one struct a documented type, and `UnknownContent` for all others.
 
-Source: the vendor's API reference, "Send a message" and "Get a message". Types that are only received (location, story_reply, rating, …)
-have no documented shape, and new ones appear without notice, so they are kept as the server sent them.
+Source: the vendor's API reference, "Send a message" and "Get a message". Types that are only received (location, rating
+and others) have no documented shape, and new ones appear without notice: they are kept as the server sent them.
 """
 
 from typing import Any, Final, Literal, cast
@@ -14,10 +14,10 @@ from ._base import Model
 __all__ = [
     "AttachedFile",
     "AttachmentContent",
-    "Content",
     "CustomPayloadContent",
     "EmailContent",
     "FacebookTemplateContent",
+    "MessageContent",
     "QuickReplyContent",
     "SentTemplate",
     "TextContent",
@@ -117,7 +117,7 @@ class UnknownContent(Model, frozen=True):
         return f"UnknownContent(type={self.type!r})"
 
 
-Content = (
+MessageContent = (
     TextContent
     | AttachmentContent
     | QuickReplyContent
@@ -142,10 +142,10 @@ _BY_TYPE: Final[dict[str, type[_Content]]] = {
 }
 
 
-def read_content(raw: Any) -> Content:
+def read_content(raw: Any) -> MessageContent:
     """Read a message's content. Never fails: what has no documented reading becomes `UnknownContent`."""
     if isinstance(raw, _Content | UnknownContent):
-        return cast("Content", raw)
+        return cast("MessageContent", raw)
     if not isinstance(raw, dict):
         return UnknownContent("", {} if raw is None else {"value": raw})
     data = cast("dict[str, Any]", raw)
@@ -156,7 +156,7 @@ def read_content(raw: Any) -> Content:
     if known is not None:
         try:
             # Lax: a size sent as a string is still a size.
-            return cast("Content", msgspec.convert(data, known, strict=False))
+            return cast("MessageContent", msgspec.convert(data, known, strict=False))
         except msgspec.ValidationError:
             pass
     return UnknownContent(name, data)

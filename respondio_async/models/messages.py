@@ -11,11 +11,11 @@ import msgspec
 
 from ._base import Model
 from ._times import moment, moment_of_id
-from .contents import Content, EmailContent, QuickReplyContent, TextContent, UnknownContent, read_content
+from .contents import EmailContent, MessageContent, QuickReplyContent, TextContent, UnknownContent, read_content
 
-__all__ = ["Message", "MessageStatus", "Sender", "SenderSource", "StatusValue"]
+__all__ = ["Message", "MessageStatus", "MessageStatusValue", "Sender", "SenderSource"]
 
-StatusValue = Literal["pending", "sent", "delivered", "read", "failed"] | str
+MessageStatusValue = Literal["pending", "sent", "delivered", "read", "failed"] | str
 """Open enum."""
 
 SenderSource = (
@@ -24,7 +24,7 @@ SenderSource = (
 """Open enum."""
 
 if TYPE_CHECKING:
-    _Message = Content
+    _Message = MessageContent
 else:
     _Message = Any  # not a closed union: a new type of message must not fail the page; `__post_init__` reads it
 
@@ -32,7 +32,7 @@ else:
 class MessageStatus(Model, frozen=True):
     """One step of a message on its way."""
 
-    value: StatusValue | None = None
+    value: MessageStatusValue | None = None
     timestamp: int | None = None
     """Unix seconds; `at` is the same as a datetime."""
     message: str | None = None
@@ -80,13 +80,13 @@ class Message(Model, frozen=True):
         return f"Message({', '.join([*shown, f'type={self.message.type!r}'])})"
 
     @property
-    def content(self) -> Content:
+    def content(self) -> MessageContent:
         """What it holds."""
         return self.message
 
     @property
     def text(self) -> str | None:
-        """Its text, where it has one: a text's, an e-mail's, a quick reply's title, or the "text" of an unknown content."""
+        """Its text, if any: a text's, an e-mail's, a quick reply's title, or the "text" of an unknown content."""
         match self.message:
             case TextContent(text=text) | EmailContent(text=text) | QuickReplyContent(title=text):
                 return text

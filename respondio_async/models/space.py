@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 
 from ._base import Model
-from ._json import parsed
+from ._json import elements, parsed
 from ._times import moment
 
-__all__ = ["ClosingNote", "CustomField", "CustomFieldType", "Restriction", "Tag", "Team", "User", "UserRole"]
+__all__ = ["ClosingNote", "CustomField", "CustomFieldType", "Tag", "Team", "User", "UserRestriction", "UserRole"]
 
 UserRole = Literal["agent", "manager", "owner"] | str
 """Open enum."""
 
-Restriction = (
+UserRestriction = (
     Literal[
         "restrict_data_export", "restrict_contact_deletion", "restrict_space_setting", "show_team_contacts",
         "show_only_mine", "restrict_space_integration", "restrict_shortcuts",
@@ -52,7 +52,7 @@ class User(Model, frozen=True):
     email: str | None = None
     role: UserRole | None = None
     team: Team | None = None
-    restrictions: list[Restriction] = msgspec.field(default_factory=list[Restriction])
+    restrictions: list[UserRestriction] = msgspec.field(default_factory=list[UserRestriction])
 
 
 class CustomField(Model, frozen=True):
@@ -105,11 +105,9 @@ class Tag(Model, frozen=True):
     """A colour's hex, or one of the vendor's names such as "tag-red"."""
 
 
-def _as_choices(value: object) -> list[str] | None:
+def _as_choices(value: Any) -> list[str] | None:
     value = parsed(value)
     if isinstance(value, dict):
         value = cast("dict[str, Any]", value).get("listValues")
-    if not isinstance(value, list):
-        return None
-    choices: list[Any] = value
-    return [str(choice) for choice in choices if isinstance(choice, str | int | float)]
+    choices = [str(choice) for choice in elements(value) if isinstance(choice, str | int | float)]
+    return choices if isinstance(value, list) else None

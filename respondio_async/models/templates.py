@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ._base import Model
-from ._json import parsed
+from ._json import elements, parsed
 
 __all__ = ["Template"]
 
@@ -49,11 +49,8 @@ class Template(Model, frozen=True):
         return (self.status or "").lower() == "approved"
 
 
-def _as_components(value: object) -> list[dict[str, Any]]:
+def _as_components(value: Any) -> list[dict[str, Any]]:
     value = parsed(value)
     if isinstance(value, dict):
         return [value]
-    if not isinstance(value, list):
-        return []
-    items: list[Any] = value
-    return [item for item in items if isinstance(item, dict)]
+    return [item for item in elements(value) if isinstance(item, dict)]

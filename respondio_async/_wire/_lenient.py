@@ -1,0 +1,205 @@
+"""The second reading of an answer: field by field, keeping all that has a reading.
+
+Any struct is walked by its own annotations, so a new model needs nothing here. The rules, from best to worst:
+
+* what reads strictly is read strictly;
+* a number sent as a string, a string sent as a number, 0 and 1 for a boolean are what they say;
+* null, or anything else that can't be read, gives an optional field its default;
+* an element that can't be read is left out of an optional list (one bad tag costs no contact);
+* a required value that can't be read fails whatever holds it. So a page whose item has no id fails as a whole: an error
+  is seen, and its `.content` holds every item, where an item left out would be lost in silence.
+
+All but the first are reported as drift.
+"""
+
+import math
+import re
+import types
+from functools import lru_cache
+from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
+
+import msgspec
+
+from respondio_async.models import Page
+
+__all__ = ["NoReadingError", "Reader"]
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+_LONGEST_NUMBER: Final = 100  # characters; far longer than any id, far shorter than what `int` refuses
+
+
+class NoReadingError(Exception):
+    """A value has no reading as what it should be. Holds the place, never the value."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+
+
+class Reader:
+    """One lenient reading; `drift` tells afterwards where it had to bend."""
+
+    def __init__(self) -> None:
+        # A dict for its order: the same difference in each of a hundred items is told once.
+        self._drift: dict[str, None] = {}
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """The differences, each kind once."""
+        return tuple(self._drift)
+
+    def _note(self, text: str) -> None:
+        self._drift[_INDEX.sub("[]", text)] = None
+
+    def read(self, raw: Any, expected: Any, path: str, *, required: bool = True) -> Any:
+        """Read a value as the expected type, or raise `NoReadingError`."""
+        try:
+            return msgspec.convert(raw, expected)
+        except msgspec.ValidationError:
+            pass
+        plain = get_args(expected)[0] if get_origin(expected) is Annotated else expected
+        origin = get_origin(plain) or plain
+        if origin is Union or origin is types.UnionType:
+            return self._read_union(raw, get_args(plain), path, required=required)
+        if origin is list:
+            return self._read_list(raw, (*get_args(plain), Any)[0], path, required=required)
+        if _is_plain_struct(origin):
+            return self._read_struct(raw, plain, path)
+        return self._read_scalar(raw, expected, plain, path)
+
+    def _read_union(self, raw: Any, members: tuple[Any, ...], path: str, *, required: bool) -> Any:
+        before = dict(self._drift)
+        for member in members:
+            try:
+                return self.read(raw, member, path, required=required)
+            except NoReadingError:
+                self._drift = dict(before)
+        raise NoReadingError(path, f"{_kind(raw)} has no reading")
+
+    def _read_list(self, raw: Any, element: Any, path: str, *, required: bool) -> list[Any]:
+        if not _is_array(raw):
+            raise NoReadingError(path, f"{_kind(raw)} where an array was expected")
+        read: list[Any] = []
+        for index, value in enumerate(raw):
+            try:
+                read.append(self.read(value, element, f"{path}[{index}]"))
+            except NoReadingError as failure:
+                if required and value is not None:  # a null holds nothing that could be lost
+                    raise
+                self._note(f"{failure}, left out")
+        return read
+
+    def _read_struct(self, raw: Any, expected: Any, path: str) -> Any:
+        cls: Any = get_origin(expected) or expected
+        if expected is Page or get_origin(expected) is Page:
+            raw = self._as_page(raw, path)
+        if raw == []:  # what PHP makes of an empty object
+            raw = {}
+            self._note(f"{path}: array where an object was expected")
+        if not _is_object(raw):
+            raise NoReadingError(path, f"{_kind(raw)} where an object was expected")
+        values: dict[str, Any] = {}
+        for field in _fields(expected):
+            where = f"{path}.{field.encode_name}"
+            try:
+                if field.encode_name in raw:
+                    values[field.name] = self.read(raw[field.encode_name], field.type, where, required=field.required)
+                elif field.required:
+                    raise NoReadingError(where, "missing")  # noqa: TRY301 - caught for optional fields
+            except NoReadingError as failure:
+                if field.required:
+                    raise
+                self._note(str(failure))
+        try:
+            return cls(**values)
+        except (TypeError, ValueError):  # a user's own type may refuse in its __post_init__
+            raise NoReadingError(path, "refused by its type") from None
+
+    def _as_page(self, raw: Any, path: str) -> Any:
+        """Give a list of another shape the shape of a page."""
+        if _is_array(raw):
+            self._note(f"{path}: array where a page was expected")
+            return {"items": raw}
+        if not _is_object(raw) or raw.get("items") is not None:
+            return raw
+        if _is_array(raw.get("data")):
+            self._note(f"{path}.data: in place of items")
+            return {**raw, "items": raw["data"]}
+        if "items" in raw or "pagination" in raw:
+            # With neither key it is no page, and must not pass for an empty one: that would end a walk in silence.
+            self._note(f"{path}.items: null or missing")
+            return {**raw, "items": []}
+        return raw
+
+    def _read_scalar(self, raw: Any, expected: Any, plain: Any, path: str) -> Any:
+        bent = _bend(raw, plain)
+        try:
+            read = msgspec.convert(bent, expected, strict=False)
+        except msgspec.ValidationError:
+            name = getattr(plain, "__name__", str(plain))
+            raise NoReadingError(path, f"{_kind(raw)} where {name} was expected") from None
+        self._note(f"{path}: {_kind(raw)} read as {getattr(plain, '__name__', str(plain))}")
+        return read
+
+
+def _bend(raw: Any, expected: Any) -> Any:
+    """Turn a scalar into the scalar that was meant, or give it back."""
+    if expected is str and isinstance(raw, bool | int | float):
+        return msgspec.json.encode(raw).decode()
+    if expected is int and isinstance(raw, float) and raw.is_integer():
+        return int(raw)
+    if expected is int and isinstance(raw, str) and len(raw) <= _LONGEST_NUMBER:
+        return _number(raw.strip())
+    if expected is bool and isinstance(raw, str):
+        return raw.strip().lower()
+    return raw
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text) if text.isascii() and "_" not in text else text
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+        return int(number) if math.isfinite(number) and number.is_integer() else text
+    except ValueError:
+        return text
+
+
+def _is_plain_struct(cls: Any) -> bool:
+    """Whether it is a struct that its fields say all about."""
+    if not (isinstance(cls, type) and issubclass(cls, msgspec.Struct)):
+        return False
+    config = cls.__struct_config__
+    return config.tag is None and not config.array_like and not config.forbid_unknown_fields
+
+
+@lru_cache(maxsize=256)
+def _fields(struct: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(struct)
+
+
+def _is_array(raw: Any) -> TypeGuard[list[Any]]:
+    return isinstance(raw, list)
+
+
+def _is_object(raw: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(raw, dict)
+
+
+def _kind(raw: Any) -> str:
+    """Name what JSON calls it."""
+    match raw:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
