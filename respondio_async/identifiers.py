@@ -1,16 +1,16 @@
 """How a contact is named: by its id, its e-mail address or its phone number.
 
-The API takes it as one path segment, `<kind>:<value>`. Whatever a caller passes, `segment` returns exactly one segment in
-which every character that means something in a URL is percent-encoded, or refuses it: no identifier can change
-the path, the query or the host of a request. Nothing is guessed either: a bare run of digits could be an id or a phone
-number, and the wrong guess would write to somebody else.
+The API takes it as one path segment, `<kind>:<value>`. Whatever a caller passes, `segment` returns exactly one segment
+in which every character that means something in a URL is percent-encoded, or refuses it: no identifier can change
+the path, the query or the host of a request. Nothing is guessed either: a bare run of digits could be an id or a
+phone number, and the wrong guess would write to somebody else.
 
 Source: the vendor's "Get a contact" page and its siblings (`identifier`).
 """
 
 import re
 from collections.abc import Collection
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -24,7 +24,7 @@ _KINDS: Final = ("id", "email", "phone")
 
 _LARGEST_ID: Final = 2**63 - 1
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
-# E.164: at most fifteen digits, and no country code begins with 0. The shortest international numbers in use have seven (Niue).
+# E.164: at most fifteen digits, and no country code begins with 0. The shortest numbers in use have seven (Niue).
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 # An address whose characters all stand for themselves in a path: by far the most common, and three times as quick.
 _PLAIN_EMAIL: Final = re.compile(r"[A-Za-z0-9._~-]+@[A-Za-z0-9.-]+")
@@ -33,16 +33,15 @@ _FORMS: Final = 'give an int id, "id:…", "email:…", "phone:+…", "+60…" o
 
 
 class ContactId(msgspec.Struct, frozen=True):
-    """A contact's identifier, checked; made by `ContactId.id(…)`, `.email(…)` or `.phone(…)`. Its repr hides the value."""
+    """A contact's identifier, checked: `ContactId.id(…)`, `.email(…)` or `.phone(…)`. Its repr hides the value."""
 
     kind: Kind
     value: str
 
     def __post_init__(self) -> None:
-        check = _CHECKS.get(self.kind) if isinstance(self.kind, str) else None
-        if check is None:
+        if self.kind not in _KINDS:
             raise InvalidIdentifierError("the kind of an identifier is one of: id, email, phone")
-        check(self.value)
+        _CHECKS[self.kind](self.value)
 
     @classmethod
     def id(cls, value: int | str) -> "ContactId":
@@ -62,8 +61,8 @@ class ContactId(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"ContactId({self.kind}:***)"
 
-    def __rich_repr__(self) -> tuple[str]:  # rich prints structs by their fields otherwise
-        return (f"{self.kind}:***",)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
+        return [("kind", self.kind)]
 
 
 Identifier = int | str | ContactId
@@ -89,7 +88,7 @@ def parse(identifier: Identifier) -> ContactId:
         return ContactId("email", identifier)
     if identifier.strip().isdigit():
         raise InvalidIdentifierError(
-            'a run of digits could be an id or a phone number: give an int (or "id:…") for an id, "+…" for a phone number'
+            'a run of digits could be an id or a phone number: give an int or "id:…" for an id, "+…" for a phone'
         )
     raise InvalidIdentifierError(f"not an identifier: {_FORMS}" if identifier else f"the identifier is empty: {_FORMS}")
 
@@ -158,7 +157,7 @@ def _check_email(value: object) -> None:
         raise InvalidIdentifierError("the e-mail address is empty or no text")
     if len(value) > _LONGEST_EMAIL:
         raise InvalidIdentifierError(f"an e-mail address has at most {_LONGEST_EMAIL} characters")
-    # Invisible characters too (zero-width space, direction marks): they come along with copied text, and match no contact.
+    # Invisible characters too (zero-width space, direction marks): they come with copied text, and match no contact.
     if " " in value or not value.isprintable():
         raise InvalidIdentifierError(
             "the e-mail address holds whitespace, a control character or an invisible character"

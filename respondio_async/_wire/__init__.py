@@ -17,13 +17,13 @@ from ._check import (
     drop_none,
 )
 from ._contact import contact_body
-from ._encode import ABSENT, build_target, encode_json
-from ._headers import NO_FACTS, Facts, Headers, facts, rate_limit, retry_after
+from ._decode import Decoded, decode
+from ._encode import build_target, encode_json
+from ._headers import Facts, Headers, facts, rate_limit, retry_after
 from ._mask import mask
 
 __all__ = [
-    "ABSENT",
-    "NO_FACTS",
+    "Decoded",
     "Facts",
     "Headers",
     "api_error",
@@ -41,6 +41,7 @@ __all__ = [
     "check_tags",
     "check_text",
     "contact_body",
+    "decode",
     "drop_none",
     "encode_json",
     "facts",

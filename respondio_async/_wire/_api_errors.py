@@ -9,16 +9,18 @@ Source: the vendor's "Error codes" page.
 import html
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
-from .._rate_limit import RateLimit
-from ..errors import APIError, BlockedAtEdgeError
-from ._headers import Clock, RawHeaders, facts
+from respondio_async._rate_limit import RateLimit
+from respondio_async.errors import APIError, BlockedAtEdgeError
+
+from ._headers import RawHeaders, facts
 from ._hints import hint
+from ._json_kinds import is_list, is_object
 from ._mask import mask
 
 _LONGEST: Final = 500
@@ -38,14 +40,14 @@ def api_error(
     endpoint: str,
     attempts: int = 1,
     sent: object = None,
-    clock: Clock = time.time,
+    now: float | None = None,
 ) -> APIError:
     """Make the error for an answer.
 
     *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON bytes, nested at will): they are
     masked in the server's words.
     """
-    limit, wait, _ = facts(headers, clock)
+    limit, wait, _ = facts(headers, time.time() if now is None else now)
     return _build(
         status=status,
         content=content,
@@ -68,9 +70,7 @@ def _build(
     rate_limit: RateLimit | None,
 ) -> APIError:
     body, is_json = _read(content)
-    code: int | str | None = None
-    if isinstance(body, Mapping):
-        code = _code(body, sent)  # pyright: ignore[reportUnknownArgumentType]
+    code = _code(body.get("code"), sent) if is_object(body) else None
     text = _line(body)[:_LOOKED_AT] if is_json else str(body)
     words = _words(text, is_json=is_json, sent=sent)
     blocked = status == 403 and not is_json
@@ -91,10 +91,10 @@ def _read(content: bytes) -> tuple[Any, bool]:
     """Decode a body: (value, True) when it is JSON, (text, False) when it is anything else."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        value = msgspec.json.decode(content)
+        value: Any = msgspec.json.decode(content)
     except (ValueError, RecursionError):
         value = None
-    if isinstance(value, dict | list | str):
+    if isinstance(value, str) or is_object(value) or is_list(value):
         return value, True
     # A bare number or word is a plain text that happens to be JSON as well.
     return content[:_LOOKED_AT].decode("utf-8", "replace"), False
@@ -121,10 +121,10 @@ def _line(body: Any, depth: int = 4) -> str:
         return ""
     if isinstance(body, str):
         return body
-    if isinstance(body, Mapping):
-        return _mapping_line(body, depth)  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(body, Sequence):
-        parts = [_line(each, depth - 1) for each in body[:20]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if is_object(body):
+        return _mapping_line(body, depth)
+    if is_list(body):
+        parts = [_line(each, depth - 1) for each in body[:20]]
         return "; ".join(part for part in parts if part)
     return str(body)
 
@@ -141,20 +141,14 @@ def _mapping_line(body: Mapping[str, Any], depth: int) -> str:
     return "; ".join(f"{key}: {line}" for key, line in parts if line)
 
 
-def _code(body: Mapping[str, Any], sent: object) -> int | str | None:
-    code = body.get("code")
-    if isinstance(code, bool):
-        return None
-    if isinstance(code, int):
-        return code if abs(code) < 10**7 else None  # as long as a phone number: no code
-    if isinstance(code, float) and code.is_integer() and abs(code) < 10**7:
-        return int(code)
-    if isinstance(code, str) and code.strip():
-        code = code.strip()
-        if code.isascii() and code.isdigit() and len(code) < 7:
-            return int(code)
-        return mask(code[:100], sent)
-    return None
+def _code(code: object, sent: object) -> int | str | None:
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
+    if isinstance(code, str) and re.fullmatch(r"\s*[0-9]{1,6}\s*", code):
+        code = int(code)
+    if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**6:  # as long as a phone number: no code
+        return code
+    return mask(code.strip()[:100], sent) if isinstance(code, str) and code.strip() else None
 
 
 def _phrase(status: int) -> str:

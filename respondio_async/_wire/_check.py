@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ..errors import InvalidArgumentError
+from respondio_async.errors import InvalidArgumentError
 
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}")
 _MOST_TAGS: Final = 10

@@ -12,8 +12,10 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final
 
-from ..errors import InvalidArgumentError
+from respondio_async.errors import InvalidArgumentError
+
 from ._encode import time_text
+from ._json_kinds import is_object
 
 _TEXTS: Final = {
     "first_name": "firstName",
@@ -68,11 +70,11 @@ def _unknown(name: str) -> TypeError:
 
 
 def _custom_fields(fields: object) -> list[dict[str, Any]]:
-    if not isinstance(fields, Mapping):
+    if not is_object(fields):
         raise InvalidArgumentError(
             "custom_fields is a mapping of names to values; {name: None} clears one", argument="custom_fields"
         )
-    return [{"name": _custom_name(name), "value": custom_value(value)} for name, value in fields.items()]  # pyright: ignore[reportUnknownVariableType]
+    return [{"name": _custom_name(name), "value": custom_value(value)} for name, value in fields.items()]
 
 
 def _custom_name(name: object) -> str:

@@ -5,21 +5,20 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import msgspec
 
-from ..errors import InvalidArgumentError
-from ..identifiers import segment
+from respondio_async.errors import InvalidArgumentError
+from respondio_async.identifiers import segment
+
+from ._json_kinds import is_list, is_object, is_set
 
 Params = Mapping[str, Any]
 Scalar = str | int | float | bool | None
 QueryValue = Scalar | Sequence[Scalar]
 Query = Mapping[str, QueryValue]
-
-ABSENT: Final = msgspec.UNSET
-"""Stands for a body that is not there, since None is one (`null`)."""
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-")
 _NO_PARAMS: Final[Params] = {}
@@ -115,7 +114,7 @@ def _query(query: Query) -> str:
         if type(value) is int:  # limit, cursorId
             pairs.append(f"{_quote(name, name)}={value}")
             continue
-        many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray) else (value,)
+        many = value if is_list(value) else (value,)
         pairs += [f"{_quote(name, name)}={_query_text(name, each)}" for each in many if each is not None]
     return "&".join(pairs)
 
@@ -159,16 +158,16 @@ def encode_json(body: object, *, argument: str = "json") -> bytes:
 
 
 def _plain(value: Any, argument: str) -> Any:
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     if value is None or kind is str or kind is int or kind is bool:
         return value
     if kind is float:
         if math.isfinite(value):
             return value
         raise InvalidArgumentError(f"{argument} holds a number that is not finite", argument=argument)
-    if kind is dict or isinstance(value, Mapping):
+    if kind is dict or is_object(value):
         return {key: _plain(each, argument) for key, each in value.items()}
-    if kind is list or kind is tuple or isinstance(value, set | frozenset):
+    if is_list(value) or is_set(value):
         return [_plain(each, argument) for each in value]
     return _rare(value, argument)
 
@@ -187,8 +186,6 @@ def _rare(value: Any, argument: str) -> Any:
         return time_text(value)
     if isinstance(value, msgspec.Struct):
         return _plain(msgspec.to_builtins(value, builtin_types=(dt.datetime, dt.time)), argument)
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
-        return [_plain(each, argument) for each in value]
     if isinstance(value, bytes | bytearray | memoryview):
         raise InvalidArgumentError(f"{argument} holds bytes, which JSON has not", argument=argument)
     return value

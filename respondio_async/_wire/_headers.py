@@ -3,15 +3,13 @@
 import math
 import re
 from calendar import timegm
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final, NamedTuple
 
-from .._rate_limit import RateLimit
+from respondio_async._rate_limit import RateLimit
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
-Clock = Callable[[], float]
-"""Gives the Unix time, in seconds."""
 
 _NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 # A list ("20, 20;w=1") is how drafts of the RateLimit headers write it; its first member is the limit.
@@ -33,12 +31,11 @@ class Facts(NamedTuple):
     """The media type alone, in lower case: "application/json". Empty when absent."""
 
 
-NO_FACTS: Final = Facts(None, None, "")
-"""Of an answer that says nothing, or that never came."""
+_NO_FACTS: Final = Facts(None, None, "")
 
 
-def facts(headers: RawHeaders, clock: Clock) -> Facts:
-    """Read what the engine needs in one pass. The *clock* is asked only when a Retry-After is a date and the answer has none."""
+def facts(headers: RawHeaders, now: float) -> Facts:
+    """Read what the engine needs in one pass; *now* is the Unix time, for a Retry-After that is a date."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if len(name) in _LENGTHS:
@@ -46,14 +43,14 @@ def facts(headers: RawHeaders, clock: Clock) -> Facts:
             if lower in _WANTED:
                 found.setdefault(lower, value)
     if not found:
-        return NO_FACTS
+        return _NO_FACTS
     content_type = found.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
-    return Facts(_rate_limit(found), _retry_after(found, clock) if b"retry-after" in found else None, content_type)
+    return Facts(_rate_limit(found), _retry_after(found, now) if b"retry-after" in found else None, content_type)
 
 
 def rate_limit(headers: RawHeaders) -> RateLimit | None:
     """Read the rate-limit headers; None when neither can be read."""
-    return facts(headers, float).rate_limit
+    return facts(headers, 0.0).rate_limit
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
@@ -62,7 +59,7 @@ def retry_after(headers: RawHeaders, now: float) -> float | None:
     The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A date is measured by the answer's
     own Date header where there is one (the clocks of two machines differ), else against *now*; one in the past is 0.
     """
-    return facts(headers, lambda: now).retry_after
+    return facts(headers, now).retry_after
 
 
 def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
@@ -84,7 +81,7 @@ def _finite(digits: bytes) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _retry_after(found: Mapping[bytes, bytes], clock: Clock) -> float | None:
+def _retry_after(found: Mapping[bytes, bytes], now: float) -> float | None:
     value = found[b"retry-after"]
     if match := _NUMBER.fullmatch(value):
         return _finite(match[1])
@@ -92,7 +89,7 @@ def _retry_after(found: Mapping[bytes, bytes], clock: Clock) -> float | None:
     if until is None:
         return None
     sent = _date(found.get(b"date", b""))
-    return max(0.0, until - (clock() if sent is None else sent))
+    return max(0.0, until - (now if sent is None else sent))
 
 
 def _date(value: bytes) -> float | None:
@@ -102,7 +99,7 @@ def _date(value: bytes) -> float | None:
         if parsed is None or not 1 <= parsed[2] <= 31:
             return None
         # asctime names no zone, and HTTP's dates are all in UTC; mktime_tz would take it for local time.
-        return float(timegm(parsed[:6] + (0, 1, 0)) if parsed[9] is None else mktime_tz(parsed))
+        return float(timegm((*parsed[:6], 0, 1, 0)) if parsed[9] is None else mktime_tz(parsed))
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
 

@@ -7,14 +7,16 @@ itself sent: a server that refuses a value likes to quote it. The names of field
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from ..identifiers import ContactId
+from respondio_async.identifiers import ContactId
+
+from ._json_kinds import is_list, is_object, is_set
 
 MASK: Final = "***"
 
@@ -110,14 +112,14 @@ def _values(sent: object, depth: int) -> Iterator[str]:
         yield str(sent)
         if isinstance(sent, float) and sent.is_integer():
             yield str(int(sent))
-    elif isinstance(sent, bytes | bytearray | memoryview):
-        yield from _bytes_values(bytes(sent), depth)
+    elif isinstance(sent, bytes):
+        yield from _bytes_values(sent, depth)
     elif isinstance(sent, msgspec.Struct):
         yield from _values(msgspec.structs.asdict(sent), depth - 1)
-    elif isinstance(sent, Mapping):
-        yield from _mapping_values(sent, depth - 1)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(sent, Sequence | Set):
-        yield from _each(sent, depth - 1)  # pyright: ignore[reportUnknownArgumentType]
+    elif is_object(sent):
+        yield from _mapping_values(sent, depth - 1)
+    elif is_list(sent) or is_set(sent):
+        yield from _each(sent, depth - 1)
     else:
         yield str(sent)  # dates, times, decimals
 
@@ -148,9 +150,13 @@ def _bytes_values(content: bytes, depth: int) -> Iterator[str]:
 def _mapping_values(sent: Mapping[Any, object], depth: int) -> Iterator[str]:
     pair = len(sent) == 2 and "name" in sent and "value" in sent  # one of custom_fields
     for key, value in sent.items():
-        if key == "custom_fields" and isinstance(value, Mapping):  # the caller's spelling: name to value
-            yield from _each(value.values(), depth - 1)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        elif (key in _VOCABULARY and isinstance(value, str)) or (pair and key == "name") or (key == "category" and value in _FILTER_CATEGORIES):
+        if key == "custom_fields" and is_object(value):  # the caller's spelling: name to value
+            yield from _each(value.values(), depth - 1)
+        elif (
+            (key in _VOCABULARY and isinstance(value, str))
+            or (pair and key == "name")
+            or (key == "category" and value in _FILTER_CATEGORIES)
+        ):
             continue
         else:
             yield from _values(value, depth)

@@ -1,0 +1,266 @@
+"""What `messages.send` can send. A plain `str` is a `Text`.
+
+Payloads are checked when they are made, so that a bad one never costs a permit, and their reprs show no content.
+
+Source: the vendor's "Send a message" page.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+
+from respondio_async.errors import InvalidArgumentError
+
+from ._payload import Payload, check_mapping, check_text, check_texts, check_url, without_none
+from .template_payloads import (
+    ActionButton,
+    DocumentParameter,
+    FacebookTemplate,
+    ImageParameter,
+    LocationParameter,
+    PhoneButton,
+    QuickReplyButton,
+    TemplateBody,
+    TemplateButton,
+    TemplateButtons,
+    TemplateComponent,
+    TemplateFooter,
+    TemplateHeader,
+    TemplateParameter,
+    TextParameter,
+    UrlButton,
+    VideoParameter,
+    WhatsAppTemplate,
+)
+
+__all__ = [
+    "ActionButton",
+    "Attachment",
+    "AttachmentType",
+    "CustomPayload",
+    "DocumentParameter",
+    "Email",
+    "EmailAttachment",
+    "FacebookTemplate",
+    "ImageParameter",
+    "LocationParameter",
+    "MessageTag",
+    "Payload",
+    "PhoneButton",
+    "QuickReplies",
+    "QuickReplyButton",
+    "RawPayload",
+    "TemplateBody",
+    "TemplateButton",
+    "TemplateButtons",
+    "TemplateComponent",
+    "TemplateFooter",
+    "TemplateHeader",
+    "TemplateParameter",
+    "Text",
+    "TextParameter",
+    "UrlButton",
+    "VideoParameter",
+    "WhatsAppTemplate",
+    "to_wire",
+]
+
+MessageTag = Literal["ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE"] | str  # noqa: PYI051 - names the known ones
+AttachmentType = Literal["image", "video", "audio", "file"]
+
+_ATTACHMENT_TYPES = ("image", "video", "audio", "file")
+_MOST_REPLIES = 10
+_ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+
+
+class Text(Payload, frozen=True):
+    """A text. `{{$contact.name}}` and its like are filled in by the server.
+
+    Facebook and Instagram want a *message_tag* more than 24 hours after the contact's last message.
+    """
+
+    text: str
+    message_tag: MessageTag | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.text, "text")
+        if self.message_tag is not None:
+            check_text(self.message_tag, "message_tag")
+
+    def to_wire(self) -> dict[str, Any]:
+        return without_none(type="text", text=self.text, messageTag=self.message_tag)
+
+
+class Attachment(Payload, frozen=True):
+    """A file at a public URL: `Attachment.image("https://…")`.
+
+    There is no upload; each channel allows certain file extensions.
+    """
+
+    url: str
+    type: AttachmentType
+
+    def __post_init__(self) -> None:
+        check_url(self.url, "url")
+        _check_attachment_type(self.type)
+
+    @classmethod
+    def image(cls, url: str) -> "Attachment":
+        """Attach an image."""
+        return cls(url, "image")
+
+    @classmethod
+    def video(cls, url: str) -> "Attachment":
+        """Attach a video."""
+        return cls(url, "video")
+
+    @classmethod
+    def audio(cls, url: str) -> "Attachment":
+        """Attach a sound."""
+        return cls(url, "audio")
+
+    @classmethod
+    def file(cls, url: str) -> "Attachment":
+        """Attach any other file."""
+        return cls(url, "file")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "attachment", "attachment": {"type": self.type, "url": self.url}}
+
+
+class QuickReplies(Payload, frozen=True):
+    """A question with one to ten answers to tap."""
+
+    title: str
+    replies: Sequence[str]
+
+    def __post_init__(self) -> None:
+        check_text(self.title, "title")
+        replies = check_texts(self.replies, "replies")
+        if not 1 <= len(replies) <= _MOST_REPLIES:
+            raise InvalidArgumentError(f"replies are {len(replies)}, not 1 to {_MOST_REPLIES}", argument="replies")
+        msgspec.structs.force_setattr(self, "replies", replies)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "quick_reply", "title": self.title, "replies": list(self.replies)}
+
+
+class CustomPayload(Payload, frozen=True):
+    """A channel's own JSON, passed through: Telegram, Facebook, Viber and LINE.
+
+    `channel_id` must be given; WhatsApp answers 403.
+    """
+
+    payload: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_mapping(self.payload, "payload")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "custom_payload", "payload": dict(self.payload)}
+
+
+class EmailAttachment(Payload, frozen=True):
+    """A file of an e-mail, at a public URL."""
+
+    url: str
+    type: AttachmentType
+    file_name: str
+
+    def __post_init__(self) -> None:
+        check_url(self.url, "url")
+        _check_attachment_type(self.type)
+        check_text(self.file_name, "file_name")
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return one of the e-mail's `attachments`."""
+        return {"type": self.type, "url": self.url, "fileName": self.file_name}
+
+
+class Email(Payload, frozen=True):
+    """An e-mail, for e-mail channels. *reply_to_message_id* keeps it in the thread of that message."""
+
+    text: str
+    subject: str | None = None
+    cc: Sequence[str] | None = None
+    bcc: Sequence[str] | None = None
+    reply_to_message_id: int | None = None
+    attachments: Sequence[EmailAttachment] | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.text, "text")
+        if self.subject is not None:
+            check_text(self.subject, "subject")
+        for argument in ("cc", "bcc"):
+            addresses = getattr(self, argument)
+            if addresses is not None:
+                msgspec.structs.force_setattr(self, argument, _check_addresses(addresses, argument))
+        if self.reply_to_message_id is not None:
+            _check_message_id(self.reply_to_message_id, "reply_to_message_id")
+        if self.attachments is not None:
+            attachments = tuple(self.attachments)
+            if not all(isinstance(cast("object", each), EmailAttachment) for each in attachments):
+                raise InvalidArgumentError("attachments are EmailAttachment objects", argument="attachments")
+            msgspec.structs.force_setattr(self, "attachments", attachments)
+
+    def to_wire(self) -> dict[str, Any]:
+        return without_none(
+            type="email",
+            text=self.text,
+            subject=self.subject,
+            cc=list(self.cc) if self.cc else None,
+            bcc=list(self.bcc) if self.bcc else None,
+            replyToMessageId=self.reply_to_message_id,
+            attachments=[each.to_wire() for each in self.attachments] if self.attachments else None,
+        )
+
+
+class RawPayload(Payload, frozen=True):
+    """A `message` object as it stands, for types that the API adds tomorrow. It must have a "type"."""
+
+    message: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_mapping(self.message, "message")
+        kind = self.message.get("type")
+        if not isinstance(kind, str) or not kind:
+            raise InvalidArgumentError('message has no "type"', argument="message")
+
+    def to_wire(self) -> dict[str, Any]:
+        return dict(self.message)
+
+
+def to_wire(message: str | Payload) -> dict[str, Any]:
+    """Return the `message` object of a text or a payload."""
+    if isinstance(message, str):
+        message = Text(message) if message.strip() else _refuse_empty()
+    # An attachment of an e-mail shares the payloads' base, but is no message.
+    if not isinstance(cast("object", message), Payload) or isinstance(message, EmailAttachment):
+        raise InvalidArgumentError(
+            f"message is a {type(message).__name__}, not a str or a payload (RawPayload takes a dict)",
+            argument="message",
+        )
+    return message.to_wire()
+
+
+def _refuse_empty() -> Payload:
+    raise InvalidArgumentError("message is empty", argument="message")
+
+
+def _check_addresses(values: object, argument: str) -> tuple[str, ...]:
+    addresses = check_texts(values, argument)
+    if not all(_ADDRESS.fullmatch(address) for address in addresses):
+        raise InvalidArgumentError(f"{argument} holds something that is no e-mail address", argument=argument)
+    return addresses
+
+
+def _check_message_id(value: object, argument: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise InvalidArgumentError(f"{argument} is a positive int", argument=argument)
+
+
+def _check_attachment_type(value: object) -> None:
+    if value not in _ATTACHMENT_TYPES:
+        raise InvalidArgumentError(f"type is one of {', '.join(_ATTACHMENT_TYPES)}", argument="type")

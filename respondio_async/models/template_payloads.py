@@ -1,0 +1,347 @@
+"""Message templates as they are sent: parameters, buttons, components, and the two payloads that carry them.
+
+`WhatsAppTemplate.fill` makes one from a template of `space.list_templates()`; the classes here are for those who build one
+by hand.
+
+Source: the vendor's "Send a message" page (`whatsapp_template`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, cast
+
+import msgspec
+
+from respondio_async.errors import InvalidArgumentError
+
+from ._payload import Payload, check_mapping, check_text, check_url, is_list, is_object, without_none
+
+__all__ = [
+    "ActionButton",
+    "DocumentParameter",
+    "FacebookTemplate",
+    "ImageParameter",
+    "LocationParameter",
+    "PhoneButton",
+    "QuickReplyButton",
+    "TemplateBody",
+    "TemplateButton",
+    "TemplateButtons",
+    "TemplateComponent",
+    "TemplateFooter",
+    "TemplateHeader",
+    "TemplateParameter",
+    "TextParameter",
+    "UrlButton",
+    "VideoParameter",
+    "WhatsAppTemplate",
+]
+
+HeaderFormat = Literal["text", "image", "video", "document", "location"]
+_FORMATS = ("text", "image", "video", "document", "location")
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A part of a template; its repr shows no content."""
+
+    def to_wire(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class TemplateParameter(_Part, frozen=True):
+    """The base of what fills a variable."""
+
+
+class TextParameter(TemplateParameter, frozen=True):
+    """A text."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        check_text(self.text, "text")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "text", "text": self.text}
+
+
+class _Media(TemplateParameter, frozen=True):
+    kind: ClassVar[str]
+
+    link: str
+    caption: str | None = None
+    filename: str | None = None
+
+    def __post_init__(self) -> None:
+        check_url(self.link, "link")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": self.kind,
+            self.kind: without_none(link=self.link, caption=self.caption, filename=self.filename),
+        }
+
+
+class ImageParameter(_Media, frozen=True):
+    """An image at a public URL."""
+
+    kind: ClassVar[str] = "image"
+
+
+class VideoParameter(_Media, frozen=True):
+    """A video at a public URL."""
+
+    kind: ClassVar[str] = "video"
+
+
+class DocumentParameter(TemplateParameter, frozen=True):
+    """A document at a public URL, and the name under which the contact sees it."""
+
+    link: str
+    filename: str
+    caption: str | None = None
+
+    def __post_init__(self) -> None:
+        check_url(self.link, "link")
+        check_text(self.filename, "filename")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "type": "document",
+            "document": without_none(link=self.link, caption=self.caption, filename=self.filename),
+        }
+
+
+class LocationParameter(TemplateParameter, frozen=True):
+    """A place. Degrees may be given as numbers; the API takes them as texts."""
+
+    name: str
+    address: str
+    latitude: float | str
+    longitude: float | str
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "name")
+        check_text(self.address, "address")
+        for argument, most in (("latitude", 90), ("longitude", 180)):
+            msgspec.structs.force_setattr(self, argument, _degrees(getattr(self, argument), argument, most))
+
+    def to_wire(self) -> dict[str, Any]:
+        place = {"name": self.name, "address": self.address, "latitude": self.latitude, "longitude": self.longitude}
+        return {"type": "location", "location": place}
+
+
+def _degrees(value: object, argument: str, most: int) -> str:
+    try:
+        number = math.nan if isinstance(value, bool) else float(cast("float | str", value))
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not -most <= number <= most:
+        raise InvalidArgumentError(f"{argument} is a number of degrees from -{most} to {most}", argument=argument)
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+# ── buttons ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TemplateButton(_Part, frozen=True):
+    """The base of a template's buttons."""
+
+
+class QuickReplyButton(TemplateButton, frozen=True):
+    """A button that sends its text back."""
+
+    text: str
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "quick_reply", "text": self.text}
+
+
+class UrlButton(TemplateButton, frozen=True):
+    """A link; *parameters* fill the variable of its URL."""
+
+    text: str
+    url: str
+    parameters: Sequence[str | TemplateParameter] = ()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
+
+    def to_wire(self) -> dict[str, Any]:
+        return without_none(type="url", text=self.text, url=self.url, parameters=_wire_parameters(self.parameters))
+
+
+class PhoneButton(TemplateButton, frozen=True):
+    """A button that calls a number."""
+
+    text: str
+    phone_number: str
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "phone_number", "text": self.text, "phone_number": self.phone_number}
+
+
+class ActionButton(TemplateButton, frozen=True):
+    """A button that opens a catalogue ("catalog") or several products ("mpm"); *action* is in WhatsApp's own terms."""
+
+    text: str
+    action: Mapping[str, Any]
+    type: Literal["catalog", "mpm"] = "catalog"
+
+    def __post_init__(self) -> None:
+        check_mapping(self.action, "action")
+        if self.type not in ("catalog", "mpm"):
+            raise InvalidArgumentError("type is one of catalog, mpm", argument="type")
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.type, "text": self.text, "parameters": [{"type": "action", "action": dict(self.action)}]}
+
+
+# ── components ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class TemplateComponent(_Part, frozen=True):
+    """The base of a template's components. A mapping may stand in its place, and is sent as it is."""
+
+
+class TemplateHeader(TemplateComponent, frozen=True):
+    """The header: a text, or a medium or place given as its one parameter."""
+
+    format: HeaderFormat
+    text: str | None = None
+    parameters: Sequence[str | TemplateParameter] = ()
+
+    def __post_init__(self) -> None:
+        if self.format not in _FORMATS:
+            raise InvalidArgumentError(f"format is one of {', '.join(_FORMATS)}", argument="format")
+        msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
+
+    def to_wire(self) -> dict[str, Any]:
+        parameters = _wire_parameters(self.parameters)
+        return without_none(type="header", format=self.format, text=self.text, parameters=parameters)
+
+
+class TemplateBody(TemplateComponent, frozen=True):
+    """The body: the template's whole text with its placeholders, and what fills them."""
+
+    text: str | None = None
+    parameters: Sequence[str | TemplateParameter] = ()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
+
+    def to_wire(self) -> dict[str, Any]:
+        return without_none(type="body", text=self.text, parameters=_wire_parameters(self.parameters))
+
+
+class TemplateFooter(TemplateComponent, frozen=True):
+    """The footer, which has no variables."""
+
+    text: str
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "footer", "text": self.text}
+
+
+class TemplateButtons(TemplateComponent, frozen=True):
+    """The buttons, in the template's order."""
+
+    buttons: Sequence[TemplateButton | Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "buttons", _parts(self.buttons, TemplateButton, "buttons"))
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": "buttons", "buttons": _wire_parts(self.buttons)}
+
+
+# ── the payloads ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class _TemplatePayload(Payload, frozen=True):
+    kind: ClassVar[str]
+
+    name: str
+    language_code: str
+    components: Sequence[TemplateComponent | Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "name")
+        check_text(self.language_code, "language_code")
+        if self.components is not None:
+            msgspec.structs.force_setattr(self, "components", _parts(self.components, TemplateComponent, "components"))
+
+    def to_wire(self) -> dict[str, Any]:
+        components = _wire_parts(self.components) if self.components else None
+        template = without_none(name=self.name, languageCode=self.language_code, components=components)
+        return {"type": self.kind, "template": template}
+
+
+class WhatsAppTemplate(_TemplatePayload, frozen=True):
+    """A WhatsApp template: the only message that WhatsApp takes more than 24 hours after the contact's last one."""
+
+    kind: ClassVar[str] = "whatsapp_template"
+
+    @classmethod
+    def fill(
+        cls,
+        template: Any,
+        body: Sequence[str | int] | Mapping[str, str | int] = (),
+        *,
+        header: "str | int | TemplateParameter | None" = None,
+        buttons: "Sequence[str | int | Mapping[str, Any]]" = (),
+    ) -> "WhatsAppTemplate":
+        """Fill a fetched `Template`.
+
+        *body* gives the values of its variables: by number, or in the order in which named ones first appear, or as
+        a mapping of names to values. *header* is the value of the header's variable, or the URL (or the parameter)
+        of its medium; a place needs a `LocationParameter`. *buttons* has one value for each button that wants one:
+        the variable part of a link, or the action of a catalogue. The counts are checked; whether the template is
+        approved is the server's to say.
+        """
+        from ._fill import filled_components
+
+        name, language = getattr(template, "name", None), getattr(template, "language_code", None)
+        if not isinstance(name, str) or not name or not isinstance(language, str) or not language:
+            raise InvalidArgumentError("template has no name or no language_code", argument="template")
+        return cls(name, language, filled_components(getattr(template, "components", None), body, header, buttons))
+
+
+class FacebookTemplate(_TemplatePayload, frozen=True):
+    """A Facebook message template."""
+
+    kind: ClassVar[str] = "facebook_template"
+
+
+# ── sequences of parts ───────────────────────────────────────────────────────────────────────────────
+
+
+def _parameters(values: object) -> tuple[TemplateParameter | Mapping[str, Any], ...]:
+    if is_list(values):
+        values = [TextParameter(each) if isinstance(each, str) else each for each in values]
+    return _parts(values, TemplateParameter, "parameters")
+
+
+def _parts(values: object, base: type[Any], argument: str) -> tuple[Any, ...]:
+    if not is_list(values):
+        raise InvalidArgumentError(f"{argument} is a list, not a {type(values).__name__}", argument=argument)
+    for part in values:
+        if not isinstance(part, base) and not is_object(part):
+            raise InvalidArgumentError(f"{argument} holds a {type(part).__name__}", argument=argument)
+    return tuple(values)
+
+
+def _wire_parts(parts: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(part) if is_object(part) else part.to_wire() for part in parts]
+
+
+def _wire_parameters(parameters: Sequence[Any]) -> list[dict[str, Any]] | None:
+    return _wire_parts(parameters) or None
