@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
+from ._json import as_object
 from ._problem import Problem, invalid, not_found
 from .quirks import Answers, DeferredOperation, Quirks
 from .state import Contact
@@ -47,9 +48,10 @@ class Call:
 
     def object(self) -> dict[str, Any]:
         """The body, which must be a JSON object."""
-        if not isinstance(self.body, dict):
+        body = as_object(self.body)
+        if body is None:
             raise Problem(400, "Validation error.")
-        return self.body  # pyright: ignore[reportUnknownVariableType]
+        return body
 
     def number(self, name: str, what: str) -> int:
         """A path segment that must be a number; anything else names nothing that exists."""

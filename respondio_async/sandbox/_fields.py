@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from ._call import EMAIL, PHONE, Call
+from ._json import as_list, as_object
 from ._problem import Problem, invalid
 from .state import Contact, CustomField
 
@@ -13,6 +14,7 @@ _COUNTRY: Final = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _URL: Final = re.compile(r"https?://[^\s/]+\S*")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_FORMS: Final = {"email": EMAIL, "url": _URL, "time": _TIME}
 
 PLAIN: Final = {
     "firstName": "first_name",
@@ -65,13 +67,14 @@ class Fields:
     def _take_custom(self, value: Any) -> None:
         if value is None:
             return
-        if not isinstance(value, list):
+        items = as_list(value)
+        if items is None:
             raise invalid("custom_fields")
-        items: list[Any] = value
-        for index, item in enumerate(items):
-            if not isinstance(item, dict) or not isinstance(item.get("name"), str) or "value" not in item:  # pyright: ignore[reportUnknownMemberType]
+        for index, each in enumerate(items):
+            item = as_object(each) or {}
+            name = item.get("name")
+            if not isinstance(name, str) or "value" not in item:
                 raise invalid(f"custom_fields[{index}]")
-            name: str = item["name"]
             field = self._call.workspace.find_field(name)
             if field is None:
                 raise Problem(400, f"Custom field {name} not found in the workspace")
@@ -107,29 +110,21 @@ def fits(field: CustomField, value: Any) -> bool:
     """Whether a value has the JSON type and the form that the field's type wants; null fits all."""
     if value is None:
         return True
-    if field.data_type == "checkbox":
-        return isinstance(value, bool)
-    if field.data_type == "number":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if not isinstance(value, str):
-        return False
-    match field.data_type:
-        case "list":
-            return value in (field.allowed_values or ())
-        case "email":
-            return EMAIL.fullmatch(value) is not None
-        case "url":
-            return _URL.fullmatch(value) is not None
-        case "time":
-            return _TIME.fullmatch(value) is not None
-        case "date":
-            return _is_date(value)
-        case _:
-            return True
+    if isinstance(value, bool) or field.data_type == "checkbox":
+        return isinstance(value, bool) and field.data_type == "checkbox"
+    if not isinstance(value, str) or field.data_type == "number":
+        return isinstance(value, int | float) and field.data_type == "number"
+    if field.data_type == "list":
+        return value in (field.allowed_values or ())
+    if field.data_type == "date":
+        return _DATE.fullmatch(value) is not None and _is_date(value)
+    pattern = _FORMS.get(field.data_type)
+    return pattern is None or pattern.fullmatch(value) is not None
 
 
 def _is_date(value: str) -> bool:
     try:
-        return _DATE.fullmatch(value) is not None and date.fromisoformat(value) is not None  # pyright: ignore[reportUnnecessaryComparison]
+        date.fromisoformat(value)
     except ValueError:
         return False
+    return True

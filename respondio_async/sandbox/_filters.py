@@ -5,12 +5,14 @@ Source: the vendor's "List the contacts" page.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ._call import Call
+from ._json import as_list, as_object, as_strings
 from ._problem import Problem, invalid, missing
 from .state import Contact
 from .workspace import Workspace
@@ -28,7 +30,35 @@ _FIELDS: Final[dict[str, Callable[[Contact], Any]]] = {
 _EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo", "exists", "doesNotExist"})
 _ORDER: Final = frozenset({"isGreaterThan", "isLessThan", "isBetween"})
 _TIMES: Final = frozenset({"isTimestampAfter", "isTimestampBefore", "isTimestampBetween"})
+_KINDS: Final = {"checkbox": "checkbox", "number": "number"}
+"""How a custom field's values compare; all others as text, in which dates and times order rightly too."""
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", re.ASCII)
+
+
+@dataclass(slots=True)
+class _Condition:
+    """One condition, with its place in the body for error texts."""
+
+    field: Any
+    operator: str
+    value: Any
+    where: str
+
+    def allow(self, operators: frozenset[str]) -> None:
+        if self.operator not in operators:
+            raise invalid(f"{self.where}.operator")
+
+    @property
+    def wrong_value(self) -> Problem:
+        return invalid(f"{self.where}.value")
+
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """The ends of a Between."""
+        ends = as_object(self.value)
+        if ends is None or ends.keys() != {"from", "to"}:
+            raise self.wrong_value
+        return ends["from"], ends["to"]
 
 
 def compile_request(call: Call) -> Predicate | None:
@@ -65,133 +95,120 @@ def _zone(name: Any) -> tzinfo:
         raise invalid("timezone") from None
 
 
-def _group(group: Any) -> tuple[list[Any], str]:
-    if group is None:
+def _group(value: Any) -> tuple[list[Any], str]:
+    if value is None:
         raise Problem(400, "Please check if filter is provided")
-    if not isinstance(group, dict) or len(group) != 1:  # pyright: ignore[reportUnknownArgumentType]
+    group = as_object(value)
+    if group is None or len(group) != 1:
         raise invalid("filter")
-    joined: str
-    conditions: Any
-    ((joined, conditions),) = group.items()  # pyright: ignore[reportUnknownVariableType]
-    if joined not in ("$and", "$or") or not isinstance(conditions, list):
+    ((joined, conditions),) = group.items()
+    checked = as_list(conditions)
+    if joined not in ("$and", "$or") or checked is None:
         raise invalid("filter")
-    return conditions, joined  # pyright: ignore[reportUnknownVariableType]
+    return checked, joined
 
 
-def _condition(workspace: Workspace, condition: Any, where: str, zone: tzinfo) -> Predicate:
-    if not isinstance(condition, dict):
+def _condition(workspace: Workspace, value: Any, where: str, zone: tzinfo) -> Predicate:
+    parts = as_object(value)
+    if parts is None:
         raise invalid(where)
     for key in ("category", "operator"):
-        if not isinstance(condition.get(key), str):  # pyright: ignore[reportUnknownMemberType]
+        if not isinstance(parts.get(key), str):
             raise missing(f"{where}.{key}")
-    category: str = condition["category"]
-    operator: str = condition["operator"]
-    field: Any = condition.get("field")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    value: Any = condition.get("value")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    match category:
+    condition = _Condition(parts.get("field"), parts["operator"], parts.get("value"), where)
+    match parts["category"]:
         case "contactTag":
-            return _tags(operator, value, field, where)
+            return _tags(condition)
         case "lifecycle":
-            if field is not None:
+            if condition.field is not None:
                 raise invalid(f"{where}.field")
-            _allow(operator, _EQUALITY, where)
-            return _compare(operator, value, lambda contact: contact.lifecycle, "text", where)
+            condition.allow(_EQUALITY)
+            return _compare(condition, lambda contact: contact.lifecycle, "text")
         case "contactField":
-            return _field(workspace, field, operator, value, where, zone)
+            return _field(workspace, condition, zone)
         case _:
             raise invalid(f"{where}.category")
 
 
-def _allow(operator: str, allowed: frozenset[str], where: str) -> None:
-    if operator not in allowed:
-        raise invalid(f"{where}.operator")
-
-
-def _tags(operator: str, value: Any, field: Any, where: str) -> Predicate:
-    if field is not None:
-        raise invalid(f"{where}.field")
-    _allow(operator, frozenset({"hasAnyOf", "hasAllOf", "hasNoneOf"}), where)
-    if not isinstance(value, list) or not value or not all(isinstance(tag, str) for tag in value):  # pyright: ignore[reportUnknownVariableType]
-        raise invalid(f"{where}.value")
-    wanted: set[str] = set(value)  # pyright: ignore[reportUnknownArgumentType]
-    if operator == "hasAnyOf":
+def _tags(condition: _Condition) -> Predicate:
+    if condition.field is not None:
+        raise invalid(f"{condition.where}.field")
+    condition.allow(frozenset({"hasAnyOf", "hasAllOf", "hasNoneOf"}))
+    names = as_strings(condition.value)
+    if names is None:
+        raise condition.wrong_value
+    wanted = set(names)
+    if condition.operator == "hasAnyOf":
         return lambda contact: not wanted.isdisjoint(contact.tags)
-    if operator == "hasAllOf":
+    if condition.operator == "hasAllOf":
         return lambda contact: wanted.issubset(contact.tags)
     return lambda contact: wanted.isdisjoint(contact.tags)
 
 
-def _field(workspace: Workspace, field: Any, operator: str, value: Any, where: str, zone: tzinfo) -> Predicate:
-    if not isinstance(field, str):
-        raise missing(f"{where}.field")
-    if field == "createdAt":
-        _allow(operator, _TIMES, where)
-        return _created(operator, value, where, zone, workspace.answers.filter_bounds)
-    read = _FIELDS.get(field)
+def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predicate:
+    name = condition.field
+    if not isinstance(name, str):
+        raise missing(f"{condition.where}.field")
+    if name == "createdAt":
+        condition.allow(_TIMES)
+        return _created(condition, zone, workspace.answers.filter_bounds)
+    read = _FIELDS.get(name)
     if read is not None:
-        _allow(operator, _EQUALITY, where)
-        return _compare(operator, value, read, "id" if field == "assigneeUserId" else "text", where)
-    custom = workspace.find_field(field)
+        condition.allow(_EQUALITY)
+        return _compare(condition, read, "number" if name == "assigneeUserId" else "text")
+    custom = workspace.find_field(name)
     if custom is None:
-        raise invalid(f"{where}.field")
-    ordered = custom.data_type in ("number", "date", "time")
-    _allow(operator, _EQUALITY | _ORDER if ordered else _EQUALITY, where)
-    field_id = custom.id
-    kind: _Kind = "checkbox" if custom.data_type == "checkbox" else "number" if custom.data_type == "number" else "text"
-    return _compare(operator, value, lambda contact: contact.custom.get(field_id), kind, where)
+        raise invalid(f"{condition.where}.field")
+    condition.allow(_EQUALITY | _ORDER if custom.data_type in ("number", "date", "time") else _EQUALITY)
+    kind = _KINDS.get(custom.data_type, "text")
+    return _compare(condition, lambda contact: contact.custom.get(custom.id), kind)
 
 
-_Kind = Literal["text", "id", "number", "checkbox"]
-
-
-def _compare(operator: str, value: Any, read: Callable[[Contact], Any], kind: _Kind, where: str) -> Predicate:
+def _compare(condition: _Condition, read: Callable[[Contact], Any], kind: str) -> Predicate:
+    operator, value = condition.operator, condition.value
     if operator in ("exists", "doesNotExist"):
         if value is not None:
-            raise invalid(f"{where}.value")
+            raise condition.wrong_value
         wanted = operator == "exists"
         return lambda contact: (read(contact) not in (None, "")) is wanted
     if operator == "isBetween":
-        low, high = (_value(each, kind, where) for each in _bounds(value, where))
+        low, high = (_operand(condition, each, kind) for each in condition.bounds)
         return lambda contact: (held := read(contact)) is not None and low <= held <= high
-    operand = _value(value, kind, where)
-    if operator == "isEqualTo":
-        return lambda contact: read(contact) == operand
-    if operator == "isNotEqualTo":
-        return lambda contact: read(contact) != operand
-    if operator == "isGreaterThan":
-        return lambda contact: (held := read(contact)) is not None and held > operand
-    return lambda contact: (held := read(contact)) is not None and held < operand
+    operand = _operand(condition, value, kind)
+    match operator:
+        case "isEqualTo":
+            return lambda contact: read(contact) == operand
+        case "isNotEqualTo":
+            return lambda contact: read(contact) != operand
+        case "isGreaterThan":
+            return lambda contact: (held := read(contact)) is not None and held > operand
+        case _:
+            return lambda contact: (held := read(contact)) is not None and held < operand
 
 
-def _value(value: Any, kind: _Kind, where: str) -> Any:
-    if kind == "checkbox":
-        if isinstance(value, bool):
+def _operand(condition: _Condition, value: Any, kind: str) -> Any:
+    if isinstance(value, bool):
+        if kind == "checkbox":
             return value
-    elif kind == "text":
-        if isinstance(value, str):
-            return value
-    elif isinstance(value, int | float | str) and not isinstance(value, bool):
+    elif kind == "text" and isinstance(value, str):
+        return value
+    elif kind == "number" and isinstance(value, int | float | str):
         try:
             return float(value)
         except ValueError:
             pass
-    raise invalid(f"{where}.value")
+    raise condition.wrong_value
 
 
-def _bounds(value: Any, where: str) -> tuple[Any, Any]:
-    if not isinstance(value, dict) or value.keys() != {"from", "to"}:
-        raise invalid(f"{where}.value")
-    return value["from"], value["to"]  # pyright: ignore[reportUnknownVariableType]
-
-
-def _created(operator: str, value: Any, where: str, zone: tzinfo, bounds: str) -> Predicate:
+def _created(condition: _Condition, zone: tzinfo, bounds: str) -> Predicate:
     """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to it."""
-    if operator == "isTimestampBetween":
-        low, high = (_minute(each, where, zone) for each in _bounds(value, where))
-    elif operator == "isTimestampAfter":
-        low, high = _minute(value, where, zone), None
+    low = high = None
+    if condition.operator == "isTimestampBetween":
+        low, high = (_minute(condition, each, zone) for each in condition.bounds)
+    elif condition.operator == "isTimestampAfter":
+        low = _minute(condition, condition.value, zone)
     else:
-        low, high = None, _minute(value, where, zone)
+        high = _minute(condition, condition.value, zone)
     with_low = bounds != "exclusive"
     with_high = bounds == "inclusive"
 
@@ -204,10 +221,10 @@ def _created(operator: str, value: Any, where: str, zone: tzinfo, bounds: str) -
     return test
 
 
-def _minute(value: Any, where: str, zone: tzinfo) -> float:
+def _minute(condition: _Condition, value: Any, zone: tzinfo) -> float:
     if isinstance(value, str) and _MINUTE.fullmatch(value):
         try:
             return datetime.strptime(value, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp()
         except (ValueError, OverflowError):
             pass
-    raise invalid(f"{where}.value")
+    raise condition.wrong_value

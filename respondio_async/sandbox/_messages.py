@@ -9,13 +9,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ._call import Call
+from ._json import as_list, as_object, as_strings
 from ._problem import Problem, invalid, missing, not_found
 from ._templates import check_components
 
 _TAGS: Final = ("ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE")
-_EXTENSIONS: Final = frozenset(
-    "jpg jpeg png gif webp bmp svg mp4 3gp mov avi webm mpeg mp3 ogg oga opus aac amr m4a wav pdf doc docx xls xlsx ppt pptx txt "
-    "csv zip rar json xml vcf ics html rtf odt ods".split()
+_EXTENSIONS: Final = re.compile(
+    r"jpe?g|png|gif|webp|bmp|svg|mp4|3gp|mov|avi|webm|mpeg|mp3|ogg|oga|opus|aac|amr|m4a|wav|pdf|docx?|xlsx?|pptx?|txt|csv|zip|rar"
+    r"|json|xml|vcf|ics|html|rtf|odt|ods",
+    re.IGNORECASE,
 )
 _PRIVATE: Final = re.compile(r"localhost|127\.|10\.|192\.168\.|169\.254\.|\[", re.ASCII)
 
@@ -24,9 +26,9 @@ def check_message(call: Call, message: Any, channel_id: int | None) -> dict[str,
     """Check the `message` object; what comes back is what will be read later."""
     if message is None:
         raise missing("message")
-    if not isinstance(message, dict):
+    payload = as_object(message)
+    if payload is None:
         raise invalid("message")
-    payload: dict[str, Any] = message
     kind: Any = payload.get("type")
     if kind is None:
         raise missing("message.type")
@@ -57,10 +59,10 @@ def _text(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
 
 
 def _attachment(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
-    attachment: Any = message.get("attachment")
-    if not isinstance(attachment, dict):
+    attachment = as_object(message.get("attachment"))
+    if attachment is None:
         raise missing("message.attachment")
-    _check_attachment(attachment)  # pyright: ignore[reportUnknownArgumentType]
+    _check_attachment(attachment)
 
 
 def _check_attachment(attachment: dict[str, Any]) -> None:
@@ -80,19 +82,15 @@ def _is_public(url: str) -> bool:
     if parts.scheme not in ("http", "https") or "." not in host or _PRIVATE.match(host):
         return False
     _, dot, extension = parts.path.rpartition("/")[2].rpartition(".")
-    return bool(dot) and extension.lower() in _EXTENSIONS
+    return bool(dot) and _EXTENSIONS.fullmatch(extension) is not None
 
 
 def _quick_reply(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
     _words(message, "title")
-    replies: Any = message.get("replies")
-    if replies is None:
+    if message.get("replies") is None:
         raise missing("message.replies")
-    if (
-        not isinstance(replies, list)
-        or not 1 <= len(replies) <= 10
-        or not all(isinstance(each, str) and each for each in replies)
-    ):  # pyright: ignore
+    replies = as_strings(message["replies"])
+    if replies is None or len(replies) > 10:
         raise invalid("message.replies")
 
 
@@ -105,21 +103,21 @@ def _email(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
     # One official client writes `message` for `text`.
     _words(message, "text" if "text" in message else "message")
     for name in ("cc", "bcc", "attachments"):
-        value: Any = message.get(name)
-        if value is not None and not isinstance(value, list):
+        if message.get(name) is not None and as_list(message[name]) is None:
             raise invalid(f"message.{name}")
-    for attachment in message.get("attachments") or ():
-        if not isinstance(attachment, dict):
+    for each in message.get("attachments") or ():
+        attachment = as_object(each)
+        if attachment is None:
             raise invalid("message.attachments")
-        _check_attachment(attachment)  # pyright: ignore[reportUnknownArgumentType]
+        _check_attachment(attachment)
 
 
 def _template(call: Call, message: dict[str, Any]) -> None:
-    template: Any = message.get("template")
-    if not isinstance(template, dict):
+    template = as_object(message.get("template"))
+    if template is None:
         raise missing("template")
     for name in ("name", "languageCode"):
-        if not isinstance(template.get(name), str):  # pyright: ignore[reportUnknownMemberType]
+        if not isinstance(template.get(name), str):
             raise missing(f"template.{name}")
     known = (
         each
@@ -128,7 +126,7 @@ def _template(call: Call, message: dict[str, Any]) -> None:
     )
     if next(known, None) is None:
         raise not_found("Template")
-    components: Any = template.get("components")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    components = template.get("components")
     if components is not None:
         check_components(components, text_required=call.answers.template_text_required)
 

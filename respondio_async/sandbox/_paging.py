@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ._call import NUMBER, Call
+from ._json import as_object
 from ._problem import Problem, invalid
 
 _VENDOR = "https://api.respond.io"
@@ -44,10 +45,9 @@ def page(
 
 
 def _arguments(call: Call, largest: int) -> tuple[int, int | None]:
-    body: Any = call.body
-    if not call.quirks.ignore_body_paging and isinstance(body, dict):
+    if not call.quirks.ignore_body_paging:
         for name in ("limit", "cursorId"):
-            if name in body:
+            if name in (as_object(call.body) or ()):
                 raise Problem(400, f"{name} belongs in the query")
     limit = call.query.get("limit", "10")
     if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= largest:

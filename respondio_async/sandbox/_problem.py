@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - an answer of the server, no error of ours
     """An error answer: a status and the envelope `{"code", "message"}`."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:

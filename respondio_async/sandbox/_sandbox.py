@@ -34,7 +34,8 @@ class Sandbox:
     It runs in a thread of its own. Everything may be switched while it runs: `sandbox.quirks.list_lag = 0`.
 
     * *contacts*: how many made-up contacts there are, each with *messages* old messages.
-    * *limits*: None enforces nothing; a mapping overrides routes of the vendor's table (`VENDOR_LIMITS`); *limits_factor* multiplies the table.
+    * *limits*: None enforces nothing; a mapping overrides routes of the vendor's table (`VENDOR_LIMITS`), which
+      *limits_factor* multiplies.
     * *window*: how requests are counted, a name or a function from a limit to a window (`windows.TokenBucket`, …).
     * *latency*: seconds between a request's effect and its answer. *jitter*: up to so many seconds before it is counted, at random.
     * *quirks*, *answers*: the server's habits, and its answers to what the documentation leaves open.
@@ -98,8 +99,8 @@ class Sandbox:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
-            while not thread.ended:
-                # The end of a thread can't be awaited; it takes a few milliseconds.
+            # The end of a thread can't be awaited; it takes a few milliseconds.
+            while not thread.ended:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     def __enter__(self) -> Self:
@@ -235,7 +236,7 @@ class Sandbox:
 
     def fail_messages(
         self,
-        when: Callable[[Contact, dict[str, Any]], bool] = lambda contact, message: True,
+        when: Callable[[Contact, dict[str, Any]], bool] = lambda _contact, _message: True,
         *,
         reason: str = "Message undeliverable",
     ) -> None:

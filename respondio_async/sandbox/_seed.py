@@ -111,12 +111,12 @@ def seed_contacts(workspace: Workspace, count: int, *, messages: int = 0) -> lis
         contact.custom[4005] = 18 + serial % 60
         link = workspace.link_channel(contact, channels[0])
         link.last_message_at = link.last_incoming_at = contact.created_at
-        _seed_messages(workspace, contact, channels[0], messages)
+        _seed_messages(contact, channels[0], messages)
         made.append(contact)
     return made
 
 
-def _seed_messages(workspace: Workspace, contact: state.Contact, channel: state.Channel, count: int) -> None:
+def _seed_messages(contact: state.Contact, channel: state.Channel, count: int) -> None:
     for number in range(count):
         incoming = number % 2 == 0
         contact.messages.append(

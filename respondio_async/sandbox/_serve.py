@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from types import FrameType
 from typing import Any
 
 from ._sandbox import Sandbox
@@ -14,8 +15,12 @@ def serve(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
     The names are those that the client reads from its environment. *options* are those of `Sandbox`.
     """
     ended = threading.Event()
+
+    def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        ended.set()
+
     with Sandbox(host=host, port=port, **options) as sandbox:
-        previous = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+        previous = signal.signal(signal.SIGTERM, _end)
         try:
             sys.stdout.write(f"RESPONDIO_BASE_URL={sandbox.url}\nRESPONDIO_API_TOKEN={sandbox.token}\n")
             sys.stdout.flush()

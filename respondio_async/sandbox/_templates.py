@@ -5,6 +5,7 @@ Source: the vendor's "Send a message" page (WhatsApp template).
 
 from typing import Any, Final
 
+from ._json import as_list, as_object
 from ._problem import invalid, missing
 
 _WHERE: Final = "template.components"
@@ -40,9 +41,13 @@ def check_components(components: Any, *, text_required: bool) -> None:
 
 
 def _objects(value: Any, where: str) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):  # pyright: ignore[reportUnknownVariableType]
+    items = as_list(value)
+    if items is None:
         raise invalid(where)
-    return value  # pyright: ignore[reportUnknownVariableType]
+    objects = [each for item in items if (each := as_object(item)) is not None]
+    if len(objects) < len(items):
+        raise invalid(where)
+    return objects
 
 
 def _string(holder: dict[str, Any], name: str, where: str) -> None:
@@ -63,15 +68,15 @@ def _header(component: dict[str, Any], where: str) -> None:
 def _parameter(parameter: dict[str, Any], kind: str, where: str) -> None:
     if parameter.get("type", kind) != kind:
         raise invalid(f"{where}.type")
-    holder = parameter.get(kind, parameter)
     if kind == "text":
         _string(parameter, "text", where)
         return
-    if not isinstance(holder, dict):
+    holder = as_object(parameter.get(kind, parameter))
+    if holder is None:
         raise invalid(f"{where}.{kind}")
     needed = ("name", "address", "latitude", "longitude") if kind == "location" else ("link",)
     for name in (*needed, "filename") if kind == "document" else needed:
-        _string(holder, name, f"{where}.{kind}")  # pyright: ignore[reportUnknownArgumentType]
+        _string(holder, name, f"{where}.{kind}")
 
 
 def _button(button: dict[str, Any], where: str) -> None:

@@ -6,6 +6,7 @@ from .. import _render as render
 from .._call import Call, Reply, text
 from .._fields import Fields
 from .._filters import compile_request
+from .._json import as_list
 from .._paging import page
 from .._problem import Problem, invalid, missing, not_found
 from ..state import Contact, ContactChannel
@@ -80,13 +81,13 @@ def _make(call: Call, fields: Fields, kind: str, value: str, *, conflict: int) -
 
 def merge(call: Call) -> Any:
     body = call.object()
-    ids: Any = body.get("contactIds")
-    if ids is None:
+    if body.get("contactIds") is None:
         raise missing("contactIds")
-    if not isinstance(ids, list) or len(ids) != 2 or not all(type(each) is int for each in ids) or ids[0] == ids[1]:  # pyright: ignore
+    ids = as_list(body["contactIds"])
+    if ids is None or len(ids) != 2 or any(type(each) is not int for each in ids) or ids[0] == ids[1]:
         raise invalid("contactIds")
     fields = Fields(call, body, also=frozenset({"contactIds"}))
-    first, second = (call.workspace.contacts.get(each) for each in ids)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    first, second = (call.workspace.contacts.get(each) for each in ids)
     if first is None or second is None:
         raise not_found("Contact")
     older, younger = sorted((first, second), key=lambda contact: (contact.created_at, contact.id))
@@ -157,11 +158,11 @@ def delete_tags(call: Call) -> Any:
 
 
 def _tag_names(call: Call) -> list[str]:
-    names: Any = call.body
-    if not isinstance(names, list):
+    names = as_list(call.body)
+    if names is None:
         raise Problem(400, "Validation error.")
     checked: list[str] = []
-    for index, name in enumerate(names):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    for index, name in enumerate(names):
         if not isinstance(name, str) or not 1 <= len(name) <= 255 or not name.strip():
             raise invalid(f"[{index}]")
         checked.append(name)

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from .. import _render as render
 from .._call import Call, text
+from .._json import as_strings
 from .._paging import page
 from .._problem import Problem, invalid, missing, not_found
 from ..state import CustomField, DataType, Tag
@@ -107,9 +108,10 @@ def _allowed_values(values: Any, data_type: DataType) -> list[str] | None:
         return None
     if values is None:
         raise missing("allowedValues")
-    if not isinstance(values, list) or not values or not all(isinstance(each, str) and each for each in values):  # pyright: ignore
+    checked = as_strings(values)
+    if checked is None:
         raise invalid("allowedValues")
-    return values  # pyright: ignore[reportUnknownVariableType]
+    return checked
 
 
 def _check_path(call: Call) -> None:
@@ -150,9 +152,12 @@ def update_tag(call: Call) -> Any:
 
 
 def _rename(call: Call, old: str, new: str | None) -> None:
+    """Follow a tag on the contacts that have it; None takes it away."""
+    replacement = [] if new is None else [new]
     for contact in call.workspace.contacts.values():
         if old in contact.tags:
-            contact.tags[:] = [tag if tag != old else new for tag in contact.tags if tag != old or new]  # type: ignore[misc]
+            place = contact.tags.index(old)
+            contact.tags[place : place + 1] = replacement
 
 
 def delete_tag(call: Call) -> Any:
