@@ -1,10 +1,11 @@
 """The API's table of contents: one row an operation.
 
-Source: the vendor's API reference (one page an operation) and its "Rate limit" page (which operations share a limit). To add an operation, add
-a row here, a typed method in `resources/`, and its route's limit in `limits/_defaults.py`; tests walk this table.
+Source: the vendor's API reference (one page an operation) and its "Rate limit" page (which operations share a limit).
+To add an operation, add a row here, a typed method in `resources/`, and its route's limit in `limits/_defaults.py`; tests
+walk this table.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -15,7 +16,10 @@ Replay = Literal["always", "unsent"]
 (not sent, or refused with 429 or 449 before any work was done)."""
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+T = TypeVar("T")
+
+
+class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     """One operation of the API."""
 
     name: str
@@ -23,13 +27,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     method: str
     path: str
     """Template below the base URL; parameter names are the vendor's."""
-    type: Any
+    type: type[T]
     """What a 2xx answer decodes to."""
     replay: Replay = "always"
     route: str = ""
     """The limiter's bucket: the vendor counts some operations together. Empty: `METHOD path`."""
     max_limit: int | None = None
     """The largest page of a list; None: not a list."""
+    alternative: str | None = None
+    """Another path that the vendor's own pages give for it; a 404 on a list is answered by trying it, once a client."""
     envelopes: tuple[tuple[str, ...], ...] = ()
     """Keys under which the value has also been seen wrapped; tried in order when the bare reading fails."""
 
@@ -55,7 +61,9 @@ GET_CONTACT = Endpoint("contacts.get", "GET", _CONTACT, m.Contact)
 CREATE_CONTACT = Endpoint("contacts.create", "POST", _CONTACT, m.Ack, "unsent", _CONTACT_WRITES)
 UPDATE_CONTACT = Endpoint("contacts.update", "PUT", _CONTACT, m.ContactRef, route=_CONTACT_WRITES)
 DELETE_CONTACT = Endpoint("contacts.delete", "DELETE", _CONTACT, m.ContactRef, route=_CONTACT_WRITES)
-CREATE_OR_UPDATE_CONTACT = Endpoint("contacts.create_or_update", "POST", "/contact/create_or_update/{identifier}", m.ContactRef)
+CREATE_OR_UPDATE_CONTACT = Endpoint(
+    "contacts.create_or_update", "POST", "/contact/create_or_update/{identifier}", m.ContactRef
+)
 MERGE_CONTACTS = Endpoint("contacts.merge", "POST", "/contact/merge", m.ContactRef, "unsent")
 LIST_CONTACTS = Endpoint("contacts.list", "POST", "/contact/list", m.Page[m.Contact], max_limit=100)
 ADD_TAGS = Endpoint("contacts.add_tags", "POST", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS)
@@ -78,10 +86,24 @@ SET_CONVERSATION_STATUS = Endpoint("conversations.status", "POST", f"{_CONTACT}/
 LIST_USERS = Endpoint("space.list_users", "GET", "/space/user", m.Page[m.User], max_limit=100)
 GET_USER = Endpoint("space.get_user", "GET", "/space/user/{id}", m.User)
 LIST_CUSTOM_FIELDS = Endpoint(
-    "space.list_custom_fields", "GET", "/space/custom_field", m.Page[m.CustomField], max_limit=100
+    "space.list_custom_fields",
+    "GET",
+    "/space/custom_field",
+    m.Page[m.CustomField],
+    max_limit=100,
+    alternative="/space/contact_field",
 )
-GET_CUSTOM_FIELD = Endpoint("space.get_custom_field", "GET", "/space/custom_field/{id}", m.CustomField)
-CREATE_CUSTOM_FIELD = Endpoint("space.create_custom_field", "POST", "/space/custom_field", m.CustomField, "unsent")
+GET_CUSTOM_FIELD = Endpoint(
+    "space.get_custom_field", "GET", "/space/custom_field/{id}", m.CustomField, alternative="/space/contact_field/{id}"
+)
+CREATE_CUSTOM_FIELD = Endpoint(
+    "space.create_custom_field",
+    "POST",
+    "/space/custom_field",
+    m.CustomField,
+    "unsent",
+    alternative="/space/contact_field",
+)
 LIST_CLOSING_NOTES = Endpoint(
     "space.list_closing_notes", "GET", "/space/closing_notes", m.Page[m.ClosingNote], max_limit=100
 )
@@ -90,11 +112,11 @@ LIST_TEMPLATES = Endpoint(
     "space.list_templates", "GET", "/space/channel/{id}/template", m.Page[m.Template], max_limit=100
 )
 GET_TEMPLATE = Endpoint("space.get_template", "GET", "/space/mtm/{id}", m.Template, envelopes=(("data",),))
-CREATE_TAG = Endpoint(
-    "space.create_tag", "POST", "/space/tag", m.Tag, "unsent", _SPACE_TAGS, envelopes=_TAG_ENVELOPES
-)
+CREATE_TAG = Endpoint("space.create_tag", "POST", "/space/tag", m.Tag, "unsent", _SPACE_TAGS, envelopes=_TAG_ENVELOPES)
 UPDATE_TAG = Endpoint("space.update_tag", "PUT", "/space/tag", m.Tag, route=_SPACE_TAGS, envelopes=_TAG_ENVELOPES)
 DELETE_TAG = Endpoint("space.delete_tag", "DELETE", "/space/tag", m.Ack, route=_SPACE_TAGS)
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(value for value in list(globals().values()) if isinstance(value, Endpoint))
+ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Endpoint)
+)
 """All thirty, in the order above."""

@@ -12,7 +12,7 @@ import msgspec
 __all__ = ["AttemptEnded", "CallEnded", "Drifted", "Hook", "HookEvent", "Waiting"]
 
 
-class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
+class AttemptEnded(msgspec.Struct, frozen=True):
     """One request ended: with an answer, or without one."""
 
     endpoint: str
@@ -26,7 +26,7 @@ class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
     """What broke, when no answer came."""
 
 
-class Waiting(msgspec.Struct, frozen=True, tag=True):
+class Waiting(msgspec.Struct, frozen=True):
     """The call waits before its next attempt."""
 
     endpoint: str
@@ -36,7 +36,7 @@ class Waiting(msgspec.Struct, frozen=True, tag=True):
     reason: Literal["rate_limited", "not_ready", "failed"]
 
 
-class Drifted(msgspec.Struct, frozen=True, tag=True):
+class Drifted(msgspec.Struct, frozen=True):
     """An answer was readable only leniently: the API has changed, or differs from its documentation."""
 
     endpoint: str
@@ -45,7 +45,7 @@ class Drifted(msgspec.Struct, frozen=True, tag=True):
     """Where and how, without the value."""
 
 
-class CallEnded(msgspec.Struct, frozen=True, tag=True):
+class CallEnded(msgspec.Struct, frozen=True):
     """The whole call ended."""
 
     endpoint: str

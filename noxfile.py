@@ -1,0 +1,81 @@
+"""Every check of the project: `nox -l` lists them, `nox` runs what CI runs."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and that the code is formatted."""
+    session.install("ruff>=0.12")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers at their strictest, for us and for our users."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--ignoreexternal", "--verifytypes", "respondio_async")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The whole suite, with branch coverage."""
+    session.install("-e", ".[test]")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """The misbehaving server against every backend, replay class and cancellation point, and the slow tests."""
+    session.install("-e", ".[test]")
+    session.run(
+        "pytest", "tests/faults", "tests/transport", "-m", "slow or not slow", "--timeout=1200", *session.posargs
+    )
+
+
+@nox.session
+def leaks(session: nox.Session) -> None:
+    """100,000 calls: no memory, task or socket is left behind."""
+    session.install("-e", ".[test]")
+    session.run("python", "benchmarks/leaks.py", *session.posargs)
+
+
+@nox.session
+def simulation(session: nox.Session) -> None:
+    """The limiter against every server model, delay, limit and load: the full grid, in virtual time."""
+    session.install("-e", ".[test,bench]")
+    session.run("python", "benchmarks/simulation.py", "--full", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every claim of the README, measured; or those named: `nox -s bench -- calls decode`."""
+    session.install("-e", ".[bench]")
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel and install it on its own."""
+    session.install("build", "hatchling")
+    out = session.create_tmp()
+    session.run("python", "-m", "build", "--outdir", f"{out}/dist")
+    session.run("sh", "-c", f"pip install --force-reinstall {out}/dist/*.whl", external=True)
+    session.run("python", "-c", "import respondio_async; print(respondio_async.__version__)")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job on the built-in sandbox."""
+    session.install(".[cli]")
+    session.run("respondio", "demo", *session.posargs)

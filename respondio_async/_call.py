@@ -1,0 +1,59 @@
+"""One call as data: what is asked for, under which settings, and what comes back."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ._endpoints import Endpoint
+from ._rate_limit import RateLimit
+from ._retry import RetryPolicy
+from ._transport import Timeout
+from ._wire import Headers
+from .limits import Lane, RateLimiter
+
+T = TypeVar("T")
+
+
+class Response(msgspec.Struct, Generic[T], frozen=True):
+    """A value together with how it came."""
+
+    value: T
+    status: int
+    headers: Headers
+    rate_limit: RateLimit | None
+    attempts: int
+    elapsed: float
+    """Seconds from the call to its value, queueing included."""
+    content: bytes
+    """The answer's body as it arrived."""
+
+    def __repr__(self) -> str:
+        # The value and the content hold a contact's data.
+        return f"<Response {self.status} {type(self.value).__name__} after {self.attempts} attempts>"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a view of a client may change."""
+
+    headers: tuple[tuple[str, str], ...]
+    """Of a call without a body, authorization included."""
+    json_headers: tuple[tuple[str, str], ...]
+    """Of a call with one."""
+    limiter: RateLimiter
+    retry: RetryPolicy
+    timeout: float | None
+    """Seconds for the whole of one attempt."""
+    phases: Timeout | None
+    """The user's own httpx.Timeout, in place of the number."""
+    deadline: float | None
+    queue_timeout: float | None
+    lane: Lane | None
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True):
+    """What is asked for: an operation and its arguments, as bytes where they go on the wire and as values where an error must mask them."""
+
+    endpoint: Endpoint[T]
+    target: str
+    content: bytes | None
+    sent: tuple[object, ...]

@@ -1,0 +1,308 @@
+"""`AsyncRespond`: wires the parts together and hands out the resources."""
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar, overload
+
+import msgspec
+
+from ._call import Response, Settings
+from ._endpoints import ENDPOINTS, Endpoint
+from ._options import check_headers, check_seconds, check_timeout, check_token, header_sets, merge_headers
+from ._pagination import Spawn
+from ._pipeline import Pipeline
+from ._retry import RetryBudget, RetryPolicy
+from ._statistics import ClientStatistics, RouteCounters, route_use
+from ._transport import HTTPClient, Timeout, check_base_url, open_transport
+from .errors import InvalidArgumentError
+from .hooks import Hook
+from .limits import Lane, RateLimiter, limiter_for
+from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
+
+T = TypeVar("T")
+
+Backend = Literal["httpx", "aiohttp", "httpx2"]
+
+BASE_URL: Final = "https://api.respond.io/v2"
+
+_METHOD: Final = re.compile(r"[A-Z]+")
+_KEEP: Final[Any] = object()
+"""The default of `with_options`: leave as it is. None has a meaning of its own there."""
+
+_BY_TEMPLATE: Final = {endpoint.template: endpoint for endpoint in ENDPOINTS}
+
+
+class AsyncRespond:
+    """The client. Use it as ``async with AsyncRespond(token=…) as client``, and one for as long as the program runs.
+
+    - *token*: made in Settings > Integrations > Developer API; None takes it from the environment, `RESPONDIO_API_TOKEN`.
+    - *base_url*: None takes `RESPONDIO_BASE_URL` or the vendor's address. Plain http is for loopback hosts only.
+    - *backend*: what the client's own connections are made with; "aiohttp" and "httpx2" are extras.
+    - *http_client*: an `AsyncClient` of httpx or httpx2 to send with; it is borrowed and never closed.
+    - *max_connections*: how many requests may be on their way at once.
+    - *limiter*: None shares one among all clients of the same organisation in this process.
+    - *timeout*: seconds for one attempt, or an `httpx.Timeout`; *deadline*: seconds for a whole call from its first permit,
+      repeats and waits included; *queue_timeout*: seconds that a call may wait for that first permit. None: no bound.
+    - *headers*: sent with every request. *hooks*: see `respondio_async.hooks`.
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        backend: Backend = "httpx",
+        http_client: HTTPClient | None = None,
+        max_connections: int = 64,
+        limiter: RateLimiter | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | Timeout | None = 30.0,
+        deadline: float | None = 120.0,
+        queue_timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        self._pipeline: Pipeline | None = None  # first, for __del__ of a client whose arguments are refused
+        self._owns = True
+        token = check_token(os.environ.get("RESPONDIO_API_TOKEN") if token is None else token)
+        self._base_url = base_url or os.environ.get("RESPONDIO_BASE_URL") or BASE_URL
+        check_base_url(self._base_url)
+        self._limiter_given = limiter is not None
+        retry = RetryPolicy() if retry is None else retry
+        extra = check_headers(headers or {})
+        without_body, with_body = header_sets(token, extra)
+        seconds, phases = check_timeout(timeout)
+        self._extra_headers = extra
+        self._token = token
+        self._settings = Settings(
+            headers=without_body,
+            json_headers=with_body,
+            limiter=limiter_for(self._base_url, token) if limiter is None else limiter,
+            retry=retry,
+            timeout=seconds,
+            phases=phases,
+            deadline=check_seconds(deadline, "deadline"),
+            queue_timeout=check_seconds(queue_timeout, "queue_timeout"),
+            lane=None,
+        )
+        transport = open_transport(
+            base_url=self._base_url, backend=backend, http_client=http_client, max_connections=max_connections
+        )
+        self._pipeline = Pipeline(transport, RetryBudget(retry.budget), hooks)
+        self._make_resources(self._pipeline)
+
+    def _make_resources(self, pipeline: Pipeline) -> None:
+        caller = _Caller(pipeline, self._settings)
+        self.contacts = Contacts(caller)
+        self.messages = Messages(caller)
+        self.comments = Comments(caller)
+        self.conversations = Conversations(caller)
+        self.space = Space(caller)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client: running calls get a few seconds to end, then every connection of ours is closed.
+
+        Safe to call again. On a view (`with_options`) it does nothing.
+        """
+        if self._owns:
+            try:
+                await self._core.life.close()
+            finally:
+                await self._core.transport.aclose()
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        pipeline = self._pipeline
+        if pipeline is not None and self._owns and pipeline.life.began and not pipeline.life.closing:
+            _warn(f"unclosed {self!r}: use `async with`, or await aclose()", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        return f"<AsyncRespond {self._base_url}>"
+
+    @property
+    def _core(self) -> Pipeline:
+        assert self._pipeline is not None  # noqa: S101 - it is None only until __init__ has checked its arguments
+        return self._pipeline
+
+    # ── views ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def with_options(
+        self,
+        *,
+        token: str = _KEEP,
+        timeout: float | Timeout | None = _KEEP,
+        deadline: float | None = _KEEP,
+        queue_timeout: float | None = _KEEP,
+        lane: Lane | None = _KEEP,
+        retry: RetryPolicy = _KEEP,
+        headers: Mapping[str, str] | None = _KEEP,
+    ) -> Self:
+        """Return a view on the same connections with other settings; closing it closes nothing.
+
+        Another *token* brings its organisation's limiter, unless one was given to the client. *headers* are added to the client's;
+        None drops those. *lane* "bulk" lets interactive calls go first. The retry budget stays the client's.
+        """
+        view = object.__new__(type(self))
+        view._owns = False
+        view._base_url = self._base_url
+        view._limiter_given = self._limiter_given
+        view._pipeline = self._core
+        view._token = self._token if token is _KEEP else check_token(token)
+        view._extra_headers = self._extra_headers
+        if headers is not _KEEP:
+            view._extra_headers = {} if headers is None else merge_headers(self._extra_headers, check_headers(headers))
+        without_body, with_body = header_sets(view._token, view._extra_headers)
+        changed: dict[str, Any] = {"headers": without_body, "json_headers": with_body}
+        if token is not _KEEP and not self._limiter_given:
+            changed["limiter"] = limiter_for(self._base_url, view._token)
+        if timeout is not _KEEP:
+            changed["timeout"], changed["phases"] = check_timeout(timeout)
+        if deadline is not _KEEP:
+            changed["deadline"] = check_seconds(deadline, "deadline")
+        if queue_timeout is not _KEEP:
+            changed["queue_timeout"] = check_seconds(queue_timeout, "queue_timeout")
+        if lane is not _KEEP:
+            if lane not in ("interactive", "bulk", None):
+                raise InvalidArgumentError('lane is "interactive" or "bulk"', argument="lane")
+            changed["lane"] = lane
+        if retry is not _KEEP:
+            changed["retry"] = retry
+        view._settings = msgspec.structs.replace(self._settings, **changed)
+        view._make_resources(self._core)
+        return view
+
+    @property
+    def raw(self) -> RawResources:
+        """The same operations, each returning a `Response`: the value with its status, headers, attempts and raw content.
+
+        Lists return one page: ``await client.raw.contacts.list(cursor=…)``.
+        """
+        return RawResources(_RawCaller(self._core, self._settings))
+
+    # ── beyond the resources ─────────────────────────────────────────────────────────────────────────────
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: type[T],
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> T: ...
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: Any = Any,
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Any: ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: Any = Any,  # noqa: A002 - what it is
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Any:
+        """Call an operation that the client has no method for (yet); limited, repeated and decoded like the rest.
+
+        *path* is a template, "/contact/{identifier}/message", and *params* its values: templates reach logs and limits, values do not.
+        *type* is anything that msgspec decodes; without it plain Python comes back. *json* None means no body. A POST or PATCH to a path
+        unknown to the client is not repeated once it may have landed; an unlisted route gets 5 requests a second.
+        """
+        endpoint = _endpoint(method, path, type)
+        return (await self._core.call(endpoint, self._settings, params, query=query, json=json)).value
+
+    def statistics(self) -> ClientStatistics:
+        """Take a snapshot: per route what was sent, repeated, refused and waits; the connections; the retry budget."""
+        core = self._core
+        lines = self._settings.limiter.statistics()
+        names = dict.fromkeys([*core.counters, *lines])
+        return ClientStatistics(
+            routes={name: route_use(name, core.counters.get(name, RouteCounters()), lines.get(name)) for name in names},
+            pool=core.transport.statistics(),
+            retry_budget=core.budget.left,
+        )
+
+
+class _Caller:
+    """A client as its resources see it."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+
+    async def call(
+        self,
+        endpoint: Endpoint[T],
+        params: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> T:
+        return (await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)).value
+
+    async def respond(
+        self,
+        endpoint: Endpoint[T],
+        params: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Response[T]:
+        return await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
+
+    @property
+    def spawn(self) -> Spawn[Any]:
+        return self._pipeline.life.spawn
+
+
+class _RawCaller(_Caller):
+    """The same for `client.raw`, whose methods return what `call` returns: the whole response."""
+
+    async def call(
+        self,
+        endpoint: Endpoint[T],
+        params: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Any:
+        return await self.respond(endpoint, params, query=query, json=json)
+
+
+def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:
+    """The row of a known operation, with the asked-for type; else a row made for the occasion."""
+    if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
+        raise InvalidArgumentError("method is an HTTP method: GET, POST, PUT, DELETE", argument="method")
+    method = method.upper()
+    known = _BY_TEMPLATE.get(f"{method} {path}")
+    if known is not None:
+        return msgspec.structs.replace(known, type=type_, envelopes=(), alternative=None)
+    return Endpoint("request", method, path, type_, "unsent" if method in ("POST", "PATCH") else "always")
+
+
+AsyncRespond.__module__ = "respondio_async"

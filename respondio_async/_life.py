@@ -1,0 +1,106 @@
+"""From the first call to `aclose()`: which calls are running, which event loop they run on, and how they end."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, TypeVar
+
+from .errors import ConfigurationError
+
+T = TypeVar("T")
+
+CLOSE_GRACE: Final = 5.0
+"""Seconds that `aclose()` gives the calls that are running."""
+
+
+class Running(Protocol):
+    """A call, as its client's life sees it."""
+
+    sending: bool
+    """Its request is on the wire: cancelling it would leave its outcome unknown."""
+
+
+class Life:
+    """One client's life on one event loop."""
+
+    def __init__(self) -> None:
+        self.over = False
+        """Nothing is repeated any more."""
+        self.closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: dict[asyncio.Task[Any], Running] = {}
+        self._dropped: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle: asyncio.Future[None] | None = None
+
+    @property
+    def began(self) -> bool:
+        """Whether a call has been made."""
+        return self._loop is not None
+
+    def enter(self, running: Running) -> asyncio.Task[Any]:
+        """Note that a call begins; refused after `aclose()` and on another event loop."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs every coroutine in a task
+        if self.closing:
+            raise ConfigurationError(
+                "this AsyncRespond is closed: make a new one, or keep it open for as long as calls are made"
+            )
+        if self._loop is None:
+            self._loop = task.get_loop()
+        elif self._loop is not task.get_loop():
+            raise ConfigurationError(
+                "this AsyncRespond was first used on another event loop, and its connections belong to that one: "
+                "make one client per event loop (per asyncio.run)"
+            )
+        self._calls[task] = running
+        return task
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """Note that the call has ended."""
+        del self._calls[task]
+        if self._idle is not None and not self._calls and not self._idle.done():
+            self._idle.set_result(None)
+
+    def was_dropped(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it was `close` that cancelled the task; if so, the task goes on as if it had not been cancelled."""
+        if task not in self._dropped:
+            return False
+        self._dropped.discard(task)
+        return task.uncancel() == 0
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run *work* in a task of the client: `aclose()` ends it, and its error is nobody's if nobody asks."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # marks it as seen
+
+    async def close(self) -> None:
+        """Let nothing begin, give the running calls `CLOSE_GRACE` seconds, then drop those that are not on the wire."""
+        self.closing = True
+        loop = asyncio.get_running_loop()
+        at_home = self._loop is loop  # from another loop nothing can be awaited or cancelled safely
+        try:
+            if at_home:
+                for task in self._tasks:
+                    task.cancel()
+                await self._drained(loop)
+        finally:
+            self.over = True
+            if at_home:
+                for task, running in self._calls.items():
+                    if not running.sending:
+                        self._dropped.add(task)
+                        task.cancel()
+
+    async def _drained(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._calls:
+            self._idle = loop.create_future()
+            await asyncio.wait({self._idle}, timeout=CLOSE_GRACE)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_GRACE)

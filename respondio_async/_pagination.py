@@ -1,0 +1,160 @@
+"""Cursor pagination as ``async for``.
+
+Nothing is open between two items, so `break` leaves nothing to clean up; the page that is fetched ahead belongs to the client.
+Source of the shapes: the vendor's "Pagination" page and what its servers were seen to answer (see `models.Page`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
+
+from ._call import Response
+from .errors import InvalidArgumentError, PaginationError
+from .models import Page
+
+T = TypeVar("T")
+Cursor = int | str | None
+
+EMPTY_PAGES: Final = 20
+"""Empty pages in a row, each with a new cursor, after which the server is taken to be going round in circles."""
+
+Fetch = Callable[[Cursor], Coroutine[Any, Any, Response[Page[T]]]]
+Spawn = Callable[[Coroutine[Any, Any, Response[Page[T]]]], asyncio.Task[Response[Page[T]]]]
+Advance = Callable[[Page[T], Cursor], tuple[Page[T], Cursor]]
+
+
+def follow_next(page: Page[T], _cursor: Cursor) -> tuple[Page[T], Cursor]:
+    """Go where the server's `next` points."""
+    return page, page.next_cursor
+
+
+class Paginator(Generic[T]):
+    """A list of the API, fetched page by page as it is consumed.
+
+    ``async for item in paginator`` walks the items, `pages()` the pages; each walk starts at the cursor that the list method was given.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch[T],
+        spawn: Spawn[T],
+        *,
+        cursor: Cursor = None,
+        prefetch: int = 1,
+        advance: Advance[T] = follow_next,
+        endpoint: str = "",
+    ) -> None:
+        if isinstance(cursor, bool) or not isinstance(cursor, int | str | None):
+            raise InvalidArgumentError("cursor is what paginator.cursor gave: an int, a str or None", argument="cursor")
+        if isinstance(prefetch, bool) or prefetch not in (0, 1):
+            raise InvalidArgumentError("prefetch is the number of pages fetched ahead: 0 or 1", argument="prefetch")
+        self._fetch = fetch
+        self._spawn = spawn
+        self._start: Cursor = cursor if cursor != "" else None
+        self._prefetch = prefetch
+        self._advance = advance
+        self.endpoint = endpoint
+        """The route's template."""
+        self.cursor: Cursor = self._start
+        """Store it and pass it back as `cursor=` to resume: the cursor that fetched the current page until the consumer asks past its
+        last item, then the next one. Resuming may repeat items of one page and never loses any. None: the beginning."""
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Items(self.pages())
+
+    def pages(self) -> "Pages[T]":
+        """Walk page by page: ``async for page in paginator.pages()``; a page has `.items`, `.next_cursor`, `.previous_cursor`."""
+        return Pages(self, self._prefetch)
+
+    async def first(self) -> T | None:
+        """Return the first item, or None when the list is empty. Fetches nothing ahead."""
+        async for page in Pages(self, prefetch=0):
+            if page.items:
+                return page.items[0]
+        return None
+
+    async def collect(self, *, max_items: int | None = None) -> list[T]:
+        """Return all items as a list, or the first *max_items* of them."""
+        if max_items is not None and (isinstance(max_items, bool) or max_items < 0):
+            raise InvalidArgumentError("max_items is a count: 0 or more, or None for all", argument="max_items")
+        items: list[T] = []
+        if max_items == 0:
+            return items
+        async for page in self.pages():
+            items += page.items
+            if max_items is not None and len(items) >= max_items:
+                return items[:max_items]
+        return items
+
+    def fetch(self) -> Awaitable[Response[Page[T]]]:
+        """Fetch the one page at the starting cursor, with its headers."""
+        return self._fetch(self._start)
+
+
+class Pages(AsyncIterator[Page[T]]):
+    """One walk over the pages."""
+
+    def __init__(self, paginator: Paginator[T], prefetch: int) -> None:
+        self._paginator = paginator
+        self._prefetch = prefetch
+        self._next: Cursor = paginator._start  # noqa: SLF001 - one concept in three classes
+        self._seen: set[Cursor] = {self._next}
+        self._empty = 0
+        self._done = False
+        self._ahead: asyncio.Task[Response[Page[T]]] | None = None
+        self._lost: PaginationError | None = None
+        """The cursor after the page last given leads nowhere: said when the next one is asked for, so that no item is held back."""
+
+    async def __anext__(self) -> Page[T]:
+        paginator = self._paginator
+        while not self._done:
+            if self._lost is not None:
+                raise self._lost
+            cursor = paginator.cursor = self._next
+            response = await self._get(cursor)
+            page, self._next = paginator._advance(response.value, cursor)  # noqa: SLF001
+            self._done = self._next is None
+            self._check(page)
+            if page.items:
+                if self._prefetch and not self._done and self._lost is None:
+                    self._ahead = paginator._spawn(paginator._fetch(self._next))  # noqa: SLF001
+                return page
+        raise StopAsyncIteration
+
+    async def _get(self, cursor: Cursor) -> Response[Page[T]]:
+        if self._ahead is None:
+            return await self._paginator._fetch(cursor)  # noqa: SLF001
+        # Waiting apart from the task: a cancelled consumer leaves it running, and the next one who asks gets its page.
+        await asyncio.wait({self._ahead})
+        ahead, self._ahead = self._ahead, None
+        if ahead.cancelled():  # by aclose(), which this says in its own words
+            return await self._paginator._fetch(cursor)  # noqa: SLF001
+        return ahead.result()
+
+    def _check(self, page: Page[T]) -> None:
+        if self._done:
+            return
+        endpoint = self._paginator.endpoint
+        self._empty = 0 if page.items else self._empty + 1
+        if self._next in self._seen:
+            self._lost = PaginationError(f"{endpoint}: the server repeated a cursor, so the list would never end")
+        elif self._empty >= EMPTY_PAGES:
+            self._lost = PaginationError(f"{endpoint}: {EMPTY_PAGES} empty pages in a row, each pointing on")
+        self._seen.add(self._next)
+
+
+class _Items(AsyncIterator[T]):
+    """One walk over the items."""
+
+    def __init__(self, pages: Pages[T]) -> None:
+        self._pages = pages
+        self._items: list[T] = []
+        self._at = 0
+
+    async def __anext__(self) -> T:
+        while self._at >= len(self._items):
+            page = await self._pages.__anext__()
+            self._items, self._at = page.items, 0
+        item = self._items[self._at]
+        self._at += 1
+        return item

@@ -1,0 +1,18 @@
+"""Comments: notes on a contact that only the team sees. Source: the vendor's API reference, "Comment"."""
+
+from .. import _endpoints as e
+from .._wire import check_comment
+from ..identifiers import Identifier
+from ..models import Comment
+from ._base import Resource
+
+
+class Comments(Resource):
+    """Write comments; nothing reads them back."""
+
+    async def create(self, identifier: Identifier, text: str) -> Comment:
+        """Write a comment of 1 to 1,000 characters. ``{{@user.ID}}`` mentions a user.
+
+        Never sent again by itself once it may have landed (`OutcomeUnknownError`).
+        """
+        return await self._call(e.CREATE_COMMENT, {"identifier": identifier}, json={"text": check_comment(text)})

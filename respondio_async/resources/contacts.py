@@ -1,0 +1,157 @@
+"""Contacts: who writes to the workspace. Source: the vendor's API reference, "Contact"."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, TypedDict, Unpack
+
+from .. import _endpoints as e
+from .._pagination import Cursor, Paginator
+from .._wire import check_id, check_ids_differ, check_stage, check_tags, contact_body
+from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
+from ..filters import Condition, Filter, render
+from ..identifiers import Identifier, segment
+from ..models import Ack, Contact, ContactChannel, ContactFields, ContactRef, CustomFieldInput
+from ._base import Resource
+
+_READ_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between looks for a contact that was just written; the last one repeats."""
+
+
+class _OtherFields(TypedDict, total=False):
+    """`ContactFields` without the first name, which `create` names itself because it must be given."""
+
+    last_name: str | None
+    phone: str | None
+    email: str | None
+    language: str | None
+    profile_pic: str | None
+    country_code: str | None
+    custom_fields: Mapping[str, CustomFieldInput] | None
+
+
+class Contacts(Resource):
+    """Read, write, merge and list contacts."""
+
+    async def get(self, identifier: Identifier) -> Contact:
+        """Get a contact. When two share an e-mail or a phone, the server picks the first."""
+        return await self._call(e.GET_CONTACT, {"identifier": identifier})
+
+    async def find(self, identifier: Identifier) -> Contact | None:
+        """Get a contact, or None where `get` raises `NotFoundError`."""
+        try:
+            return await self.get(identifier)
+        except NotFoundError:
+            return None
+
+    async def create(self, identifier: Identifier, *, first_name: str, **fields: Unpack["_OtherFields"]) -> Ack:
+        """Create a contact, by e-mail or phone. The answer holds no id: `ensure` returns the contact itself.
+
+        Not repeated by itself once it may have landed (`OutcomeUnknownError`). For an identifier that exists the
+        server answers 400 or 409.
+        """
+        segment(identifier, kinds=("email", "phone"))
+        body = contact_body({"first_name": first_name, **fields}, required=("first_name",))
+        return await self._call(e.CREATE_CONTACT, {"identifier": identifier}, json=body)
+
+    async def update(self, identifier: Identifier, **fields: Unpack[ContactFields]) -> ContactRef:
+        """Change the given fields. An absent field is left alone, None clears it. Safe to repeat.
+
+        One unknown custom field makes the server refuse the whole write. Tags and lifecycle have methods of their own.
+        """
+        return await self._call(e.UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields))
+
+    async def delete(self, identifier: Identifier) -> ContactRef:
+        """Delete a contact. A 404 on a repeat whose first try may have landed counts as done (then without an id)."""
+        return await self._call(e.DELETE_CONTACT, {"identifier": identifier})
+
+    async def create_or_update(self, identifier: Identifier, **fields: Unpack[ContactFields]) -> ContactRef:
+        """Create the contact or change the given fields. Safe to repeat.
+
+        For a contact made by this call `contact_id` may be None, and for some seconds writes to it may be answered with 449, which is
+        waited out. The server may demand `first_name` for a new contact.
+        """
+        return await self._call(e.CREATE_OR_UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields))
+
+    async def ensure(
+        self, identifier: Identifier, *, timeout: float = 60.0, **fields: Unpack[ContactFields]
+    ) -> Contact:
+        """Create the contact or change the given fields, and return it once the server can read it back.
+
+        Waits for at most *timeout* seconds (upsert, 404 and 449 included), then raises `DeadlineExceededError`. Safe to repeat.
+        """
+        if timeout <= 0:
+            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
+        try:
+            async with asyncio.timeout(timeout):
+                ref = await self.create_or_update(identifier, **fields)
+                # The id, where there is one, still names the contact when the fields have just changed its e-mail or phone.
+                return await self._read_back(identifier if ref.contact_id is None else ref.contact_id)
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"contacts.ensure: the contact could not be read back within {timeout:g} s",
+                endpoint=e.CREATE_OR_UPDATE_CONTACT.template,
+                sent=True,
+            ) from None
+
+    async def _read_back(self, identifier: Identifier) -> Contact:
+        looks = 0
+        while (contact := await self.find(identifier)) is None:
+            await asyncio.sleep(_READ_AGAIN[min(looks, len(_READ_AGAIN) - 1)])
+            looks += 1
+        return contact
+
+    async def merge(self, first_id: int, second_id: int, **fields: Unpack[ContactFields]) -> ContactRef:
+        """Merge two contacts; the older survives, whatever the order. *fields* decide what it is left with.
+
+        Not repeated by itself once it may have landed (`OutcomeUnknownError`).
+        """
+        ids = check_ids_differ(first_id, second_id)
+        return await self._call(e.MERGE_CONTACTS, json={"contactIds": ids, **contact_body(fields)})
+
+    def list(
+        self,
+        *,
+        filter: Filter | Condition | None = None,  # noqa: A002 - the vendor's word
+        search: str = "",
+        timezone: str = "UTC",
+        page_size: int = 100,
+        cursor: Cursor = None,
+        prefetch: int = 1,
+    ) -> Paginator[Contact]:
+        """Walk the contacts that match *filter* (see `F`) and *search* (part of a name, an e-mail or a phone).
+
+        *timezone* (IANA) is what the filter's times are written in. *page_size*: 1 to 100. A contact just created appears here
+        some 25 seconds later; `get` sees it at once.
+        """
+        body = {"search": search, "timezone": timezone, "filter": render(filter, timezone)}
+        return self._list(e.LIST_CONTACTS, page_size=page_size, cursor=cursor, prefetch=prefetch, json=body)
+
+    async def add_tags(self, identifier: Identifier, *tags: str) -> ContactRef:
+        """Add 1 to 10 tags of up to 255 characters. One that is there already is no error, and no event. Safe to repeat."""
+        return await self._call(e.ADD_TAGS, {"identifier": identifier}, json=check_tags(tags))
+
+    async def delete_tags(self, identifier: Identifier, *tags: str) -> ContactRef:
+        """Remove 1 to 10 tags. Safe to repeat."""
+        return await self._call(e.DELETE_TAGS, {"identifier": identifier}, json=check_tags(tags))
+
+    def list_channels(
+        self, identifier: Identifier, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
+    ) -> Paginator[ContactChannel]:
+        """Walk the channels that a contact has written on. *page_size*: 1 to 100."""
+        segment(identifier)
+        return self._list(
+            e.LIST_CONTACT_CHANNELS,
+            {"identifier": identifier},
+            page_size=page_size,
+            cursor=cursor,
+            prefetch=prefetch,
+        )
+
+    async def get_channel(self, identifier: Identifier, channel_id: int) -> ContactChannel:
+        """Get one channel of a contact. Only the vendor's rate table names this operation, and it may not exist (404)."""
+        check_id(channel_id, "channel_id")
+        return await self._call(e.GET_CONTACT_CHANNEL, {"identifier": identifier, "channelId": channel_id})
+
+    async def update_lifecycle(self, identifier: Identifier, stage: str | None) -> Ack:
+        """Put the contact into a lifecycle stage by name; None takes it out of any. Safe to repeat."""
+        return await self._call(e.UPDATE_LIFECYCLE, {"identifier": identifier}, json={"name": check_stage(stage)})

@@ -1,0 +1,84 @@
+"""Conversations: who answers a contact, and whether anybody has to. Source: the vendor's API reference, "Conversation"."""
+
+import asyncio
+from typing import Final
+
+from .. import _endpoints as e
+from .._wire import check_assignee, check_closing_note
+from ..errors import DeadlineExceededError, InvalidArgumentError
+from ..identifiers import Identifier
+from ..models import Contact, ContactRef
+from ._base import Resource
+
+_ASSIGN_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between tries of a hand-over that did not take; the last one repeats."""
+
+
+class Conversations(Resource):
+    """Open, assign and close a contact's conversation."""
+
+    async def assign(self, identifier: Identifier, user: int | str) -> ContactRef:
+        """Assign the conversation to a user, by id or e-mail. Safe to repeat.
+
+        While the conversation is closed the server answers 200 and does nothing: open it first, or use `hand_over`.
+        """
+        return await self._call(
+            e.ASSIGN_CONVERSATION, {"identifier": identifier}, json={"assignee": check_assignee(user)}
+        )
+
+    async def unassign(self, identifier: Identifier) -> ContactRef:
+        """Take the conversation from whoever has it. Safe to repeat."""
+        return await self._call(e.ASSIGN_CONVERSATION, {"identifier": identifier}, json={"assignee": None})
+
+    async def open(self, identifier: Identifier) -> ContactRef:
+        """Open the conversation. Safe to repeat."""
+        return await self._call(e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "open"})
+
+    async def close(
+        self, identifier: Identifier, *, category: str | None = None, summary: str | None = None
+    ) -> ContactRef:
+        """Close the conversation, with a closing note if given. Safe to repeat.
+
+        *category* (up to 128 characters) is one of `space.list_closing_notes()`; *summary* (up to 512) needs a category.
+        """
+        note = check_closing_note(category, summary)
+        return await self._call(e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "close", **note})
+
+    async def hand_over(self, identifier: Identifier, user: int | str, *, timeout: float = 30.0) -> Contact:
+        """Open the conversation, assign it to a user (by id or e-mail), and return the contact once it is theirs.
+
+        The server accepts an assignment without carrying it out, so it is read back, and repeated where it did not take.
+        Raises `DeadlineExceededError` after *timeout* seconds. Safe to repeat.
+        """
+        check_assignee(user)
+        if timeout <= 0:
+            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._hand_over(identifier, user)
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"conversations.hand_over: the assignment did not take within {timeout:g} s",
+                endpoint=e.ASSIGN_CONVERSATION.template,
+                sent=True,
+            ) from None
+
+    async def _hand_over(self, identifier: Identifier, user: int | str) -> Contact:
+        tries = 0
+        while True:
+            await self.open(identifier)
+            await self.assign(identifier, user)
+            contact = await self._call(e.GET_CONTACT, {"identifier": identifier})
+            if _is_assigned(contact, user):
+                return contact
+            await asyncio.sleep(_ASSIGN_AGAIN[min(tries, len(_ASSIGN_AGAIN) - 1)])
+            tries += 1
+
+
+def _is_assigned(contact: Contact, user: int | str) -> bool:
+    assignee = contact.assignee
+    if assignee is None:
+        return False
+    if isinstance(user, int):
+        return assignee.id == user
+    return (assignee.email or "").casefold() == user.casefold()

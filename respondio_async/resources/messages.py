@@ -1,0 +1,113 @@
+"""Messages: what is said on a channel. Source: the vendor's API reference, "Message"."""
+
+import asyncio
+from typing import Final, Literal
+
+from .. import _endpoints as e
+from .._pagination import Cursor, Paginator
+from .._wire import check_id, mask
+from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError
+from ..identifiers import Identifier, segment
+from ..models import Message, Page, SentMessage
+from ..models.payloads import Payload, to_wire
+from ._base import Resource
+
+_PROGRESS: Final = ("pending", "sent", "delivered", "read")
+_LOOK_AGAIN: Final = (0.5, 1.0, 2.0, 3.0, 5.0)
+"""Seconds between looks at a message's status; the last one repeats."""
+
+
+class Messages(Resource):
+    """Send messages and read the conversation."""
+
+    async def send(
+        self, identifier: Identifier, message: str | Payload, *, channel_id: int | None = None
+    ) -> SentMessage:
+        """Send a message: a text, or one of the payload types.
+
+        *channel_id* None means the channel that the contact last used, and a new contact has none: the server answers 400. Success means
+        accepted, not delivered (`wait_for_status` tells). Never sent again by itself once it may have landed: then
+        `OutcomeUnknownError` says so.
+        """
+        if channel_id is not None:
+            check_id(channel_id, "channel_id")
+        body = {"channelId": channel_id, "message": to_wire(message)}
+        return await self._call(e.SEND_MESSAGE, {"identifier": identifier}, json=body)
+
+    async def get(self, identifier: Identifier, message_id: int) -> Message:
+        """Get a message with its delivery status."""
+        check_id(message_id, "message_id")
+        return await self._call(e.GET_MESSAGE, {"identifier": identifier, "messageId": message_id})
+
+    def list(
+        self, identifier: Identifier, *, page_size: int = 50, cursor: Cursor = None, prefetch: int = 1
+    ) -> Paginator[Message]:
+        """Walk a contact's messages, newest first. *page_size*: 1 to 50."""
+        segment(identifier)
+        return self._list(
+            e.LIST_MESSAGES, {"identifier": identifier}, page_size=page_size, cursor=cursor, prefetch=prefetch
+        )
+
+    def list_new(
+        self, identifier: Identifier, after: int, *, page_size: int = 50, prefetch: int = 1
+    ) -> Paginator[Message]:
+        """Walk the messages that are newer than the message *after*, oldest first: how to poll, or to catch up after an outage.
+
+        The walk ends when the server has nothing newer. Keep the last item's `message_id` as the next *after*.
+        """
+        segment(identifier)
+        check_id(after, "after")
+        return self._list(
+            e.LIST_MESSAGES,
+            {"identifier": identifier},
+            page_size=page_size,
+            cursor=-after,
+            prefetch=prefetch,
+            advance=_newer,
+        )
+
+    async def wait_for_status(
+        self,
+        identifier: Identifier,
+        message_id: int,
+        status: Literal["sent", "delivered", "read"] = "delivered",
+        *,
+        timeout: float = 60.0,
+    ) -> Message:
+        """Look at a message until it has come as far as *status*, and return it.
+
+        Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError` after *timeout* seconds.
+        """
+        if status not in _PROGRESS:
+            raise InvalidArgumentError(f"status is one of {', '.join(_PROGRESS)}", argument="status")
+        if timeout <= 0:
+            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._watch(identifier, message_id, status)
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"messages.wait_for_status: the message was not {status} within {timeout:g} s",
+                endpoint=e.GET_MESSAGE.template,
+                sent=True,
+            ) from None
+
+    async def _watch(self, identifier: Identifier, message_id: int, status: str) -> Message:
+        looks = 0
+        while True:
+            message = await self.get(identifier, message_id)
+            current = message.current_status
+            if current is not None and current.value == "failed":
+                reason = mask(current.message or "no reason given")
+                raise MessageFailedError(f"the message failed: {reason}", message_id=message_id, reason=reason)
+            if current is not None and current.value in _PROGRESS[_PROGRESS.index(status) :]:
+                return message
+            await asyncio.sleep(_LOOK_AGAIN[min(looks, len(_LOOK_AGAIN) - 1)])
+            looks += 1
+
+
+def _newer(page: Page[Message], cursor: Cursor) -> tuple[Page[Message], Cursor]:
+    """Walk towards newer messages by the ids themselves: which link of the envelope points that way is not documented."""
+    assert isinstance(cursor, int)  # noqa: S101 - list_new starts with one and this goes on with one
+    newer = sorted((message for message in page.items if message.message_id > -cursor), key=lambda m: m.message_id)
+    return Page(newer), -newer[-1].message_id if newer else None

@@ -1,0 +1,201 @@
+"""Retry decisions: pure, so every rule is a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from respondio_async import ConfigurationError, RetryPolicy
+from respondio_async._retry import Again, Failure, RetryBudget, Stop, Tally, decide
+
+POLICY = RetryPolicy()
+
+
+def ask(failure, *, tally=None, replay="always", policy=POLICY, budget=None, left=100.0, dice=lambda: 1.0):
+    return decide(
+        failure,
+        tally if tally is not None else Tally(),
+        replay=replay,
+        policy=policy,
+        budget=budget or RetryBudget(60),
+        left=left,
+        dice=dice,
+    )
+
+
+def answered(status, retry_after=None):
+    return Failure("answered", status, retry_after)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 520, 522, 524, 599])
+def test_a_write_whose_server_failed_midway_is_unknown_and_a_harmless_call_is_repeated(status):
+    """A 5xx that may come after the work leaves an unsafe write unknown."""
+    assert ask(answered(status), replay="unsent") == Stop(unknown=True)
+    assert isinstance(ask(answered(status), replay="always"), Again)
+
+
+@pytest.mark.parametrize("status", [503, 501, 505])
+def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status):
+    """503, 501 and 505 say that nothing was done, so the outcome is not unknown; and the write is not repeated."""
+    assert ask(answered(status), replay="unsent") == Stop()
+
+
+def test_503_is_repeated_where_a_repeat_is_harmless_and_501_never():
+    """Overload passes; a missing feature does not."""
+    assert ask(answered(503, 3.0)) == Again(3.0, "failed")
+    assert ask(answered(501)) == Stop()
+
+
+@pytest.mark.parametrize("replay", ["always", "unsent"])
+def test_what_never_left_is_sent_again_whatever_it_is(replay):
+    """A failed connection has done nothing."""
+    assert ask(Failure("unsent"), replay=replay) == Again(0.5, "failed")
+
+
+def test_a_lost_answer_repeats_only_harmless_calls():
+    """Reset or timeout after sending."""
+    assert isinstance(ask(Failure("unknown")), Again)
+    assert ask(Failure("unknown"), replay="unsent") == Stop(unknown=True)
+
+
+@pytest.mark.parametrize("status", [300, 302, 400, 401, 403, 404, 409, 418, 422])
+@pytest.mark.parametrize("replay", ["always", "unsent"])
+def test_a_definite_answer_is_final(status, replay):
+    """What the server has decided is not asked again."""
+    assert ask(answered(status), replay=replay) == Stop()
+
+
+@pytest.mark.parametrize("replay", ["always", "unsent"])
+def test_429_waits_as_long_as_the_server_says_and_costs_no_budget(replay):
+    """A refusal did nothing, so even an unsafe write comes back."""
+    budget = RetryBudget(0)
+    assert ask(answered(429, 7.0), replay=replay, budget=budget) == Again(7.0, "rate_limited")
+
+
+def test_429_without_a_header_waits_the_vendors_window_and_then_longer():
+    """One second, doubling."""
+    tally = Tally()
+    assert [ask(answered(429), tally=tally).seconds for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_retry_after_beyond_the_deadline_stops_at_once():
+    """Three days of waiting end now, not at the deadline."""
+    assert ask(answered(429, 259_200.0), left=119.0) == Stop(why="deadline")
+    assert ask(answered(503, 259_200.0), left=119.0) == Stop(why="deadline")
+    assert ask(answered(449, 259_200.0), left=119.0) == Stop(why="deadline")
+
+
+def test_without_a_deadline_refusals_are_still_counted():
+    """Nothing is for ever."""
+    tally = Tally()
+    policy = RetryPolicy(max_refusals=3)
+    decisions = [ask(answered(429, 1.0), tally=tally, policy=policy, left=None) for _ in range(3)]
+    assert decisions == [Again(1.0, "rate_limited"), Again(1.0, "rate_limited"), Stop(why="attempts")]
+
+
+@pytest.mark.parametrize("replay", ["always", "unsent"])
+def test_449_is_waited_out_on_its_own_schedule(replay):
+    """Two seconds, doubling to thirty."""
+    tally = Tally()
+    waits = [ask(answered(449), tally=tally, replay=replay, left=1000.0).seconds for _ in range(6)]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
+def test_449_uses_the_last_second_for_one_more_try():
+    """A wait that would pass the deadline is cut to end one second before it; then it is over."""
+    tally = Tally(not_ready=4, refusals=4)
+    assert ask(answered(449), tally=tally, left=10.0) == Again(9.0, "not_ready")
+    assert ask(answered(449), tally=tally, left=1.0) == Stop(why="deadline")
+
+
+def test_449_takes_a_retry_after_when_there_is_one():
+    """The server knows best."""
+    assert ask(answered(449, 5.0)) == Again(5.0, "not_ready")
+
+
+def test_back_off_is_full_jitter_and_bounded():
+    """Between nothing and a bound that doubles up to the maximum."""
+    tally = Tally()
+    policy = RetryPolicy(max_attempts=100)
+    bounds = [ask(answered(500), tally=tally, policy=policy).seconds for _ in range(7)]
+    assert bounds == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert ask(answered(500), dice=lambda: 0.0) == Again(0.0, "failed")
+
+
+def test_attempts_are_bounded():
+    """Five in all by default."""
+    tally = Tally()
+    decisions = [ask(answered(500), tally=tally) for _ in range(5)]
+    assert [isinstance(each, Again) for each in decisions] == [True] * 4 + [False]
+    assert decisions[-1] == Stop(why="attempts")
+
+
+@pytest.mark.parametrize("status", [429, 449, 500, 503])
+def test_one_attempt_means_one_attempt(status):
+    """`max_attempts=1` turns every repeat off, refusals included."""
+    assert isinstance(ask(answered(status), policy=RetryPolicy(max_attempts=1)), Stop)
+
+
+def test_a_wait_that_does_not_fit_the_deadline_stops():
+    """Waiting only to fail helps nobody."""
+    assert ask(answered(500), left=0.4) == Stop(why="deadline")
+    assert isinstance(ask(answered(500), left=0.6), Again)
+
+
+def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten():
+    """A dead server is not hammered; a healthy one refills the budget."""
+    budget = RetryBudget(60)
+    taken = sum(budget.spend() for _ in range(100))
+    assert taken == 60
+    assert ask(answered(500), budget=budget) == Stop(why="budget")
+    for _ in range(9):
+        budget.earn()
+    assert not budget.spend()
+    budget.earn()
+    assert budget.spend()
+    for _ in range(10_000):
+        budget.earn()
+    assert budget.left == 60
+
+
+def test_an_outcome_that_may_have_landed_is_remembered():
+    """So that a 404 on a repeated DELETE can be read as done."""
+    tally = Tally()
+    ask(answered(503), tally=tally)
+    assert not tally.may_have_landed
+    ask(Failure("unknown"), tally=tally)
+    assert tally.may_have_landed
+
+
+@given(
+    certainty=st.sampled_from(["unsent", "unknown", "answered"]),
+    status=st.integers(100, 999),
+    retry_after=st.none() | st.floats(0, 1e9),
+    replay=st.sampled_from(["always", "unsent"]),
+    left=st.none() | st.floats(0, 1e6),
+    dice=st.floats(0, 1),
+    refusals=st.integers(0, 100),
+    failures=st.integers(0, 10),
+)
+def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
+    certainty, status, retry_after, replay, left, dice, refusals, failures
+):
+    """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative wait."""
+    failure = Failure(certainty, status if certainty == "answered" else None, retry_after)
+    tally = Tally(refusals=refusals, failures=failures, not_ready=refusals)
+    decision = ask(failure, tally=tally, replay=replay, left=left, dice=lambda: dice)
+    if isinstance(decision, Again):
+        assert decision.seconds >= 0
+        assert left is None or decision.seconds < left
+        assert not (replay == "unsent" and failure.may_have_landed)
+    if replay == "unsent" and failure.may_have_landed:
+        assert decision == Stop(unknown=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_attempts": 0}, {"max_refusals": 0}, {"backoff": -1}, {"budget": -1}, {"max_backoff": float("nan")}],
+)
+def test_a_policy_that_cannot_work_is_refused(options):
+    """Wrong numbers fail where they are written."""
+    with pytest.raises(ConfigurationError):
+        RetryPolicy(**options)
