@@ -1,0 +1,88 @@
+"""Who goes next on one route: two lanes, each first come, first served."""
+
+from collections import deque
+from typing import Final, Generic, Protocol, TypeVar
+
+from ._protocol import Lane
+
+_BULK_EVERY: Final = 8
+"""One bulk call in this many keeps bulk work alive while people keep coming."""
+
+
+class Waiter(Protocol):
+    """Somebody in line; one that has left stays where it is and is passed over."""
+
+    lane: Lane
+    again: bool
+    gone: bool
+
+
+W = TypeVar("W", bound=Waiter)
+
+
+class _Lane(Generic[W]):
+    __slots__ = ("again", "count", "first")
+
+    def __init__(self) -> None:
+        self.again: deque[W] = deque()
+        """Those who have had a permit before go first: at the back of a long line they would outlive their deadlines."""
+        self.first: deque[W] = deque()
+        self.count = 0
+
+    def pop(self) -> W:
+        self.count -= 1
+        for queue in (self.again, self.first):
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.gone:
+                    return waiter
+        raise IndexError("the lane is empty")  # pragma: no cover - `count` says so before
+
+
+class Lanes(Generic[W]):
+    """The waiting line of a route."""
+
+    __slots__ = ("_bulk", "_interactive", "_since_bulk")
+
+    def __init__(self) -> None:
+        self._interactive: _Lane[W] = _Lane()
+        self._bulk: _Lane[W] = _Lane()
+        self._since_bulk = 0
+
+    def __len__(self) -> int:
+        return self._interactive.count + self._bulk.count
+
+    def _lane(self, waiter: W) -> _Lane[W]:
+        return self._bulk if waiter.lane == "bulk" else self._interactive
+
+    def join(self, waiter: W) -> None:
+        """Stand at the end of one's lane."""
+        lane = self._lane(waiter)
+        (lane.again if waiter.again else lane.first).append(waiter)
+        lane.count += 1
+
+    def ahead(self, lane: Lane, again: bool) -> int:
+        """How many go before one who joins now, if nobody joins after."""
+        mine, other = (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
+        before = len(mine.again) if again else mine.count
+        share = (before + 1) * (_BULK_EVERY - 1) if lane == "bulk" else before // (_BULK_EVERY - 1)
+        return min(before, mine.count) + min(other.count, share)
+
+    def left(self, waiter: W) -> None:
+        """Count one out who has just been marked as gone; forget the gone once they are the most."""
+        lane = self._lane(waiter)
+        lane.count -= 1
+        if len(lane.again) + len(lane.first) > 2 * lane.count + 16:
+            lane.again = deque(each for each in lane.again if not each.gone)
+            lane.first = deque(each for each in lane.first if not each.gone)
+
+    def pop(self) -> W:
+        """Take out the next one."""
+        if not self._bulk.count:
+            self._since_bulk = 0
+            return self._interactive.pop()
+        if self._interactive.count and self._since_bulk < _BULK_EVERY - 1:
+            self._since_bulk += 1
+            return self._interactive.pop()
+        self._since_bulk = 0
+        return self._bulk.pop()

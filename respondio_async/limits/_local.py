@@ -1,0 +1,155 @@
+"""The limiter of one process.
+
+(theory page to be written)
+"""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Mapping
+from math import inf, isfinite, isnan
+from typing import Final
+
+from ..errors import ConfigurationError, InvalidArgumentError
+from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
+from ._protocol import Feedback, Lane, RouteStatistics, Turn
+from ._queue import LocalTurn, Queue
+from ._route import Route
+
+_LANES: Final = frozenset({"interactive", "bulk"})
+
+
+class LocalRateLimiter:
+    """Keep one process under the organisation's limits; the default limiter of a client.
+
+    *limits* overrides the vendor's table per route, in requests a second: any positive number, 0.2 and 1,000,000 too. *share* is this
+    process's part when several that do not talk to one another use the same organisation: 0.25 for one of four. It
+    is rounded down to whole requests a second; below one a second it is one every so many seconds.
+
+    `X-RateLimit-Limit` corrects a route's limit within *bounds*; None leaves the limits as they are given. Clients of the same
+    organisation should share one limiter. It serves one event loop at a time: a second loop in another
+    thread raises `ConfigurationError`, and a new loop after the first has ended takes everything over.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, float] = DEFAULT_LIMITS,
+        *,
+        share: float = 1.0,
+        bounds: tuple[float, float] | None = (1.0, 100.0),
+    ) -> None:
+        for route, limit in limits.items():
+            _check_limit(route, limit)
+        if not _is_number(share) or not 0 < share <= 1:
+            raise ConfigurationError("share must be above 0 and at most 1: 0.25 for one of four processes")
+        if bounds is None:
+            bounds = (inf, -inf)
+        elif not (len(bounds) == 2 and all(map(_is_number, bounds)) and 0 < bounds[0] <= bounds[1]):
+            raise ConfigurationError("bounds must be two positive numbers, the lower first, or None")
+        self._limits = {**DEFAULT_LIMITS, **limits}
+        self._share = float(share)
+        self._bounds = (float(bounds[0]), float(bounds[1]))
+        self._routes: dict[str, Route] = {}
+        self._queues: dict[str, Queue] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seen = 0.0
+        self._seen_real = 0.0
+
+    async def turn(
+        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+    ) -> Turn:
+        """Wait for the head of the *route*'s line; see `RateLimiter.turn`."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        queue = self._queues.get(route)
+        if queue is None:
+            queue = self._open(route, loop)
+        if lane not in _LANES:
+            raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
+        now = self._seen = loop.time()
+        self._seen_real = time.monotonic()
+        deadline = inf if timeout is None else now + max(0.0, timeout)
+        if isnan(deadline):
+            raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
+        turn = LocalTurn(queue, lane, again, now, deadline)
+        if not queue.admit(turn, now):
+            await queue.stand(turn, now)
+        return turn
+
+    def observe(self, turn: Turn, feedback: Feedback) -> None:
+        """Learn from what became of a granted turn. A turn that was never granted, or was observed before, teaches nothing."""
+        if not isinstance(turn, LocalTurn) or turn.sent is None or turn.observed:
+            return
+        turn.observed = True
+        queue = self._queues.get(turn.route)
+        if queue is None:
+            return
+        state, now = queue.state, queue.loop.time()
+        limit, until = state.limit, state.paused_until
+        state.learn(turn.sent, feedback, now)
+        if state.paused_until != until or state.limit != limit:
+            queue.paused()
+        else:
+            queue.changed()
+
+    def statistics(self) -> Mapping[str, RouteStatistics]:
+        """A snapshot per route that has been used."""
+        return {name: self._snapshot(name, queue) for name, queue in self._queues.items()}
+
+    def _snapshot(self, name: str, queue: Queue) -> RouteStatistics:
+        state = queue.state
+        waits = sorted(queue.waits) or [0.0]
+        return RouteStatistics(
+            route=name,
+            limit=state.window.size / state.window.span,
+            waiting=len(queue),
+            granted=state.granted,
+            refused=state.refused,
+            margin=state.margin.value,
+            paused=max(0.0, state.paused_until - queue.loop.time()),
+            pauses=state.pauses,
+            wait_p50=waits[len(waits) // 2],
+            wait_p99=waits[len(waits) * 99 // 100],
+        )
+
+    def _open(self, name: str, loop: asyncio.AbstractEventLoop) -> Queue:
+        state = self._routes.get(name)
+        if state is None:
+            limit = self._limits.get(name, UNLISTED_LIMIT)
+            state = self._routes[name] = Route(limit, share=self._share, bounds=self._bounds)
+        queue = self._queues[name] = Queue(name, state, loop)
+        return queue
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve another event loop from now on; what was sent and learnt is kept."""
+        before = self._loop
+        if before is not None:
+            waiting = any(len(queue) for queue in self._queues.values())
+            if before.is_running() or (waiting and not before.is_closed()):
+                raise ConfigurationError(
+                    "this limiter is in use on another event loop; give each thread a client with a limiter of its own, "
+                    "LocalRateLimiter(share=1/n) for n threads"
+                )
+            # Each loop has a clock of its own. How long ago the last call was, the process's clock tells.
+            then = self._seen + (time.monotonic() - self._seen_real)
+            delta = loop.time() - then
+            for state in self._routes.values():
+                state.shift(delta)
+            self._queues = {}
+            for name in self._routes:
+                self._open(name, loop)
+        self._loop = loop
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _check_limit(route: str, limit: float) -> None:
+    if route not in DEFAULT_LIMITS:
+        close = difflib.get_close_matches(str(route), DEFAULT_LIMITS, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else "; DEFAULT_LIMITS lists them"
+        raise ConfigurationError(f"limits names a route that does not exist: {route!r}{hint}")
+    if not _is_number(limit) or limit <= 0:
+        raise ConfigurationError(f"limits must be positive requests per second; the one of {route!r} is not")

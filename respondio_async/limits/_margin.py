@@ -1,0 +1,82 @@
+"""How much longer than its second a slot is held, learnt from the round trips and the refusals."""
+
+from math import inf
+from typing import Final
+
+FLOOR: Final = 0.008
+"""No slot is held for less than this past its second: timers and clocks are not exact."""
+
+_RESERVE: Final = 0.003
+_DOUBT: Final = 0.017
+"""Added while few round trips are known; with `_RESERVE`, a route that knows nothing starts at 20 ms."""
+_DOUBT_HALF: Final = 10
+_CEILING: Final = 0.06
+_REFUSED: Final = 0.005
+_ACCEPTED: Final = _REFUSED * 0.0005
+"""Taken away by each success: one refusal in 2,000 keeps the balance."""
+_BUDGET: Final = 0.06
+"""The hold may cost at most this on average: slow work on the server looks like delay, and must not cost more."""
+_BOUND: Final = (0.02, 0.5)
+_EPOCH: Final = 64
+
+
+class Margin:
+    """The hold of one route's slots.
+
+    A round trip is way there + work + way back. If the shortest of late took `least`, then a request whose round trip took `r`
+    arrived at most `r - least` later than the quickest possible one. A slot held for that long past its second is therefore
+    safe however late its own request was, and costs only the *average* delay, where one margin for all would cost the largest.
+
+    Work on the server counts as delay here, so the hold is bounded: by `_bound`, which moves until the average hold keeps to the budget.
+    """
+
+    __slots__ = ("_bound", "_count", "_known", "_learnt", "_least", "_least_before", "late")
+
+    def __init__(self) -> None:
+        self._learnt = 0.0
+        self._bound = 0.1
+        self._least = inf
+        self._least_before = inf
+        self._count = 0
+        self._known = 0
+        self.late = 0.0
+        """The average lateness that is held for, in seconds."""
+
+    @property
+    def reserve(self) -> float:
+        """What every slot gets on top of its own lateness."""
+        doubt = _DOUBT * _DOUBT_HALF / (_DOUBT_HALF + self._known)
+        return min(_CEILING, _RESERVE + doubt + self._learnt)
+
+    @property
+    def value(self) -> float:
+        """The margin in force, on average."""
+        return max(FLOOR, self.reserve + self.late)
+
+    def unanswered(self, span: float) -> float:
+        """The hold of a slot while its answer is out: an answer missing after a whole span is late by what it usually takes less."""
+        missing = span - min(self._least, self._least_before)
+        return max(FLOOR, self.reserve + min(self._bound, max(self.late, missing)))
+
+    def answered(self, round_trip: float) -> float:
+        """The hold of a slot whose answer took *round_trip* seconds."""
+        late = max(0.0, round_trip - min(self._least, self._least_before))
+        return max(FLOOR, self.reserve + min(self._bound, late))
+
+    def learn(self, round_trip: float) -> None:
+        """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker)."""
+        self._least = min(self._least, round_trip)
+        self._known += 1
+        self._count += 1
+        if self._count >= _EPOCH:
+            # The shortest of the last one to two epochs: a route that has become slower for good is not late for ever.
+            self._least_before, self._least, self._count = self._least, inf, 0
+        late = min(self._bound, max(0.0, round_trip - min(self._least, self._least_before)))
+        self.late += (late - self.late) / 16
+        bound = self._bound * (1 + 0.1 * (_BUDGET - late) / _BUDGET)
+        self._bound = min(max(bound, _BOUND[0]), _BOUND[1])
+        self._learnt = max(0.0, self._learnt - _ACCEPTED)
+
+    def refused(self) -> None:
+        """Widen after a refusal that nothing else explains."""
+        self._learnt = min(_CEILING, self._learnt + _REFUSED)

@@ -1,0 +1,91 @@
+"""The spacing of one route's sends, kept by aiolimiter; this is the only module that imports it."""
+
+from math import inf
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+
+from ._margin import FLOOR
+
+_UNPACED: Final = 500.0
+"""Above this many a second there is no pacer: a timer comes up to a millisecond late, and every send would wait for one."""
+_RESIDUE: Final = 1e-6
+"""Ask the pacer this much later than its capacity comes back: floats leave a residue, and it would say no."""
+_RETRY: Final = 0.0005
+
+
+class Pace:
+    """The arithmetic of a leaky bucket of `capacity` that lets one send through each `gap` seconds.
+
+    A little quicker than the limit, so that a late timer is caught up with, and by no more than one send in a whole window: on
+    a server with a small bucket more would be refused. aiolimiter does not tell when it will have capacity; this does.
+    """
+
+    __slots__ = ("empty_at", "_not_before", "capacity", "gap")
+
+    def __init__(self, size: int, span: float, *, smooth: bool = False) -> None:
+        rate = size / span
+        self.capacity = 1 if smooth else min(4, max(1, size // 25))
+        quickness = 1.0 if smooth else max(0.9, 1.0 - 1.0 / size)
+        self.gap = quickness * (span + FLOOR) / size if rate <= _UNPACED else 0.0
+        self.empty_at = -inf
+        self._not_before = -inf
+
+    def due(self, ahead: int = 0) -> float:
+        """When there is capacity for one more, *ahead* others having gone before."""
+        if not self.gap:
+            return -inf
+        return max(self.empty_at + (ahead + 1 - self.capacity) * self.gap + _RESIDUE, self._not_before)
+
+    def took(self, now: float) -> None:
+        """Count a send."""
+        self.empty_at = max(self.empty_at, now) + self.gap
+
+    def refused(self, now: float) -> None:
+        """Believe the pacer rather than the arithmetic."""
+        self._not_before = now + _RETRY
+
+    def follow(self, before: "Pace", now: float) -> None:
+        """Take over from the pace of another limit."""
+        if before.gap:
+            level = max(0.0, (before.empty_at - now) / before.gap)
+            self.empty_at = now + min(level, self.capacity) * self.gap
+
+    def shift(self, delta: float) -> None:
+        """Move every time by *delta*: the clock has changed."""
+        self.empty_at += delta
+        self._not_before += delta
+
+
+class Pacer:
+    """An `AsyncLimiter` that never sleeps: it is asked first, so that `acquire` returns at once.
+
+    Its own waiting lets newcomers overtake, wakes waiters in storms, and can re-arm a timer shorter than the clock's resolution
+    for ever.
+    """
+
+    __slots__ = ("_limiter", "_pace")
+
+    def __init__(self) -> None:
+        self._pace: Pace | None = None
+        self._limiter: AsyncLimiter | None = None
+
+    def reset(self) -> None:
+        """Start anew on another event loop; an `AsyncLimiter` belongs to one."""
+        self._pace = self._limiter = None
+
+    async def take(self, pace: Pace, now: float) -> bool:
+        """Take one send's capacity without waiting; False when there is none."""
+        if not pace.gap or pace.due() > now:
+            # Not paced, or part of a burst.
+            return True
+        limiter = self._limiter
+        if limiter is None or pace is not self._pace:
+            # Changing the period of a live limiter does nothing, so each pace gets its own; `Pace.follow` keeps the spacing.
+            limiter = self._limiter = AsyncLimiter(pace.capacity, pace.capacity * pace.gap)
+            self._pace = pace
+        if not limiter.has_capacity():
+            pace.refused(now)
+            return False
+        await limiter.acquire()
+        return True

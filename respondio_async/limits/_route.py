@@ -1,0 +1,202 @@
+"""The decisions of one route, apart from all waiting: given the time, may a request go, and if not, when.
+
+Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be tried in a moment.
+"""
+
+from math import isfinite
+from typing import Final
+
+from ._burst import Burst
+from ._calibration import Calibration
+from ._margin import FLOOR, Margin
+from ._pace import Pace
+from ._protocol import Feedback
+from ._window import Sent, Window
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds; a server that wants more says so again in its next refusal."""
+DEFAULT_PAUSE: Final = 1.0
+"""What a refusal without a usable Retry-After costs: the window."""
+
+
+def share_of(limit: float, share: float) -> float:
+    """What one of several processes may use: whole sends a second, or else one every so many seconds."""
+    mine = limit * share
+    return mine if share >= 1.0 or mine < 1.0 else float(int(mine + 1e-9))
+
+
+class Route:
+    """What is known about one route, and what follows from it."""
+
+    __slots__ = (
+        "_blamed",
+        "_share",
+        "burst",
+        "burst_left",
+        "calibration",
+        "granted",
+        "limit",
+        "margin",
+        "pace",
+        "paused_until",
+        "pauses",
+        "refused",
+        "window",
+    )
+
+    def __init__(self, limit: float, *, share: float = 1.0, bounds: tuple[float, float] = (1.0, 100.0)) -> None:
+        self._share = share
+        self.calibration = Calibration(limit, bounds)
+        self.limit = share_of(limit, share)
+        self.margin = Margin()
+        self.burst = Burst()
+        self.window = Window(self.limit)
+        self.pace = self._new_pace()
+        self.burst_left = 0
+        """Sends of a burst under way that need not keep the pace."""
+        self.paused_until = float("-inf")
+        self._blamed = float("-inf")
+        self.granted = 0
+        self.refused = 0
+        self.pauses = 0
+
+    # ── may a request go? ────────────────────────────────────────────────────────────────────────────────
+
+    def refresh(self, now: float) -> None:
+        """Bring the state up to *now*; called before any question."""
+        self.window.expire(now)
+        if self.calibration.step(now):
+            self._apply_limit(now)
+
+    def ready(self, now: float, held: int = 0) -> bool:
+        """Whether a request may go now, *held* others having been told the same."""
+        if now < self.paused_until or self.window.busy + held >= self.window.size:
+            return False
+        return held < self.burst_left or self.pace.due(held - self.burst_left) <= now
+
+    def due(self, now: float, ahead: int = 0) -> float:
+        """When a request with *ahead* others before it may go: exact for the next one, a close guess for those behind."""
+        when = max(now, self.paused_until)
+        if ahead >= self.burst_left:
+            when = max(when, self.pace.due(ahead - self.burst_left))
+        window = self.window
+        lacking = window.busy + ahead - window.size
+        if lacking >= 0:
+            free = window.next_free() if window.busy else now + window.span
+            when = max(when, free + lacking * window.span / window.size)
+        return when
+
+    def wait(self, now: float, ahead: int) -> float:
+        """The least that a request with *ahead* others before it has to wait, in seconds."""
+        window, start = self.window, max(now, self.paused_until)
+        # A pause as long as the window leaves it empty.
+        busy = 0 if start >= now + window.span else window.busy
+        lacking = busy + ahead - window.size
+        if lacking < 0:
+            quick = ahead < self.burst.most(window.size)
+            return (start if quick else max(start, self.pace.due(ahead))) - now
+        free = max(start, window.next_free()) if busy else start + window.span
+        # The first round may go at the pacer's pace, which is a little quicker than the limit.
+        rounds = lacking * (window.span + FLOOR) - 0.1 * min(lacking, window.size) * window.span
+        return free - now + rounds / window.size
+
+    def may_burst(self, now: float, line: int) -> bool:
+        """Whether the *line* may go at once: the route was idle long enough for all of it.
+
+        Only for all of it: the last of a longer line would not go any sooner, and a burst is always the greater risk.
+        """
+        size = self.window.size
+        return (
+            line <= self.burst.credit(now, self.limit, size)
+            and line <= size - self.window.busy
+            and now >= self.paused_until
+        )
+
+    def open_burst(self, now: float, line: int) -> None:
+        """Let the *line* go at once if it may."""
+        if self.may_burst(now, line):
+            self.burst_left = line
+
+    def take(self, now: float) -> Sent:
+        """Record that a request goes now. The caller has asked `ready`."""
+        window, late = self.window, self.pace.due() > now
+        self.burst_left = max(0, self.burst_left - 1)
+        sent = window.take(now, self.margin.unanswered(window.span), window.busy + 1 if late else 1)
+        self.burst.took(now, self.limit, window.size)
+        if not late:
+            self.pace.took(now)
+        self.granted += 1
+        return sent
+
+    # ── what became of it ────────────────────────────────────────────────────────────────────────────────
+
+    def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
+        """Learn from the answer to a request that went."""
+        if feedback.status is None:
+            return
+        round_trip = feedback.round_trip
+        usable = round_trip is not None and isfinite(round_trip) and round_trip >= 0
+        if feedback.status == 429:
+            self._learn_refusal(sent, feedback.retry_after, now)
+        else:
+            self.burst.accepted(now)
+            if usable and round_trip is not None:
+                self.margin.learn(round_trip)
+        if usable and round_trip is not None:
+            self.window.answered(sent, self.margin.answered(round_trip))
+        told = feedback.rate_limit
+        if told is None:
+            return
+        if told.limit is not None and self.calibration.told(told.limit, now):
+            self._apply_limit(now)
+        if sent.position == 1 and feedback.status != 429 and told.remaining is not None and told.remaining >= 0:
+            self.burst.told(told.remaining)
+            self._apply_pace(now)
+
+    def _learn_refusal(self, sent: Sent, retry_after: float | None, now: float) -> None:
+        self.refused += 1
+        if sent.at >= self._blamed:
+            # Those that were under way when the first of them was refused teach nothing new.
+            self._blamed = now
+            if self.calibration.refused(now, sent.at):
+                self._apply_limit(now)
+            elif sent.index > 1 or 1 < sent.position <= self.window.size // 2:
+                self.burst.refused(now, sent.index)
+                self._apply_pace(now)
+            else:
+                self.margin.refused()
+        elif sent.index > 1:
+            self.burst.refused(now, sent.index)
+            self._apply_pace(now)
+        self.pause(now, retry_after)
+
+    def pause(self, now: float, retry_after: float | None) -> None:
+        """Send nothing for *retry_after* seconds; never ends a pause that lasts longer."""
+        seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
+        if now >= self.paused_until:
+            self.pauses += 1
+        self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
+
+    # ── the limit ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _apply_limit(self, now: float) -> None:
+        self.limit = share_of(self.calibration.limit, self._share)
+        self.window.resize(self.limit)
+        self._apply_pace(now)
+
+    def _apply_pace(self, now: float) -> None:
+        pace = self._new_pace()
+        pace.follow(self.pace, now)
+        self.pace = pace
+
+    def _new_pace(self) -> Pace:
+        return Pace(self.window.size, self.window.span, smooth=self.burst.smooth)
+
+    def shift(self, delta: float) -> None:
+        """Move every time by *delta*: the clock has changed."""
+        self.window.shift(delta)
+        self.burst.shift(delta)
+        self.calibration.shift(delta)
+        self.pace.shift(delta)
+        self.paused_until += delta
+        self._blamed += delta

@@ -1,0 +1,85 @@
+"""The log of one route's sends, as slots: which of them the server may still be counting."""
+
+from collections import deque
+from heapq import heappop, heappush
+from math import inf
+
+
+class Sent:
+    """One send: it occupies a slot until the server has certainly forgotten it."""
+
+    __slots__ = ("at", "index", "open", "position", "until")
+
+    def __init__(self, at: float, until: float, index: int, position: int) -> None:
+        self.at = at
+        self.until = until
+        """When the slot is given back if no answer comes before."""
+        self.index = index
+        """Its place among the sends that went out at once; 1 for a paced one."""
+        self.position = position
+        """Its place among the sends in the window; 1: the window was empty, so the server's count began with it."""
+        self.open = True
+
+
+class Window:
+    """At most `size` sends in any `span` seconds, each send held a little longer than that as its answer teaches.
+
+    Any pairing of a new send with a slot whose own send arrived at least a span earlier keeps the arrivals within the limit, so
+    the slot that is free first is used first, whichever it is. Entries leave by age alone: every positive limit works.
+    """
+
+    __slots__ = ("_flying", "_freed", "busy", "size", "span")
+
+    def __init__(self, limit: float) -> None:
+        self.busy = 0
+        self._flying: deque[Sent] = deque()
+        self._freed: list[float] = []
+        self.resize(limit)
+
+    def resize(self, limit: float) -> None:
+        """Change the limit, in sends a second; what was sent stays counted."""
+        # A fraction of a send cannot be sent: 2.5 a second is 2 in any second, and 0.2 is one in any five.
+        self.size = max(1, int(limit + 1e-9))
+        self.span = 1.0 if limit >= 1.0 else 1.0 / limit
+
+    def expire(self, now: float) -> None:
+        """Give back the slots whose time has come."""
+        freed, flying = self._freed, self._flying
+        while freed and freed[0] <= now:
+            heappop(freed)
+            self.busy -= 1
+        while flying:
+            first = flying[0]
+            if first.open:
+                if first.until > now:
+                    break
+                first.open = False
+                self.busy -= 1
+            flying.popleft()
+
+    def take(self, now: float, hold: float, index: int) -> Sent:
+        """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says otherwise."""
+        self.busy += 1
+        sent = Sent(now, now + self.span + hold, index, self.busy)
+        self._flying.append(sent)
+        return sent
+
+    def answered(self, sent: Sent, hold: float) -> None:
+        """Set the hold anew now that the answer is known; too late once the slot was given back."""
+        if sent.open:
+            sent.open = False
+            heappush(self._freed, sent.at + self.span + hold)
+
+    def next_free(self) -> float:
+        """When the next occupied slot is given back."""
+        flying = self._flying
+        while flying and not flying[0].open:
+            flying.popleft()
+        return min(self._freed[0] if self._freed else inf, flying[0].until if flying else inf)
+
+    def shift(self, delta: float) -> None:
+        """Move every time by *delta*: the clock has changed."""
+        self._freed = [until + delta for until in self._freed]
+        for sent in self._flying:
+            sent.at += delta
+            sent.until += delta
