@@ -3,12 +3,12 @@
 The only package that imports httpx, httpx2 or aiohttp, and none of them before a client is made.
 """
 
-import importlib
-from types import ModuleType
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Protocol
 
 from ..errors import ConfigurationError
 from ._address import Address, check_base_url
+from ._library import Backend, library_of, load
+from ._quiet import quiet
 from ._seam import Answer, Connection, PoolStatistics, RawHeaders, Request, SendError, SendFailure, Transport
 
 __all__ = [
@@ -27,14 +27,6 @@ __all__ = [
     "check_base_url",
     "open_transport",
 ]
-
-Backend = Literal["httpx", "aiohttp", "httpx2"]
-
-_NEEDS: Final = {
-    "httpx": ("httpx", "httpcore"),
-    "httpx2": ("httpx2", "httpcore2"),
-    "aiohttp": ("httpx", "aiohttp", "httpx_aiohttp"),
-}
 
 
 class Timeout(Protocol):
@@ -70,20 +62,18 @@ def open_transport(
     address = check_base_url(base_url)
     if type(max_connections) is not int or max_connections < 1:
         raise ConfigurationError("max_connections must be a whole number of at least 1")
-    library = _load(backend)
+    if http_client is not None:
+        from ._borrowed import BorrowedPool
+
+        library = library_of(http_client)
+        quiet(library.__name__, address.netloc)
+        return BorrowedPool(library, address, max_connections, http_client)
+    library = load(backend)
+    quiet(library.__name__, address.netloc)
+    if backend == "aiohttp":
+        from ._aiohttp import AiohttpPool
+
+        return AiohttpPool(library, address, max_connections)
     from ._slots import SlotPool
 
     return SlotPool(library, address, max_connections)
-
-
-def _load(backend: Backend) -> ModuleType:
-    """Import what *backend* needs now, not inside the first call, and return httpx or httpx2."""
-    if backend not in _NEEDS:
-        raise ConfigurationError('backend must be "httpx", "aiohttp" or "httpx2"')
-    try:
-        modules = [importlib.import_module(name) for name in _NEEDS[backend]]
-        return modules[0]
-    except ImportError:
-        raise ConfigurationError(
-            f'backend="{backend}" is not installed: pip install "respondio-async[{backend}]"'
-        ) from None

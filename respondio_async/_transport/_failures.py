@@ -1,10 +1,10 @@
 """From the HTTP libraries' exceptions to what the pipeline must know: had the request left?
 
-Their texts can quote a header or a URL, so they are dropped; only of a failed connection is the text kept (it names the host at most, and
-whoever has to repair a certificate needs it).
+Their texts can quote a URL or a header, so they are dropped; of a failed connection the operating system's or the TLS
+library's reason is kept, since whoever has to repair a certificate needs it.
 """
 
-import asyncio
+import ssl
 import sys
 from types import ModuleType
 from typing import Any
@@ -17,46 +17,43 @@ class Failures:
     """Reads the exceptions of httpx or of httpx2: the same names in both."""
 
     def __init__(self, library: ModuleType) -> None:
-        self._not_connected = (
+        self._unconnected = (
             library.ConnectError,
             library.ConnectTimeout,
             library.PoolTimeout,
             library.ProxyError,
             library.UnsupportedProtocol,
         )
-        self._timeout = library.TimeoutException
-        self._broken = (library.NetworkError, library.StreamError)
-        self._remote = library.RemoteProtocolError
-        self._local = library.LocalProtocolError
-        self._http = (library.HTTPError, library.InvalidURL)
+        self._library = library
 
     def read(self, error: Exception, *, unsent: bool, status: int | None) -> SendError | ConfigurationError | None:
         """Say what *error* means; None: it is not a failure of the network."""
-        foreign = _aiohttp(error) or _aiohttp(error.__cause__)
+        library = self._library
+        foreign = _of_aiohttp(error) or _of_aiohttp(error.__cause__)
         if foreign is not None:
-            return _read_aiohttp(foreign, unsent=unsent, status=status)
-        if isinstance(error, self._not_connected):
-            return not_connected(error)
-        if isinstance(error, self._timeout):
-            return timed_out(unsent=unsent, status=status)
-        if isinstance(error, self._local):
-            return ConfigurationError("the request is not valid HTTP: look at `token`, `headers` and the path")
-        if isinstance(error, self._remote) and not str(error).startswith("Server disconnected"):
-            return torn(status)
-        if isinstance(error, (self._remote, *self._broken, *self._http, OSError, asyncio.IncompleteReadError)):
-            return broken(unsent=unsent, status=status)
-        return None
+            meaning: SendError | ConfigurationError | None = _read_aiohttp(foreign, unsent=unsent, status=status)
+        elif isinstance(error, self._unconnected):
+            meaning = unconnected(error)
+        elif isinstance(error, library.TimeoutException):
+            meaning = timed_out(unsent=unsent, status=status)
+        elif isinstance(error, (library.LocalProtocolError, library.InvalidURL)):
+            meaning = ConfigurationError("the request is not valid HTTP: look at `token`, `headers` and the path")
+        elif isinstance(error, library.ProtocolError) and not str(error).startswith("Server disconnected"):
+            meaning = torn(status)
+        elif isinstance(error, (library.TransportError, library.StreamError, OSError)):
+            meaning = broken(unsent=unsent, status=status)
+        else:
+            meaning = torn(status) if isinstance(error, library.DecodingError) else None
+        return meaning
 
 
-def not_connected(error: BaseException) -> SendError:
-    return SendError(f"no connection: {error}", failure="connect", sent=False)
+def unconnected(error: BaseException) -> SendError:
+    return SendError(f"no connection: {_reason(error)}", failure="connect", sent=False)
 
 
 def timed_out(*, unsent: bool, status: int | None) -> SendError:
-    when = "while it was being read" if status else "before the request left" if unsent else "before it began"
-    return SendError(
-        f"no whole answer in time: the time ended {when}", failure="timeout", sent=not unsent, status=status
-    )
+    where = "within the answer" if status else "before the request left" if unsent else "before the answer began"
+    return SendError(f"the time of the attempt ended {where}", failure="timeout", sent=not unsent, status=status)
 
 
 def broken(*, unsent: bool, status: int | None) -> SendError:
@@ -77,17 +74,31 @@ def closed(*, sent: bool, status: int | None = None) -> SendError:
     return SendError("the client was closed", failure="closed", sent=sent, status=status)
 
 
-def _aiohttp(error: BaseException | None) -> Any:
+def _reason(error: BaseException | None) -> str:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        if isinstance(error, TimeoutError):
+            return "timed out"
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return "refused, unreachable or timed out"
+
+
+def _of_aiohttp(error: BaseException | None) -> Any:
     return error if error is not None and type(error).__module__.startswith("aiohttp.") else None
 
 
-def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError:
-    # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had been sent: only the cause tells.
+def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError | ConfigurationError:
+    # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had left: only the cause tells.
     aiohttp = sys.modules["aiohttp"]
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)):
-        return not_connected(error)
+        return unconnected(error)
     if isinstance(error, TimeoutError):
         return timed_out(unsent=unsent, status=status)
+    if isinstance(error, aiohttp.InvalidURL):
+        return ConfigurationError("the request is not valid HTTP: look at the path")
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ClientResponseError)):
         return torn(status)
     return broken(unsent=unsent, status=status)

@@ -3,15 +3,22 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
 
 from ..errors import ConfigurationError
 from . import _failures
+from ._address import Address
 from ._failures import Failures
 from ._gate import Gate
+from ._requests import Requests
 from ._seam import Answer, PoolStatistics, Request, SendError
 
 LentT = TypeVar("LentT", bound="Lent")
+
+KEEPALIVE: Final = 4.5
+"""Seconds that an idle connection is kept: less than the five after which common servers (uvicorn, Node) drop one, so that
+a request does not meet a connection that is just being closed."""
 
 GRACE: Final = 5.0
 """Seconds that `aclose` waits for calls in flight."""
@@ -45,7 +52,7 @@ class Lent(ABC):
         failure: Exception
         try:
             async with asyncio.timeout(timeout) as self._scope:
-                answer = await self._exchange(request, phases)
+                answer = await self._exchange(request, timeout, phases)
             self.broken = False
             return answer
         except SendError as error:
@@ -56,9 +63,8 @@ class Lent(ABC):
                 raise
             failure = reading
         finally:
-            scope, self._scope = self._scope, None
-            del scope
-        # Raised out here, so that it drags no foreign exception along: those hold the request, and so its token and its path.
+            self._scope = None
+        # Raised out here, so that it drags no foreign exception along: those hold the request, with token and path.
         try:
             raise failure
         finally:
@@ -72,7 +78,7 @@ class Lent(ABC):
         return self._pool.failures.read(error, unsent=self.unsent, status=self.status)
 
     @abstractmethod
-    async def _exchange(self, request: Request, phases: Any) -> Answer:
+    async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:
         """Send and read, without a bound on the whole."""
 
     @abstractmethod
@@ -89,8 +95,11 @@ class Lent(ABC):
 class Pool(ABC, Generic[LentT]):
     """Lends connections, at most so many at once, to one event loop."""
 
-    def __init__(self, size: int, failures: Failures) -> None:
-        self.failures = failures
+    def __init__(self, library: ModuleType, address: Address, size: int) -> None:
+        self.library = library
+        self.address = address
+        self.failures = Failures(library)
+        self.requests = Requests(library, address)
         self.closed = False
         self.opened = 0
         self.discarded = 0
@@ -130,7 +139,7 @@ class Pool(ABC, Generic[LentT]):
         )
 
     async def aclose(self) -> None:
-        """Turn away who waits, wait up to five seconds for calls in flight, then end those that are left. A repeat does nothing."""
+        """Turn away who waits, give calls in flight five seconds, then end those that are left. A repeat does nothing."""
         if self._loop is not None:
             self._check_loop()
         if not self._gate.open:
@@ -161,6 +170,14 @@ class Pool(ABC, Generic[LentT]):
         task = asyncio.get_running_loop().create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the connections live on: the first that they were used on."""
+        return self._loop or asyncio.get_running_loop()
+
+    def now(self) -> float:
+        return self.loop.time()
 
     def _bind(self) -> None:
         if self._loop is None:

@@ -14,7 +14,7 @@ HeaderSet = tuple[tuple[str, str], ...]
 
 
 def phase_timeouts(phases: Any) -> dict[str, float | None]:
-    """What the library bounds by itself; nothing unless the user asked: the whole attempt has its own bound.
+    """Return what the library bounds by itself; nothing unless the user asked, since the whole attempt has its bound.
 
     The phase "pool" is not passed on: calls queue in front of the library, under their own deadline.
     """
@@ -24,11 +24,7 @@ def phase_timeouts(phases: Any) -> dict[str, float | None]:
 
 
 class Requests:
-    """Builds requests of httpx or httpx2 for one address.
-
-    The path travels in the extension "target", so the URL is parsed once a client, and none of the library's objects, logs
-    and exceptions ever knows whose phone number is in the path.
-    """
+    """Builds requests of httpx or httpx2 for one address."""
 
     def __init__(self, library: ModuleType, address: Address) -> None:
         self._library = library
@@ -40,14 +36,16 @@ class Requests:
         self._headers: dict[tuple[HeaderSet, int | None], Any] = {}
 
     def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
-        """A request whose path only the wire sees."""
+        """Make a request whose path only the wire sees, as the extension "target".
+
+        No URL is parsed, and none of the library's objects, logs and exceptions knows whose phone number is in the path.
+        """
         extensions["target"] = self._prefix + request.target.encode("ascii")
         return self._build(request, self._url, extensions)
 
     def plain(self, request: Request, extensions: dict[str, Any]) -> Any:
-        """A request with its full URL, for transports that do not know the extension."""
-        url = self._library.URL(f"{self._address.url}{request.target}")
-        built = self._build(request, url, extensions)
+        """Make a request with its full URL and its content at hand, for transports that know no extension."""
+        built = self._build(request, self._library.URL(f"{self._address.url}{request.target}"), extensions)
         built.read()
         return built
 
@@ -68,7 +66,11 @@ class Requests:
             try:
                 pairs.append((name.encode("ascii"), value.encode("ascii")))
             except UnicodeEncodeError:
-                raise ConfigurationError(f"the header {name!r} holds characters beyond ASCII") from None
+                # The error itself would quote the value, which may be the token.
+                why = f"the header {name!r} holds characters beyond ASCII"
+            else:
+                continue
+            raise ConfigurationError(why)
         if "accept-encoding" not in names:
             pairs.append((b"Accept-Encoding", b"gzip"))  # what `read_answer` decodes by itself
         if length is not None:

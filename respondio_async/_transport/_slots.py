@@ -1,8 +1,8 @@
-"""The backends httpx and httpx2: a pool of slots, each one connection of the library's own transport.
+"""The backends httpx and httpx2: an `AsyncClient` over a transport of slots, each one connection of the library's own.
 
-httpcore's pool looks through all of its idle connections for every request, and the released httpx loses places in it for good when
-requests are cancelled: after 2,400 of them on a pool of 10, every later request fails with PoolTimeout. A slot has nothing to look through, and
-one whose call was cancelled or broke is thrown away with all its state.
+httpcore's pool looks through all of its idle connections for every request, and in the released httpx it loses places
+for good when requests are cancelled: after 2,400 of them on a pool of ten, every later request fails with PoolTimeout.
+A slot has nothing to look through, and one whose call was cancelled or broke is thrown away with all its state.
 """
 
 import asyncio
@@ -12,31 +12,27 @@ from typing import Any, Final
 
 from ._address import Address
 from ._body import read_answer
-from ._failures import Failures
-from ._pool import Lent, Pool
+from ._library import make_client
+from ._pool import KEEPALIVE, Lent, Pool
 from ._proxy import proxy_for
-from ._requests import Requests, phase_timeouts
+from ._requests import phase_timeouts
 from ._seam import Answer, Request
 from ._tls import shared_context
 
-KEEPALIVE: Final = 4.5
-"""Seconds that an idle connection is kept: less than the five after which common servers (uvicorn, Node) drop one, so that a
-request does not meet a connection that is just being closed."""
-
 _SURELY_ALIVE: Final = 0.25
-"""A connection that was used so many seconds ago is taken to be still open. After a longer rest the library may have to connect again,
-and what it does is traced; tracing costs a tenth of a request."""
+"""A connection used so many seconds ago is taken to be still there. After a longer rest the library may have to connect
+again, so what it does is traced, to know whether the request had left; tracing costs a tenth of a request."""
 
 
 class Slot(Lent):
     """One connection, open or not yet."""
 
-    __slots__ = ("_http", "_owner", "_stream", "idle_since")
+    __slots__ = ("_owner", "_stream", "http", "idle_since")
 
     def __init__(self, owner: "SlotPool", http: Any) -> None:
         super().__init__()
         self._owner = owner
-        self._http = http
+        self.http = http
         self._stream: Any = None
         self.idle_since = 0.0
 
@@ -48,13 +44,14 @@ class Slot(Lent):
     def is_open(self) -> bool:
         return self._stream is not None
 
-    async def _exchange(self, request: Request, phases: Any) -> Answer:
-        extensions: dict[str, Any] = {"timeout": phase_timeouts(phases)}
-        if self._stream is None or self._owner.now() - self.idle_since > _SURELY_ALIVE:
+    async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
+        owner = self._owner
+        extensions: dict[str, Any] = {"timeout": phase_timeouts(phases), "slot": self}
+        if self._stream is None or owner.now() - self.idle_since > _SURELY_ALIVE:
             extensions["trace"] = self._trace
             self.unsent = True
-        built = self._owner.requests.hidden(request, extensions)
-        response = await self._http.handle_async_request(built)
+        built = owner.requests.hidden(request, extensions)
+        response = await owner.client.send(built, stream=True, auth=None)
         self.status = response.status_code
         return await read_answer(response)
 
@@ -69,39 +66,44 @@ class Slot(Lent):
         self._owner.take_back(self)
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self.http.aclose()
         if self._stream is not None:  # of a connection that was cancelled while it was made, the library knows nothing
             await self._stream.aclose()
             self._stream = None
 
 
+class _Slots:
+    """The transport below the client: each request names the slot that it goes through."""
+
+    async def handle_async_request(self, request: Any) -> Any:
+        return await request.extensions["slot"].http.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """The slots are the pool's."""
+
+
 class SlotPool(Pool[Slot]):
-    """Lends slots, the one used last first, so that idle ones come of age and are closed."""
+    """Lends slots, the one used last first, so that the others come of age and are closed."""
 
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
-        super().__init__(size, Failures(library))
-        self.requests = Requests(library, address)
-        self._library = library
-        self._address = address
+        super().__init__(library, address, size)
+        self.client = make_client(library, _Slots())
         self._proxy = proxy_for(library, address)
         self._limits = library.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE)
         self._tls: ssl.SSLContext | None = None
         self._idle: list[Slot] = []
         self._reaper: asyncio.TimerHandle | None = None
 
-    def now(self) -> float:
-        assert self._loop is not None
-        return self._loop.time()
-
     async def _lend(self) -> Slot:
         if self._tls is None:
-            self._tls = await shared_context(self._library, self._address.scheme)
+            self._tls = await shared_context(self.library, self.address.scheme)
         return self._idle.pop() if self._idle else Slot(self, self._make_transport(self._tls))
 
     def _make_transport(self, tls: ssl.SSLContext) -> Any:
-        return self._library.AsyncHTTPTransport(verify=tls, trust_env=False, limits=self._limits, proxy=self._proxy)
+        return self.library.AsyncHTTPTransport(verify=tls, trust_env=False, limits=self._limits, proxy=self._proxy)
 
     def take_back(self, slot: Slot) -> None:
+        """Keep *slot* for the next call, or throw it away."""
         if slot.broken or self.closed:
             self.discarded += slot.broken
             self.chore(slot.aclose())
@@ -109,12 +111,8 @@ class SlotPool(Pool[Slot]):
             slot.idle_since = self.now()
             self._idle.append(slot)
             if self._reaper is None:
-                self._reap_after(KEEPALIVE)
+                self._reaper = self.loop.call_later(KEEPALIVE, self._reap)
         self.put_back(slot)
-
-    def _reap_after(self, seconds: float) -> None:
-        assert self._loop is not None
-        self._reaper = self._loop.call_later(seconds, self._reap)
 
     def _reap(self) -> None:
         """Close what has been idle for too long; the longest idle lie at the bottom."""
@@ -125,7 +123,7 @@ class SlotPool(Pool[Slot]):
         for slot in old:
             self.chore(slot.aclose())
         if self._idle:
-            self._reap_after(self._idle[0].idle_since - horizon)
+            self._reaper = self.loop.call_at(self._idle[0].idle_since + KEEPALIVE, self._reap)
 
     def _count_open(self) -> int:
         return sum(slot.is_open for slot in (*self._idle, *self._busy))
@@ -137,3 +135,4 @@ class SlotPool(Pool[Slot]):
         idle, self._idle = self._idle, []
         for slot in idle:
             self.chore(slot.aclose())
+        await self.client.aclose()

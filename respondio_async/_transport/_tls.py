@@ -27,7 +27,10 @@ async def shared_context(library: ModuleType, scheme: str) -> ssl.SSLContext:
         return _contexts.get(key) or _contexts.setdefault(key, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     key = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     # The thread may be left behind by a cancelled caller: what it builds serves the next one.
-    return _contexts.get(key) or await anyio.to_thread.run_sync(_build, library, key, abandon_on_cancel=True)
+    context = _contexts.get(key)
+    if context is None:
+        context = await anyio.to_thread.run_sync(_build, library, key, abandon_on_cancel=True)
+    return context
 
 
 def _build(library: ModuleType, key: _Key) -> ssl.SSLContext:

@@ -1,0 +1,125 @@
+"""The backend aiohttp: an `httpx.AsyncClient` over httpx-aiohttp's transport.
+
+aiohttp's pool survives cancellation, so its connections are its own affair; a loan here is a place in line and a watch on
+one attempt.
+"""
+
+import asyncio
+import ssl
+from contextvars import ContextVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+import aiohttp
+import httpx_aiohttp
+
+from ._address import Address
+from ._body import read_answer
+from ._library import make_client
+from ._pool import KEEPALIVE, Lent, Pool
+from ._proxy import proxy_for
+from ._requests import phase_timeouts
+from ._seam import Answer, Request
+from ._tls import shared_context
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+
+_attempt: Final[ContextVar["Place"]] = ContextVar("_attempt")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells the attempt when it has its connection, and lets it have only one.
+
+    aiohttp sends an idempotent request again by itself when a kept connection turns out to be broken. Whether a request is
+    sent again, and under which permit of the limiter, is not decided down here.
+    """
+
+    def __init__(self, pool: "AiohttpPool", tls: ssl.SSLContext) -> None:
+        super().__init__(limit=0, keepalive_timeout=KEEPALIVE, ssl=tls)
+        self._pool = pool
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        attempt = _attempt.get()
+        if not attempt.unsent:
+            raise aiohttp.ServerDisconnectedError
+        connection = await super().connect(req, traces, timeout)
+        attempt.unsent = False
+        return connection
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> "ResponseHandler":
+        protocol = await super()._create_connection(req, traces, timeout)
+        self._pool.opened += 1
+        self._pool.protocols.add(protocol)
+        return protocol
+
+
+class Place(Lent):
+    """One of so many places at once."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: "AiohttpPool") -> None:
+        super().__init__()
+        self._owner = owner
+
+    @property
+    def _pool(self) -> "AiohttpPool":
+        return self._owner
+
+    async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
+        self.unsent = True
+        token = _attempt.set(self)
+        try:
+            built = self._owner.requests.plain(request, {"timeout": phase_timeouts(phases)})
+            response = await self._owner.client.send(built, stream=True, auth=None)
+        finally:
+            _attempt.reset(token)
+        self.status = response.status_code
+        try:
+            return await read_answer(response)
+        except BaseException:
+            await response.stream.aclose()  # aiohttp closes a connection whose answer was not read to its end
+            raise
+
+    def release(self) -> None:
+        self._owner.discarded += self.broken
+        self._owner.put_back(self)
+
+
+class AiohttpPool(Pool[Place]):
+    """Lends places in front of aiohttp's pool."""
+
+    client: Any
+
+    def __init__(self, library: ModuleType, address: Address, size: int) -> None:
+        super().__init__(library, address, size)
+        self.protocols: WeakSet[ResponseHandler] = WeakSet()
+        self._proxy = proxy_for(library, address)
+        self.client = None
+
+    async def _lend(self) -> Place:
+        if self.client is None:
+            tls = await shared_context(self.library, self.address.scheme)
+            if self.client is None:  # nobody else was faster
+                self.client = make_client(self.library, self._make_transport(tls))
+        return Place(self)
+
+    def _make_transport(self, tls: ssl.SSLContext) -> Any:
+        session = aiohttp.ClientSession(
+            connector=_Connector(self, tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        return httpx_aiohttp.AiohttpTransport(verify=tls, client=session, proxy=self._proxy)
+
+    def _count_open(self) -> int:
+        return sum(protocol.is_connected() for protocol in self.protocols)
+
+    async def _close(self) -> None:
+        if self.client is not None:
+            await self.client.aclose()
+        while self._count_open():  # a TLS connection takes some turns of the loop to close
+            await asyncio.sleep(0)
