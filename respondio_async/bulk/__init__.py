@@ -1,0 +1,18 @@
+"""Thousands of operations at once, with a report of each and a journal to resume from; `client.bulk(…)` starts one."""
+
+from ._execution import Step
+from ._inspect import FailedItem, RunSummary, export_failed, failures, inspect
+from ._outcome import Outcome, Progress
+from ._runner import Bulk
+
+__all__ = [
+    "Bulk",
+    "FailedItem",
+    "Outcome",
+    "Progress",
+    "RunSummary",
+    "Step",
+    "export_failed",
+    "failures",
+    "inspect",
+]

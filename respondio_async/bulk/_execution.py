@@ -1,0 +1,202 @@
+"""One item at work: its steps, what it has sent, and what that means if it does not end.
+
+A step is *in doubt* from the moment one of its calls is about to send something that must not be repeated until the step has returned.
+Which calls those are is the client's knowledge (the endpoint's replay class), heard of through `_lane.before_unsafe_send`: steps that only
+read or set a state are simply done again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, TypeVar, cast, overload
+
+import msgspec
+
+from .. import _lane, models
+from ..errors import InvalidArgumentError, OutcomeUnknownError
+from ._journal import Journal
+from ._store import Remembered
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
+_MODELS: Final = models.__name__
+
+
+class Step(Protocol):
+    """What a work with two arguments is given: `await step("upsert", fn)`.
+
+    *fn* takes nothing and returns an awaitable. Its result is remembered, in the journal if there is one: when the item is
+    resumed, the step is not done again and its result is given once more, decoded as *type* if that is named (the
+    client's own models need no naming; without it, anything else comes back as plain JSON values, and what
+    msgspec cannot encode as None). Names are unique within an item.
+
+    *repeatable* None: the step is repeatable unless one of the client's calls in it is not. False: *fn* writes elsewhere and
+    must not run twice. True: it may run twice whatever it calls.
+    """
+
+    @overload
+    async def __call__(
+        self, name: str, fn: Callable[[], Awaitable[T]], *, type: type[T], repeatable: bool | None = None
+    ) -> T: ...
+    @overload
+    async def __call__(self, name: str, fn: Callable[[], Awaitable[T]], *, repeatable: bool | None = None) -> T: ...
+
+
+class Stopping(asyncio.CancelledError):
+    """Ends an item at the first unsafe send that would begin after the run was told to stop."""
+
+
+class Execution:
+    """The work of one item, from its start to its outcome."""
+
+    __slots__ = ("_in_doubt", "_journal", "_names", "_number", "_refuse", "_returned", "refused")
+
+    def __init__(
+        self, journal: Journal | None, number: int, returned: dict[str, Remembered], refuse: Callable[[], bool]
+    ) -> None:
+        self._journal = journal
+        self._number = number
+        self._returned: dict[str, Any] = dict(returned) if returned else {}
+        self._refuse = refuse
+        self._in_doubt: dict[str, int] = {}
+        self._names: set[str] = set()
+        self.refused = False
+        """Whether a send was held back because the run is to stop: even a work that returns is then unfinished."""
+
+    @property
+    def in_doubt(self) -> tuple[str, ...]:
+        """Steps that may have sent something and have not returned."""
+        return tuple(name for name, sends in self._in_doubt.items() if sends)
+
+    def begin(self) -> None:
+        """Prepare for an attempt: the steps that returned stay so."""
+        self._in_doubt.clear()
+        self._names.clear()
+        self._watch("")
+
+    def unknown(self, cause: BaseException) -> OutcomeUnknownError | None:
+        """Say that nobody knows the outcome, if what ended the work leaves that open; also when the work raised something else of it."""
+        if isinstance(cause, OutcomeUnknownError):
+            return cause
+        ending = find(cause, (OutcomeUnknownError, TimeoutError, asyncio.CancelledError)) if self.in_doubt else None
+        if ending is None:
+            return None
+        if isinstance(ending, OutcomeUnknownError):
+            reason = ending.reason
+        else:
+            reason = (
+                "the work was cancelled"
+                if isinstance(ending, asyncio.CancelledError)
+                else "the work's own time ran out"
+            )
+        error = unknown_outcome(self.in_doubt, reason)
+        error.__cause__ = cause
+        return error
+
+    def _watch(self, name: str) -> None:
+        _lane.before_unsafe_send.set(lambda: self._before_send(name))
+        _lane.after_unsent.set(lambda: self._after_unsent(name))
+
+    async def _before_send(self, name: str) -> None:
+        self._stop_here_if_told()
+        if self._journal is not None and not self._in_doubt.get(name):
+            await self._journal.intend(self._number, name)
+            try:
+                self._stop_here_if_told()  # told while that was written
+            except Stopping:
+                self._journal.retract(self._number, name)
+                raise
+        self._in_doubt[name] = self._in_doubt.get(name, 0) + 1
+
+    def _stop_here_if_told(self) -> None:
+        if self._refuse():
+            self.refused = True
+            raise Stopping
+
+    def _after_unsent(self, name: str) -> None:
+        sends = self._in_doubt[name] = max(0, self._in_doubt.get(name, 0) - 1)
+        if not sends and self._journal is not None:
+            self._journal.retract(self._number, name)
+
+    async def step(
+        self,
+        name: str,
+        fn: Callable[[], Awaitable[Any]],
+        *,
+        type: Any = None,  # noqa: A002 - the public name
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Do a step, or give the result that it had."""
+        if not isinstance(name, str) or not name:
+            raise InvalidArgumentError("a step's name must be a text that is not empty", argument="name")
+        if name in self._names:
+            raise InvalidArgumentError("this item has a step of that name already", argument="name")
+        self._names.add(name)
+        if name in self._returned:
+            result = self._returned[name]
+            return recall(result, type) if isinstance(result, Remembered) else result
+        before, after = _lane.before_unsafe_send.get(), _lane.after_unsent.get()
+        try:
+            if repeatable:
+                _lane.before_unsafe_send.set(None)
+                _lane.after_unsent.set(None)
+            else:
+                self._watch(name)
+                if repeatable is False:
+                    await self._before_send(name)
+            value = await fn()
+        finally:
+            _lane.before_unsafe_send.set(before)
+            _lane.after_unsent.set(after)
+        self._in_doubt.pop(name, None)
+        self._returned[name] = value
+        if self._journal is not None:
+            self._journal.step_returned(self._number, name, *remember(value))
+        return value
+
+
+def find(error: BaseException | None, kind: type[E] | tuple[type[E], ...]) -> E | None:
+    """Find an error of a kind: the error itself, one in a group of them, or one behind it."""
+    seen: set[int] = set()
+    queue = [error]
+    while queue:
+        error = queue.pop()
+        if error is None or id(error) in seen:
+            continue
+        if isinstance(error, kind):
+            return error
+        seen.add(id(error))
+        queue += [error.__context__, error.__cause__]
+        if isinstance(error, BaseExceptionGroup):
+            queue += cast("tuple[BaseException, ...]", error.exceptions)
+    return None
+
+
+def unknown_outcome(steps: tuple[str, ...], reason: str) -> OutcomeUnknownError:
+    """Say that these steps may or may not have happened."""
+    named = [step for step in steps if step]
+    where = f" in step {', '.join(named)}" if named else ""
+    return OutcomeUnknownError(
+        f"{reason} after something that must not be repeated may have been sent{where}: look before you repeat it",
+        endpoint="",
+        reason=reason,
+    )
+
+
+def remember(value: Any) -> tuple[bytes | None, str | None]:
+    """Write a step's result for the journal: as JSON, with its class's name if it is one of the client's models."""
+    try:
+        encoded = msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None, None
+    kind = cast("type[Any]", type(value))
+    is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
+    return encoded, kind.__name__ if is_ours else None
+
+
+def recall(result: Remembered, type: Any) -> Any:  # noqa: A002 - as the step's argument
+    """Read a result back."""
+    if result.value is None:
+        return None
+    kind = type if type is not None else getattr(models, result.model or "", Any)
+    return msgspec.json.decode(result.value, type=kind, strict=False)

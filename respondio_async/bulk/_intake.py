@@ -1,0 +1,147 @@
+"""Items on their way to the workers, each with its key and with what the journal knows of it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import InvalidArgumentError
+from ._execution import unknown_outcome
+from ._journal import Journal
+from ._source import Source
+from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, Remembered
+
+_CHUNK: Final = 64
+"""Items that the journal is asked about at once."""
+_ENDED_BEFORE: Final = "an earlier run ended"
+
+Key = Callable[[Any], str]
+
+
+class Entry:
+    """An item for a worker."""
+
+    __slots__ = ("error", "index", "item", "key", "number", "recorded", "returned")
+
+    def __init__(self, key: str, item: Any, error: Exception | None = None) -> None:
+        self.index = 0
+        """Its place among those that were handed out."""
+        self.key = key
+        self.item = item
+        self.error = error
+        """Set when there is nothing to do but to report: a bad or a doubled key, or a write in doubt."""
+        self.number = 0
+        """Its row in the journal; 0: none."""
+        self.recorded = False
+        """Whether that row says already that the outcome is unknown, and why."""
+        self.returned: dict[str, Remembered] = {}
+        """Steps that returned in an earlier run."""
+
+
+class Intake:
+    """Where workers get their next item."""
+
+    def __init__(self, source: Source, key: Key | None, *, repeat: bool) -> None:
+        """*repeat*: hand out writes in doubt as work to be done, instead of as errors."""
+        self.skipped = 0
+        """Items that the journal knew as finished."""
+        self.ended = False
+        self.journal: Journal | None = None
+        self._source = source
+        self._key = key
+        self._repeat = repeat
+        self._taken = 0
+        self._handed_out = 0
+        self._ready: deque[Entry] = deque()
+        self._lock = asyncio.Lock()
+        self._leftovers_after: int | None = 0
+
+    async def next(self) -> Entry | None:
+        """Give the next item; None: there is none left. Raises what the source raises."""
+        if not self._ready:
+            async with self._lock:
+                while not self._ready and not self.ended:
+                    await self._fill()
+        if not self._ready:
+            return None
+        entry = self._ready.popleft()
+        entry.index = self._handed_out
+        self._handed_out += 1
+        return entry
+
+    async def _fill(self) -> None:
+        try:
+            items = await self._source.take(1 if self.journal is None else _CHUNK)
+        except Exception:
+            self.ended = True
+            raise
+        if items:
+            entries = [self._entry(item) for item in items]
+            self._ready.extend(entries if self.journal is None else await self._known(entries, self.journal))
+        elif self.journal is not None and self._leftovers_after is not None:
+            await self._fill_with_leftovers(self.journal, self._leftovers_after)
+        else:
+            self.ended = True
+
+    def _entry(self, item: Any) -> Entry:
+        place = f"#{self._taken}"
+        self._taken += 1
+        if self._key is None:
+            return Entry(place, item)
+        try:
+            key: Any = self._key(item)
+        except Exception as error:  # noqa: BLE001 - the item's own error
+            return Entry(place, item, error)
+        if isinstance(key, int):
+            key = str(key)
+        if not isinstance(key, str) or not key:
+            return Entry(
+                place, item, InvalidArgumentError("the key of an item must be a text that is not empty", argument="key")
+            )
+        return Entry(key, item)
+
+    async def _known(self, entries: list[Entry], journal: Journal) -> list[Entry]:
+        """Ask the journal about those that have a key, and drop what is finished."""
+        asked = [entry for entry in entries if entry.error is None]
+        claims = await journal.claim([(entry.key, _as_json(entry.item)) for entry in asked])
+        finished = {id(entry) for entry, claim in zip(asked, claims, strict=True) if not self._apply(entry, claim)}
+        self.skipped += len(finished)
+        return [entry for entry in entries if id(entry) not in finished]
+
+    def _apply(self, entry: Entry, claim: Claim) -> bool:
+        """Note on the entry what the journal knows; False: it is finished."""
+        if claim.duplicate:
+            entry.error = InvalidArgumentError("an earlier item of this run has the same key", argument="key")
+            return True
+        entry.number = claim.id
+        entry.returned = claim.returned
+        if claim.state in {DONE, FAILED}:
+            return False
+        if not self._repeat and (claim.sent or claim.state == UNKNOWN):
+            entry.error = unknown_outcome(claim.sent, _ENDED_BEFORE)
+            entry.recorded = claim.state == UNKNOWN
+        return True
+
+    async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
+        """Report writes in doubt whose items the source gives no longer, the items being read from the journal."""
+        found = await journal.leftovers(after, _CHUNK)
+        self._leftovers_after = found[-1].id if found else None
+        self._ready.extend(map(_leftover, found))
+
+
+def _leftover(found: Leftover) -> Entry:
+    item = None if found.item is None else msgspec.json.decode(found.item)
+    entry = Entry(found.key, item, unknown_outcome(found.sent, _ENDED_BEFORE))
+    entry.number = found.id
+    entry.recorded = found.state == UNKNOWN
+    return entry
+
+
+def _as_json(item: Any) -> bytes | None:
+    """Write an item for whoever looks at the journal later; None when it cannot be written."""
+    try:
+        return msgspec.json.encode(item)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None

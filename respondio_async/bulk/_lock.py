@@ -1,0 +1,50 @@
+"""One process a journal.
+
+The lock is SQLite's own, held on an empty database beside the journal: the operating system frees it when the process dies, however it
+dies, it works wherever SQLite does, and the journal itself stays readable for whoever wants to look at the run.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import ConfigurationError
+
+
+class JournalLock:
+    """Held from its making until `release()`."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_name(journal.name + ".lock")
+        while True:
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                before = self._identity()
+                self._connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as error:
+                self._connection.close()
+                raise ConfigurationError(_refusal(journal, error)) from error
+            # The last owner removes the file: a lock on one that is gone guards nothing.
+            if before is not None and before == self._identity():
+                return
+            self._connection.close()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def release(self) -> None:
+        """Let the next process in."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError:  # pragma: no cover - Windows removes no open file; it is empty, and may stay
+            pass
+        self._connection.close()
+
+
+def _refusal(journal: Path, error: sqlite3.Error) -> str:
+    if "locked" in str(error):
+        return f"the journal {journal.name} is in use by another run: wait for it to end, or give this run a file of its own"
+    return f"the journal {journal.name} cannot be locked: {error}"

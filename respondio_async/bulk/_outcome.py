@@ -1,0 +1,82 @@
+"""What a bulk run tells: one `Outcome` an item, and `Progress` over all of them."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ..errors import OutcomeUnknownError
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+
+class Outcome(msgspec.Struct, Generic[Item, T], frozen=True):
+    """What became of one item."""
+
+    key: str
+    item: Item
+    value: T | None
+    """What the work returned; None when it failed."""
+    error: Exception | None
+    """Why it failed; None when it did not. An `OutcomeUnknownError`: it may have been done."""
+    attempts: int
+    """How often this run has started the work for the item; above 1 only with `unknown="repeat"`."""
+    started: float
+    """Unix time in seconds."""
+    elapsed: float
+    """Seconds from the start of the work to its end, waits for the limits included."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the work returned."""
+        return self.error is None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a write of this item may or may not have happened."""
+        return isinstance(self.error, OutcomeUnknownError)
+
+    def unwrap(self) -> T:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # without an error it is a T, and T may be None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """A snapshot of a run."""
+
+    done: int
+    """Items whose work returned."""
+    failed: int
+    """Items whose work raised."""
+    unknown: int
+    """Items with a write that may or may not have happened; not among the failed."""
+    skipped: int
+    """Items that the journal knew as finished in an earlier run."""
+    unfinished: int
+    """Items that were begun and then given up because the run was stopped; a journal does them next time."""
+    in_progress: int
+    workers: int
+    """Items that may be in progress at once, as found from the limits or given."""
+    total: int | None
+    """How many items there are, where the source knows its length."""
+    elapsed: float
+    """Seconds since the run began."""
+
+    @property
+    def finished(self) -> int:
+        """Items that this run has an outcome for."""
+        return self.done + self.failed + self.unknown
+
+    @property
+    def rate(self) -> float:
+        """Outcomes a second since the run began."""
+        return self.finished / self.elapsed if self.elapsed > 0 else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest will take at this rate; None while that cannot be said."""
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.finished - self.skipped) / self.rate

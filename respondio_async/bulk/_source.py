@@ -1,0 +1,92 @@
+"""Any iterable, read lazily by many tasks."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
+from typing import Any, Final
+
+from ..errors import InvalidArgumentError
+
+_AHEAD: Final = 16
+"""Items that are read from an asynchronous iterable before anybody wants them."""
+_END: Final = object()
+
+
+class Source:
+    """Takes items from an iterable or an asynchronous iterable; one caller at a time.
+
+    An asynchronous one is read by a task of its own, so that a worker that is cancelled cannot break the iterator.
+    """
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        if isinstance(items, str | bytes | bytearray) or not isinstance(items, Iterable | AsyncIterable):
+            raise InvalidArgumentError("items must be an iterable or an async iterable of items", argument="items")
+        self.total = len(items) if isinstance(items, Sized) else None
+        """How many items there are, if that is known."""
+        self._items = items
+        self._iterator: Iterator[Any] | None = None
+        self._read: asyncio.Queue[Any] = asyncio.Queue(_AHEAD)
+        self._reader: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Begin to iterate."""
+        if isinstance(self._items, AsyncIterable):
+            self._reader = asyncio.create_task(self._read_on(aiter(self._items)), name="respondio-bulk-reader")
+        else:
+            self._iterator = iter(self._items)
+
+    async def _read_on(self, iterator: AsyncIterator[Any]) -> None:
+        try:
+            async for item in iterator:
+                await self._read.put(item)
+        except Exception as error:  # noqa: BLE001 - raised again where the items are taken
+            self._error = error
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:  # a generator that is not read to its end
+                await close()
+        await self._read.put(_END)
+
+    async def take(self, most: int) -> list[Any]:
+        """Take the items that are there, at least one and at most *most*. None at all: the source has ended.
+
+        Raises what the source raised, after the items before it were taken.
+        """
+        if self._iterator is not None:
+            return self._take_now(self._iterator, most)
+        taken: list[Any] = []
+        while not self._ended and len(taken) < most and not (taken and self._read.empty()):
+            item = await self._read.get()
+            if item is _END:
+                self._ended = True
+            else:
+                taken.append(item)
+        return self._or_raise(taken)
+
+    def _take_now(self, iterator: Iterator[Any], most: int) -> list[Any]:
+        taken: list[Any] = []
+        if self._error is None:
+            try:
+                for item in iterator:
+                    taken.append(item)
+                    if len(taken) == most:
+                        return taken
+            except Exception as error:  # noqa: BLE001 - raised below, after the items before it
+                self._error = error
+        return self._or_raise(taken)
+
+    def _or_raise(self, taken: list[Any]) -> list[Any]:
+        error = self._error
+        if taken or error is None:
+            return taken
+        self._error = None
+        raise error
+
+    async def aclose(self) -> None:
+        """Stop reading; a generator is closed."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+            if not self._reader.cancelled() and self._reader.exception() is not None:  # its closing failed
+                raise self._reader.exception()  # type: ignore[misc]  # checked above

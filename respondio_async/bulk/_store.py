@@ -1,0 +1,216 @@
+"""The journal's file: one SQLite database a run, in the hands of one thread.
+
+`items` has a row an item that was taken from the source; `steps` a row a step that was recorded: *sent* before a request that must not be
+repeated leaves (the intent), *done* with its result after the step returned. So a step that is *sent* while nobody works on it may or
+may not have happened. The step named "" is the work outside of named steps.
+
+Write-ahead log with synchronous=NORMAL: what is committed is with the operating system, so killing the process loses nothing. A power
+cut may take the last commits before it (the file stays sound): then a step may be repeated.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ..errors import ConfigurationError
+
+APPLICATION_ID: Final = 0x72696F42  # "rioB": tells a journal from any other SQLite file
+FORMAT: Final = 1
+
+PENDING, DONE, FAILED, UNKNOWN = range(4)
+"""States of an item. Pending: taken, with no outcome yet."""
+SENT, RETURNED = range(2)
+"""States of a step."""
+
+_SCHEMA = f"""
+PRAGMA journal_mode = WAL;
+BEGIN;
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item BLOB, session INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT {PENDING},
+    error TEXT, reason TEXT, attempts INTEGER, started REAL, elapsed REAL
+);
+CREATE TABLE steps (item INTEGER, name TEXT, state INTEGER NOT NULL, value BLOB, model TEXT, PRIMARY KEY (item, name)) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+COMMIT;
+"""
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The result of a step that returned in an earlier run."""
+
+    value: bytes | None
+    """JSON; None: it could not be written as JSON."""
+    model: str | None
+    """The name of the class, if it is one of the client's models."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What the journal knows of an item that is about to be worked on."""
+
+    id: int
+    state: int
+    duplicate: bool
+    """Its key has been seen in this run already."""
+    returned: dict[str, Remembered]
+    sent: tuple[str, ...]
+    """Steps that may have been sent by a run that ended before it could say."""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How an item ended."""
+
+    id: int
+    state: int
+    error: str | None
+    reason: str | None
+    attempts: int
+    started: float
+    elapsed: float
+
+
+class Leftover(msgspec.Struct, frozen=True):
+    """An item in doubt that the source no longer gives."""
+
+    id: int
+    state: int
+    key: str
+    item: bytes | None
+    sent: tuple[str, ...]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a journal, or make one that only its owner can read: it holds the items."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(f"the journal {path.name} cannot be opened: {error}") from error
+    try:
+        if _is_blank(connection):
+            connection.executescript(_SCHEMA)
+        check(connection, path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever committed to it: it is new, or its maker was killed at once."""
+    try:
+        return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except sqlite3.DatabaseError:
+        return False
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is no journal, or one of another version of this package."""
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(f"{path.name} is not the journal of a bulk run, or is damaged: {error}") from error
+    if application != APPLICATION_ID:
+        raise ConfigurationError(f"{path.name} is not the journal of a bulk run")
+    if version != FORMAT:
+        raise ConfigurationError(f"the journal {path.name} has format {version}; this version reads format {FORMAT}")
+
+
+class Store:
+    """The statements; each leaves the commit to its caller."""
+
+    def __init__(self, connection: sqlite3.Connection, work: str) -> None:
+        self.connection = connection
+        self.earlier_work = self._fact("work")
+        """The name of the work that the journal was begun with; None: the journal is new."""
+        self.session = int(self._fact("sessions") or 0) + 1
+        with self.transaction():
+            facts = [("sessions", str(self.session))] + ([] if self.earlier_work else [("work", work)])
+            connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", facts)
+
+    def transaction(self) -> "_Transaction":
+        return _Transaction(self.connection)
+
+    def _fact(self, name: str) -> str | None:
+        row = self.connection.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def claim(self, key: str, item: bytes | None) -> Claim:
+        """Note that the item was taken, and tell what is known of it."""
+        cursor = self.connection.execute(
+            "INSERT OR IGNORE INTO items (key, item, session) VALUES (?, ?, ?)", (key, item, self.session)
+        )
+        if cursor.rowcount == 1:
+            assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
+            return Claim(cursor.lastrowid, PENDING, duplicate=False, returned={}, sent=())
+        number, state, session = self.connection.execute(
+            "SELECT id, state, session FROM items WHERE key = ?", (key,)
+        ).fetchone()
+        if session == self.session:
+            return Claim(number, state, duplicate=True, returned={}, sent=())
+        self.connection.execute("UPDATE items SET session = ? WHERE id = ?", (self.session, number))
+        if state in {DONE, FAILED}:
+            return Claim(number, state, duplicate=False, returned={}, sent=())
+        rows = self.connection.execute(
+            "SELECT name, state, value, model FROM steps WHERE item = ?", (number,)
+        ).fetchall()
+        returned = {name: Remembered(value, model) for name, step, value, model in rows if step == RETURNED}
+        sent = tuple(name for name, step, _, _ in rows if step == SENT)
+        return Claim(number, state, duplicate=False, returned=returned, sent=sent)
+
+    def leftovers(self, after: int, count: int) -> list[Leftover]:
+        """Find items in doubt, in order of their ids, that this run's source has not given."""
+        rows = self.connection.execute(
+            f"""SELECT id, state, key, item FROM items WHERE id > ? AND session <> ? AND (state = {UNKNOWN} OR (state = {PENDING}
+            AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))) ORDER BY id LIMIT ?""",  # noqa: S608 - constants
+            (after, self.session, count),
+        ).fetchall()
+        return [Leftover(number, state, key, item, self._sent(number)) for number, state, key, item in rows]
+
+    def _sent(self, number: int) -> tuple[str, ...]:
+        rows = self.connection.execute("SELECT name FROM steps WHERE item = ? AND state = ?", (number, SENT))
+        return tuple(name for (name,) in rows)
+
+    def intend(self, number: int, step: str) -> None:
+        """Note that the step is about to send."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO steps (item, name, state) VALUES (?, ?, ?)", (number, step, SENT)
+        )
+
+    def retract(self, number: int, step: str) -> None:
+        """Take that back: nothing was sent."""
+        self.connection.execute("DELETE FROM steps WHERE item = ? AND name = ? AND state = ?", (number, step, SENT))
+
+    def step_returned(self, number: int, step: str, value: bytes | None, model: str | None) -> None:
+        self.connection.execute(
+            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", (number, step, RETURNED, value, model)
+        )
+
+    def end(self, ending: Ending) -> None:
+        """Note the item's outcome."""
+        self.connection.execute(
+            "UPDATE items SET state = ?, error = ?, reason = ?, attempts = ?, started = ?, elapsed = ? WHERE id = ?",
+            (ending.state, ending.error, ending.reason, ending.attempts, ending.started, ending.elapsed, ending.id),
+        )
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class _Transaction:
+    """`with`: one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

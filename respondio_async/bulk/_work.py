@@ -1,0 +1,57 @@
+"""The user's function, in either of its two forms."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
+
+from ..errors import InvalidArgumentError
+from ._execution import Execution
+
+Call = Callable[[Any, Execution], Awaitable[Any]]
+
+
+def adapt(work: Callable[..., Awaitable[Any]]) -> Call:
+    """Make one form of `work(item)` and `work(item, step)`.
+
+    It takes the step when a second argument is required, or when any argument is called "step"; a second argument with a default is
+    the user's own.
+    """
+    if not callable(work):
+        raise InvalidArgumentError(
+            "work must be an async function of one item, or of an item and a step", argument="work"
+        )
+    try:
+        parameters = list(inspect.signature(work).parameters.values())
+    except (TypeError, ValueError):  # some callables written in C have none
+        parameters = []
+    positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    if any(p.name == "step" and p.kind is p.KEYWORD_ONLY for p in parameters):
+        return lambda item, execution: work(item, step=execution.step)
+    second = positional[1] if len(positional) > 1 else None
+    if second is not None and second.default is second.empty:
+        return lambda item, execution: work(item, execution.step)
+    if any(p.name == "step" for p in positional[1:]):
+        return lambda item, execution: work(item, step=execution.step)
+    return lambda item, _: work(item)
+
+
+def name_of(work: Callable[..., Any]) -> str:
+    """Name it for the journal."""
+    inner: Any = work
+    while hasattr(inner, "func"):  # functools.partial
+        inner = inner.func
+    return getattr(inner, "__qualname__", type(inner).__qualname__)
+
+
+def matcher(stop_on: Any) -> Callable[[Exception], bool]:
+    """Make a question of `stop_on`: exception types, or a predicate of the error."""
+    if stop_on is None:
+        return lambda _: False
+    kinds = (stop_on,) if isinstance(stop_on, type) else stop_on
+    if isinstance(kinds, tuple | list | set | frozenset):
+        types = tuple(cast("Iterable[Any]", kinds))
+        if all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in types):
+            return lambda error: isinstance(error, types)
+    elif callable(kinds):
+        return lambda error: bool(kinds(error))
+    raise InvalidArgumentError("stop_on must be exception types, or a function of the error", argument="stop_on")
