@@ -105,11 +105,18 @@ class OpenLimiter:
         return {}
 
 
+class _Scripted(AsyncRespond):
+    """Nothing real is open, so nothing needs to be closed."""
+
+    def __del__(self) -> None: ...
+
+
 def scripted(*steps: Step, seconds: float = 0.0, **options: Any) -> tuple[AsyncRespond, ScriptedTransport, OpenLimiter]:
     """A client whose neighbours are scripted."""
     limiter = options.pop("limiter", None) or OpenLimiter()
     client = AsyncRespond(options.pop("token", "canary-token"), limiter=limiter, **options)
     transport = ScriptedTransport(*steps, seconds=seconds)
+    client.__class__ = _Scripted
     client._pipeline.transport = transport  # type: ignore[union-attr, assignment]
     return client, transport, limiter
 
