@@ -12,7 +12,6 @@ Any struct is walked by its own annotations, so a new model needs nothing here. 
 All but the first are reported as drift.
 """
 
-import math
 import re
 import types
 from functools import lru_cache
@@ -25,7 +24,6 @@ from respondio_async.models import Page
 __all__ = ["NoReadingError", "Reader"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
-_LONGEST_NUMBER: Final = 100  # characters; far longer than any id, far shorter than what `int` refuses
 
 
 class NoReadingError(Exception):
@@ -148,23 +146,9 @@ def _bend(raw: Any, expected: Any) -> Any:
         return msgspec.json.encode(raw).decode()
     if expected is int and isinstance(raw, float) and raw.is_integer():
         return int(raw)
-    if expected is int and isinstance(raw, str) and len(raw) <= _LONGEST_NUMBER:
-        return _number(raw.strip())
-    if expected is bool and isinstance(raw, str):
-        return raw.strip().lower()
+    if expected in (int, float, bool) and isinstance(raw, str):
+        return raw.strip().lower()  # and msgspec's lax mode reads what is left
     return raw
-
-
-def _number(text: str) -> Any:
-    try:
-        return int(text) if text.isascii() and "_" not in text else text
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-        return int(number) if math.isfinite(number) and number.is_integer() else text
-    except ValueError:
-        return text
 
 
 def _is_plain_struct(cls: Any) -> bool:

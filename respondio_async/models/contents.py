@@ -113,8 +113,8 @@ class UnknownContent(Model, frozen=True):
     data: dict[str, Any]
     """The whole object as received, its "type" included; what is no object stands under "value"."""
 
-    def __repr__(self) -> str:
-        return f"UnknownContent(type={self.type!r})"
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("type", self.type)]
 
 
 MessageContent = (

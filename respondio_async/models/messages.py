@@ -75,9 +75,8 @@ class Message(Model, frozen=True):
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "message", read_content(self.message))
 
-    def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name, value in self.__rich_repr__()]
-        return f"Message({', '.join([*shown, f'type={self.message.type!r}'])})"
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [*super().__rich_repr__(), ("type", self.message.type)]
 
     @property
     def content(self) -> MessageContent:
