@@ -8,7 +8,8 @@ def as_object(value: Any) -> dict[str, Any] | None:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    return cast("list[Any] | None", value if isinstance(value, list) else None)
+    items: list[Any] | None = value if isinstance(value, list) else None
+    return items
 
 
 def as_strings(value: Any) -> list[str] | None:

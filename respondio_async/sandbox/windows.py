@@ -108,7 +108,7 @@ class SlidingCounter(_Counted):
         return self._current + self._previous * covered
 
     def hit(self, now: float) -> float | None:
-        if self._estimate(now) + 1 > self.capacity + 1e-9:
+        if self._estimate(now) >= self.capacity:
             return self.span / self.capacity
         self._current += 1
         return None
