@@ -215,10 +215,13 @@ class APIError(RespondError):
         text = f"{self.endpoint}: {self.status} {self.message}"
         return f"{text} ({self.hint})" if self.hint else text
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     @classmethod
     def for_status(cls, status: int) -> type["APIError"]:
         """The class that a status is raised as."""
-        return _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
+        return _BY_STATUS.get(status, ServerError if 500 <= status < 600 else APIError)
 
 
 class BadRequestError(APIError):

@@ -175,6 +175,8 @@ class Field:
 
     def _comparable(self, value: object) -> str | int | float | bool:
         name = self._name
+        if isinstance(value, Field):
+            raise TypeError("a field is compared with a value, never with another field")
         if name == "createdAt":
             raise InvalidArgumentError("compare createdAt with after(), before() or between()", argument="value")
         if name in _TEXTS and not isinstance(value, str):

@@ -21,6 +21,7 @@ QueryValue = Scalar | Sequence[Scalar]
 Query = Mapping[str, QueryValue]
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-")
+_HUGE: Final = 2**64
 _NO_PARAMS: Final[Params] = {}
 
 
@@ -44,7 +45,7 @@ def build_target(template: str, params: Params | None = None, query: Query | Non
             raise
         if name == "identifier":
             target += segment(value) + literal
-        elif type(value) is int:
+        elif type(value) is int and 0 < value < _HUGE:
             target += str(value) + literal
         else:
             target += _segment(name, value) + literal
@@ -93,10 +94,16 @@ def _refuse_params(names: tuple[str, ...], params: Params) -> None:
 def _segment(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InvalidArgumentError(f"{name} is a {type(value).__name__}, not an int or a str", argument=name)
-    text = format(value, "d") if isinstance(value, int) else str(value)
+    text = _int_text(name, value) if isinstance(value, int) else str(value)
     if not text or text in (".", ".."):
         raise InvalidArgumentError(f"{name} is empty or a dot segment, which no path can carry", argument=name)
     return _quote(name, text)
+
+
+def _int_text(name: str, value: int) -> str:
+    if not -_HUGE < value < _HUGE:
+        raise InvalidArgumentError(f"{name} is an integer of more than 64 bits", argument=name)
+    return format(value, "d")
 
 
 def _quote(name: str, text: str) -> str:
@@ -111,7 +118,7 @@ def _query(query: Query) -> str:
     for name, value in query.items():
         if value is None:
             continue
-        if type(value) is int:  # limit, cursorId
+        if type(value) is int and -_HUGE < value < _HUGE:  # limit, cursorId
             pairs.append(f"{_quote(name, name)}={value}")
             continue
         many = value if is_list(value) else (value,)
@@ -126,7 +133,7 @@ def _query_text(name: str, value: object) -> str:
         case str():
             return _quote(name, str(value.value) if isinstance(value, Enum) else value)
         case int():
-            return format(value, "d")
+            return _int_text(name, value)
         case float() if math.isfinite(value):
             return _quote(name, repr(value))
         case float():

@@ -109,7 +109,8 @@ def _values(sent: object, depth: int) -> Iterator[str]:
     elif isinstance(sent, str):
         yield from _text_values(sent)
     elif isinstance(sent, int | float):
-        yield str(sent)
+        if abs(sent) < 1e30:  # Python writes no integer of thousands of digits, and no answer quotes one
+            yield str(sent)
         if isinstance(sent, float) and sent.is_integer():
             yield str(int(sent))
     elif isinstance(sent, bytes):

@@ -65,12 +65,13 @@ def filled_components(components: object, body: object, header: object, buttons:
 
 
 def _listed(components: object) -> list[Mapping[str, Any]]:
+    if components is None:
+        return []
     if isinstance(components, str):
         try:
             components = msgspec.json.decode(components or "[]")
         except msgspec.DecodeError:
-            components = None
-    components = [] if components is None else components
+            components = ""  # refused below
     items: list[Any] = list(components) if is_list(components) else [components]
     items = [msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else item for item in items]
     if not all(is_object(item) for item in items):

@@ -13,7 +13,7 @@ import msgspec
 
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import Payload, check_mapping, check_text, check_texts, check_url, without_none
+from ._payload import Payload, check_mapping, check_text, check_texts, check_url, is_list, without_none
 from .template_payloads import (
     ActionButton,
     DocumentParameter,
@@ -200,10 +200,10 @@ class Email(Payload, frozen=True):
         if self.reply_to_message_id is not None:
             _check_message_id(self.reply_to_message_id, "reply_to_message_id")
         if self.attachments is not None:
-            attachments = tuple(self.attachments)
-            if not all(isinstance(cast("object", each), EmailAttachment) for each in attachments):
-                raise InvalidArgumentError("attachments are EmailAttachment objects", argument="attachments")
-            msgspec.structs.force_setattr(self, "attachments", attachments)
+            attachments: object = self.attachments
+            if not is_list(attachments) or not all(isinstance(each, EmailAttachment) for each in attachments):
+                raise InvalidArgumentError("attachments is a list of EmailAttachment objects", argument="attachments")
+            msgspec.structs.force_setattr(self, "attachments", tuple(attachments))
 
     def to_wire(self) -> dict[str, Any]:
         return without_none(

@@ -1,0 +1,312 @@
+"""Payloads: each reaches the wire in the documented shape, and a bad one cannot be made."""
+
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from respondio_async.errors import InvalidArgumentError
+from respondio_async.models import payloads as p
+
+URL = "https://files.example.com/a.png"
+EMAIL = p.Email(
+    "hi",
+    subject="s",
+    cc=["a@b.c"],
+    bcc=("d@e.f",),
+    reply_to_message_id=5,
+    attachments=[p.EmailAttachment(URL, "image", "a.png")],
+)
+
+
+def template(*components: Any, **changed: Any) -> Any:
+    return SimpleNamespace(
+        **{"name": "promo", "language_code": "en", "status": "REJECTED", "components": list(components), **changed}
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "wire"),
+    [
+        ("hi", {"type": "text", "text": "hi"}),
+        (p.Text("hi"), {"type": "text", "text": "hi"}),
+        (p.Text("hi", message_tag="ACCOUNT_UPDATE"), {"type": "text", "text": "hi", "messageTag": "ACCOUNT_UPDATE"}),
+        (p.Attachment(URL, type="image"), {"type": "attachment", "attachment": {"type": "image", "url": URL}}),
+        (p.Attachment.image(URL), {"type": "attachment", "attachment": {"type": "image", "url": URL}}),
+        (p.Attachment.video(URL), {"type": "attachment", "attachment": {"type": "video", "url": URL}}),
+        (p.Attachment.audio(URL), {"type": "attachment", "attachment": {"type": "audio", "url": URL}}),
+        (p.Attachment.file(URL), {"type": "attachment", "attachment": {"type": "file", "url": URL}}),
+        (p.QuickReplies("?", ["a", "b"]), {"type": "quick_reply", "title": "?", "replies": ["a", "b"]}),
+        (p.CustomPayload({"a": {"b": 1}}), {"type": "custom_payload", "payload": {"a": {"b": 1}}}),
+        (p.Email("hi"), {"type": "email", "text": "hi"}),
+        (
+            EMAIL,
+            {
+                "type": "email", "text": "hi", "subject": "s", "cc": ["a@b.c"], "bcc": ["d@e.f"], "replyToMessageId": 5,
+                "attachments": [{"type": "image", "url": URL, "fileName": "a.png"}],
+            },
+        ),
+        (p.RawPayload({"type": "card", "x": 1}), {"type": "card", "x": 1}),
+        (p.WhatsAppTemplate("n", "en"), {"type": "whatsapp_template", "template": {"name": "n", "languageCode": "en"}}),
+        (
+            p.FacebookTemplate("n", "en", [{"type": "body", "text": "x"}]),
+            {"type": "facebook_template", "template": {"name": "n", "languageCode": "en", "components": [{"type": "body", "text": "x"}]}},
+        ),
+    ],
+)  # fmt: skip
+def test_each_payload(message: Any, wire: dict[str, Any]) -> None:
+    """What is None is not sent."""
+    assert p.to_wire(message) == wire
+
+
+def test_template_components_by_hand() -> None:
+    """Every component, parameter and button has its documented shape."""
+    message = p.WhatsAppTemplate(
+        "n", "en",
+        [
+            p.TemplateHeader("image", parameters=[p.ImageParameter(URL, caption="c")]),
+            p.TemplateHeader("video", parameters=[p.VideoParameter(URL, filename="f")]),
+            p.TemplateHeader("location", parameters=[p.LocationParameter("n", "a", 3.1, "101.7")]),
+            p.TemplateBody("Hi {{1}}", ["x"]),
+            p.TemplateFooter("f"),
+            p.TemplateButtons(
+                [
+                    p.QuickReplyButton("q"), p.UrlButton("u", "https://x/{{1}}", ["y"]), p.PhoneButton("p", "+60121233112"),
+                    p.ActionButton("c", {"k": 1}), p.ActionButton("m", {"k": 2}, "mpm"), {"type": "new", "text": "z"},
+                ]
+            ),
+        ],
+    )  # fmt: skip
+    assert p.to_wire(message)["template"]["components"] == [
+        {"type": "header", "format": "image", "parameters": [{"type": "image", "image": {"link": URL, "caption": "c"}}]},
+        {"type": "header", "format": "video", "parameters": [{"type": "video", "video": {"link": URL, "filename": "f"}}]},
+        {
+            "type": "header", "format": "location",
+            "parameters": [{"type": "location", "location": {"name": "n", "address": "a", "latitude": "3.1", "longitude": "101.7"}}],
+        },
+        {"type": "body", "text": "Hi {{1}}", "parameters": [{"type": "text", "text": "x"}]},
+        {"type": "footer", "text": "f"},
+        {
+            "type": "buttons",
+            "buttons": [
+                {"type": "quick_reply", "text": "q"},
+                {"type": "url", "text": "u", "url": "https://x/{{1}}", "parameters": [{"type": "text", "text": "y"}]},
+                {"type": "phone_number", "text": "p", "phone_number": "+60121233112"},
+                {"type": "catalog", "text": "c", "parameters": [{"type": "action", "action": {"k": 1}}]},
+                {"type": "mpm", "text": "m", "parameters": [{"type": "action", "action": {"k": 2}}]},
+                {"type": "new", "text": "z"},
+            ],
+        },
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argument", "make"),
+    [
+        ("text", lambda: p.Text("")), ("text", lambda: p.Text(5)), ("message_tag", lambda: p.Text("x", "")),
+        ("message", lambda: p.to_wire("")), ("message", lambda: p.to_wire(5)), ("message", lambda: p.to_wire({"type": "text"})),
+        ("message", lambda: p.to_wire(p.EmailAttachment(URL, "image", "a"))),
+        ("url", lambda: p.Attachment.image("")), ("url", lambda: p.Attachment.image("files/a.png")), ("url", lambda: p.Attachment.image("ftp://x/a")),
+        ("url", lambda: p.Attachment.image("https://")), ("url", lambda: p.Attachment.image("https://x/a b")), ("url", lambda: p.Attachment.image("https://x/\n")),
+        ("url", lambda: p.Attachment.image("https://[x/a")), ("url", lambda: p.Attachment.image("https://x:99999/a")), ("url", lambda: p.Attachment.image(None)),
+        ("type", lambda: p.Attachment(URL, "document")), ("type", lambda: p.Attachment(URL, [])),
+        ("title", lambda: p.QuickReplies("", ["a"])), ("replies", lambda: p.QuickReplies("?", [])), ("replies", lambda: p.QuickReplies("?", list("abcdefghijk"))),
+        ("replies", lambda: p.QuickReplies("?", "abc")), ("replies", lambda: p.QuickReplies("?", ["a", ""])),
+        ("payload", lambda: p.CustomPayload({})), ("payload", lambda: p.CustomPayload([1])), ("payload", lambda: p.CustomPayload({1: 2})),
+        ("text", lambda: p.Email("")), ("subject", lambda: p.Email("x", "")), ("cc", lambda: p.Email("x", cc="a@b.c")), ("bcc", lambda: p.Email("x", bcc=["a"])),
+        ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id="5")), ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id=True)),
+        ("attachments", lambda: p.Email("x", attachments=[{"url": URL}])), ("attachments", lambda: p.Email("x", attachments=5)),
+        ("file_name", lambda: p.EmailAttachment(URL, "file", "")),
+        ("message", lambda: p.RawPayload({})), ("message", lambda: p.RawPayload({"a": 1})), ("message", lambda: p.RawPayload({"type": 5})),
+        ("name", lambda: p.WhatsAppTemplate("", "en")), ("language_code", lambda: p.WhatsAppTemplate("n", "")), ("components", lambda: p.WhatsAppTemplate("n", "en", [5])),
+        ("components", lambda: p.WhatsAppTemplate("n", "en", "x")), ("text", lambda: p.TextParameter("")), ("link", lambda: p.ImageParameter("x")),
+        ("filename", lambda: p.DocumentParameter(URL, "")), ("latitude", lambda: p.LocationParameter("n", "a", 91, 0)), ("latitude", lambda: p.LocationParameter("n", "a", float("nan"), 0)),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, "east")), ("longitude", lambda: p.LocationParameter("n", "a", 0, True)),
+        ("name", lambda: p.LocationParameter("", "a", 0, 0)), ("address", lambda: p.LocationParameter("n", "", 0, 0)),
+        ("action", lambda: p.ActionButton("t", {})), ("type", lambda: p.ActionButton("t", {"a": 1}, "x")), ("format", lambda: p.TemplateHeader("audio")),
+        ("parameters", lambda: p.TemplateBody("x", "abc")), ("parameters", lambda: p.UrlButton("x", "y", [5])), ("buttons", lambda: p.TemplateButtons([5])),
+    ],
+)  # fmt: skip
+def test_bad_payloads_cannot_be_made(argument: str, make: Any) -> None:
+    """The error names the argument."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        make()
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        p.Text("canary"),
+        EMAIL,
+        p.RawPayload({"type": "canary"}),
+        p.TextParameter("canary"),
+        p.WhatsAppTemplate("canary", "en", [p.TemplateFooter("canary")]),
+    ],
+)
+def test_payloads_are_quiet_values(payload: Any) -> None:
+    """A repr shows the class alone; a payload pickles and compares as a value."""
+    assert repr(payload) == f"{type(payload).__name__}(…)"
+    assert payload.__rich_repr__() == []
+    assert pickle.loads(pickle.dumps(payload)) == payload
+    with pytest.raises(AttributeError):
+        payload.text = "x"
+
+
+# ── filling a fetched template ───────────────────────────────────────────────────────────────────────
+
+BODY = {"type": "BODY", "text": "Hi {{1}}, {{2}} and {{1}}", "example": {"body_text": [["x"]]}}
+FULL = template(
+    {"type": "HEADER", "format": "TEXT", "text": "For {{1}}"},
+    BODY,
+    {"type": "FOOTER", "text": "bye"},
+    {
+        "type": "BUTTONS",
+        "buttons": [
+            {"type": "QUICK_REPLY", "text": "ok"},
+            {"type": "URL", "text": "go", "url": "https://x/{{1}}"},
+            {"type": "URL", "text": "home", "url": "https://x/"},
+            {"type": "PHONE_NUMBER", "text": "call", "phone_number": "+60121233112"},
+            {"type": "MPM", "text": "shop"},
+            {"type": "COPY_CODE", "text": "copy"},
+        ],
+    },
+)
+
+
+def body_of(filled: p.WhatsAppTemplate) -> list[str]:
+    (body,) = [each for each in p.to_wire(filled)["template"]["components"] if each["type"] == "body"]
+    return [each["text"] for each in body.get("parameters", [])]
+
+
+def test_filling_a_whole_template() -> None:
+    """Upper case becomes lower, texts travel with their placeholders, each variable gets its value, and examples stay behind."""
+    filled = p.WhatsAppTemplate.fill(FULL, ["Ann", 7], header="you", buttons=["abc", {"k": 1}])
+    assert p.to_wire(filled) == {
+        "type": "whatsapp_template",
+        "template": {
+            "name": "promo", "languageCode": "en",
+            "components": [
+                {"type": "header", "format": "text", "text": "For {{1}}", "parameters": [{"type": "text", "text": "you"}]},
+                {"type": "body", "text": BODY["text"], "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "7"}]},
+                {"type": "footer", "text": "bye"},
+                {
+                    "type": "buttons",
+                    "buttons": [
+                        {"type": "quick_reply", "text": "ok"},
+                        {"type": "url", "text": "go", "url": "https://x/{{1}}", "parameters": [{"type": "text", "text": "abc"}]},
+                        {"type": "url", "text": "home", "url": "https://x/"},
+                        {"type": "phone_number", "text": "call", "phone_number": "+60121233112"},
+                        {"type": "mpm", "text": "shop", "parameters": [{"type": "action", "action": {"k": 1}}]},
+                        {"type": "copy_code", "text": "copy"},
+                    ],
+                },
+            ],
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "values"),
+    [
+        ("{{2}} {{1}}", ["one", "two"], ["one", "two"]),
+        ("{{10}} {{9}}", ["nine", "ten"], ["nine", "ten"]),
+        ("{{ 1 }}", ["x"], ["x"]),
+        ("{{b}} {{a}} {{b}}", ["B", "A"], ["B", "A"]),
+        ("{{b}} {{a}}", {"a": "A", "b": "B"}, ["B", "A"]),
+        ("{{1}} {{2}}", {1: "x", "2": "y"}, ["x", "y"]),
+        ("none", [], []),
+        ("{{$contact.name}}", [], []),
+    ],
+)
+def test_order_of_variables(text: str, body: Any, values: list[str]) -> None:
+    """Numbers in their order, names as they first appear, each once; a mapping names them."""
+    assert body_of(p.WhatsAppTemplate.fill(template({"type": "body", "text": text}), body)) == values
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        '[{"type": "BODY", "text": "Hi {{1}}"}]',
+        {"type": "BODY", "text": "Hi {{1}}"},
+        [msgspec.defstruct("C", [("type", str, "BODY"), ("text", str, "Hi {{1}}")])()],
+    ],
+)
+def test_components_in_any_form(components: Any) -> None:
+    """The server also sends the components as JSON text."""
+    assert body_of(p.WhatsAppTemplate.fill(template(components=components), ["x"])) == ["x"]
+
+
+@pytest.mark.parametrize("components", [None, "", []])
+def test_a_template_without_components(components: Any) -> None:
+    """Has nothing to fill."""
+    assert p.to_wire(p.WhatsAppTemplate.fill(template(components=components)))["template"] == {
+        "name": "promo",
+        "languageCode": "en",
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "header", "parameter"),
+    [
+        ("IMAGE", URL, {"type": "image", "image": {"link": URL}}),
+        ("VIDEO", URL, {"type": "video", "video": {"link": URL}}),
+        ("DOCUMENT", "https://x/a%20b.pdf?x=1", {"type": "document", "document": {"link": "https://x/a%20b.pdf?x=1", "filename": "a b.pdf"}}),
+        ("DOCUMENT", p.DocumentParameter(URL, "n"), {"type": "document", "document": {"link": URL, "filename": "n"}}),
+        (
+            "LOCATION", p.LocationParameter("n", "a", 1, 2),
+            {"type": "location", "location": {"name": "n", "address": "a", "latitude": "1", "longitude": "2"}},
+        ),
+    ],
+)  # fmt: skip
+def test_headers_with_a_medium(form: str, header: Any, parameter: dict[str, Any]) -> None:
+    """A URL is enough, but for a place."""
+    filled = p.WhatsAppTemplate.fill(template({"type": "HEADER", "format": form}), header=header)
+    assert p.to_wire(filled)["template"]["components"] == [
+        {"type": "header", "format": form.lower(), "parameters": [parameter]}
+    ]
+
+
+@pytest.mark.parametrize("header", [p.TextParameter("you"), ["you"], {"1": "you"}])
+def test_headers_with_a_text(header: Any) -> None:
+    """The value of a text header may also come as a parameter, a list or a mapping."""
+    filled = p.WhatsAppTemplate.fill(template({"type": "HEADER", "text": "For {{1}}"}), header=header)
+    assert p.to_wire(filled)["template"]["components"][0]["parameters"] == [{"type": "text", "text": "you"}]
+
+
+def test_an_unknown_component_goes_as_it_came() -> None:
+    """Its type in lower case."""
+    filled = p.WhatsAppTemplate.fill(template({"type": "CAROUSEL", "cards": []}))
+    assert p.to_wire(filled)["template"]["components"] == [{"type": "carousel", "cards": []}]
+
+
+HEADER = {"type": "HEADER", "format": "DOCUMENT"}
+LINK = {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "go", "url": "https://x/{{1}}"}]}
+SHOP = {"type": "BUTTONS", "buttons": [{"type": "CATALOG", "text": "go"}]}
+
+
+@pytest.mark.parametrize(
+    ("argument", "found", "given"),
+    [
+        ("body", template(BODY), {"body": ["canary"]}), ("body", template(BODY), {"body": []}), ("body", template(BODY), {"body": "canary"}),
+        ("body", template(BODY), {"body": ["canary", ""]}), ("body", template(BODY), {"body": ["canary", None]}), ("body", template(BODY), {"body": ["canary", True]}),
+        ("body", template(BODY), {"body": {"1": "canary"}}), ("body", template(BODY), {"body": {"1": "canary", "2": "x", "3": "y"}}),
+        ("body", template(), {"body": ["canary"]}),
+        ("header", template(), {"header": "canary"}), ("header", template(HEADER), {}), ("header", template(HEADER), {"header": "canary"}),
+        ("header", template(HEADER), {"header": "https://x/"}), ("header", template(HEADER), {"header": 5}), ("header", template(HEADER), {"header": "https://[canary"}),
+        ("header", template({"type": "header", "format": "location"}), {"header": "https://x/canary"}),
+        ("header", template({"type": "header", "text": "static"}), {"header": "canary"}), ("header", template({"type": "header", "text": "{{1}}"}), {}),
+        ("template", template({"type": "header", "format": "AUDIO"}), {}), ("template", template(name=""), {}), ("template", template(language_code=None), {}),
+        ("template", template(5), {}), ("template", template(components="{"), {}), ("template", None, {}),
+        ("buttons", template(LINK), {}), ("buttons", template(LINK), {"buttons": ["canary", "x"]}), ("buttons", template(LINK), {"buttons": "canary"}),
+        ("buttons", template(LINK), {"buttons": [{"canary": 1}]}), ("buttons", template(), {"buttons": ["canary"]}), ("buttons", template(SHOP), {"buttons": ["canary"]}),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit(argument: str, found: Any, given: dict[str, Any]) -> None:
+    """Counts and kinds are checked; the error names the argument and shows no value."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        p.WhatsAppTemplate.fill(found, **given)
+    assert caught.value.argument == argument
+    assert "canary" not in repr(caught.value)
