@@ -1,7 +1,8 @@
 """An answer with an error status becomes the error that the caller catches.
 
-The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery network, firewall, load balancer) answers in HTML
-or plain text, and nothing promises that `message` is a text; whatever arrives becomes one short line.
+The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery network, firewall, load
+balancer) answers in HTML or plain text, and nothing promises that `message` is a text; whatever arrives becomes one
+short line.
 
 Source: the vendor's "Error codes" page.
 """

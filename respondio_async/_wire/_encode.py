@@ -35,14 +35,13 @@ def build_target(template: str, params: Params | None = None, query: Query | Non
     literals, names = _parse(template)
     params = _NO_PARAMS if params is None else params
     if len(params) != len(names):
-        _refuse_params(names, params)
+        raise _misfit(names, params)
     target = literals[0]
     for name, literal in zip(names, literals[1:], strict=True):
         try:
             value = params[name]
         except KeyError:
-            _refuse_params(names, params)
-            raise
+            raise _misfit(names, params) from None
         if name == "identifier":
             target += segment(value) + literal
         elif type(value) is int and 0 < value < _HUGE:
@@ -84,11 +83,11 @@ def _template_error(rule: str) -> InvalidArgumentError:
     return InvalidArgumentError(f"a path template {rule}", argument="path")
 
 
-def _refuse_params(names: tuple[str, ...], params: Params) -> None:
+def _misfit(names: tuple[str, ...], params: Params) -> InvalidArgumentError:
     missing = [name for name in names if name not in params]
     unused = [str(name) for name in params if name not in names]
     said = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unused: {', '.join(unused)}"] * bool(unused)
-    raise InvalidArgumentError(f"the params do not fit the path ({'; '.join(said)})", argument="params")
+    return InvalidArgumentError(f"the params do not fit the path ({'; '.join(said)})", argument="params")
 
 
 def _segment(name: str, value: object) -> str:

@@ -44,7 +44,12 @@ def template(*components: Any, **changed: Any) -> Any:
         (
             EMAIL,
             {
-                "type": "email", "text": "hi", "subject": "s", "cc": ["a@b.c"], "bcc": ["d@e.f"], "replyToMessageId": 5,
+                "type": "email",
+                "text": "hi",
+                "subject": "s",
+                "cc": ["a@b.c"],
+                "bcc": ["d@e.f"],
+                "replyToMessageId": 5,
                 "attachments": [{"type": "image", "url": URL, "fileName": "a.png"}],
             },
         ),
@@ -52,10 +57,13 @@ def template(*components: Any, **changed: Any) -> Any:
         (p.WhatsAppTemplate("n", "en"), {"type": "whatsapp_template", "template": {"name": "n", "languageCode": "en"}}),
         (
             p.FacebookTemplate("n", "en", [{"type": "body", "text": "x"}]),
-            {"type": "facebook_template", "template": {"name": "n", "languageCode": "en", "components": [{"type": "body", "text": "x"}]}},
+            {
+                "type": "facebook_template",
+                "template": {"name": "n", "languageCode": "en", "components": [{"type": "body", "text": "x"}]},
+            },
         ),
     ],
-)  # fmt: skip
+)
 def test_each_payload(message: Any, wire: dict[str, Any]) -> None:
     """What is None is not sent."""
     assert p.to_wire(message) == wire
@@ -64,7 +72,8 @@ def test_each_payload(message: Any, wire: dict[str, Any]) -> None:
 def test_template_components_by_hand() -> None:
     """Every component, parameter and button has its documented shape."""
     message = p.WhatsAppTemplate(
-        "n", "en",
+        "n",
+        "en",
         [
             p.TemplateHeader("image", parameters=[p.ImageParameter(URL, caption="c")]),
             p.TemplateHeader("video", parameters=[p.VideoParameter(URL, filename="f")]),
@@ -73,12 +82,16 @@ def test_template_components_by_hand() -> None:
             p.TemplateFooter("f"),
             p.TemplateButtons(
                 [
-                    p.QuickReplyButton("q"), p.UrlButton("u", "https://x/{{1}}", ["y"]), p.PhoneButton("p", "+60121233112"),
-                    p.ActionButton("c", {"k": 1}), p.ActionButton("m", {"k": 2}, "mpm"), {"type": "new", "text": "z"},
+                    p.QuickReplyButton("q"),
+                    p.UrlButton("u", "https://x/{{1}}", ["y"]),
+                    p.PhoneButton("p", "+60121233112"),
+                    p.ActionButton("c", {"k": 1}),
+                    p.ActionButton("m", {"k": 2}, "mpm"),
+                    {"type": "new", "text": "z"},
                 ]
             ),
         ],
-    )  # fmt: skip
+    )
     assert p.to_wire(message)["template"]["components"] == [
         {"type": "header", "format": "image", "parameters": [{"type": "image", "image": {"link": URL, "caption": "c"}}]},
         {"type": "header", "format": "video", "parameters": [{"type": "video", "video": {"link": URL, "filename": "f"}}]},
@@ -105,30 +118,65 @@ def test_template_components_by_hand() -> None:
 @pytest.mark.parametrize(
     ("argument", "make"),
     [
-        ("text", lambda: p.Text("")), ("text", lambda: p.Text(5)), ("message_tag", lambda: p.Text("x", "")),
-        ("message", lambda: p.to_wire("")), ("message", lambda: p.to_wire(5)), ("message", lambda: p.to_wire({"type": "text"})),
+        ("text", lambda: p.Text("")),
+        ("text", lambda: p.Text(5)),
+        ("message_tag", lambda: p.Text("x", "")),
+        ("message", lambda: p.to_wire("")),
+        ("message", lambda: p.to_wire(5)),
+        ("message", lambda: p.to_wire({"type": "text"})),
         ("message", lambda: p.to_wire(p.EmailAttachment(URL, "image", "a"))),
-        ("url", lambda: p.Attachment.image("")), ("url", lambda: p.Attachment.image("files/a.png")), ("url", lambda: p.Attachment.image("ftp://x/a")),
-        ("url", lambda: p.Attachment.image("https://")), ("url", lambda: p.Attachment.image("https://x/a b")), ("url", lambda: p.Attachment.image("https://x/\n")),
-        ("url", lambda: p.Attachment.image("https://[x/a")), ("url", lambda: p.Attachment.image("https://x:99999/a")), ("url", lambda: p.Attachment.image(None)),
-        ("type", lambda: p.Attachment(URL, "document")), ("type", lambda: p.Attachment(URL, [])),
-        ("title", lambda: p.QuickReplies("", ["a"])), ("replies", lambda: p.QuickReplies("?", [])), ("replies", lambda: p.QuickReplies("?", list("abcdefghijk"))),
-        ("replies", lambda: p.QuickReplies("?", "abc")), ("replies", lambda: p.QuickReplies("?", ["a", ""])),
-        ("payload", lambda: p.CustomPayload({})), ("payload", lambda: p.CustomPayload([1])), ("payload", lambda: p.CustomPayload({1: 2})),
-        ("text", lambda: p.Email("")), ("subject", lambda: p.Email("x", "")), ("cc", lambda: p.Email("x", cc="a@b.c")), ("bcc", lambda: p.Email("x", bcc=["a"])),
-        ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id="5")), ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id=True)),
-        ("attachments", lambda: p.Email("x", attachments=[{"url": URL}])), ("attachments", lambda: p.Email("x", attachments=5)),
+        ("url", lambda: p.Attachment.image("")),
+        ("url", lambda: p.Attachment.image("files/a.png")),
+        ("url", lambda: p.Attachment.image("ftp://x/a")),
+        ("url", lambda: p.Attachment.image("https://")),
+        ("url", lambda: p.Attachment.image("https://x/a b")),
+        ("url", lambda: p.Attachment.image("https://x/\n")),
+        ("url", lambda: p.Attachment.image("https://[x/a")),
+        ("url", lambda: p.Attachment.image("https://x:99999/a")),
+        ("url", lambda: p.Attachment.image(None)),
+        ("type", lambda: p.Attachment(URL, "document")),
+        ("type", lambda: p.Attachment(URL, [])),
+        ("title", lambda: p.QuickReplies("", ["a"])),
+        ("replies", lambda: p.QuickReplies("?", [])),
+        ("replies", lambda: p.QuickReplies("?", list("abcdefghijk"))),
+        ("replies", lambda: p.QuickReplies("?", "abc")),
+        ("replies", lambda: p.QuickReplies("?", ["a", ""])),
+        ("payload", lambda: p.CustomPayload({})),
+        ("payload", lambda: p.CustomPayload([1])),
+        ("payload", lambda: p.CustomPayload({1: 2})),
+        ("text", lambda: p.Email("")),
+        ("subject", lambda: p.Email("x", "")),
+        ("cc", lambda: p.Email("x", cc="a@b.c")),
+        ("bcc", lambda: p.Email("x", bcc=["a"])),
+        ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id="5")),
+        ("reply_to_message_id", lambda: p.Email("x", reply_to_message_id=True)),
+        ("attachments", lambda: p.Email("x", attachments=[{"url": URL}])),
+        ("attachments", lambda: p.Email("x", attachments=5)),
         ("file_name", lambda: p.EmailAttachment(URL, "file", "")),
-        ("message", lambda: p.RawPayload({})), ("message", lambda: p.RawPayload({"a": 1})), ("message", lambda: p.RawPayload({"type": 5})),
-        ("name", lambda: p.WhatsAppTemplate("", "en")), ("language_code", lambda: p.WhatsAppTemplate("n", "")), ("components", lambda: p.WhatsAppTemplate("n", "en", [5])),
-        ("components", lambda: p.WhatsAppTemplate("n", "en", "x")), ("text", lambda: p.TextParameter("")), ("link", lambda: p.ImageParameter("x")),
-        ("filename", lambda: p.DocumentParameter(URL, "")), ("latitude", lambda: p.LocationParameter("n", "a", 91, 0)), ("latitude", lambda: p.LocationParameter("n", "a", float("nan"), 0)),
-        ("longitude", lambda: p.LocationParameter("n", "a", 0, "east")), ("longitude", lambda: p.LocationParameter("n", "a", 0, True)),
-        ("name", lambda: p.LocationParameter("", "a", 0, 0)), ("address", lambda: p.LocationParameter("n", "", 0, 0)),
-        ("action", lambda: p.ActionButton("t", {})), ("type", lambda: p.ActionButton("t", {"a": 1}, "x")), ("format", lambda: p.TemplateHeader("audio")),
-        ("parameters", lambda: p.TemplateBody("x", "abc")), ("parameters", lambda: p.UrlButton("x", "y", [5])), ("buttons", lambda: p.TemplateButtons([5])),
+        ("message", lambda: p.RawPayload({})),
+        ("message", lambda: p.RawPayload({"a": 1})),
+        ("message", lambda: p.RawPayload({"type": 5})),
+        ("name", lambda: p.WhatsAppTemplate("", "en")),
+        ("language_code", lambda: p.WhatsAppTemplate("n", "")),
+        ("components", lambda: p.WhatsAppTemplate("n", "en", [5])),
+        ("components", lambda: p.WhatsAppTemplate("n", "en", "x")),
+        ("text", lambda: p.TextParameter("")),
+        ("link", lambda: p.ImageParameter("x")),
+        ("filename", lambda: p.DocumentParameter(URL, "")),
+        ("latitude", lambda: p.LocationParameter("n", "a", 91, 0)),
+        ("latitude", lambda: p.LocationParameter("n", "a", float("nan"), 0)),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, "east")),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, True)),
+        ("name", lambda: p.LocationParameter("", "a", 0, 0)),
+        ("address", lambda: p.LocationParameter("n", "", 0, 0)),
+        ("action", lambda: p.ActionButton("t", {})),
+        ("type", lambda: p.ActionButton("t", {"a": 1}, "x")),
+        ("format", lambda: p.TemplateHeader("audio")),
+        ("parameters", lambda: p.TemplateBody("x", "abc")),
+        ("parameters", lambda: p.UrlButton("x", "y", [5])),
+        ("buttons", lambda: p.TemplateButtons([5])),
     ],
-)  # fmt: skip
+)
 def test_bad_payloads_cannot_be_made(argument: str, make: Any) -> None:
     """The error names the argument."""
     with pytest.raises(InvalidArgumentError) as caught:
@@ -187,16 +235,31 @@ def test_filling_a_whole_template() -> None:
     assert p.to_wire(filled) == {
         "type": "whatsapp_template",
         "template": {
-            "name": "promo", "languageCode": "en",
+            "name": "promo",
+            "languageCode": "en",
             "components": [
-                {"type": "header", "format": "text", "text": "For {{1}}", "parameters": [{"type": "text", "text": "you"}]},
-                {"type": "body", "text": BODY["text"], "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "7"}]},
+                {
+                    "type": "header",
+                    "format": "text",
+                    "text": "For {{1}}",
+                    "parameters": [{"type": "text", "text": "you"}],
+                },
+                {
+                    "type": "body",
+                    "text": BODY["text"],
+                    "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "7"}],
+                },
                 {"type": "footer", "text": "bye"},
                 {
                     "type": "buttons",
                     "buttons": [
                         {"type": "quick_reply", "text": "ok"},
-                        {"type": "url", "text": "go", "url": "https://x/{{1}}", "parameters": [{"type": "text", "text": "abc"}]},
+                        {
+                            "type": "url",
+                            "text": "go",
+                            "url": "https://x/{{1}}",
+                            "parameters": [{"type": "text", "text": "abc"}],
+                        },
                         {"type": "url", "text": "home", "url": "https://x/"},
                         {"type": "phone_number", "text": "call", "phone_number": "+60121233112"},
                         {"type": "mpm", "text": "shop", "parameters": [{"type": "action", "action": {"k": 1}}]},
@@ -205,7 +268,7 @@ def test_filling_a_whole_template() -> None:
                 },
             ],
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -253,14 +316,19 @@ def test_a_template_without_components(components: Any) -> None:
     [
         ("IMAGE", URL, {"type": "image", "image": {"link": URL}}),
         ("VIDEO", URL, {"type": "video", "video": {"link": URL}}),
-        ("DOCUMENT", "https://x/a%20b.pdf?x=1", {"type": "document", "document": {"link": "https://x/a%20b.pdf?x=1", "filename": "a b.pdf"}}),
+        (
+            "DOCUMENT",
+            "https://x/a%20b.pdf?x=1",
+            {"type": "document", "document": {"link": "https://x/a%20b.pdf?x=1", "filename": "a b.pdf"}},
+        ),
         ("DOCUMENT", p.DocumentParameter(URL, "n"), {"type": "document", "document": {"link": URL, "filename": "n"}}),
         (
-            "LOCATION", p.LocationParameter("n", "a", 1, 2),
+            "LOCATION",
+            p.LocationParameter("n", "a", 1, 2),
             {"type": "location", "location": {"name": "n", "address": "a", "latitude": "1", "longitude": "2"}},
         ),
     ],
-)  # fmt: skip
+)
 def test_headers_with_a_medium(form: str, header: Any, parameter: dict[str, Any]) -> None:
     """A URL is enough, but for a place."""
     filled = p.WhatsAppTemplate.fill(template({"type": "HEADER", "format": form}), header=header)
@@ -290,20 +358,38 @@ SHOP = {"type": "BUTTONS", "buttons": [{"type": "CATALOG", "text": "go"}]}
 @pytest.mark.parametrize(
     ("argument", "found", "given"),
     [
-        ("body", template(BODY), {"body": ["canary"]}), ("body", template(BODY), {"body": []}), ("body", template(BODY), {"body": "canary"}),
-        ("body", template(BODY), {"body": ["canary", ""]}), ("body", template(BODY), {"body": ["canary", None]}), ("body", template(BODY), {"body": ["canary", True]}),
-        ("body", template(BODY), {"body": {"1": "canary"}}), ("body", template(BODY), {"body": {"1": "canary", "2": "x", "3": "y"}}),
+        ("body", template(BODY), {"body": ["canary"]}),
+        ("body", template(BODY), {"body": []}),
+        ("body", template(BODY), {"body": "canary"}),
+        ("body", template(BODY), {"body": ["canary", ""]}),
+        ("body", template(BODY), {"body": ["canary", None]}),
+        ("body", template(BODY), {"body": ["canary", True]}),
+        ("body", template(BODY), {"body": {"1": "canary"}}),
+        ("body", template(BODY), {"body": {"1": "canary", "2": "x", "3": "y"}}),
         ("body", template(), {"body": ["canary"]}),
-        ("header", template(), {"header": "canary"}), ("header", template(HEADER), {}), ("header", template(HEADER), {"header": "canary"}),
-        ("header", template(HEADER), {"header": "https://x/"}), ("header", template(HEADER), {"header": 5}), ("header", template(HEADER), {"header": "https://[canary"}),
+        ("header", template(), {"header": "canary"}),
+        ("header", template(HEADER), {}),
+        ("header", template(HEADER), {"header": "canary"}),
+        ("header", template(HEADER), {"header": "https://x/"}),
+        ("header", template(HEADER), {"header": 5}),
+        ("header", template(HEADER), {"header": "https://[canary"}),
         ("header", template({"type": "header", "format": "location"}), {"header": "https://x/canary"}),
-        ("header", template({"type": "header", "text": "static"}), {"header": "canary"}), ("header", template({"type": "header", "text": "{{1}}"}), {}),
-        ("template", template({"type": "header", "format": "AUDIO"}), {}), ("template", template(name=""), {}), ("template", template(language_code=None), {}),
-        ("template", template(5), {}), ("template", template(components="{"), {}), ("template", None, {}),
-        ("buttons", template(LINK), {}), ("buttons", template(LINK), {"buttons": ["canary", "x"]}), ("buttons", template(LINK), {"buttons": "canary"}),
-        ("buttons", template(LINK), {"buttons": [{"canary": 1}]}), ("buttons", template(), {"buttons": ["canary"]}), ("buttons", template(SHOP), {"buttons": ["canary"]}),
+        ("header", template({"type": "header", "text": "static"}), {"header": "canary"}),
+        ("header", template({"type": "header", "text": "{{1}}"}), {}),
+        ("template", template({"type": "header", "format": "AUDIO"}), {}),
+        ("template", template(name=""), {}),
+        ("template", template(language_code=None), {}),
+        ("template", template(5), {}),
+        ("template", template(components="{"), {}),
+        ("template", None, {}),
+        ("buttons", template(LINK), {}),
+        ("buttons", template(LINK), {"buttons": ["canary", "x"]}),
+        ("buttons", template(LINK), {"buttons": "canary"}),
+        ("buttons", template(LINK), {"buttons": [{"canary": 1}]}),
+        ("buttons", template(), {"buttons": ["canary"]}),
+        ("buttons", template(SHOP), {"buttons": ["canary"]}),
     ],
-)  # fmt: skip
+)
 def test_values_that_do_not_fit(argument: str, found: Any, given: dict[str, Any]) -> None:
     """Counts and kinds are checked; the error names the argument and shows no value."""
     with pytest.raises(InvalidArgumentError) as caught:

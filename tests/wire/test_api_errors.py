@@ -67,12 +67,15 @@ def test_the_usual_envelope() -> None:
         (b"\xff\xfe", "\ufffd\ufffd"),
         ({"message": "two\n\tlines\x00\u202e"}, "two lines"),
         ({"message": "a &amp; b"}, "a & b"),
-        (b"<html><head><title>413 Too Large</title><style>p{}</style></head><body><h1>Big</h1><script>x()</script></body></html>", "413 Too Large Big"),
+        (
+            b"<html><head><title>413 Too Large</title><style>p{}</style></head><body><h1>Big</h1><script>x()</script></body></html>",
+            "413 Too Large Big",
+        ),
         (b"<p>Request <b>blocked</b></p>", "Request blocked"),
         (b"[" * 5000, "[" * 499 + "\u2026"),
         ({"message": "x" * 600}, "x" * 499 + "\u2026"),
     ],
-)  # fmt: skip
+)
 def test_any_body_becomes_one_line(content: Any, message: str) -> None:
     """JSON of any shape, HTML, text, torn bytes: one line, 500 characters at most, never empty."""
     assert make(400, content).message == message
@@ -80,10 +83,23 @@ def test_any_body_becomes_one_line(content: Any, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "read"),
-    [(400, 400), ("400", 400), ("E_BAD", "E_BAD"), (400.0, 400), (True, None), (None, None), ([], None), ("", None), (60121233112, None),
-     ("60121233112", "***"), ("jane@x.yz", "***"), (4.5, None), (10**400, None)],
+    [
+        (400, 400),
+        ("400", 400),
+        ("E_BAD", "E_BAD"),
+        (400.0, 400),
+        (True, None),
+        (None, None),
+        ([], None),
+        ("", None),
+        (60121233112, None),
+        ("60121233112", "***"),
+        ("jane@x.yz", "***"),
+        (4.5, None),
+        (10**400, None),
+    ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_codes(code: Any, read: Any) -> None:
     """A code is a short number or a masked text."""
     assert make(400, {"code": code, "message": "x"}).code == read
@@ -174,10 +190,15 @@ def test_the_hint_is_found_before_masking() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "{value} is not valid", "<p>bad {value}</p>", '{{"message": "bad {value}"}}', '{{"message": {{"x": ["{value}"]}}}}', '{{"code": "{value}"}}',
-        '{{"{value}": ["not allowed"]}}', "x" * 480 + " {value} " + "y" * 50,
+        "{value} is not valid",
+        "<p>bad {value}</p>",
+        '{{"message": "bad {value}"}}',
+        '{{"message": {{"x": ["{value}"]}}}}',
+        '{{"code": "{value}"}}',
+        '{{"{value}": ["not allowed"]}}',
+        "x" * 480 + " {value} " + "y" * 50,
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize(
     "value", ["Canary Bird", "canary@bird.yz", "+60121233112", "60121233112", "canary", "CANARY", "canary%40bird.yz"]
 )

@@ -45,15 +45,25 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
         ("/space/user", None, {"limit": None}, "/space/user"),
         ("/contact/{identifier}", {"identifier": "+60121233112"}, None, "/contact/phone:%2B60121233112"),
         ("/contact/{identifier}", {"identifier": ContactId.id(3)}, None, "/contact/id:3"),
-        ("/contact/{identifier}/message/{messageId}", {"messageId": 7, "identifier": 3}, None, "/contact/id:3/message/7"),
+        (
+            "/contact/{identifier}/message/{messageId}",
+            {"messageId": 7, "identifier": 3},
+            None,
+            "/contact/id:3/message/7",
+        ),
         ("/space/x/{name}/y", {"name": "a/b c?d#e%2f@:+é"}, None, "/space/x/a%2Fb%20c%3Fd%23e%252f%40%3A%2B%C3%A9/y"),
         ("/space/x/{name}", {"name": Number.ONE}, None, "/space/x/1"),
         ("/space/x/{name}", {"name": "..."}, None, "/space/x/..."),
-        ("/x", None, {"a": True, "b": False, "c": 1.5, "d": "ü&=+ ", "e": [1, None, "x"], "f": []}, "/x?a=true&b=false&c=1.5&d=%C3%BC%26%3D%2B%20&e=1&e=x"),
+        (
+            "/x",
+            None,
+            {"a": True, "b": False, "c": 1.5, "d": "ü&=+ ", "e": [1, None, "x"], "f": []},
+            "/x?a=true&b=false&c=1.5&d=%C3%BC%26%3D%2B%20&e=1&e=x",
+        ),
         ("/x", None, {"a": Colour.RED, "b": Number.ONE}, "/x?a=red%20%26%20blue&b=1"),
         ("/x.y_z~/create_or_update/{identifier}", {"identifier": 1}, None, "/x.y_z~/create_or_update/id:1"),
     ],
-)  # fmt: skip
+)
 def test_targets(template: str, params: Any, query: Any, expected: str) -> None:
     """A template, its values and a query make one target."""
     assert w.build_target(template, params, query) == expected
@@ -61,9 +71,32 @@ def test_targets(template: str, params: Any, query: Any, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["", "contact", "//evil.com", "/a//b", "/a/", "/", "/../a", "/a/./b", "/a?b=c", "/a#b", "https://evil.com/a", "/a\\b", "/a b", "/%2e%2e",
-     "/contact/id:1", "/contact/a@b.c", "/a/{", "/a/{}", "/a/x{id}", "/a/{id}/{id}", "/a/{i d}", "/a\n", "/é"],
-)  # fmt: skip
+    [
+        "",
+        "contact",
+        "//evil.com",
+        "/a//b",
+        "/a/",
+        "/",
+        "/../a",
+        "/a/./b",
+        "/a?b=c",
+        "/a#b",
+        "https://evil.com/a",
+        "/a\\b",
+        "/a b",
+        "/%2e%2e",
+        "/contact/id:1",
+        "/contact/a@b.c",
+        "/a/{",
+        "/a/{}",
+        "/a/x{id}",
+        "/a/{id}/{id}",
+        "/a/{i d}",
+        "/a\n",
+        "/é",
+    ],
+)
 def test_templates_are_plain_paths(template: str) -> None:
     """A template with a host, a query, dots, or a value written into it is refused."""
     refused("path", w.build_target, template, {"id": 1})
@@ -153,9 +186,19 @@ loop.append(loop)
 
 @pytest.mark.parametrize(
     "body",
-    [{"a": float("nan")}, [float("-inf")], [Real("nan")], {"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, {"a": b"x"}, {"a": object()}, "\ud800", loop,
-     {(1, 2): 1}, Pair(dt.datetime(2026, 1, 1), dt.date(2026, 1, 1))],  # type: ignore[arg-type]  # noqa: DTZ001
-)  # fmt: skip
+    [
+        {"a": float("nan")},
+        [float("-inf")],
+        [Real("nan")],
+        {"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)},
+        {"a": b"x"},
+        {"a": object()},
+        "\ud800",
+        loop,
+        {(1, 2): 1},
+        Pair(dt.datetime(2026, 1, 1), dt.date(2026, 1, 1)),
+    ],  # type: ignore[arg-type]  # noqa: DTZ001
+)
 def test_bodies_that_json_has_not(body: Any) -> None:
     """NaN would become null and clear a field; other foreign values are refused too."""
     refused("json", w.encode_json, body)
@@ -172,32 +215,60 @@ def test_a_subclass_of_float_is_a_number() -> None:
 def test_contact_fields_reach_the_wire() -> None:
     """Each keyword has its wire name; None is sent and an absent field is not."""
     fields = {
-        "first_name": "A", "last_name": None, "phone": "+60121233112", "email": "a@b.c", "language": "en", "profile_pic": "https://x/y",
+        "first_name": "A",
+        "last_name": None,
+        "phone": "+60121233112",
+        "email": "a@b.c",
+        "language": "en",
+        "profile_pic": "https://x/y",
         "country_code": "MY",
         "custom_fields": {
-            "Text": "x", "Box": True, "Int": 5, "Real": 5.5, "Money": Decimal("1.5"), "Whole": Decimal(3), "Day": dt.date(2026, 1, 2),
-            "At": dt.time(3, 4, 5), "Gone": None,
+            "Text": "x",
+            "Box": True,
+            "Int": 5,
+            "Real": 5.5,
+            "Money": Decimal("1.5"),
+            "Whole": Decimal(3),
+            "Day": dt.date(2026, 1, 2),
+            "At": dt.time(3, 4, 5),
+            "Gone": None,
         },
-    }  # fmt: skip
+    }
     assert json.loads(w.encode_json(w.contact_body(fields, required=("first_name",)))) == {
-        "firstName": "A", "lastName": None, "phone": "+60121233112", "email": "a@b.c", "language": "en", "profilePic": "https://x/y",
+        "firstName": "A",
+        "lastName": None,
+        "phone": "+60121233112",
+        "email": "a@b.c",
+        "language": "en",
+        "profilePic": "https://x/y",
         "countryCode": "MY",
         "custom_fields": [
-            {"name": "Text", "value": "x"}, {"name": "Box", "value": True}, {"name": "Int", "value": 5}, {"name": "Real", "value": 5.5},
-            {"name": "Money", "value": 1.5}, {"name": "Whole", "value": 3}, {"name": "Day", "value": "2026-01-02"},
-            {"name": "At", "value": "03:04"}, {"name": "Gone", "value": None},
+            {"name": "Text", "value": "x"},
+            {"name": "Box", "value": True},
+            {"name": "Int", "value": 5},
+            {"name": "Real", "value": 5.5},
+            {"name": "Money", "value": 1.5},
+            {"name": "Whole", "value": 3},
+            {"name": "Day", "value": "2026-01-02"},
+            {"name": "At", "value": "03:04"},
+            {"name": "Gone", "value": None},
         ],
-    }  # fmt: skip
+    }
     assert w.contact_body({}) == w.contact_body({"custom_fields": {}}) == {}
 
 
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("frist_name", "did you mean 'first_name'"), ("firstName", "did you mean 'first_name'"), ("customFields", "did you mean 'custom_fields'"),
-        ("tags", "add_tags"), ("lifecycle", "update_lifecycle"), ("assignee", "assign"), ("zzz", "custom_fields="),
+        ("frist_name", "did you mean 'first_name'"),
+        ("firstName", "did you mean 'first_name'"),
+        ("customFields", "did you mean 'custom_fields'"),
+        ("tags", "add_tags"),
+        ("lifecycle", "update_lifecycle"),
+        ("assignee", "assign"),
+        ("zzz", "custom_fields="),
     ],
-)  # fmt: skip
+)
 def test_unknown_fields_are_type_errors(name: str, advice: str) -> None:
     """The server would drop them and answer 200; the error names the keyword and what to write instead."""
     with pytest.raises(TypeError, match=name) as caught:
@@ -209,13 +280,20 @@ def test_unknown_fields_are_type_errors(name: str, advice: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "argument"),
     [
-        ({"first_name": 5}, "first_name"), ({"phone": 60121233112}, "phone"), ({"email": True}, "email"), ({"language": b"en"}, "language"),
-        ({"custom_fields": None}, "custom_fields"), ({"custom_fields": [{"name": "a", "value": 1}]}, "custom_fields"),
-        ({"custom_fields": {"": 1}}, "custom_fields"), ({"custom_fields": {5: 1}}, "custom_fields"),
-        ({"custom_fields": {"a": float("nan")}}, "custom_fields"), ({"custom_fields": {"a": Decimal("inf")}}, "custom_fields"),
-        ({"custom_fields": {"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}}, "custom_fields"), ({"custom_fields": {"a": ["x"]}}, "custom_fields"),
+        ({"first_name": 5}, "first_name"),
+        ({"phone": 60121233112}, "phone"),
+        ({"email": True}, "email"),
+        ({"language": b"en"}, "language"),
+        ({"custom_fields": None}, "custom_fields"),
+        ({"custom_fields": [{"name": "a", "value": 1}]}, "custom_fields"),
+        ({"custom_fields": {"": 1}}, "custom_fields"),
+        ({"custom_fields": {5: 1}}, "custom_fields"),
+        ({"custom_fields": {"a": float("nan")}}, "custom_fields"),
+        ({"custom_fields": {"a": Decimal("inf")}}, "custom_fields"),
+        ({"custom_fields": {"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}}, "custom_fields"),
+        ({"custom_fields": {"a": ["x"]}}, "custom_fields"),
     ],
-)  # fmt: skip
+)
 def test_field_values_of_the_wrong_type(fields: Any, argument: str) -> None:
     """Each is refused by the argument's name."""
     refused(argument, w.contact_body, fields)
@@ -250,25 +328,51 @@ def test_good_arguments_pass() -> None:
 @pytest.mark.parametrize(
     ("argument", "call"),
     [
-        ("tags", lambda: w.check_tags([])), ("tags", lambda: w.check_tags("vip")), ("tags", lambda: w.check_tags([["a"]])),
-        ("tags", lambda: w.check_tags(list("abcdefghijk"))), ("tags", lambda: w.check_tags(["a", "a"])), ("tags", lambda: w.check_tags([""])),
-        ("tags", lambda: w.check_tags([5])), ("tags", lambda: w.check_tags(["a" * 256])),
-        ("text", lambda: w.check_comment("")), ("text", lambda: w.check_comment("a" * 1001)), ("text", lambda: w.check_comment(None)),
-        ("page_size", lambda: w.check_page_size(0, most=50)), ("page_size", lambda: w.check_page_size(51, most=50)),
-        ("page_size", lambda: w.check_page_size(True, most=50)), ("page_size", lambda: w.check_page_size("5", most=50)),
-        ("category", lambda: w.check_closing_note("c" * 129, None)), ("category", lambda: w.check_closing_note("", None)),
-        ("summary", lambda: w.check_closing_note(None, "s")), ("summary", lambda: w.check_closing_note("c", "s" * 513)),
-        ("name", lambda: w.check_field_name("n" * 51)), ("slug", lambda: w.check_slug("a-b")), ("slug", lambda: w.check_slug("é")),
-        ("slug", lambda: w.check_slug("a" * 51)), ("slug", lambda: w.check_slug("")), ("slug", lambda: w.check_slug("a\n")),
-        ("allowed_values", lambda: w.check_allowed_values(["a"], "text")), ("allowed_values", lambda: w.check_allowed_values([], "list")),
-        ("allowed_values", lambda: w.check_allowed_values("ab", "list")), ("allowed_values", lambda: w.check_allowed_values(["a", "a"], "list")),
-        ("user", lambda: w.check_assignee("5")), ("user", lambda: w.check_assignee("a b@c")), ("user", lambda: w.check_assignee(None)),
-        ("user", lambda: w.check_assignee("a@b@c")), ("user", lambda: w.check_assignee(True)), ("user", lambda: w.check_assignee(-1)),
-        ("stage", lambda: w.check_stage("")), ("stage", lambda: w.check_stage(5)),
-        ("second_id", lambda: w.check_ids_differ(1, 1)), ("first_id", lambda: w.check_ids_differ("1", 2)), ("second_id", lambda: w.check_ids_differ(1, True)),
-        ("channel_id", lambda: w.check_id("274637", "channel_id")), ("channel_id", lambda: w.check_id(0, "channel_id")), ("channel_id", lambda: w.check_id(2**63, "channel_id")),
+        ("tags", lambda: w.check_tags([])),
+        ("tags", lambda: w.check_tags("vip")),
+        ("tags", lambda: w.check_tags([["a"]])),
+        ("tags", lambda: w.check_tags(list("abcdefghijk"))),
+        ("tags", lambda: w.check_tags(["a", "a"])),
+        ("tags", lambda: w.check_tags([""])),
+        ("tags", lambda: w.check_tags([5])),
+        ("tags", lambda: w.check_tags(["a" * 256])),
+        ("text", lambda: w.check_comment("")),
+        ("text", lambda: w.check_comment("a" * 1001)),
+        ("text", lambda: w.check_comment(None)),
+        ("page_size", lambda: w.check_page_size(0, most=50)),
+        ("page_size", lambda: w.check_page_size(51, most=50)),
+        ("page_size", lambda: w.check_page_size(True, most=50)),
+        ("page_size", lambda: w.check_page_size("5", most=50)),
+        ("category", lambda: w.check_closing_note("c" * 129, None)),
+        ("category", lambda: w.check_closing_note("", None)),
+        ("summary", lambda: w.check_closing_note(None, "s")),
+        ("summary", lambda: w.check_closing_note("c", "s" * 513)),
+        ("name", lambda: w.check_field_name("n" * 51)),
+        ("slug", lambda: w.check_slug("a-b")),
+        ("slug", lambda: w.check_slug("é")),
+        ("slug", lambda: w.check_slug("a" * 51)),
+        ("slug", lambda: w.check_slug("")),
+        ("slug", lambda: w.check_slug("a\n")),
+        ("allowed_values", lambda: w.check_allowed_values(["a"], "text")),
+        ("allowed_values", lambda: w.check_allowed_values([], "list")),
+        ("allowed_values", lambda: w.check_allowed_values("ab", "list")),
+        ("allowed_values", lambda: w.check_allowed_values(["a", "a"], "list")),
+        ("user", lambda: w.check_assignee("5")),
+        ("user", lambda: w.check_assignee("a b@c")),
+        ("user", lambda: w.check_assignee(None)),
+        ("user", lambda: w.check_assignee("a@b@c")),
+        ("user", lambda: w.check_assignee(True)),
+        ("user", lambda: w.check_assignee(-1)),
+        ("stage", lambda: w.check_stage("")),
+        ("stage", lambda: w.check_stage(5)),
+        ("second_id", lambda: w.check_ids_differ(1, 1)),
+        ("first_id", lambda: w.check_ids_differ("1", 2)),
+        ("second_id", lambda: w.check_ids_differ(1, True)),
+        ("channel_id", lambda: w.check_id("274637", "channel_id")),
+        ("channel_id", lambda: w.check_id(0, "channel_id")),
+        ("channel_id", lambda: w.check_id(2**63, "channel_id")),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments_are_refused_by_name(argument: str, call: Any) -> None:
     """What the server would refuse, or silently misread, fails before any request."""
     refused(argument, call)

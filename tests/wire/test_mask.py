@@ -1,6 +1,7 @@
 """Masking: nothing that was sent, and nothing that looks personal, stays in a text from the server."""
 
 import datetime as dt
+import enum
 import json
 from urllib.parse import quote, quote_plus
 
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 
 from respondio_async._wire import mask
 from respondio_async.identifiers import ContactId
+
+
+class Stage(enum.Enum):
+    LEAD = "Lead"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,7 @@ def test_what_looks_personal(text: str, masked: str) -> None:
         ("born 2000-01", [dt.date(2000, 1, 2), "2000-01"], "born ***"),
         ("nothing", [None, True, "", " ", msgspec.UNSET, {"a": set()}], "nothing"),
         ("true", [True], "true"),
+        ("stage Lead unknown", [Stage.LEAD], "stage *** unknown"),
     ],
 )
 def test_what_was_sent(text: str, sent: object, masked: str) -> None:
