@@ -9,7 +9,6 @@ Loaded in every pytest run of everybody who has the package installed: nothing i
 * `@pytest.mark.respondio_sandbox(contacts=10)`: options of one test.
 """
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
@@ -34,9 +33,7 @@ def respondio_sandbox_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def respondio_sandbox(
-    request: pytest.FixtureRequest, respondio_sandbox_options: dict[str, Any]
-) -> "Iterator[Sandbox]":
+def respondio_sandbox(request: pytest.FixtureRequest, respondio_sandbox_options: dict[str, Any]) -> "Iterator[Sandbox]":
     """A running sandbox of this test's own."""
     from . import Quirks, Sandbox
 
@@ -49,14 +46,11 @@ def respondio_sandbox(
 
 
 @pytest.fixture
-def respondio_client(respondio_sandbox: "Sandbox") -> "Iterator[AsyncRespond]":
-    """A client of `respondio_sandbox`, opened by its first call."""
+def respondio_client(respondio_sandbox: "Sandbox") -> "AsyncRespond":
+    """A client of `respondio_sandbox`. It opens nothing before its first call; a plain test that runs a loop closes it there."""
     from respondio_async import AsyncRespond
 
-    client = AsyncRespond(respondio_sandbox.token, base_url=respondio_sandbox.url)
-    yield client
-    # Only a test that is no coroutine leaves it open; then it was not used on a loop, or closed by the test itself.
-    asyncio.run(client.aclose())
+    return AsyncRespond(respondio_sandbox.token, base_url=respondio_sandbox.url)
 
 
 @pytest.hookimpl(tryfirst=True)

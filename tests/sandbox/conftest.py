@@ -1,7 +1,7 @@
 """What the sandbox's tests share: raw httpx, so that the client's own mistakes can't hide the sandbox's."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -38,7 +38,9 @@ class Api:
 
     async def contact(self, identifier: str = "phone:+60123456789", **fields: Any) -> int:
         """Create a contact; its id."""
-        return (await self.ok("POST", f"/contact/create_or_update/{identifier}", {"firstName": "Aina", **fields}))["contactId"]
+        return (await self.ok("POST", f"/contact/create_or_update/{identifier}", {"firstName": "Aina", **fields}))[
+            "contactId"
+        ]
 
 
 @asynccontextmanager

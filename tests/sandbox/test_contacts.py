@@ -9,7 +9,13 @@ PHONE = "/contact/phone:%2B60123456789"
 
 @pytest.mark.parametrize(
     "identifier",
-    ["id:100000001", "phone:+601100000001", "phone:%2B601100000001", "phone%3A%2B601100000001", "email:BEN.1@example.com"],
+    [
+        "id:100000001",
+        "phone:+601100000001",
+        "phone:%2B601100000001",
+        "phone%3A%2B601100000001",
+        "email:BEN.1@example.com",
+    ],
 )
 async def test_a_contact_is_found_by_each_identifier(api, identifier):
     """Raw and encoded identifiers name the same contact; email addresses ignore case."""
@@ -21,7 +27,9 @@ async def test_a_contact_is_found_by_each_identifier(api, identifier):
     assert contact["assignee"] is None
 
 
-@pytest.mark.parametrize("identifier", ["phone:60123456789", "60123456789", "id:abc", "email:a", "name:x", "id:", ":1", "phone:+0123"])
+@pytest.mark.parametrize(
+    "identifier", ["phone:60123456789", "60123456789", "id:abc", "email:a", "name:x", "id:", ":1", "phone:+0123"]
+)
 async def test_a_wrong_identifier_is_refused(api, identifier):
     """A phone without + is not guessed."""
     assert await api.refused("GET", f"/contact/{identifier}") == (400, "Contact email, phone or ID is invalid")
@@ -161,7 +169,9 @@ async def test_a_changed_phone_is_the_new_identifier(api):
 )
 async def test_each_custom_field_type_takes_its_json_type(api, name, good, wrong, shown):
     """Numbers and booleans must be JSON ones; they come back as strings, unless told otherwise."""
-    status, message = await api.refused("PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": wrong}]})
+    status, message = await api.refused(
+        "PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": wrong}]}
+    )
     assert (status, message) == (400, "custom_fields[0].value: Invalid value")
     await api.ok("PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": good}]})
     values = {each["name"]: each["value"] for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"]}
@@ -182,12 +192,16 @@ async def test_an_unknown_custom_field_refuses_the_whole_write(api):
     assert (contact["lastName"], contact["custom_fields"]) == (None, None)
 
 
-@pytest.mark.parametrize(("naming", "by_name", "by_slug"), [("name", 200, 400), ("slug", 400, 200), ("either", 200, 200)])
+@pytest.mark.parametrize(
+    ("naming", "by_name", "by_slug"), [("name", 200, 400), ("slug", 400, 200), ("either", 200, 200)]
+)
 async def test_custom_fields_are_named_as_the_answer_says(api, naming, by_name, by_slug):
     """Display name, slug, or either."""
     api.sandbox.answers.custom_field_name = naming
     for name, status in (("Work Email", by_name), ("work_email", by_slug)):
-        answer = await api.call("PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": "a@b.example"}]})
+        answer = await api.call(
+            "PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": "a@b.example"}]}
+        )
         assert answer.status_code == status
 
 
@@ -217,7 +231,9 @@ async def test_create_or_update_may_give_no_id(api):
 async def test_create_or_update_may_need_a_first_name(api):
     """Only for a create."""
     api.sandbox.answers.create_or_update_needs_first_name = True
-    assert (await api.refused("POST", "/contact/create_or_update/email:n@example.com", {}))[1] == "Missing field(s) : firstName"
+    assert (await api.refused("POST", "/contact/create_or_update/email:n@example.com", {}))[
+        1
+    ] == "Missing field(s) : firstName"
     await api.ok("POST", "/contact/create_or_update/id:100000001", {})
     assert (await api.refused("POST", "/contact/create_or_update/id:9", {"firstName": "A"}))[0] == 404
 
@@ -237,7 +253,9 @@ async def test_the_older_contact_survives_a_merge(api, reverse):
     older = await api.contact("email:old@example.com", firstName="Old")
     younger = await api.contact("phone:+60123456789", firstName="Young", lastName="Y")
     await api.ok("POST", f"/contact/id:{younger}/tag", ["t"])
-    await api.ok("POST", f"/contact/id:{younger}/message", {"channelId": 2001, "message": {"type": "text", "text": "hi"}})
+    await api.ok(
+        "POST", f"/contact/id:{younger}/message", {"channelId": 2001, "message": {"type": "text", "text": "hi"}}
+    )
     ids = [younger, older] if reverse else [older, younger]
     assert await api.ok("POST", "/contact/merge", {"contactIds": ids, "language": "en"}) == {"contactId": older}
     contact = await api.ok("GET", "/contact/phone:+60123456789")
@@ -278,7 +296,8 @@ async def test_tags_are_added_and_removed(api):
 
 
 @pytest.mark.parametrize(
-    "body", [{"tags": ["a"]}, [], ["a", "a"], [str(number) for number in range(11)], ["x" * 256], [5], [""], [" "], None]
+    "body",
+    [{"tags": ["a"]}, [], ["a", "a"], [str(number) for number in range(11)], ["x" * 256], [5], [""], [" "], None],
 )
 async def test_wrong_tags_are_refused(api, body):
     """1 to 10 unique strings of at most 255 characters, not wrapped in anything."""

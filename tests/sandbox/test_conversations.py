@@ -15,7 +15,12 @@ async def test_an_open_conversation_is_assigned(api, assignee):
     await open_it(api)
     assert await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": assignee}) == {"contactId": 100000001}
     contact = await api.ok("GET", CONTACT)
-    assert contact["assignee"] == {"id": 1003, "firstName": "Anna", "lastName": "Agent", "email": "anna@sandbox.example"}
+    assert contact["assignee"] == {
+        "id": 1003,
+        "firstName": "Anna",
+        "lastName": "Agent",
+        "email": "anna@sandbox.example",
+    }
     await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": None})
     assert (await api.ok("GET", CONTACT))["assignee"] is None
 

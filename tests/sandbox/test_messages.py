@@ -52,6 +52,7 @@ async def test_each_kind_of_message_is_accepted(api, body):
     assert (shown["traffic"], shown["sender"], shown["contactId"]) == ("outgoing", {"source": "api"}, 100000001)
 
 
+# ruff: noqa: E501 - a table
 BAD = [
     ({}, "Missing field(s) : message"),
     ({"message": "hi"}, "message: Invalid value"),

@@ -35,7 +35,11 @@ async def test_each_list_pages(api, path):
 async def test_users(api):
     """By id; a team, or none."""
     user = await api.ok("GET", "/space/user/1003")
-    assert (user["email"], user["role"], user["team"]) == ("anna@sandbox.example", "agent", {"id": 301, "name": "Sales"})
+    assert (user["email"], user["role"], user["team"]) == (
+        "anna@sandbox.example",
+        "agent",
+        {"id": 301, "name": "Sales"},
+    )
     assert (await api.ok("GET", "/space/user/1001"))["team"] is None
     for wrong in ("9", "x"):
         assert await api.refused("GET", f"/space/user/{wrong}") == (404, "User not found")
@@ -69,7 +73,9 @@ async def test_custom_fields(api):
     assert (await api.refused("GET", "/space/custom_field/1"))[0] == 404
 
 
-@pytest.mark.parametrize(("place", "here", "there"), [("custom_field", 200, 404), ("contact_field", 404, 200), ("either", 200, 200)])
+@pytest.mark.parametrize(
+    ("place", "here", "there"), [("custom_field", 200, 404), ("contact_field", 404, 200), ("either", 200, 200)]
+)
 async def test_custom_fields_live_under_one_of_two_names(api, place, here, there):
     """The vendor's table has the one, every client the other."""
     api.sandbox.answers.custom_field_path = place
@@ -88,7 +94,9 @@ async def test_a_custom_field_is_created(api):
     body = {"name": "Colour", "dataType": "list", "allowedValues": ["red"], "slug": "Col_1", "description": "d"}
     field = await api.ok("POST", "/space/custom_field", body)
     assert {key: field[key] for key in body} == body
-    assert (await api.ok("POST", "/space/custom_field", {"name": "颜色", "dataType": "text"}))["slug"].startswith("field_")
+    assert (await api.ok("POST", "/space/custom_field", {"name": "颜色", "dataType": "text"}))["slug"].startswith(
+        "field_"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""The pytest plugin, in pytest runs of its own."""
+
+import importlib.util
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+PLUGIN = "respondio_async.sandbox.pytest_plugin"
+INSTALLED = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
+
+
+@pytest.fixture
+def run(pytester, request, monkeypatch):
+    """Run pytest on a test file, in a process of its own, with the plugin."""
+
+    monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath))
+
+    def run(source, *arguments):
+        pytester.makepyfile(source)
+        # Where the package is installed, its entry point loads the plugin.
+        load = [] if INSTALLED else ["-p", PLUGIN]
+        return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *load, *arguments)
+
+    return run
+
+
+def test_a_plain_test_gets_a_running_sandbox(run):
+    """No async plugin is needed for the sandbox itself; it is calm."""
+    run("""
+        import urllib.request
+
+        def test_it(respondio_sandbox):
+            assert respondio_sandbox.quirks.list_lag == 0
+            assert respondio_sandbox.limits
+            request = urllib.request.Request(
+                respondio_sandbox.url + "/space/user", headers={"Authorization": f"Bearer {respondio_sandbox.token}"})
+            assert urllib.request.urlopen(request).status == 200
+    """).assert_outcomes(passed=1)
+
+
+def test_options_come_from_a_fixture_and_from_marks(run):
+    """The nearest mark wins over the outer one, and both over the fixture."""
+    run("""
+        import pytest
+
+        @pytest.fixture
+        def respondio_sandbox_options():
+            return {"contacts": 1, "limits": None}
+
+        def test_fixture(respondio_sandbox):
+            assert (len(respondio_sandbox.contacts), respondio_sandbox.limits) == (1, {})
+
+        @pytest.mark.respondio_sandbox(contacts=2)
+        class TestMarked:
+            def test_outer(self, respondio_sandbox):
+                assert len(respondio_sandbox.contacts) == 2
+
+            @pytest.mark.respondio_sandbox(contacts=3)
+            def test_inner(self, respondio_sandbox):
+                assert len(respondio_sandbox.contacts) == 3
+    """, "--strict-markers").assert_outcomes(passed=3)  # fmt: skip
+
+
+CLIENT = """
+    import pytest
+
+    {mark}
+    @pytest.mark.respondio_sandbox(contacts=1)
+    async def test_it(respondio_client, respondio_sandbox):
+        contact = await respondio_client.contacts.get(100000001)
+        assert contact.phone == respondio_sandbox.contacts[0].phone
+
+    class TestIt:
+        {mark}
+        async def test_method(self, respondio_client):
+            assert len(await respondio_client.space.list_users().collect()) == 4
+
+    {mark}
+    async def test_failing(respondio_client):
+        await respondio_client.contacts.get(5)
+
+    def test_unused(respondio_client):
+        pass
+"""
+
+
+def test_the_client_under_anyio(run):
+    """Closed on the test's own loop: no ResourceWarning, even when the test fails."""
+    result = run(CLIENT.format(mark="@pytest.mark.anyio"), "-k", "not trio")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*NotFoundError*"])
+    assert "ResourceWarning" not in result.stdout.str()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pytest_asyncio") is None, reason="pytest-asyncio is not installed: NOT TESTED"
+)
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_the_client_under_pytest_asyncio(run, mode):
+    """The same, with the other plugin."""
+    mark = "@pytest.mark.asyncio" if mode == "strict" else ""
+    result = run(CLIENT.format(mark=mark), "-p", "no:anyio", "-o", f"asyncio_mode={mode}")
+    result.assert_outcomes(passed=3, failed=1)
+    assert "ResourceWarning" not in result.stdout.str()
+
+
+def test_the_client_in_a_plain_test(run):
+    """A test that runs a loop itself closes the client itself."""
+    run("""
+        import asyncio
+
+        def test_it(respondio_client):
+            async def work():
+                async with respondio_client as client:
+                    return await client.space.list_users().collect()
+            assert len(asyncio.run(work())) == 4
+    """).assert_outcomes(passed=1)
+
+
+def test_loading_the_plugin_imports_next_to_nothing(request):
+    """It is loaded in every pytest run of everybody who has the package installed."""
+    code = f"import sys, pytest, {PLUGIN}; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=request.config.rootpath
+    ).stdout.split()
+    assert not {
+        "uvicorn",
+        "starlette",
+        "httpx",
+        "msgspec",
+        "respondio_async._client",
+        "respondio_async.sandbox._sandbox",
+    } & set(modules)

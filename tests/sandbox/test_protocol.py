@@ -1,0 +1,149 @@
+"""Tokens, the edge, unknown paths, organisations."""
+
+import base64
+import json
+
+import httpx
+import pytest
+
+from respondio_async.limits import DEFAULT_LIMITS
+from respondio_async.sandbox import VENDOR_LIMITS
+from respondio_async.sandbox._routes import ROUTES
+from tests.sandbox.conftest import serving
+
+
+def test_the_table_of_limits_is_the_clients():
+    """Written out twice, from one source: they must agree, key by key."""
+    assert dict(VENDOR_LIMITS) == dict(DEFAULT_LIMITS)
+    assert {route.bucket for route in ROUTES} == set(VENDOR_LIMITS)
+
+
+@pytest.mark.parametrize("header", ["Bearer wrong", "Basic {token}", "{token}", "Bearer"])
+async def test_a_wrong_token_is_401(api, header):
+    """With the vendor's word for it."""
+    headers = {"Authorization": header.format(token=api.sandbox.token)}
+    assert await api.refused("GET", "/space/user", headers=headers) == (401, "UN_AUTHORIZED")
+
+
+async def test_no_authorization_is_blocked_at_the_edge(api):
+    """A 403 that is not JSON."""
+    async with httpx.AsyncClient(verify=False) as http:
+        answer = await http.get(f"{api.sandbox.url}/space/user")
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
+    assert "Request blocked" in answer.text
+
+
+async def test_patch_is_blocked_at_the_edge(api):
+    """With a good token too."""
+    answer = await api.call("PATCH", "/contact/id:100000001", {})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
+
+
+async def test_a_plan_without_the_api_is_a_json_403(api):
+    """To be told from the edge's."""
+    api.sandbox.quirks.plan_forbids_api = True
+    assert (await api.refused("GET", "/space/user"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/contact",
+        "/contact/",
+        "/contact/id:1/messages",
+        "/contact/id:1/conversation",
+        "/message/1",
+        "/space/users",
+        "/messages",
+        "/",
+        "",
+    ],
+)
+async def test_paths_that_people_invent_are_404(api, path):
+    """JSON, with the envelope."""
+    assert await api.refused("GET", path) == (404, "Not Found")
+
+
+async def test_other_versions_are_404(api):
+    """Only /v2 exists."""
+    url = api.sandbox.url.replace("/v2", "/v1")
+    assert (await api.call("GET", f"{url}/space/user")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/space/user"), ("DELETE", "/contact/merge/x"), ("GET", "/contact/id:1/tag")]
+)
+async def test_a_wrong_method_is_refused(api, method, path):
+    """405 where another method would be right, 404 where none is."""
+    assert (await api.refused(method, path))[0] == (404 if "merge" in path else 405)
+
+
+async def test_a_huge_body_is_refused(api):
+    """A megabyte is enough for any operation."""
+    assert (await api.refused("PUT", "/contact/id:100000001", {"firstName": "x" * 1_100_000}))[0] == 413
+
+
+async def test_a_body_in_pieces_is_read_whole(api):
+    """Chunked bodies are bodies."""
+
+    async def pieces():
+        for piece in (b'{"last', b'Name": ', b'"Pieces"}'):
+            yield piece
+
+    await api.ok("PUT", "/contact/id:100000001", content=pieces())
+    assert api.sandbox.contacts[0].last_name == "Pieces"
+
+
+async def test_the_token_looks_like_the_vendors(api):
+    """A JWT with the claims that clients read."""
+    claims = json.loads(base64.urlsafe_b64decode(api.sandbox.token.split(".")[1] + "=="))
+    assert claims.keys() == {"id", "spaceId", "orgId", "type", "iat"}
+    assert claims["orgId"] == api.sandbox.organisations[0].id
+
+
+async def test_tokens_of_an_organisation_see_the_same_workspace():
+    """Up to ten of them; a revoked one is refused."""
+    async with serving(contacts=1, tokens=2) as api:
+        first, second = api.sandbox.tokens
+        third = api.sandbox.add_token()
+        for token in (first, second, third):
+            await api.ok("GET", "/contact/id:100000001", headers={"Authorization": f"Bearer {token}"})
+        api.sandbox.revoke(second)
+        assert (await api.refused("GET", "/space/user", headers={"Authorization": f"Bearer {second}"}))[0] == 401
+        for _ in range(8):
+            api.sandbox.add_token()
+        with pytest.raises(ValueError, match="at most 10"):
+            api.sandbox.add_token()
+
+
+async def test_organisations_are_apart(api):
+    """Each has its own contacts; the token says which."""
+    token = api.sandbox.add_organisation(contacts=1)
+    other = {"Authorization": f"Bearer {token}"}
+    await api.ok("PUT", "/contact/id:100000001", {"lastName": "Theirs"}, headers=other)
+    assert (await api.ok("GET", "/contact/id:100000001"))["lastName"] != "Theirs"
+    assert (await api.refused("GET", "/contact/id:100000002", headers=other))[0] == 404
+    assert api.sandbox.organisation(token).workspace.contacts[100000001].last_name == "Theirs"
+    with pytest.raises(ValueError, match="tokens"):
+        api.sandbox.add_organisation(tokens=0)
+
+
+async def test_a_failure_of_the_sandbox_is_a_500_and_is_logged(api, caplog, monkeypatch):
+    """A bug of the sandbox must not look like the client's."""
+    monkeypatch.setattr(api.sandbox.state, "users", None)
+    assert await api.refused("GET", "/space/user/1") == (500, "Unexpected error occurred")
+    assert "the sandbox failed on GET /space/user/{id}" in caplog.text
+
+
+async def test_other_applications_can_be_mounted(api):
+    """Beside the API: no token, no limits, no record."""
+
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"hi"})
+
+    api.sandbox.mount("/inbox", page)
+    root = api.sandbox.url.removesuffix("/v2")
+    assert (await api.http.get(f"{root}/inbox/x")).text == "hi"
+    assert (await api.http.get(f"{root}/inboxes")).status_code == 404
+    assert api.sandbox.count() == 1

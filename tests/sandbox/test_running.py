@@ -1,0 +1,166 @@
+"""Starting and stopping: in both styles, in another process, and what is left behind."""
+
+import asyncio
+import io
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+import respondio_async.sandbox
+from respondio_async.sandbox import Sandbox
+from respondio_async.sandbox.__main__ import main
+from tests.sandbox.conftest import serving
+
+
+def ask(url, token, path="/space/user"):
+    request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status
+
+
+def test_it_runs_without_a_loop():
+    """`with Sandbox()`, from plain code; afterwards no thread and no listener is left."""
+    with Sandbox() as sandbox:
+        assert ask(sandbox.url, sandbox.token) == 200
+        assert repr(sandbox) == f"<Sandbox {sandbox.url}>"
+        port = int(sandbox.url.split(":")[2].split("/")[0])
+    assert "respondio-sandbox" not in [thread.name for thread in threading.enumerate()]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    assert repr(sandbox) == "<Sandbox, not running>"
+    assert sandbox.count() == 1
+
+
+def test_it_can_be_started_again_on_its_port():
+    """A server that comes back: state and tokens are still there."""
+    sandbox = Sandbox()
+    sandbox.start()
+    url = sandbox.url
+    sandbox.stop()
+    sandbox.stop()
+    with sandbox:
+        assert sandbox.url == url
+        assert ask(url, sandbox.token) == 200
+        with pytest.raises(RuntimeError, match="running already"):
+            sandbox.start()
+
+
+def test_no_url_before_it_runs():
+    """The port is not known yet, unless it was chosen."""
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = Sandbox().url
+    assert Sandbox(port=1234).url == "http://127.0.0.1:1234/v2"
+
+
+async def test_a_taken_port_fails_at_once():
+    """In both styles, and the sandbox can be started later."""
+    async with serving() as api:
+        port = int(api.sandbox.url.split(":")[2].split("/")[0])
+        other = Sandbox(port=port)
+        with pytest.raises(OSError, match="in use"):
+            await other.__aenter__()
+        with pytest.raises(OSError, match="in use"):
+            other.start()
+
+
+async def test_open_requests_are_cut_at_the_end():
+    """Neither a hanging nor a slow request keeps the sandbox open."""
+    async with serving() as api:
+        api.sandbox.fault("hang", times=1)
+        api.sandbox.fault("delay", seconds=60)
+        tasks = [asyncio.create_task(api.call("GET", "/space/user", timeout=60)) for _ in range(3)]
+        while api.sandbox.count() < 3:
+            await asyncio.sleep(0.001)
+        await api.sandbox.__aexit__(None, None, None)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, Exception) for result in results)
+    assert "respondio-sandbox" not in [thread.name for thread in threading.enumerate()]
+
+
+async def test_uvicorns_loggers_stay_as_they_are():
+    """The process that hosts a sandbox may host another uvicorn server."""
+    before = [
+        (logging.getLogger(name).level, logging.getLogger(name).handlers)
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access")
+    ]
+    async with serving() as api:
+        await api.ok("GET", "/space/user")
+    after = [
+        (logging.getLogger(name).level, logging.getLogger(name).handlers)
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access")
+    ]
+    assert before == after
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch):
+    """The pip command is in the error."""
+    monkeypatch.delitem(sys.modules, "respondio_async.sandbox._server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r"pip install 'respondio-async\[sandbox\]'"):
+        Sandbox().start()
+
+
+def test_it_runs_in_a_process_of_its_own(request):
+    """URL and token are printed as shell assignments, with the names that the client reads."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "respondio_async.sandbox", "--contacts", "2", "--no-limits", "--calm"],
+        stdout=subprocess.PIPE, text=True, cwd=request.config.rootpath,
+    )  # fmt: skip
+    try:
+        lines = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
+        assert ask(lines["RESPONDIO_BASE_URL"], lines["RESPONDIO_API_TOKEN"], "/contact/id:100000002") == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        process.stdout.close()
+
+
+def test_the_command_reads_its_options(monkeypatch):
+    """Each becomes an option of the sandbox."""
+    seen = {}
+    monkeypatch.setattr("respondio_async.sandbox.__main__.serve", lambda **options: seen.update(options))
+    main(["--port", "5", "--limits-factor", "20", "--window", "fixed"])
+    assert (seen["port"], seen["limits_factor"], seen["window"], seen["quirks"].list_lag) == (5, 20.0, "fixed", 25.0)
+    assert "limits" not in seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_when_it_is_told(monkeypatch, number):
+    """Ctrl+C and SIGTERM; the handler of before is put back."""
+
+    class Terminal(io.StringIO):
+        def flush(self):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    before = signal.getsignal(signal.SIGTERM)
+    respondio_async.sandbox.serve()
+    assert sys.stdout.getvalue().startswith("RESPONDIO_BASE_URL=http://127.0.0.1:")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_public_names():
+    """They are looked up when used, and all are there."""
+    for name in respondio_async.sandbox.__all__:
+        assert name == "VENDOR_LIMITS" or getattr(respondio_async.sandbox, name).__name__ == name
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = respondio_async.sandbox.Nothing
+
+
+def test_an_unknown_contact_is_a_key_error():
+    """And its value is not in the text."""
+    with pytest.raises(KeyError, match="no such contact"):
+        Sandbox().contact("+60123456789")
+
+
+def test_the_clock_never_goes_back():
+    """Windows and lags rely on it."""
+    with pytest.raises(ValueError, match="never goes back"):
+        Sandbox().advance(-1)
