@@ -1,0 +1,45 @@
+"""What the sender of a webhook is answered."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from ._signature import SIGNATURE_HEADER
+
+_NAME: Final = SIGNATURE_HEADER.lower()
+
+RequestHeaders = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
+
+
+class Answer(NamedTuple):
+    """A status and a body: `status, body = await router.receive(…)`."""
+
+    status: int
+    body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers to send with it."""
+        headers = {"content-type": "application/json", "content-length": str(len(self.body))}
+        if self.status == 503:
+            headers["retry-after"] = "2"
+        return headers
+
+
+ACCEPTED: Final = Answer(200, b'{"status":"accepted"}')
+DUPLICATE: Final = Answer(200, b'{"status":"duplicate"}')
+NOT_AN_EVENT: Final = Answer(400, b'{"error":"not an event"}')
+FORGED: Final = Answer(401, b'{"error":"the signature is wrong or missing"}')
+WRONG_METHOD: Final = Answer(405, b'{"error":"POST only"}')
+TOO_SLOW: Final = Answer(408, b'{"error":"the body took too long"}')
+TOO_LARGE: Final = Answer(413, b'{"error":"the body is too large"}')
+BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
+
+
+def signature_in(headers: RequestHeaders) -> str | None:
+    """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case; None when there is none."""
+    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
+    return next((_text(value) for name, value in pairs if _text(name).lower() == _NAME), None)
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

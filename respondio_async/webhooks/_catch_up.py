@@ -1,0 +1,74 @@
+"""After an outage: the messages whose events never came, as events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from respondio_async.errors import InvalidArgumentError
+from respondio_async.models import Contact, Message, UnknownContent
+
+from ._bot import BotClient
+from ._memory import Memory
+
+CAUGHT_UP: Final = "catch-up:"
+"""How the ids of these events begin; the message's id follows."""
+
+
+async def missed(
+    client: BotClient,
+    memory: Memory,
+    contacts: Iterable[int] | None,
+    after: int | datetime | None,
+    take: Callable[[bytes], Awaitable[None]],
+    *,
+    concurrency: int,
+) -> None:
+    """Give *take* the body of an event for each incoming message that was missed, each contact's in order."""
+    if isinstance(after, datetime):
+        if after.tzinfo is None:
+            raise InvalidArgumentError("after must be aware: give it a time zone", argument="after")
+        after = int(after.timestamp() * 1_000_000)  # what message ids count
+    waiting = iter(list(memory.contacts) if contacts is None else contacts)
+
+    async def work() -> None:
+        for contact_id in waiting:  # shared: each worker takes the next
+            begin = after if after is not None else memory.resume_at.get(contact_id, memory.resume_others_at)
+            await _of_contact(client, memory, contact_id, begin, take)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(max(1, concurrency)):
+            group.create_task(work())
+
+
+async def _of_contact(
+    client: BotClient, memory: Memory, contact_id: int, begin: int, take: Callable[[bytes], Awaitable[None]]
+) -> None:
+    if begin <= 0:
+        return  # nothing was ever read: all of the contact's history would look missed
+    contact: Contact | None = None
+    async for message in client.messages.list_new(contact_id, begin):
+        if message.traffic != "incoming" or message.message_id <= begin or message.message_id in memory.received:
+            continue
+        if contact is None:
+            contact = await client.contacts.get(contact_id)
+        if await memory.note_caught_up(message.message_id):
+            await take(_event(contact, message))
+
+
+def _event(contact: Contact, message: Message) -> bytes:
+    # Built as plain JSON, so that it passes the same way as every event: through the inbox, and through `parse`.
+    fields: dict[str, Any] = msgspec.to_builtins(message)
+    if isinstance(message.message, UnknownContent):
+        fields["message"] = message.message.data
+    return msgspec.json.encode(
+        {
+            "event_type": "message.received",
+            "event_id": f"{CAUGHT_UP}{message.message_id}",
+            "contact": contact,
+            "message": fields,
+            "channel": {"id": message.channel_id} if message.channel_id is not None else None,
+        }
+    )

@@ -1,0 +1,155 @@
+"""What a handler is given: the event, and what can be done about it."""
+
+import re
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from respondio_async.errors import ConfigurationError
+from respondio_async.models import Contact, ContactChannel
+
+from ._bot import BotClient, window_open, within_window
+from ._locks import KeyedLocks
+from ._memory import Memory
+from .events import AnyEvent, EventMessage, MessageReceived
+
+E_co = TypeVar("E_co", bound=AnyEvent, covariant=True)
+
+
+class Context(Generic[E_co]):
+    """One event on its way through the handlers."""
+
+    def __init__(
+        self, event: E_co, *, client: BotClient | None, memory: Memory, locks: KeyedLocks, redelivered: bool = False
+    ) -> None:
+        self.event = event
+        self.redelivered = redelivered
+        """True when a handler of this event was running as an earlier process died: what it did may have been done."""
+        self.match: re.Match[str] | None = None
+        """What the handler's `text` pattern found."""
+        self.handler = ""
+        """The name of the handler that runs."""
+        self.state: dict[str, Any] = {}
+        """For middleware and handlers of this event to leave things for those after them."""
+        self.stopped = False
+        self._client = client
+        self._memory = memory
+        self._locks = locks
+
+    def __repr__(self) -> str:
+        return f"Context({self.event!r})"
+
+    @property
+    def client(self) -> Any:
+        """The `AsyncRespond` that the router was given."""
+        if self._client is None:
+            raise ConfigurationError("give the router a client to reply: WebhookRouter(…, client=client)")
+        return self._client
+
+    @property
+    def contact(self) -> Contact:
+        """Whom the event is about, as it told; `ConfigurationError` when it named nobody."""
+        if self.event.contact is None:
+            raise ConfigurationError(
+                f"this {self.event.event_type} event names no contact: ask for `event.contact` first"
+            )
+        return self.event.contact
+
+    @property
+    def contact_id(self) -> int | None:
+        """The id of whom the event is about, if it named one."""
+        return contact_id(self.event)
+
+    @property
+    def message(self) -> EventMessage | None:
+        """The event's message, if it is about one."""
+        message = getattr(self.event, "message", None)
+        return message if isinstance(message, EventMessage) else None
+
+    @property
+    def text(self) -> str:
+        """The text of the event's message; empty when it has none."""
+        return (self.message.text if self.message is not None else None) or ""
+
+    @property
+    def channel_id(self) -> int | None:
+        """The channel through which to answer: the message's, or the event's."""
+        if self.message is not None and self.message.channel_id is not None:
+            return self.message.channel_id
+        channel = getattr(self.event, "channel", None)
+        return channel.id if channel is not None else None
+
+    async def reply(self, message: Any) -> Any:
+        """Send *message* (a str or a payload) to the contact through the channel that the event came from.
+
+        Returns and raises what `client.messages.send` does. An event without a channel is answered through the last one used.
+        Never repeated by itself: look at `redelivered` before.
+        """
+        return await self.client.messages.send(self._known_id(), message, channel_id=self.channel_id)
+
+    @property
+    def is_human_active(self) -> bool:
+        """Whether a person is at it: the contact is assigned to one, or the last message to it came from one."""
+        assigned = self.event.contact is not None and bool(self.event.contact.assignee)
+        known = self.contact_id
+        return assigned or (known is not None and self._memory.of(known).human_sent)
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether `hand_over` silenced the bot for this contact."""
+        known = self.contact_id
+        return known is not None and self._memory.of(known).handed_over
+
+    async def hand_over(self, user: int | str | None = None) -> None:
+        """Assign the contact to *user* (id or e-mail) and silence the bot for it until its conversation closes.
+
+        Handlers of received messages then run no more for this contact, except those registered with `always=True`. None assigns nobody
+        and only silences. With an inbox the silence outlasts a restart. When assigning fails, that is raised, and the bot stays.
+        """
+        known = self._known_id()
+        if user is not None:
+            await self.client.conversations.hand_over(known, user)
+        await self._memory.note(known, handed_over=True)
+
+    async def take_back(self) -> None:
+        """End the silence of `hand_over` before the conversation closes."""
+        await self._memory.note(self._known_id(), handed_over=False)
+
+    def window_open(self, now: datetime | float | None = None) -> bool:
+        """Whether a free text will be taken: the contact wrote within the last 24 hours, through the event's channel."""
+        if isinstance(self.event, MessageReceived) and self.message is not None and self.message.at is not None:
+            return within_window(self.message.at, now)
+        channel = getattr(self.event, "channel", None)
+        return window_open(channel if isinstance(channel, ContactChannel) else None, now)
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Hold the contact's lock. Handlers hold it already; work that they started beside themselves may want it."""
+        return self._locks.hold(self._known_id())
+
+    def stop(self) -> None:
+        """Let no further handler have this event."""
+        self.stopped = True
+
+    def _known_id(self) -> int:
+        known = self.contact_id
+        if known is None:
+            raise ConfigurationError(f"this {self.event.event_type} event names no contact")
+        return known
+
+
+def contact_id(event: AnyEvent) -> int | None:
+    """Return the id of whom an event is about: the contact's, or what its message names."""
+    if event.contact is not None:
+        return event.contact.id
+    message = getattr(event, "message", None)
+    return message.contact_id if isinstance(message, EventMessage) else None
+
+
+def is_human_active(context: Context[Any]) -> bool:
+    """Whether a person is at it; for `when=` of a handler. See `Context.is_human_active`."""
+    return context.is_human_active
+
+
+def no_human_active(context: Context[Any]) -> bool:
+    """Whether nobody is at it; for `when=` of a handler."""
+    return not context.is_human_active

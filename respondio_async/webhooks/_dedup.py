@@ -1,0 +1,107 @@
+"""Which events have been here before: delivery is at-least-once, so each is recognised by its `event_id`."""
+
+import asyncio
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any, Protocol, runtime_checkable
+
+from respondio_async.errors import ConfigurationError
+
+from ._database import Database
+
+
+@runtime_checkable
+class Deduplicator(Protocol):
+    """Remembers events."""
+
+    async def claim(self, event_id: str) -> bool:
+        """Remember *event_id*; True the first time, False ever after."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is held; called once by the router."""
+        ...
+
+
+class MemoryDeduplicator:
+    """Remembers the last *limit* events, in this process, until it ends. About 150 bytes each."""
+
+    def __init__(self, limit: int = 100_000) -> None:
+        if limit < 1:
+            raise ConfigurationError("limit must be at least 1")
+        self._limit = limit
+        self._seen: dict[str, None] = {}
+
+    async def claim(self, event_id: str) -> bool:
+        """Remember *event_id*, and forget the oldest beyond the limit."""
+        if event_id in self._seen:
+            return False
+        self._seen[event_id] = None
+        if len(self._seen) > self._limit:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    async def aclose(self) -> None:
+        """Nothing is held open; what was seen stays seen."""
+
+
+class SQLiteDeduplicator:
+    """Remembers the last *limit* events in a SQLite file: over a restart, and between processes of one machine.
+
+    A router with an inbox needs none: the inbox remembers.
+    """
+
+    _SCHEMA = "CREATE TABLE IF NOT EXISTS seen (row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE);"
+
+    def __init__(self, path: str | Path, limit: int = 1_000_000) -> None:
+        if limit < 1:
+            raise ConfigurationError("limit must be at least 1")
+        self._path = Path(path)
+        self._limit = limit
+        self._database: Database | None = None
+        self._opening = asyncio.Lock()
+
+    async def claim(self, event_id: str) -> bool:
+        """Remember *event_id* on the disk before returning."""
+        async with self._opening:
+            if self._database is None:
+                database = Database(self._path, self._SCHEMA, exclusive=False)
+                await database.open()
+                self._database = database
+        return await self._database.submit(lambda connection: self._claim(connection, event_id))
+
+    async def aclose(self) -> None:
+        """Close the file; a later claim opens it again."""
+        database, self._database = self._database, None
+        if database is not None:
+            await database.aclose()
+
+    def _claim(self, connection: Connection, event_id: str) -> bool:
+        row = connection.execute(
+            "INSERT OR IGNORE INTO seen (event_id) VALUES (?) RETURNING row", (event_id,)
+        ).fetchone()
+        if row is not None:
+            connection.execute("DELETE FROM seen WHERE row <= ?", (row[0] - self._limit,))
+        return row is not None
+
+
+class RedisClient(Protocol):
+    """What is needed of `redis.asyncio.Redis`."""
+
+    def set(self, name: str, value: str, *, nx: bool, ex: int) -> Any: ...
+
+
+class RedisDeduplicator:
+    """Remembers events in Redis, for many machines: each for *ttl* seconds. The client stays the caller's to close."""
+
+    def __init__(self, redis: RedisClient, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._ttl = ttl
+
+    async def claim(self, event_id: str) -> bool:
+        """Remember *event_id* in one round trip."""
+        return bool(await self._redis.set(self._prefix + event_id, "1", nx=True, ex=self._ttl))
+
+    async def aclose(self) -> None:
+        """The client is borrowed."""

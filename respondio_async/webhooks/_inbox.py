@@ -1,0 +1,155 @@
+"""The durable inbox: an event that was acknowledged is handled, even if the process is killed before.
+
+`accept` commits an event before it is acknowledged; the steps of its handling are noted as they happen (`_progress`) and
+brought into SQLite in batches. After a kill, what had not finished is given back, with the handlers that had, so that none
+of those runs again.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ._database import Database
+from ._progress import Note, Progress, Step
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS event (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: a stale note must not meet another event
+    event_id TEXT NOT NULL UNIQUE,          -- kept when the event has finished, to know it again
+    body BLOB,                              -- NULL once finished
+    started INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS unfinished ON event (row) WHERE body IS NOT NULL;
+CREATE TABLE IF NOT EXISTS handled (row INTEGER, handler TEXT, PRIMARY KEY (row, handler)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contact (
+    contact_id INTEGER PRIMARY KEY,
+    handed_over INTEGER NOT NULL DEFAULT 0,
+    human_sent INTEGER NOT NULL DEFAULT 0,
+    watermark INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS caught_up (message_id INTEGER PRIMARY KEY);
+"""
+_FLUSH_AFTER: Final = 0.05
+"""Seconds for which notes gather."""
+_PRUNE_EVERY: Final = 1024
+
+
+class Unfinished(NamedTuple):
+    """An event that an earlier process accepted and did not finish."""
+
+    row: int
+    event_id: str
+    body: bytes
+    started: bool
+    handled: frozenset[int]
+    """Keys of its handlers that have ended."""
+
+
+class Inbox:
+    """One SQLite file, owned by one process."""
+
+    def __init__(self, path: Path, *, remember: int = 1_000_000) -> None:
+        self.database = Database(path, _SCHEMA, exclusive=True)
+        self._progress = Progress(path.with_name(path.name + "-progress"))
+        self._remember = remember
+        self._notes: list[Note] = []
+        self._flushing: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self) -> list[Unfinished]:
+        """Open the file, and return what an earlier process left, in the order of its arrival."""
+        await self.database.open()
+        try:
+            left = await self.database.submit(self._recover)
+            self._progress.open()  # the notes of the earlier process are committed now
+        except BaseException:
+            await self.database.aclose()  # or no later try could open it
+            raise
+        return left
+
+    async def aclose(self) -> None:
+        """Bring all notes into SQLite, and close it."""
+        while self._flushing is not None or self._notes:
+            self._flush()
+            if self._flushing is not None:
+                await asyncio.wait([self._flushing])
+            await asyncio.sleep(0)  # lets _flushed() run
+        if self._timer is not None:
+            self._timer.cancel()
+        self._progress.close()
+        await self.database.aclose()
+
+    def accept(self, event_id: str, body: bytes) -> "asyncio.Future[int | None]":
+        """Store an event; the future ends once it is on the disk, with its row, or with None if it was here before."""
+        return self.database.submit(partial(self._accept, event_id=event_id, body=body))
+
+    def note(self, row: int, step: Step, handler: int = 0) -> None:
+        """Note a step, so that it survives a kill from this very moment."""
+        note = Note(row, step, handler)
+        self._progress.write(note)
+        self._notes.append(note)
+        if self._timer is None and self._flushing is None:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flushing is None and self._notes:
+            notes, self._notes = self._notes, []
+            self._flushing = self.database.submit(partial(_store, notes))
+            self._flushing.add_done_callback(partial(self._flushed, notes))
+
+    def _flushed(self, notes: list[Note], done: "asyncio.Future[None]") -> None:
+        self._flushing = None
+        if done.cancelled() or done.exception() is not None:
+            self._notes = (
+                notes + self._notes
+            )  # the disk may have room again later; the file of notes has them meanwhile
+        elif self._progress.full:
+            self._progress.open(self._notes)
+        if self._notes:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
+
+    def _accept(self, connection: sqlite3.Connection, event_id: str, body: bytes) -> int | None:
+        found = connection.execute(
+            "INSERT OR IGNORE INTO event (event_id, body) VALUES (?, ?) RETURNING row", (event_id, body)
+        ).fetchone()
+        if found is None:
+            return None
+        row: int = found[0]
+        if row % _PRUNE_EVERY == 0:
+            connection.execute("DELETE FROM event WHERE row <= ? AND body IS NULL", (row - self._remember,))
+        return row
+
+    def _recover(self, connection: sqlite3.Connection) -> list[Unfinished]:
+        _store(list(self._progress.read()), connection)
+        handled: dict[int, set[int]] = {}
+        for row, handler in connection.execute("SELECT row, handler FROM handled"):
+            handled.setdefault(row, set()).add(int(handler))
+        return [
+            Unfinished(row, event_id, body, bool(started), frozenset(handled.get(row, ())))
+            for row, event_id, body, started in connection.execute(
+                "SELECT row, event_id, body, started FROM event WHERE body IS NOT NULL ORDER BY row"
+            )
+        ]
+
+
+def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
+    """Bring notes into SQLite. Repeating it changes nothing, so notes may be stored twice."""
+    finished = [(note.row,) for note in notes if note.step is Step.FINISHED]
+    gone = {row for (row,) in finished}
+    rest = [note for note in notes if note.row not in gone]
+    connection.executemany("UPDATE event SET body = NULL WHERE row = ?", finished)
+    connection.executemany("DELETE FROM handled WHERE row = ?", finished)
+    connection.executemany(
+        "UPDATE event SET started = 1 WHERE row = ?", [(note.row,) for note in rest if note.step is Step.STARTED]
+    )
+    connection.executemany(
+        # A 64-bit key as text: SQLite's integers are signed.
+        "INSERT OR IGNORE INTO handled SELECT row, ? FROM event WHERE row = ? AND body IS NOT NULL",
+        [(str(note.handler), note.row) for note in rest if note.step is Step.HANDLED],
+    )

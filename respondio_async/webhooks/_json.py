@@ -1,0 +1,68 @@
+"""Reading a body that the quick decoder refuses, as far as it can be read at all."""
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn, cast
+
+import msgspec
+
+from respondio_async.errors import DecodeError
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LONGEST_INTEGER: Final = 4000
+"""Digits; Python refuses to read more than 4300."""
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object, or raise `DecodeError`.
+
+    Half an emoji, which JavaScript leaves when it cuts a text, becomes U+FFFD; a number too large for a float becomes None.
+    The caller bounds size and nesting.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError):
+        value = _load_slowly(body)
+    if not isinstance(value, dict):
+        raise not_an_event("is not a JSON object", body)
+    return cast("dict[str, Any]", value)
+
+
+def not_an_event(why: str, body: bytes) -> DecodeError:
+    """Make the error for a body that no event can be read from."""
+    return DecodeError(f"the webhook body {why}", content=body, type="Event")
+
+
+def _load_slowly(body: bytes) -> Any:
+    try:
+        text = body.decode()
+        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
+    except ValueError:  # UnicodeError is one
+        raise not_an_event("is not JSON", body) from None
+    return _mended(value)
+
+
+def _mended(value: Any) -> Any:
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case dict():
+            return {_mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()}
+        case list():
+            return list(map(_mended, value))
+        case _:
+            return value
+
+
+def _integer(literal: str) -> int | None:
+    return int(literal) if len(literal) <= _LONGEST_INTEGER else None
+
+
+def _finite(literal: str) -> float | None:
+    value = float(literal)
+    return value if math.isfinite(value) else None
+
+
+def _refuse(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is not JSON")

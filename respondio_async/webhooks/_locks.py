@@ -1,0 +1,45 @@
+"""A lock for each contact, made when wanted and gone when free."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import asynccontextmanager
+
+
+class _Held:
+    __slots__ = ("lock", "owner", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.owner: asyncio.Task[object] | None = None
+        self.users = 0
+
+
+class KeyedLocks:
+    """Locks by key, first come first served. A task that holds one may take it again."""
+
+    def __init__(self) -> None:
+        self._held: dict[Hashable, _Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @asynccontextmanager
+    async def hold(self, key: Hashable) -> AsyncGenerator[None]:
+        """Hold the lock of *key*."""
+        task = asyncio.current_task()
+        held = self._held.setdefault(key, _Held())
+        if held.owner is task:
+            yield
+            return
+        held.users += 1
+        try:
+            async with held.lock:
+                held.owner = task
+                try:
+                    yield
+                finally:
+                    held.owner = None
+        finally:
+            held.users -= 1
+            if held.users == 0:
+                del self._held[key]

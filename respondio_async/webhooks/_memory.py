@@ -1,0 +1,130 @@
+"""What a bot remembers of its contacts: who was handed over to a person, who is being written to by one, how far was read.
+
+Kept in memory, and written through to the inbox's file where there is one, so that a restart forgets nothing.
+"""
+
+import sqlite3
+from typing import Final
+
+from ._database import Database
+
+_MOST: Final = 100_000
+"""Contacts and messages that are remembered without a file."""
+
+
+class Remembered:
+    """One contact."""
+
+    __slots__ = ("handed_over", "human_sent", "watermark")
+
+    def __init__(self, *, handed_over: bool = False, human_sent: bool = False, watermark: int = 0) -> None:
+        self.handed_over = handed_over
+        self.human_sent = human_sent
+        self.watermark = watermark
+
+
+class Memory:
+    """The contacts."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[int, Remembered] = {}
+        self.caught_up: dict[int, None] = {}
+        """Messages that came by `catch_up`, whose events may still come."""
+        self.received: dict[int, None] = {}
+        """Messages whose events came."""
+        self.resume_at: dict[int, int] = {}
+        """How far each contact's messages were read when this process began: new events raise `watermark` over the gap behind them."""
+        self.resume_others_at = 0
+        """The newest message of all then: from here for contacts that nothing is known of."""
+        self._database: Database | None = None
+
+    async def load(self, database: Database) -> None:
+        """Take over what the file knows, and write to it from now on."""
+        self._database = database
+        rows, messages = await database.submit(_load)
+        for contact_id, handed_over, human_sent, watermark in rows:
+            self.contacts[contact_id] = Remembered(
+                handed_over=bool(handed_over), human_sent=bool(human_sent), watermark=watermark
+            )
+            self.resume_at[contact_id] = watermark
+        self.resume_others_at = max(self.resume_at.values(), default=0)
+        self.caught_up.update(dict.fromkeys(messages))
+
+    def forget_database(self) -> None:
+        """Write to the file no more: it is being closed."""
+        self._database = None
+
+    def of(self, contact_id: int) -> Remembered:
+        """Return what is known of a contact; not to be changed."""
+        return self.contacts.get(contact_id) or Remembered()
+
+    async def note(
+        self,
+        contact_id: int,
+        *,
+        handed_over: bool | None = None,
+        human_sent: bool | None = None,
+        watermark: int = 0,
+    ) -> None:
+        """Remember what has changed; None leaves as is, and a watermark only rises."""
+        known = self.contacts.get(contact_id)
+        if known is None:
+            known = self.contacts[contact_id] = Remembered()
+            if len(self.contacts) > _MOST and self._database is None:
+                self._forget_one()
+        changed = handed_over not in {None, known.handed_over} or human_sent not in {None, known.human_sent}
+        known.handed_over = known.handed_over if handed_over is None else handed_over
+        known.human_sent = known.human_sent if human_sent is None else human_sent
+        raised = watermark > known.watermark
+        known.watermark = max(known.watermark, watermark)
+        if self._database is not None and (changed or raised):
+            row = (contact_id, known.handed_over, known.human_sent, known.watermark)
+            stored = self._database.submit(lambda connection: _save(connection, row))
+            if (
+                changed
+            ):  # a watermark that lags behind costs a look at messages that are known; a lost hand-over a wrong word
+                await stored
+            else:
+                stored.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def note_caught_up(self, message_id: int) -> bool:
+        """Remember that a message was caught up with; False if it was before."""
+        if message_id in self.caught_up:
+            return False
+        self.caught_up[message_id] = None
+        if len(self.caught_up) > _MOST:
+            del self.caught_up[next(iter(self.caught_up))]
+        if self._database is not None:
+            await self._database.submit(lambda connection: _save_caught_up(connection, message_id))
+        return True
+
+    def note_received(self, message_id: int) -> None:
+        """Remember, while this process lives, that the event of a message came."""
+        self.received[message_id] = None
+        if len(self.received) > _MOST:
+            del self.received[next(iter(self.received))]
+
+    def _forget_one(self) -> None:
+        # The oldest that is merely a watermark; silence must not end because many contacts wrote.
+        for contact_id, known in self.contacts.items():
+            if not known.handed_over:
+                del self.contacts[contact_id]
+                return
+
+
+def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+    return (
+        connection.execute("SELECT contact_id, handed_over, human_sent, watermark FROM contact").fetchall(),
+        [
+            row
+            for (row,) in connection.execute("SELECT message_id FROM caught_up ORDER BY message_id DESC LIMIT 100000")
+        ],
+    )
+
+
+def _save(connection: sqlite3.Connection, row: tuple[int, bool, bool, int]) -> None:
+    connection.execute("INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?)", row)
+
+
+def _save_caught_up(connection: sqlite3.Connection, message_id: int) -> None:
+    connection.execute("INSERT OR IGNORE INTO caught_up VALUES (?)", (message_id,))

@@ -1,0 +1,83 @@
+"""A file of small notes on how far the handlers have come, each written before anything else can happen.
+
+A commit takes milliseconds, and a handler that ended within them would run again after a kill. An append to a file takes some microseconds
+and survives a kill -9 of the process just as well: the notes wait in it until SQLite has them too.
+"""
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_NOTE: Final = struct.Struct("<QBQ")
+_ROTATE: Final = 1024 * 1024
+"""Bytes at which the notes that SQLite has are dropped."""
+
+
+class Step(IntEnum):
+    """How far an event has come."""
+
+    STARTED = 1
+    HANDLED = 2
+    """One of its handlers has ended."""
+    FINISHED = 3
+
+
+_STEPS: Final = frozenset(Step)
+
+
+class Note(NamedTuple):
+    """One step of one event."""
+
+    row: int
+    step: Step
+    handler: int = 0
+
+
+class Progress:
+    """The open file. Its writes are synchronous on purpose: nothing may come between a handler's end and its note."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+        self._size = 0
+
+    def open(self, kept: Iterable[Note] = ()) -> None:
+        """Replace the file by one that holds the *kept* notes, in one step that a kill cannot halve."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        # O_NONBLOCK means nothing for a file on a disk, but says to tools that watch the event loop that this write is meant.
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o600)
+        content = b"".join([_NOTE.pack(*note) for note in kept])
+        os.write(file, content)
+        if self._file != -1:
+            os.close(self._file)
+        fresh.replace(self._path)
+        self._file, self._size = file, len(content)
+
+    def write(self, note: Note) -> None:
+        """Append a note."""
+        self._size += os.write(self._file, _NOTE.pack(*note))
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to drop the notes that are stored elsewhere, by `open`."""
+        return self._size >= _ROTATE
+
+    def read(self) -> Iterator[Note]:
+        """Read what an earlier process left; a note that a power failure cut short ends the reading."""
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return
+        for row, step, handler in _NOTE.iter_unpack(content[: len(content) - len(content) % _NOTE.size]):
+            if step not in _STEPS:
+                return
+            yield Note(row, Step(step), handler)
+
+    def close(self) -> None:
+        """Close the file, keeping its notes."""
+        if self._file != -1:
+            os.close(self._file)
+            self._file = -1

@@ -1,0 +1,73 @@
+"""For aiohttp.web: the router as a handler, and one client for the whole application.
+
+app = web.Application()
+app.cleanup_ctx.append(respond_context(AsyncRespond(token=…), router))
+app.router.add_post("/webhook", router.aiohttp_handler())
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final
+
+from aiohttp import web
+
+from ._answers import TOO_SLOW
+from ._asgi import BODY_TIMEOUT, early_answer
+from ._router import WebhookRouter
+
+__all__ = ["RESPOND_CLIENT", "handler", "respond_context"]
+
+RESPOND_CLIENT: Final = web.AppKey("respond_client", object)
+"""Where the application's one `AsyncRespond` is: `request.app[RESPOND_CLIENT]`."""
+
+
+def handler(router: WebhookRouter) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Make a handler that receives; `router.aiohttp_handler()` is the same."""
+
+    async def receive(request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.raw_headers}
+        answer = early_answer(request.method, headers, router.max_body)
+        if answer is None:
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT):
+                    body = await _read(request, router.max_body)
+                answer = await router.receive(body, headers)
+            except TimeoutError:
+                answer = TOO_SLOW
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+    return receive
+
+
+def respond_context(
+    client: AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    *routers: WebhookRouter,
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Make a cleanup context that opens *client* (an `AsyncRespond`, or a function that makes one) once, and starts *routers*.
+
+    Routers without a client get this one. On shutdown the routers drain first, while the client still works.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if client is not None:
+                opened = await stack.enter_async_context(client() if callable(client) else client)
+                app[RESPOND_CLIENT] = opened
+                for router in routers:
+                    router.client = router.client or opened
+            for router in routers:
+                await stack.enter_async_context(router)
+            yield
+
+    return context
+
+
+async def _read(request: web.Request, max_body: int) -> bytes:
+    """Read the body, a little more of it than allowed at most."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > max_body:
+            break
+    return bytes(body)

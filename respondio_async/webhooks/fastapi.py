@@ -1,0 +1,85 @@
+"""For FastAPI: one client for the whole application, and verified events as a dependency.
+
+router = WebhookRouter(keys=[…])
+app = FastAPI(lifespan=respond_lifespan(AsyncRespond(token=…), router))
+app.mount("/webhook", router.asgi())
+
+@app.get("/hello/{contact_id}")
+async def hello(contact_id: int, client: Annotated[AsyncRespond, Depends(respond_client)]): ...
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from starlette.requests import HTTPConnection
+
+from respondio_async.errors import ConfigurationError, DecodeError, WebhookSignatureError
+
+from ._answers import signature_in
+from ._bounds import MAX_BODY
+from ._parse import parse
+from ._router import WebhookRouter
+from ._signature import authentic, encode_keys
+from .events import Event
+
+__all__ = ["respond_client", "respond_lifespan", "verified_event"]
+
+_STATE = "respond_client"
+
+
+def respond_lifespan(
+    client: AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    *routers: WebhookRouter,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
+    """Make a lifespan that opens *client* (an `AsyncRespond`, or a function that makes one) once, and starts *routers*.
+
+    Routers without a client get this one. On shutdown the routers drain first, while the client still works.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            opened: Any = None
+            if client is not None:
+                opened = await stack.enter_async_context(client() if callable(client) else client)
+            for router in routers:
+                if router.client is None:
+                    router.client = opened
+                await stack.enter_async_context(router)
+            setattr(app.state, _STATE, opened)
+            yield {_STATE: opened}
+
+    return lifespan
+
+
+def respond_client(connection: HTTPConnection) -> Any:
+    """Give a route the application's one `AsyncRespond`: `Annotated[AsyncRespond, Depends(respond_client)]`."""
+    client = getattr(connection.app.state, _STATE, None)
+    if client is None:
+        raise ConfigurationError("make the application with FastAPI(lifespan=respond_lifespan(client))")
+    return client
+
+
+def verified_event(*keys: str, max_body: int = MAX_BODY) -> Callable[[Request], Awaitable[Event]]:
+    """Make a dependency that gives a route the verified event, for those who want no router.
+
+    Answers 401, 400 or 413 by itself. The route runs before the acknowledgement: it has five seconds, and its errors count.
+    """
+    encoded = encode_keys(keys)
+
+    async def dependency(request: Request) -> Event:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_body:
+                raise HTTPException(413, "the body is too large")
+        try:
+            return parse(authentic(bytes(body), signature_in(request.headers), encoded, max_body), max_body=max_body)
+        except WebhookSignatureError:
+            raise HTTPException(401, "the signature is wrong or missing") from None
+        except DecodeError:
+            raise HTTPException(400, "not an event") from None
+
+    return dependency
