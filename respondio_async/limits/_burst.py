@@ -5,6 +5,7 @@ from typing import Final
 
 _GUESS: Final = 6
 """The bucket assumed before anything is known: five calls of a bot go out at once, and one is kept back."""
+_TOGETHER: Final = 0.02
 _IDLE_RATE: Final = 0.9
 """The share of the limit at which idle time earns sends: below one, so that a busy route earns none."""
 _PATIENCE: Final = 300.0
@@ -18,11 +19,15 @@ class Burst:
     the first call of an idle route tells which, and so does a refusal right after a burst.
     """
 
-    __slots__ = ("_again_at", "_ceiling", "_credit", "_last", "_patience", "capacity")
+    __slots__ = ("_again_at", "_ceiling", "_credit", "_last", "_patience", "began", "capacity", "proven")
 
     def __init__(self) -> None:
         self.capacity = _GUESS
         self._ceiling: float = inf
+        self.proven = False
+        """Whether the server has shown that it takes several at once."""
+        self.began = -inf
+        """When the first send went into an empty window."""
         self._credit = 0.0
         self._last = -inf
         self._again_at = inf
@@ -32,24 +37,38 @@ class Burst:
         """The sends that may go at once where *size* fill the window. One of a smaller bucket is kept back: the pacer is a little quick."""
         return size if self.capacity >= size else max(1, self.capacity - 1)
 
-    @property
-    def smooth(self) -> bool:
-        """True when the server takes no two at once, so that the pacer must not be quick at all."""
-        return self.capacity <= 1
+    def haste(self, size: int) -> float:
+        """The part by which the pacer may be quicker than the limit."""
+        if self.capacity <= 1:
+            return 0.0
+        if self.proven and self.capacity >= size:
+            return 0.3
+        # One send in a whole window: on a small bucket more would be refused.
+        return min(0.1, 1.0 / size)
 
     def credit(self, now: float, limit: float, size: int) -> int:
         """The sends that may go at once now."""
+        if not self.proven and now > self.began + _TOGETHER and (now - self._last) < 1.0:
+            # A guess is for calls that come together on an idle route, not for the crowd of a busy one.
+            return 0
         return int(min(self.most(size), max(self._credit, (now - self._last) * limit * _IDLE_RATE)) + 1e-9)
 
-    def took(self, now: float, limit: float, size: int) -> None:
-        """Count a send."""
+    def took(self, now: float, limit: float, size: int, *, first: bool) -> None:
+        """Count a send, the *first* in an empty window or a later one."""
+        if first:
+            self.began = now
         earned = min(float(self.most(size)), max(self._credit, (now - self._last) * limit * _IDLE_RATE))
         self._credit = max(0.0, earned - 1.0)
         self._last = now
 
     def told(self, remaining: float) -> None:
         """Learn from what the server says is left after a call that found the window empty."""
-        self.capacity = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
+        capacity = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
+        if capacity < self.capacity:
+            # What was counted on is not there.
+            self._credit = 0.0
+        self.capacity = capacity
+        self.proven = True
 
     def refused(self, now: float, index: int) -> None:
         """Learn from a refusal within a window that was not full: *index* at once were one too many."""
@@ -57,10 +76,13 @@ class Burst:
             self._patience = min(_PATIENCE_MOST, self._patience * 2)
         self._ceiling = max(1, min(self.capacity, index - 1))
         self.capacity = int(self._ceiling)
+        self._credit = 0.0
         self._again_at = now + self._patience
 
-    def accepted(self, now: float) -> None:
-        """After a long time without such a refusal, try one more."""
+    def accepted(self, now: float, index: int) -> None:
+        """Learn from a send that was the *index*-th at once; after a long time without a refusal, try one more."""
+        if index > 1:
+            self.proven = True
         if now >= self._again_at:
             self._ceiling += 1
             self.capacity = max(self.capacity, int(min(self._ceiling, _GUESS)))
@@ -69,4 +91,5 @@ class Burst:
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
         self._last += delta
+        self.began += delta
         self._again_at += delta

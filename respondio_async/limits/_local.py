@@ -1,6 +1,38 @@
 """The limiter of one process.
 
-(theory page to be written)
+The vendor counts requests per second, per route, per organisation, and does not say how: in the seconds of the clock, in any
+second (a sliding log), or with a bucket that fills all the time. The strictest usual reading is the sliding log: *in no second do more
+than L requests arrive*. Who keeps to it is fine with all the others that have room for L. This page is about doing so without
+giving much of the limit away. Each idea has a module, which decides and never waits; only `_queue` waits.
+
+**Slots** (`_window`). A route has L slots. A request occupies one, and gives it back a little more than a second later. So
+there are never more than L sends in a second and a bit, whatever the traffic looks like. A limit of 0.2 is one slot of five seconds.
+
+**How much more than a second** (`_margin`). Requests are sent on time but arrive unevenly. If the old request travelled 30 ms longer
+than the new one, they arrive in the same second although they were sent in two. One margin for all must be as
+large as the largest difference, and costs that much of the limit. But the answer tells how late its own request can
+have been: no later than its round trip was longer than the shortest known one. So each slot is held for its own lateness: the
+limit loses the average delay instead of the greatest. Slow work on the server looks like delay, so the hold is bounded, and so is
+its average. A refusal that nothing else explains widens the margin by 5 ms, each success takes a four-hundredth of a millisecond away.
+
+**Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on the server would refuse most of them.
+An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked, never waited for:
+its own waiting lets newcomers overtake. Above 500 a second timers are too coarse, and the slots alone decide.
+
+**Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come together on an idle route
+go out at once, as many as the server is known to take: what it says is left after the first call tells, and so does a refusal
+right after a burst. Only a line that fits into the burst whole may have it; a long line would not end any sooner.
+
+**Pause** (`_route`). A refusal stops its own route for Retry-After, at most a minute. Nothing shortens a pause, and
+`Remaining: 0` is no reason for one: at full use it *is* zero.
+
+**Calibration** (`_calibration`). `X-RateLimit-Limit` corrects the limit: down at once, up by doubling once a second, since its unit is not
+documented. A refusal after a raise takes half of the raise back.
+
+**The line** (`_line`, `_queue`). Two lanes, interactive before bulk, one bulk call in eight; within a lane first come, first
+served. The head of the line is announced up to `LEAD` seconds early so that it can take a connection, and gets its permit on time.
+A waiter is woken to *ask*, and takes the permit itself in the same step in which it returns. So a permit cannot be
+lost, whenever a waiter is cancelled. One timer serves a route, however many wait.
 """
 
 import asyncio

@@ -14,10 +14,10 @@ _CEILING: Final = 0.06
 _REFUSED: Final = 0.005
 _ACCEPTED: Final = _REFUSED * 0.0005
 """Taken away by each success: one refusal in 2,000 keeps the balance."""
-_BUDGET: Final = 0.06
+_BUDGET: Final = 0.045
 """The hold may cost at most this on average: slow work on the server looks like delay, and must not cost more."""
 _BOUND: Final = (0.02, 0.5)
-_EPOCH: Final = 64
+_EPOCH: Final = 256
 
 
 class Margin:
@@ -79,4 +79,4 @@ class Margin:
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""
-        self._learnt = min(_CEILING, self._learnt + _REFUSED)
+        self._learnt = min(max(_CEILING - self.late, 2 * _REFUSED), self._learnt + _REFUSED)

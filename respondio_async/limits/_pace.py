@@ -17,17 +17,16 @@ _RETRY: Final = 0.0005
 class Pace:
     """The arithmetic of a leaky bucket of `capacity` that lets one send through each `gap` seconds.
 
-    A little quicker than the limit, so that a late timer is caught up with, and by no more than one send in a whole window: on
-    a server with a small bucket more would be refused. aiolimiter does not tell when it will have capacity; this does.
+    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up with. aiolimiter does not
+    tell when it will have capacity; this does.
     """
 
-    __slots__ = ("empty_at", "_not_before", "capacity", "gap")
+    __slots__ = ("_not_before", "capacity", "empty_at", "gap")
 
-    def __init__(self, size: int, span: float, *, smooth: bool = False) -> None:
+    def __init__(self, size: int, span: float, haste: float) -> None:
         rate = size / span
-        self.capacity = 1 if smooth else min(4, max(1, size // 25))
-        quickness = 1.0 if smooth else max(0.9, 1.0 - 1.0 / size)
-        self.gap = quickness * (span + FLOOR) / size if rate <= _UNPACED else 0.0
+        self.capacity = min(4, max(1, size // 25)) if haste else 1
+        self.gap = (1.0 - haste) * (span + FLOOR) / size if rate <= _UNPACED else 0.0
         self.empty_at = -inf
         self._not_before = -inf
 

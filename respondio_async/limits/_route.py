@@ -3,6 +3,8 @@
 Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be tried in a moment.
 """
 
+import random as _random
+from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
@@ -17,6 +19,8 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds; a server that wants more says so again in its next refusal."""
 DEFAULT_PAUSE: Final = 1.0
 """What a refusal without a usable Retry-After costs: the window."""
+_CALM: Final = 60.0
+"""Seconds for which a refusal takes haste out of the pacer."""
 
 
 def share_of(limit: float, share: float) -> float:
@@ -30,6 +34,9 @@ class Route:
 
     __slots__ = (
         "_blamed",
+        "_calm",
+        "_calm_until",
+        "_random",
         "_share",
         "burst",
         "burst_left",
@@ -44,13 +51,24 @@ class Route:
         "window",
     )
 
-    def __init__(self, limit: float, *, share: float = 1.0, bounds: tuple[float, float] = (1.0, 100.0)) -> None:
+    def __init__(
+        self,
+        limit: float,
+        *,
+        share: float = 1.0,
+        bounds: tuple[float, float] = (1.0, 100.0),
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self._random = random
         self._share = share
         self.calibration = Calibration(limit, bounds)
         self.limit = share_of(limit, share)
         self.margin = Margin()
         self.burst = Burst()
         self.window = Window(self.limit)
+        self._calm = 0
+        """How often a refusal has halved the pacer's haste."""
+        self._calm_until = float("-inf")
         self.pace = self._new_pace()
         self.burst_left = 0
         """Sends of a burst under way that need not keep the pace."""
@@ -122,7 +140,7 @@ class Route:
         window, late = self.window, self.pace.due() > now
         self.burst_left = max(0, self.burst_left - 1)
         sent = window.take(now, self.margin.unanswered(window.span), window.busy + 1 if late else 1)
-        self.burst.took(now, self.limit, window.size)
+        self.burst.took(now, self.limit, window.size, first=sent.position == 1)
         if not late:
             self.pace.took(now)
         self.granted += 1
@@ -139,7 +157,11 @@ class Route:
         if feedback.status == 429:
             self._learn_refusal(sent, feedback.retry_after, now)
         else:
-            self.burst.accepted(now)
+            self.burst.accepted(now, sent.index)
+            if self._calm and now >= self._calm_until:
+                self._calm -= 1
+                self._calm_until = now + _CALM
+                self._apply_pace(now)
             if usable and round_trip is not None:
                 self.margin.learn(round_trip)
         if usable and round_trip is not None:
@@ -165,6 +187,9 @@ class Route:
                 self._apply_pace(now)
             else:
                 self.margin.refused()
+                self._calm = min(4, self._calm + 1)
+                self._calm_until = now + _CALM
+                self._apply_pace(now)
         elif sent.index > 1:
             self.burst.refused(now, sent.index)
             self._apply_pace(now)
@@ -173,6 +198,9 @@ class Route:
     def pause(self, now: float, retry_after: float | None) -> None:
         """Send nothing for *retry_after* seconds; never ends a pause that lasts longer."""
         seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
+        if self.window.span > 1.0:
+            # Slow processes that share a limit and were refused together would come back together, for ever.
+            seconds += self._random() * (self.window.span - 1.0)
         if now >= self.paused_until:
             self.pauses += 1
         self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
@@ -190,7 +218,8 @@ class Route:
         self.pace = pace
 
     def _new_pace(self) -> Pace:
-        return Pace(self.window.size, self.window.span, smooth=self.burst.smooth)
+        size = self.window.size
+        return Pace(size, self.window.span, self.burst.haste(size) * 0.5**self._calm)
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
@@ -200,3 +229,4 @@ class Route:
         self.pace.shift(delta)
         self.paused_until += delta
         self._blamed += delta
+        self._calm_until += delta

@@ -1,10 +1,9 @@
 """One limiter per organisation: the limits are the organisation's, whichever of its tokens a client has."""
 
-import binascii
 import hashlib
 import threading
 from base64 import urlsafe_b64decode
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -13,6 +12,10 @@ from ._local import LocalRateLimiter
 
 _lock: Final = threading.Lock()
 _limiters: Final[WeakValueDictionary[tuple[str, str], LocalRateLimiter]] = WeakValueDictionary()
+
+
+class _Claims(msgspec.Struct):
+    orgId: int | str | None = None  # noqa: N815 - the vendor's name
 
 
 def limiter_for(base_url: str, token: str) -> LocalRateLimiter:
@@ -33,10 +36,10 @@ def _organisation(token: str) -> str:
     parts = token.split(".")
     if len(parts) == 3:
         try:
-            payload: Any = msgspec.json.decode(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
-            payload = None
-        claim = payload.get("orgId") if isinstance(payload, dict) else None  # pyright: ignore[reportUnknownMemberType]
-        if isinstance(claim, str | int) and not isinstance(claim, bool) and claim != "":
+            payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+            claim = msgspec.json.decode(payload, type=_Claims).orgId
+        except (ValueError, msgspec.DecodeError, RecursionError):
+            claim = None
+        if claim:
             return f"organisation {claim}"
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
