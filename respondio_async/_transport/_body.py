@@ -11,11 +11,12 @@ MAX_ANSWER: Final = 32 * 1024 * 1024
 """Bytes of one answer after decoding; a page of 100 contacts is about 100 KB."""
 
 
-async def read_answer(response: Any, limit: int = MAX_ANSWER) -> Answer:
+async def read_answer(response: Any) -> Answer:
     """Read *response* (of httpx or httpx2, not yet read) and close it. Raises `SendError` "too_large" or "torn".
 
-    The library's own reading runs the body through four more generators and lets a compressed body grow a thousandfold at once.
+    The library's own reading runs the body through more generators and lets a compressed one grow a thousandfold at once.
     """
+    limit = MAX_ANSWER
     status: int = response.status_code
     headers: RawHeaders = []
     encoding = b""

@@ -1,5 +1,6 @@
 """Makes the library's request out of ours, at little cost."""
 
+import re
 from types import ModuleType
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from ._seam import Request
 
 _NO_TIMEOUTS: Final[dict[str, float | None]] = {"connect": None, "read": None, "write": None, "pool": None}
 _REMEMBERED: Final = 256
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\t -~]*")
 
 HeaderSet = tuple[tuple[str, str], ...]
 
@@ -63,14 +66,10 @@ class Requests:
         names: set[str] = set()
         for name, value in headers:
             names.add(name.lower())
-            try:
-                pairs.append((name.encode("ascii"), value.encode("ascii")))
-            except UnicodeEncodeError:
-                # The error itself would quote the value, which may be the token.
-                why = f"the header {name!r} holds characters beyond ASCII"
-            else:
-                continue
-            raise ConfigurationError(why)
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                # The value may be the token: it is not shown.
+                raise ConfigurationError(f"the header {name!r} holds characters that HTTP cannot carry")
+            pairs.append((name.encode("ascii"), value.encode("ascii")))
         if "accept-encoding" not in names:
             pairs.append((b"Accept-Encoding", b"gzip"))  # what `read_answer` decodes by itself
         if length is not None:
