@@ -183,7 +183,8 @@ class Attempts(Generic[T]):
 
     def _decode(self, answer: Answer, started: float) -> Response[T]:
         endpoint = self.call.endpoint
-        content = answer.content if answer.status != 404 else b"{}"  # see _judge
+        # A 404 is a repeated delete (see _judge); an empty answer says no more than its status.
+        content = b"{}" if answer.status == 404 else answer.content or b"{}"
         try:
             decoded = _wire.decode(content, endpoint.type, envelopes=endpoint.envelopes)
         except DecodeError as error:

@@ -17,6 +17,7 @@ from ._pipeline import Pipeline
 from ._retry import RetryBudget, RetryPolicy
 from ._statistics import ClientStatistics, RouteCounters, route_use
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
+from ._wire import check_type
 from .errors import InvalidArgumentError
 from .hooks import Hook
 from .limits import Lane, RateLimiter, limiter_for
@@ -298,6 +299,7 @@ def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:
     """The row of a known operation, with the asked-for type; else a row made for the occasion."""
     if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
         raise InvalidArgumentError("method is an HTTP method: GET, POST, PUT, DELETE", argument="method")
+    check_type(type_)
     method = method.upper()
     known = _BY_TEMPLATE.get(f"{method} {path}")
     if known is not None:

@@ -17,7 +17,7 @@ from ._check import (
     drop_none,
 )
 from ._contact import contact_body
-from ._decode import Decoded, decode
+from ._decode import Decoded, check_type, decode
 from ._encode import build_target, encode_json
 from ._headers import Facts, Headers, facts, rate_limit, retry_after
 from ._mask import mask
@@ -40,6 +40,7 @@ __all__ = [
     "check_stage",
     "check_tags",
     "check_text",
+    "check_type",
     "contact_body",
     "decode",
     "drop_none",

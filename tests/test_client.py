@@ -1,0 +1,357 @@
+"""The client's own duties: its arguments, its views, its life."""
+
+import asyncio
+import gc
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+
+import httpx
+import pytest
+
+from respondio_async import (
+    DEFAULT_LIMITS,
+    AsyncRespond,
+    ConfigurationError,
+    ConnectionFailedError,
+    LocalRateLimiter,
+    RetryPolicy,
+)
+from tests.scripted import OpenLimiter, answer, scripted
+from tests.virtual import VIRTUAL
+
+CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')
+
+
+@pytest.fixture
+def anyio_backend():
+    return VIRTUAL
+
+
+def mock(handler):
+    return httpx.AsyncClient(transport=httpx.MockTransport(handler))
+
+
+# ── arguments ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch):
+    """The argument wins."""
+    monkeypatch.setenv("RESPONDIO_API_TOKEN", "from-environment")
+    assert AsyncRespond()._token == "from-environment"
+    assert AsyncRespond("given")._token == "given"
+    assert AsyncRespond(" given\n")._token == "given"
+
+
+def test_no_token_says_where_to_get_one(monkeypatch):
+    """And how to pass it."""
+    monkeypatch.delenv("RESPONDIO_API_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError, match="RESPONDIO_API_TOKEN"):
+        AsyncRespond()
+
+
+@pytest.mark.parametrize("token", ["", "  ", "Bearer abc", "a\nb", "tökén", "a\x00b", 5])
+def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token):
+    """Early, and silent about the value."""
+    with pytest.raises(ConfigurationError) as caught:
+        AsyncRespond(token)
+    assert not str(token).strip() or str(token) not in str(caught.value)
+
+
+def test_the_base_url_comes_from_the_argument_or_the_environment(monkeypatch):
+    """And else is the vendor's."""
+    monkeypatch.delenv("RESPONDIO_BASE_URL", raising=False)
+    assert AsyncRespond("t")._base_url == "https://api.respond.io/v2"
+    monkeypatch.setenv("RESPONDIO_BASE_URL", "http://127.0.0.1:9/v2")
+    assert AsyncRespond("t")._base_url == "http://127.0.0.1:9/v2"
+    assert AsyncRespond("t", base_url="https://x.yz/v2")._base_url == "https://x.yz/v2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_url": "http://api.respond.io/v2"},
+        {"base_url": "ftp://x"},
+        {"timeout": 0},
+        {"timeout": -1},
+        {"timeout": True},
+        {"timeout": "30"},
+        {"timeout": float("nan")},
+        {"deadline": 0},
+        {"queue_timeout": -5},
+        {"max_connections": 0},
+        {"backend": "urllib3"},
+        {"headers": {"X-A": "b\r\nX-C: d"}},
+        {"headers": {"X A": "b"}},
+        {"headers": {"Authorization": "Bearer x"}},
+        {"headers": {"content-type": "text/plain"}},
+    ],
+    ids=str,
+)
+def test_arguments_that_cannot_work_are_refused_at_once(options):
+    """Where they are written, not in the first call."""
+    with pytest.raises(ConfigurationError):
+        AsyncRespond("t", **options)
+
+
+def test_nothing_of_the_client_shows_the_token():
+    """Not its repr, and nothing it refers to."""
+    client = AsyncRespond("canary-token")
+    assert "canary" not in repr(client) + str(client) + repr(client.contacts) + repr(client.raw)
+
+
+async def test_headers_are_added_and_replace_ours_of_the_same_name():
+    """In any case of letters."""
+    client, transport, _ = scripted(CONTACT, headers={"user-agent": "mine/1", "X-Trace": "1"})
+    await client.contacts.get(7)
+    headers = transport.requests[0].headers
+    assert [value for name, value in headers if name.lower() == "user-agent"] == ["mine/1"]
+    assert ("X-Trace", "1") in headers
+
+
+async def test_a_timeout_object_bounds_the_phases():
+    """`httpx.Timeout` is passed on; the deadline still bounds the whole."""
+    timeout = httpx.Timeout(5.0, read=1.0)
+    client, _, _ = scripted(CONTACT, timeout=timeout)
+    assert client._settings.phases is timeout
+    assert client._settings.timeout is None
+    await client.contacts.get(7)
+
+
+# ── views ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_view_changes_only_what_it_names():
+    """The client itself stays as it was."""
+    client, transport, _ = scripted(CONTACT, headers={"X-A": "1"})
+    view = client.with_options(timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, lane="bulk")
+    await view.contacts.get(7)
+    await client.contacts.get(7)
+    ours, theirs = transport.requests
+    assert {"x-a": "2", "X-B": "3"}.items() <= dict(ours.headers).items()
+    assert "X-A" not in dict(ours.headers)
+    assert dict(theirs.headers)["X-A"] == "1"
+    assert transport.timeouts == [3.0, 30.0]
+    assert view._settings.queue_timeout == 4.0
+    assert client._settings.queue_timeout is None
+    assert "X-A" not in dict(client.with_options(headers=None)._settings.headers)
+
+
+async def test_another_token_is_sent_and_brings_its_limiter():
+    """Limits are counted per organisation."""
+    client = AsyncRespond("one", base_url="http://127.0.0.1:9")
+    view = client.with_options(token="two")
+    assert ("Authorization", "Bearer two") in view._settings.headers
+    assert view._settings.limiter is not client._settings.limiter
+    assert client.with_options(timeout=1)._settings.limiter is client._settings.limiter
+    given = AsyncRespond("one", limiter=OpenLimiter())
+    assert given.with_options(token="two")._settings.limiter is given._settings.limiter
+
+
+async def test_closing_a_view_closes_nothing():
+    """Only the client itself does."""
+    client, transport, _ = scripted(CONTACT)
+    async with client.with_options(timeout=1) as view:
+        await view.contacts.get(7)
+    assert not transport.closed
+    async with client:
+        await client.contacts.get(7)
+    assert transport.closed
+
+
+async def test_a_view_keeps_the_retry_policy_it_is_given():
+    """One attempt means one attempt."""
+    client, transport, _ = scripted(answer(500, b"{}"))
+    with pytest.raises(Exception, match="500"):
+        await client.with_options(retry=RetryPolicy(max_attempts=1)).contacts.get(7)
+    assert len(transport.requests) == 1
+
+
+# ── the escape hatch ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_request_calls_what_has_no_method_yet():
+    """Quoted, limited under its own template, plain Python back."""
+    client, transport, limiter = scripted(answer(200, b'{"a": [1]}'))
+    got = await client.request("get", "/new/{thing}", params={"thing": "a/b?c"}, query={"x": True})
+    assert got == {"a": [1]}
+    assert transport.requests[0].target == "/new/a%2Fb%3Fc?x=true"
+    assert limiter.asked[0]["route"] == "GET /new/{thing}"
+
+
+async def test_request_knows_the_rows_of_the_table():
+    """Their bucket and their replay class apply."""
+    client, transport, limiter = scripted(answer(500, b"{}"))
+    with pytest.raises(Exception, match="may or may not have happened"):
+        await client.request("POST", "/contact/{identifier}/message", params={"identifier": 7}, json={})
+    with pytest.raises(Exception, match="500"):
+        await client.request("PUT", "/contact/{identifier}", params={"identifier": 7}, json={})
+    assert limiter.asked[0]["route"] == "POST /contact/{identifier}/message"
+    assert limiter.asked[1]["route"] == "POST|PUT|DELETE /contact/{identifier}"
+    assert len(transport.requests) == 1 + 5
+
+
+@pytest.mark.parametrize(("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)])
+async def test_an_unknown_post_is_not_repeated(method, requests):
+    """Whether a repeat is harmless is not known of it."""
+    client, transport, _ = scripted(answer(502, b"{}"))
+    with pytest.raises(Exception, match="502"):
+        await client.request(method, "/new")
+    assert len(transport.requests) == requests
+
+
+async def test_request_decodes_into_the_type_that_is_asked_for():
+    """Any that msgspec knows."""
+    client, _, _ = scripted(answer(200, b'{"id": 7, "firstName": "Ada"}'))
+    value = await client.request("GET", "/contact/{identifier}", params={"identifier": 7}, type=dict[str, int | str])
+    assert value == {"id": 7, "firstName": "Ada"}
+
+
+# ── statistics ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_statistics_count_per_route():
+    """Sent, repeated, refused; the limiter's line; the connections; the budget."""
+    steps = [answer(429, b"{}", retry_after="0"), answer(500, b"{}"), CONTACT]
+    client, _, _ = scripted(*steps, limiter=LocalRateLimiter({route: 1000.0 for route in DEFAULT_LIMITS}))
+    await client.contacts.get(7)
+    statistics = client.statistics()
+    use = statistics.routes["GET /contact/{identifier}"]
+    assert (use.sent, use.retried, use.refused, use.limit) == (3, 2, 1, 1000.0)
+    assert use.pauses == 1
+    assert statistics.retry_budget == 59.1
+    assert statistics.pool.open == 1
+    with pytest.raises(AttributeError):
+        use.sent = 5
+
+
+# ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_second_event_loop_is_refused_with_a_way_out():
+    """Connections belong to the loop they were made on."""
+    http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))
+    client = AsyncRespond("t", http_client=http)
+    asyncio.run(_get(client))
+    with pytest.raises(ConfigurationError, match="one client per event loop"):
+        asyncio.run(_get(client))
+    with pytest.raises(ConfigurationError, match="event loop"):
+        asyncio.run(_close(client))
+
+
+async def _get(client):
+    return await client.contacts.get(7)
+
+
+async def _close(client):
+    await client.aclose()
+
+
+async def test_a_closed_client_refuses_calls():
+    """Clearly; closing twice is no error."""
+    client, transport, _ = scripted(CONTACT)
+    await client.aclose()
+    await client.aclose()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await client.contacts.get(7)
+    assert transport.requests == []
+
+
+async def test_a_client_that_was_used_and_not_closed_warns():
+    """`ResourceWarning`; one that was never used, or was closed, does not."""
+    http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))
+    client = AsyncRespond("t", http_client=http)
+    await client.contacts.get(7)
+    with pytest.warns(ResourceWarning, match="unclosed <AsyncRespond"):
+        del client
+        gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AsyncRespond("t")
+        async with AsyncRespond("t", http_client=http) as client:
+            await client.contacts.get(7)
+        del client
+        gc.collect()
+    assert not http.is_closed
+    await http.aclose()
+
+
+def test_a_client_whose_arguments_are_refused_leaves_no_noise():
+    """`__del__` copes with a half-made client."""
+    with pytest.raises(ConfigurationError):
+        AsyncRespond("")
+    gc.collect()
+
+
+async def test_a_page_fetched_ahead_ends_with_the_client():
+    """No task is left behind."""
+    client, _, _ = scripted(answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 1}}'), seconds=0.0)
+    async for _ in client.contacts.list():
+        break
+    before = asyncio.all_tasks()
+    assert [task for task in before if "Paginator" in repr(task) or "fetch" in repr(task)]
+    await client.aclose()
+    assert not [task for task in asyncio.all_tasks() if "fetch" in repr(task)]
+
+
+async def test_an_injected_client_is_used_and_never_closed():
+    """Its own base URL, headers and auth do not reach the request."""
+    seen = []
+
+    def handler(request):
+        seen.append(request)
+        return httpx.Response(200, content=b'{"id": 7}')
+
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(handler),
+        base_url="https://elsewhere.example",
+        auth=("u", "p"),
+        params={"leak": "1"},
+    )
+    async with AsyncRespond("tok", http_client=http) as client:
+        assert (await client.contacts.get("phone:+60123456789")).id == 7
+    assert not http.is_closed
+    assert str(seen[0].url) == "https://api.respond.io/v2/contact/phone:%2B60123456789"
+    assert seen[0].headers["authorization"] == "Bearer tok"
+    await http.aclose()
+
+
+async def test_an_error_of_the_transport_reaches_the_caller_as_ours():
+    """Picklable, without the address's path."""
+
+    def handler(request):
+        raise httpx.ConnectError("cannot reach https://api.respond.io/v2/contact/phone:+60123456789")
+
+    http = mock(handler)
+    async with AsyncRespond("t", http_client=http, retry=RetryPolicy(max_attempts=1)) as client:
+        with pytest.raises(ConnectionFailedError) as caught:
+            await client.contacts.get("phone:+60123456789")
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert "60123456789" not in str(error) + repr(error) + repr(caught.value.__cause__) + repr(caught.value.__context__)
+    assert not error.sent
+    await http.aclose()
+
+
+# ── the face ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(code):
+    """Run code in a fresh interpreter and return what it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    return done.stdout.strip()
+
+
+def test_importing_webhooks_does_not_import_the_http_client():
+    """A webhook receiver need not pay for it."""
+    modules = json.loads(run("import json, sys, respondio_async.webhooks; print(json.dumps(sorted(sys.modules)))"))
+    assert not {"httpx", "httpx2", "aiohttp", "httpcore", "aiolimiter"} & set(modules)
+
+
+def test_optional_parts_are_not_imported_with_the_client():
+    """Heavy ones are extras, and wait until they are used."""
+    code = "import json, sys; from respondio_async import AsyncRespond; AsyncRespond('t'); print(json.dumps(sorted(sys.modules)))"
+    modules = set(json.loads(run(code)))
+    assert not {"httpx2", "aiohttp", "redis", "starlette", "uvicorn", "typer", "phonenumbers", "pyarrow"} & modules
