@@ -29,5 +29,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     serve(**options)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - a test runs it in a process of its own
     main()

@@ -16,6 +16,7 @@ import struct
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any, Final
 
 import msgspec
@@ -109,7 +110,11 @@ class App:
         if self.latency > 0:
             await asyncio.sleep(self.latency)
         arrival.status = answer.status
-        await _send(send, answer)
+        await _send(send, self._dated(answer))
+
+    def _dated(self, answer: Answer) -> Answer:
+        answer.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
+        return answer
 
     def _arrival(self, scope: Scope, content: bytes) -> Arrival:
         raw: str = scope["raw_path"].decode("latin-1")
@@ -199,11 +204,11 @@ class App:
                 await wire.close()
             case "torn" if answer is not None:
                 arrival.status = answer.status
-                await _send(wire.send, answer, upto=len(answer.content) // 2)
+                await _send(wire.send, self._dated(answer), upto=len(answer.content) // 2)
                 await wire.close()
             case "slow" if answer is not None:
                 arrival.status = answer.status
-                await wire.trickle(answer, fault.seconds)
+                await wire.trickle(self._dated(answer), fault.seconds)
             case _:
                 return answer
         return None
@@ -264,9 +269,8 @@ class _Wire:
         return transport
 
     async def gone(self) -> None:
-        """Wait until the connection is closed."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        """Wait until the connection is closed: the body has been read, so that is the next that can be heard."""
+        await self.receive()
 
     async def reset(self) -> None:
         sock: socket.socket = self._transport.get_extra_info("socket")

@@ -8,7 +8,7 @@ def as_object(value: Any) -> dict[str, Any] | None:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    items: list[Any] | None = value if isinstance(value, list) else None
+    items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
     return items
 
 

@@ -89,7 +89,12 @@ class Sandbox:
         loop = asyncio.get_running_loop()
         started = asyncio.Event()
         thread = self._launch(lambda: loop.call_soon_threadsafe(started.set))
-        await started.wait()
+        try:
+            await started.wait()
+        except asyncio.CancelledError:
+            self._thread = None
+            thread.stop()
+            raise
         self._check(thread)
         return self
 
@@ -228,11 +233,14 @@ class Sandbox:
         with self._app.lock:
             return seed_contacts(self.state, count, messages=messages)
 
-    def receive_message(self, contact: Contact | int | str, text: str | Mapping[str, Any]) -> Message:
-        """Let a customer of the first organisation write: a text, or a whole message object."""
+    def receive_message(
+        self, contact: Contact | int | str, text: str | Mapping[str, Any], *, channel_id: int | None = None
+    ) -> Message:
+        """Let a customer of the first organisation write: a text, or a whole message object; on the last channel unless told which."""
         content = {"type": "text", "text": text} if isinstance(text, str) else dict(text)
         with self._app.lock:
-            return receive(self.state, contact if isinstance(contact, Contact) else self.contact(contact), content)
+            sender = contact if isinstance(contact, Contact) else self.contact(contact)
+            return receive(self.state, sender, content, None if channel_id is None else self.state.channels[channel_id])
 
     def fail_messages(
         self,

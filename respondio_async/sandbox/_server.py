@@ -15,28 +15,18 @@ _logger = logging.getLogger("respondio_async.sandbox")
 class Server(uvicorn.Server):
     """Ends at once, where uvicorn takes a few tenths of a second and waits for those who hang."""
 
-    def __init__(self, app: Any, on_started: Callable[[], object]) -> None:
+    def __init__(self, app: Any, left: asyncio.Event, on_started: Callable[[], object]) -> None:
         # log_config and log_level None: the loggers of the process that hosts us stay as they are.
         config = uvicorn.Config(
             app, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level=None, timeout_keep_alive=75
         )
         super().__init__(config)
         self._on_started = on_started
-        self._left = asyncio.Event()
-
-    def leave(self) -> None:
-        self.should_exit = True
-        self._left.set()
+        self._left = left
 
     async def main_loop(self) -> None:
-        await self.on_tick(0)
         self._on_started()
-        while not self.should_exit:
-            try:
-                await asyncio.wait_for(self._left.wait(), 1.0)
-            except TimeoutError:
-                # Once a second: the Date header.
-                await self.on_tick(0)
+        await self._left.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -5,10 +5,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ._server import Server
+from contextlib import suppress
+from typing import Any
 
 _MISSING = "the sandbox needs uvicorn: pip install 'respondio-async[sandbox]'"
 
@@ -26,36 +24,33 @@ class ServerThread:
         self._app = app
         self._host = host
         self._on_started = on_started
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: Server | None = None
+        # Made here, so that `stop` can speak to it before the thread has come far.
+        self._loop = asyncio.new_event_loop()
+        self._left = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="respondio-sandbox", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        try:
-            from ._server import Server
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                from ._server import Server
 
-            listener = _listen(self._host, self.port)
-        except ImportError as error:
-            self.error = ImportError(_MISSING)
-            self.error.__cause__ = error
-        except OSError as error:
-            self.error = error
-        else:
-            self.port = listener.getsockname()[1]
-            asyncio.run(self._serve(Server, listener))
-            return
+                listener = _listen(self._host, self.port)
+            except ImportError as error:
+                self.error = ImportError(_MISSING)
+                self.error.__cause__ = error
+            except OSError as error:
+                self.error = error
+            else:
+                self.port = listener.getsockname()[1]
+                runner.run(Server(self._app, self._left, self._on_started).serve(sockets=[listener]))
+                return
         self._on_started()
 
-    async def _serve(self, server: "type[Server]", listener: socket.socket) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._server = server(self._app, self._on_started)
-        await self._server.serve(sockets=[listener])
-
     def stop(self) -> None:
-        """Ask it to end, once it has started; `ended` tells when it has. Open connections are cut."""
-        if self._loop is not None and self._server is not None and not self.ended:
-            self._loop.call_soon_threadsafe(self._server.leave)
+        """Ask it to end, whether it has started yet or not; `ended` tells when it has. Open connections are cut."""
+        with suppress(RuntimeError):  # its loop is closed: it had ended by itself
+            self._loop.call_soon_threadsafe(self._left.set)
 
     @property
     def ended(self) -> bool:
@@ -72,7 +67,8 @@ def _listen(host: str, port: int) -> socket.socket:
     # The protocol is named because asyncio sets TCP_NODELAY only then: without it each answer waits 40 ms for an acknowledgement.
     listener = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix":
+        # Elsewhere the option means that a port in use may be taken.
+        if os.name == "posix":  # pragma: no branch - the tests run on POSIX
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(1024)

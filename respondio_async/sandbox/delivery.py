@@ -39,9 +39,8 @@ def receive(workspace: Workspace, contact: Contact, content: dict[str, Any], cha
     )
     message.channel_message_id = f"sandbox.{message.id}"
     contact.messages.append(message)
-    open_conversation(workspace, contact, source="contact")
-    if contact.conversation is not None:
-        contact.conversation.incoming += 1
-        contact.conversation.first_incoming_at = contact.conversation.first_incoming_at or now
+    conversation = open_conversation(workspace, contact, source="contact")
+    conversation.incoming += 1
+    conversation.first_incoming_at = conversation.first_incoming_at or now
     workspace.emit("message.received", contact, message=message, channel=link)
     return message

@@ -12,7 +12,7 @@ Loaded in every pytest run of everybody who has the package installed: nothing i
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -59,11 +59,10 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 
     The test is wrapped, since a fixture could do so only by being a coroutine of that plugin which happens to run the test.
     """
-    if not isinstance(item, pytest.Function):
-        return
-    client: AsyncRespond | None = item.funcargs.get("respondio_client")
-    if client is not None and inspect.iscoroutinefunction(item.obj):
-        item.obj = _closing(item.obj, client)
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        client = cast("AsyncRespond | None", item.funcargs.get("respondio_client"))
+        if client is not None:
+            item.obj = _closing(item.obj, client)
 
 
 def _closing(test: Callable[..., Awaitable[None]], client: "AsyncRespond") -> Callable[..., Awaitable[None]]:

@@ -145,14 +145,15 @@ class Contact:
     comments: list[Comment] = field(default_factory=list[Comment])
 
     @property
-    def is_open(self) -> bool:
-        return self.conversation is not None and self.conversation.closed_at is None
+    def open_conversation(self) -> Conversation | None:
+        conversation = self.conversation
+        return conversation if conversation is not None and conversation.closed_at is None else None
 
     @property
     def status(self) -> str:
         if self.blocked:
             return "blocked"
-        return "open" if self.is_open else "closed"
+        return "closed" if self.open_conversation is None else "open"
 
 
 @dataclass(slots=True)

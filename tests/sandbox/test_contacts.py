@@ -266,6 +266,14 @@ async def test_the_older_contact_survives_a_merge(api, reverse):
     assert (await api.call("GET", f"/contact/id:{younger}")).status_code == 404
 
 
+async def test_a_merge_takes_over_missing_identifiers(api):
+    """An email that only the younger contact has."""
+    older = await api.contact("phone:+60123456789")
+    younger = await api.contact("email:young@example.com")
+    await api.ok("POST", "/contact/merge", {"contactIds": [older, younger]})
+    assert (await api.ok("GET", "/contact/email:young@example.com"))["id"] == older
+
+
 @pytest.mark.parametrize(
     ("ids", "status"),
     [(None, 400), ([1], 400), ([100000001, 100000001], 400), (["100000001", 100000002], 400), ("x", 400), ([100000001, 9], 404),

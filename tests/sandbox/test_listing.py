@@ -109,6 +109,7 @@ async def test_paging_in_the_body_is_ignored(api):
     body = {**wanting(), "limit": 1, "cursorId": 100000002}
     assert await ids(api, body) == [1, 2, 3]
     api.sandbox.quirks.ignore_body_paging = False
+    assert await ids(api, wanting()) == [1, 2, 3]
     assert (await api.refused("POST", LIST, body))[0] == 400
 
 

@@ -235,7 +235,8 @@ async def test_a_customer_writes(api):
     assert (await api.ok("GET", "/contact/id:100000001"))["status"] == "open"
     new = api.sandbox.contact(await api.contact())
     api.sandbox.receive_message(new, {"type": "location"})
-    assert new.messages[-1].content == {"type": "location"}
+    assert (new.messages[-1].content, new.messages[-1].channel_id) == ({"type": "location"}, 2001)
+    assert api.sandbox.receive_message(new, "hi", channel_id=2003).channel_id == 2003
 
 
 async def test_sending_may_open_the_conversation(api):

@@ -7,10 +7,10 @@ from importlib.metadata import entry_points
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 PLUGIN = "respondio_async.sandbox.pytest_plugin"
 INSTALLED = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
+
+pytest_plugins = ["pytester"] if INSTALLED else ["pytester", PLUGIN]
 
 
 @pytest.fixture
@@ -135,3 +135,20 @@ def test_loading_the_plugin_imports_next_to_nothing(request):
         "respondio_async._client",
         "respondio_async.sandbox._sandbox",
     } & set(modules)
+
+
+class TestInThisRun:
+    """The same fixtures in this very run, where coverage sees them."""
+
+    @pytest.fixture(autouse=True)
+    def _marked(self, request):
+        request.node.add_marker(pytest.mark.respondio_sandbox(contacts=2))
+
+    async def test_a_coroutine(self, respondio_client, respondio_sandbox):
+        """It needs not close its client."""
+        contact = await respondio_client.contacts.get(100000002)
+        assert contact.phone == respondio_sandbox.contacts[1].phone
+
+    def test_a_plain_test(self, respondio_client):
+        """A client that was never used has nothing to close."""
+        assert "127.0.0.1" in repr(respondio_client)

@@ -84,6 +84,31 @@ async def test_open_requests_are_cut_at_the_end():
     assert "respondio-sandbox" not in [thread.name for thread in threading.enumerate()]
 
 
+async def test_a_cancelled_start_leaves_nothing():
+    """The thread ends by itself, and the sandbox can be started again."""
+    sandbox = Sandbox()
+    for _ in range(3):
+        task = asyncio.create_task(sandbox.__aenter__())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while "respondio-sandbox" in [thread.name for thread in threading.enumerate()]:
+            await asyncio.sleep(0.001)
+    async with sandbox:
+        assert sandbox.count() == 0
+
+
+def test_stopping_twice_is_harmless():
+    """Even when the thread has ended by itself meanwhile."""
+    sandbox = Sandbox()
+    sandbox.start()
+    thread = sandbox._thread
+    thread.stop()
+    thread.join()
+    sandbox.stop()
+
+
 async def test_uvicorns_loggers_stay_as_they_are():
     """The process that hosts a sandbox may host another uvicorn server."""
     before = [
@@ -126,9 +151,10 @@ def test_the_command_reads_its_options(monkeypatch):
     """Each becomes an option of the sandbox."""
     seen = {}
     monkeypatch.setattr("respondio_async.sandbox.__main__.serve", lambda **options: seen.update(options))
-    main(["--port", "5", "--limits-factor", "20", "--window", "fixed"])
+    main(["--port", "5", "--limits-factor", "20", "--window", "fixed", "--no-limits"])
     assert (seen["port"], seen["limits_factor"], seen["window"], seen["quirks"].list_lag) == (5, 20.0, "fixed", 25.0)
-    assert "limits" not in seen
+    assert seen["limits"] is None
+    main([])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

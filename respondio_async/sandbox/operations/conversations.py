@@ -14,14 +14,14 @@ def assign(call: Call) -> Any:
         raise missing("assignee")
     user = _user(call, body["assignee"])
     contact = call.contact("assignee")
-    if not contact.is_open:
+    conversation = contact.open_conversation
+    if conversation is None:
         if user is not None and not call.quirks.assign_on_closed_is_silent:
             raise Problem(400, "The conversation is closed")
         return {"contactId": contact.id}
     if contact.assignee is not user:
         contact.assignee = user
-        if contact.conversation is not None:
-            contact.conversation.assigned_at = int(call.workspace.clock.wall())
+        conversation.assigned_at = int(call.workspace.clock.wall())
         call.workspace.emit("contact.assignee.updated", contact)
     return {"contactId": contact.id}
 
@@ -57,17 +57,18 @@ def set_status(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
-def open_conversation(workspace: Workspace, contact: Contact, *, source: str) -> None:
+def open_conversation(workspace: Workspace, contact: Contact, *, source: str) -> Conversation:
     """Open a closed conversation; nothing happens to an open one."""
-    if contact.is_open:
-        return
-    contact.conversation = Conversation(opened_at=int(workspace.clock.wall()), opened_by=source)
-    workspace.emit("conversation.opened", contact, conversation=contact.conversation)
+    conversation = contact.open_conversation
+    if conversation is None:
+        conversation = contact.conversation = Conversation(int(workspace.clock.wall()), source)
+        workspace.emit("conversation.opened", contact, conversation=conversation)
+    return conversation
 
 
 def _close(workspace: Workspace, contact: Contact, category: str | None, summary: str | None) -> None:
-    conversation = contact.conversation
-    if conversation is None or conversation.closed_at is not None:
+    conversation = contact.open_conversation
+    if conversation is None:
         return
     conversation.closed_at = int(workspace.clock.wall())
     conversation.closed_by = "api"

@@ -42,9 +42,10 @@ def send(call: Call) -> Any:
     workspace.sent.append(message)
     if call.quirks.sending_opens:
         open_conversation(workspace, contact, source="api")
-    if contact.conversation is not None and contact.is_open:
-        contact.conversation.outgoing += 1
-        contact.conversation.first_response_at = contact.conversation.first_response_at or now
+    conversation = contact.open_conversation
+    if conversation is not None:
+        conversation.outgoing += 1
+        conversation.first_response_at = conversation.first_response_at or now
     workspace.emit("message.sent", contact, message=message, channel=link)
     return {"messageId": message.id}
 
