@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NO_FACTS: Final = _wire.facts((), time.time)
+_NO_FACTS: Final = _wire.facts((), 0.0)
 
 _PATIENCE: Final = 0.25
 """A permit that has moved further away than this, in seconds, is waited for without a connection."""
@@ -135,7 +135,7 @@ class Attempts(Generic[T]):
     def _learn(self, turn: Turn, result: Answer | SendError | None, elapsed: float) -> None:
         """Tell the limiter, the counters and the hooks what became of a permit. None: the caller was cancelled."""
         if isinstance(result, Answer):
-            self.facts = facts = _wire.facts(result.headers, time.time)
+            self.facts = facts = _wire.facts(result.headers, time.time())
             feedback = Feedback(result.status, facts.rate_limit, facts.retry_after, elapsed)
             self.counters.answered(result.status, elapsed)
         else:
@@ -239,7 +239,7 @@ class Attempts(Generic[T]):
                 content=outcome.content,
                 endpoint=self.call.endpoint.template,
                 attempts=self.tally.attempts,
-                sent=self.call.sent,
+                sent=(*self.call.sent, self.settings.token),
             )
             reason = f"status {outcome.status}"
         if not decision.unknown:

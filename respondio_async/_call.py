@@ -35,6 +35,8 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a view of a client may change."""
 
+    token: str
+    """Known so that it can be masked wherever a server echoes it."""
     headers: tuple[tuple[str, str], ...]
     """Of a call without a body, authorization included."""
     json_headers: tuple[tuple[str, str], ...]
@@ -48,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None
     queue_timeout: float | None
     lane: Lane | None
+
+    def __repr__(self) -> str:
+        return "<Settings>"  # the token stands in three places
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):

@@ -77,8 +77,8 @@ class AsyncRespond:
         without_body, with_body = header_sets(token, extra)
         seconds, phases = check_timeout(timeout)
         self._extra_headers = extra
-        self._token = token
         self._settings = Settings(
+            token=token,
             headers=without_body,
             json_headers=with_body,
             limiter=limiter_for(self._base_url, token) if limiter is None else limiter,
@@ -160,14 +160,14 @@ class AsyncRespond:
         view._base_url = self._base_url
         view._limiter_given = self._limiter_given
         view._pipeline = self._core
-        view._token = self._token if token is _KEEP else check_token(token)
+        view_token = self._settings.token if token is _KEEP else check_token(token)
         view._extra_headers = self._extra_headers
         if headers is not _KEEP:
             view._extra_headers = {} if headers is None else merge_headers(self._extra_headers, check_headers(headers))
-        without_body, with_body = header_sets(view._token, view._extra_headers)
-        changed: dict[str, Any] = {"headers": without_body, "json_headers": with_body}
+        without_body, with_body = header_sets(view_token, view._extra_headers)
+        changed: dict[str, Any] = {"token": view_token, "headers": without_body, "json_headers": with_body}
         if token is not _KEEP and not self._limiter_given:
-            changed["limiter"] = limiter_for(self._base_url, view._token)
+            changed["limiter"] = limiter_for(self._base_url, view_token)
         if timeout is not _KEEP:
             changed["timeout"], changed["phases"] = check_timeout(timeout)
         if deadline is not _KEEP:

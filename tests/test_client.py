@@ -41,9 +41,9 @@ def mock(handler):
 def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch):
     """The argument wins."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", "from-environment")
-    assert AsyncRespond()._token == "from-environment"
-    assert AsyncRespond("given")._token == "given"
-    assert AsyncRespond(" given\n")._token == "given"
+    assert AsyncRespond()._settings.token == "from-environment"
+    assert AsyncRespond("given")._settings.token == "given"
+    assert AsyncRespond(" given\n")._settings.token == "given"
 
 
 def test_no_token_says_where_to_get_one(monkeypatch):

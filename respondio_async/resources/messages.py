@@ -9,7 +9,7 @@ from .._wire import check_id, mask
 from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError
 from ..identifiers import Identifier, segment
 from ..models import Message, Page, SentMessage
-from ..models.payloads import Payload, to_wire
+from ..models.payloads import CustomPayload, Payload, to_wire
 from ._base import Resource
 
 _PROGRESS: Final = ("pending", "sent", "delivered", "read")
@@ -31,6 +31,8 @@ class Messages(Resource):
         """
         if channel_id is not None:
             check_id(channel_id, "channel_id")
+        elif isinstance(message, CustomPayload):
+            raise InvalidArgumentError("a CustomPayload is written for one channel: name it", argument="channel_id")
         body = {"channelId": channel_id, "message": to_wire(message)}
         return await self._call(e.SEND_MESSAGE, {"identifier": identifier}, json=body)
 
