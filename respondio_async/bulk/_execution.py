@@ -100,10 +100,10 @@ class Execution:
     async def _before_send(self, name: str) -> None:
         self._stop_here_if_told()
         if self._journal is not None and not self._in_doubt.get(name):
-            await self._journal.intend(self._number, name)
             try:
+                await self._journal.intend(self._number, name)
                 self._stop_here_if_told()  # told while that was written
-            except Stopping:
+            except BaseException:
                 self._journal.retract(self._number, name)
                 raise
         self._in_doubt[name] = self._in_doubt.get(name, 0) + 1

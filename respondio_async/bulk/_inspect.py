@@ -88,7 +88,7 @@ def failures(path: str | os.PathLike[str], *, unknown: bool = True) -> Iterator[
                 item=None if item is None else msgspec.json.decode(item),
                 unknown=state != FAILED,
                 error=error or "OutcomeUnknownError",
-                reason=reason or _KILLED,
+                reason=_KILLED if reason is None else reason,
                 steps=tuple(name for (name,) in steps),
             )
 

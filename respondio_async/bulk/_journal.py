@@ -90,9 +90,9 @@ class Journal:
         """Note a step's result."""
         self._tell(Store.step_returned, (number, step, value, model))
 
-    def end(self, ending: Ending, then: Callable[[bool], None]) -> None:
-        """Note an item's outcome; *then* is told whether it is on record, once that is known."""
-        self._tell(Store.end, (ending,), lambda _, failure: then(failure is None))
+    def end(self, ending: Ending, then: Callable[[], None]) -> None:
+        """Note an item's outcome; *then* is called when it is on record, or cannot be."""
+        self._tell(Store.end, (ending,), lambda _, __: then())
 
     # ── between the loop and the thread ──────────────────────────────────────────────────────────────
 

@@ -16,17 +16,24 @@ class JournalLock:
     def __init__(self, journal: Path) -> None:
         self._path = journal.with_name(journal.name + ".lock")
         while True:
-            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             try:
+                self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
                 before = self._identity()
-                self._connection.execute("BEGIN EXCLUSIVE")
+                self._lock()
             except sqlite3.Error as error:
-                self._connection.close()
                 raise ConfigurationError(_refusal(journal, error)) from error
             # The last owner removes the file: a lock on one that is gone guards nothing.
             if before is not None and before == self._identity():
                 return
             self._connection.close()
+
+    def _lock(self) -> None:
+        try:
+            self._connection.execute("PRAGMA journal_mode = MEMORY")  # no third file
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _identity(self) -> tuple[int, int] | None:
         try:

@@ -66,7 +66,7 @@ class Bulk(Generic[Item, T]):
         routes: Callable[[], Mapping[str, Route]] | None = None,
     ) -> None:
         """*routes* tells the state of the limiter's routes, from which the number of workers follows."""
-        _check(key, concurrency, journal, unknown, progress)
+        _check(key, concurrency, journal, unknown, progress, grace)
         self._call = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
@@ -272,7 +272,10 @@ class Bulk(Generic[Item, T]):
         return value, None
 
     def _settle(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
-        """Record the outcome, then hand it over: what the consumer has seen is never done again."""
+        """Record the outcome, then hand it over: what the consumer has seen is not done again.
+
+        If it cannot be recorded any more it is handed over all the same; a send in it is on record as an intent.
+        """
         if outcome.error is not None and entry.error is None and self._stops(outcome.error):
             self._fail(outcome.error, at_once=False)
         if self._journal is None or not entry.number or entry.recorded:
@@ -281,7 +284,7 @@ class Bulk(Generic[Item, T]):
         name, reason = reason_of(outcome.error)
         state = UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED
         ending = Ending(entry.number, state, name, reason, outcome.attempts, outcome.started, outcome.elapsed)
-        self._journal.end(ending, lambda recorded: self._deliver(entry, outcome) if recorded else self._give_up(entry))
+        self._journal.end(ending, lambda: self._deliver(entry, outcome))
 
     def _deliver(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
         if outcome.error is None:
@@ -347,7 +350,7 @@ _UNFINISHED: Final = RespondError("the run ended before the work did")
 """Stands for no outcome; never seen outside."""
 
 
-def _check(key: object, concurrency: object, journal: object, unknown: object, progress: object) -> None:
+def _check(key: object, concurrency: object, journal: object, unknown: object, progress: object, grace: object) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
     if concurrency is not None and (
         not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
@@ -363,5 +366,7 @@ def _check(key: object, concurrency: object, journal: object, unknown: object, p
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run", argument="key"
         )
+    if not isinstance(grace, int | float) or not grace >= 0:
+        raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
     if unknown not in {"report", "repeat"}:
         raise InvalidArgumentError('unknown must be "report" or "repeat"', argument="unknown")

@@ -41,6 +41,8 @@ _LINE_SECONDS: Final = 2.0
 _SPARE: Final = 1.25
 _LOOK: Final = 2.0
 """Seconds between two judgements of a growth: at five permits a second, ten."""
+_CHANCE: Final = 2.0
+"""Permits more or less in a look that mean nothing."""
 _LONGEST_REST: Final = 64.0
 
 
@@ -52,7 +54,7 @@ class Sizer:
         self._before = {route.route: route.granted for route in routes.values()}
         self._granted = dict(self._before)
         self._looked = now
-        self._extra = 0
+        self._extra = self._extra_before = 0
         self._idle: frozenset[str] = frozenset()
         self._idle_rate = 0.0
         self._rest = _LOOK
@@ -81,18 +83,19 @@ class Sizer:
         self._granted = {r.route: r.granted for r in used}
         self._looked = now
         if self._idle:  # the last look grew
-            gained = sum(rates.get(route, 0.0) for route in self._idle) > self._idle_rate * 1.1 + 0.1
+            gained = sum(rates.get(route, 0.0) for route in self._idle) - self._idle_rate
             self._idle = frozenset()
-            if gained:
+            if gained * seconds > _CHANCE and gained > 0.1 * self._idle_rate:
                 self._rest = _LOOK
             else:
-                self._extra = 0
+                self._extra = self._extra_before // 2
                 self._resting_until = now + self._rest
                 self._rest = min(_LONGEST_REST, self._rest * 2)
         if stuck and idle and now >= self._resting_until:
+            self._extra_before = self._extra
             self._extra += self.workers // 2
             self._idle, self._idle_rate = idle, sum(rates[route] for route in idle)
-        elif not stuck and self._extra:
+        elif not stuck:
             self._extra //= 2
 
 
