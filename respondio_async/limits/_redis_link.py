@@ -1,0 +1,107 @@
+"""Whether Redis answers, and what happens when it does not."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import anyio
+
+__all__ = ["Exchange", "Link", "Unreachable"]
+
+logger = logging.getLogger("respondio_async")
+
+FIRST_PROBE: Final = 0.1
+LAST_PROBE: Final = 1.0
+"""Seconds between two looks whether Redis is back: doubled from the first to the last, and no more, because the others
+wait for everyone to have looked (see `REGROUP`)."""
+
+
+class Exchange(NamedTuple):
+    """One question, answered: our clock when it was asked and when it was heard, and the answer."""
+
+    asked: float
+    heard: float
+    reply: list[int]
+
+
+Evaluate = Callable[[Sequence[str], Sequence[str | int | float]], Awaitable[Exchange]]
+
+
+class Unreachable(Exception):  # noqa: N818 - never leaves this package
+    """Redis gave no usable answer, twice."""
+
+
+class Member(Protocol):
+    """A route that waits for Redis to come back."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    async def regroup(self) -> bool: ...
+
+
+class Link:
+    """The way to Redis: one script, asked within a bounded time, and a memory of whether it answers."""
+
+    def __init__(self, evaluate: Evaluate, *, timeout: float, share: float) -> None:
+        self._evaluate = evaluate
+        self._share = share
+        self.timeout = timeout
+        self.up = True
+        self.outages = 0
+        """Outages so far. A route that last agreed with the others before the newest must regroup first."""
+        self._absent: set[Member] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def ask(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
+        """Run the script. A second try follows a failed one: the script knows a permit that it has handed out already.
+
+        A single slow answer is often our own event loop's fault, and falling back costs a second of silence.
+        """
+        failure: BaseException | None = None
+        for _ in range(2 if self.up else 1):
+            try:
+                async with asyncio.timeout(self.timeout):
+                    exchange = await self._evaluate(keys, arguments)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, calls go on without it
+                failure = error
+            else:
+                self._rose()
+                return exchange
+        self._fell(type(failure).__name__)
+        raise Unreachable
+
+    def _rose(self) -> None:
+        if not self.up:
+            self.up = True
+            logger.info("Redis is back: the limits are shared again")
+
+    def _fell(self, reason: str) -> None:
+        if self.up:
+            self.up = False
+            self.outages += 1
+            # The error's words may hold the server's address or user name; its class does not.
+            logger.warning(
+                "Redis does not answer (%s): each process limits itself to %g of the limits until it does",
+                reason,
+                self._share,
+            )
+
+    def watch(self, member: Member) -> None:
+        """Look for Redis until it is back, and let *member* regroup then; given up when nobody waits there any more."""
+        self._absent.add(member)
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        pause = FIRST_PROBE
+        while self._absent:
+            await anyio.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - so that processes do not look in step
+            pause = min(LAST_PROBE, 2 * pause)
+            for member in tuple(self._absent):
+                if not member.busy or await member.regroup():
+                    self._absent.discard(member)
+                elif not self.up:
+                    break

@@ -1,0 +1,374 @@
+"""One route whose turns Redis hands out: who leads, what is leased, and what is told to the others."""
+
+import asyncio
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+from ._line import Lanes
+from ._local import LocalRateLimiter
+from ._margin import Margin
+from ._protocol import LEAD, Feedback, Lane, RouteStatistics
+from ._redis_clock import ServerClock
+from ._redis_link import Link, Unreachable
+from ._redis_news import MICRO, News
+from ._redis_turn import RedisTurn
+from ._route import DEFAULT_PAUSE, LONGEST_PAUSE, share_of
+
+HORIZON: Final = 0.5
+"""Seconds ahead within which turns are handed out: a process that dies holding one costs the others no more."""
+SPAN: Final = 0.06
+"""Seconds that the turns of one lease may lie apart; at ten a second that is one turn, at a hundred six."""
+REGROUP: Final = 1.5
+"""Seconds that the first to find Redis back gives the others to find it too: the longest pause between two probes, a
+probe that times out, and some."""
+LATE: Final = 0.001
+"""Seconds past its time from which a permit's true time is told to the others."""
+VERY_LATE: Final = 0.02
+"""Seconds past its time from which it is told at once, if no question is about to go anyway."""
+TOO_LATE: Final = 0.25
+"""Seconds past its time at which a permit is no longer used: the others must hear the true time before they count on its
+slot."""
+
+
+class Lease(NamedTuple):
+    """One turn: `unit` permits that go together, which above 200 a second are more than one."""
+
+    due: float
+    permit_id: str
+
+
+class Outlook(NamedTuple):
+    """The leader's permit is due then; `look_again` is None once that is settled, else when to ask."""
+
+    due: float
+    look_again: float | None = None
+
+
+class RedisRoute:
+    """Calls wait in our own line; only its leader is given turns, each of them for whoever leads when it is due."""
+
+    def __init__(
+        self,
+        name: str,
+        limit: float,
+        *,
+        keys: tuple[str, str],
+        nonce: str,
+        link: Link,
+        clock: ServerClock,
+        local: LocalRateLimiter,
+        bounds: tuple[float, float] | None,
+        share: float,
+    ) -> None:
+        self.name = name
+        self._configured = self._limit = limit
+        self._keys = keys
+        self._nonce = nonce
+        self._link = link
+        self._clock = clock
+        self._local = local
+        self._share = share
+        self._bounds = bounds
+        self._loop = asyncio.get_running_loop()
+        self._line: Lanes[RedisTurn] = Lanes()
+        self._leader: RedisTurn | None = None
+        self._leases: deque[Lease] = deque()
+        self._left = 1
+        """Permits left of the first lease."""
+        self._unit = 1
+        self._number = 0
+        self._window = max(1.0, 1.0 / limit)
+        self._margin = Margin()
+        self._news = News()
+        self._asking: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+        self._ask_at = 0.0
+        self._paused_until = 0.0
+        self._agreed = 0
+        """The outage after which this route has last agreed with the other processes."""
+        self._local_until = 0.0
+        """Until then the local limiter gives the permits although Redis is back: the others may not know yet."""
+        self._last_local = float("-inf")
+        self._sends: deque[float] = deque()
+        self._witness: tuple[float, str] | None = None
+        """Our newest permit that Redis must know of."""
+        self._granted = self._refused = self._pauses = 0
+        self._waits: deque[float] = deque(maxlen=512)
+
+    # The line
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    async def turn(self, lane: Lane, again: bool, timeout: float | None) -> RedisTurn:
+        """Wait until a new turn leads and is due soon."""
+        turn = RedisTurn(self, lane, again, timeout)
+        if self._leader is None:
+            self._leader = turn
+        else:
+            # At the least: the others are not counted, and turns may be a tenth closer than they are on average.
+            ahead = 0.9 * (1 + self._line.ahead(lane, again)) * self._window / self._size()
+            due = max(turn.began, self._paused_until) + ahead
+            if turn.misses(due):
+                raise turn.too_late(due)
+            turn.called = self._loop.create_future()
+            self._line.join(turn)
+            try:
+                async with asyncio.timeout_at(turn.deadline):
+                    await turn.called
+            except BaseException as error:
+                turn.abandon()
+                if isinstance(error, TimeoutError):
+                    raise turn.too_late(self.now() + self._window / self._size()) from None
+                raise
+        await turn.soon()
+        return turn
+
+    def leave(self, turn: RedisTurn) -> None:
+        """Let the next one lead."""
+        if turn is not self._leader:
+            self._line.left(turn)
+            return
+        self._leader = leader = self._line.pop() if len(self._line) else None
+        if leader is None:
+            self._give_back(self._leases)
+        elif leader.called is not None and not leader.called.done():
+            leader.called.set_result(None)
+
+    # The leader
+
+    async def outlook(self, turn: RedisTurn) -> Outlook:
+        """When the leader's permit is due, as far as can be known now."""
+        while True:
+            now = self.now()
+            if not self._shared(now):
+                if not self._link.up or self._agreed == self._link.outages:
+                    return await self._outlook_locally(turn, now)
+            else:
+                if turn.local is not None:
+                    turn.local.abandon()
+                    turn.local = None
+                while self._leases and self._leases[0].due < now - TOO_LATE:
+                    self._drop_first()
+                if self._leases:
+                    self._ask_ahead(now)
+                    return Outlook(self._leases[0].due)
+                ask_at = max(self._ask_at, self._last_local + self._window)
+                if now < ask_at:
+                    return Outlook(max(self._not_before, ask_at), ask_at)
+            await asyncio.wait((self._ask(),), timeout=turn.remaining())
+            turn.refuse_after(self.now())
+
+    def _shared(self, now: float) -> bool:
+        """Whether Redis gives the permits; otherwise the local limiter does."""
+        return self._link.up and self._agreed == self._link.outages and now >= self._local_until
+
+    async def _outlook_locally(self, turn: RedisTurn, now: float) -> Outlook:
+        if not self._link.up:
+            self._link.watch(self)
+        if turn.local is None:
+            # What this process has sent in the last window, by whomever it was permitted, counts against its share.
+            mine = share_of(self._configured, self._share)
+            size, window = max(1, int(mine)), max(self._window, 1.0 / mine)
+            opens = self._sends[-size] + window if len(self._sends) >= size else now
+            opens = max(opens, self._paused_until)
+            if opens > now:
+                return Outlook(opens, opens)
+            turn.local = await self._local.turn(self.name, lane=turn.lane, timeout=turn.remaining(), again=turn.again)
+        return Outlook(self.now())
+
+    def granted(self, turn: RedisTurn, now: float) -> None:
+        """The leader goes, on the first lease."""
+        lease = self._leases[0]
+        self._left -= 1
+        if self._left == 0:
+            self._drop_first()
+        turn.permit_id = lease.permit_id
+        self._witness = now, lease.permit_id
+        self._record(turn, now)
+        if now - lease.due > LATE:
+            self._move(lease.permit_id, now - lease.due)
+
+    def granted_locally(self, turn: RedisTurn) -> None:
+        """The leader goes, on the local limiter's permit."""
+        self._last_local = now = self.now()
+        self._record(turn, now)
+
+    def _record(self, turn: RedisTurn, now: float) -> None:
+        turn.gone, turn.sent_at = True, now
+        self._granted += 1
+        self._waits.append(now - turn.began)
+        self._sends.append(now)
+        while self._sends[0] < now - 2 * self._window:
+            self._sends.popleft()
+        self.leave(turn)
+
+    def _drop_first(self) -> None:
+        self._leases.popleft()
+        self._left = self._unit
+
+    def _give_back(self, leases: "deque[Lease]") -> None:
+        """Return what nobody will use. Of a lease that is partly used only the rest is lost."""
+        if leases and self._left < self._unit:
+            self._drop_first()
+        for lease in leases:
+            self._news.unused(lease.permit_id)
+            self._tell()
+        leases.clear()
+
+    # What the answers teach
+
+    def observe(self, turn: RedisTurn, feedback: Feedback) -> None:
+        """Learn from one answer, and tell the others."""
+        now = self.now()
+        if turn.sent_at is None or turn.observed:
+            return
+        turn.observed = True
+        if turn.local is not None:
+            self._local.observe(turn.local, feedback)
+        elif not feedback.sent:
+            self._news.unused(turn.permit_id)
+            if self._witness is not None and self._witness[1] == turn.permit_id:
+                self._witness = None
+            return
+        elif feedback.status != 429:
+            self._learn_lateness(turn.permit_id, feedback.round_trip)
+        if feedback.status == 429:
+            self._refused += 1
+            self._pause(now, feedback.retry_after)
+        if feedback.rate_limit is not None and feedback.rate_limit.limit is not None:
+            self._calibrate(feedback.rate_limit.limit)
+
+    def _learn_lateness(self, permit_id: str, round_trip: float | None) -> None:
+        """A request that took longer than the quickest may have arrived that much later: its slot is held as long."""
+        if round_trip is None:
+            hold = self._margin.unanswered(self._window)
+        else:
+            self._margin.learn(round_trip)
+            hold = self._margin.answered(round_trip)
+        late = hold - self._margin.reserve
+        if late > LATE:
+            self._move(permit_id, late)
+
+    def _move(self, permit_id: str, late: float) -> None:
+        self._news.move(permit_id, late)
+        if late > VERY_LATE and self._leader is None:
+            self._tell()
+
+    def _pause(self, now: float, retry_after: float | None) -> None:
+        seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
+        self._news.refused += 1
+        self._news.paused_until = max(self._news.paused_until, now + min(seconds, LONGEST_PAUSE))
+        self._paused(self._news.paused_until)
+        self._tell()
+
+    def _paused(self, until: float) -> None:
+        """Nobody goes before *until*: leases that fall due before are given back."""
+        if until <= max(self._paused_until, self.now()):
+            return
+        self._pauses += self._paused_until <= self.now()
+        self._paused_until = until
+        self._not_before = max(self._not_before, until)
+        self._ask_at = max(self._ask_at, until - HORIZON)
+        self._give_back(self._leases)
+
+    def _calibrate(self, advertised: float) -> None:
+        if self._bounds and self._bounds[0] <= advertised <= self._bounds[1] and advertised != self._limit:
+            self._news.advertised = advertised
+            if advertised < self._limit:
+                self._tell()
+
+    # Redis
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits here."""
+        return self._leader is not None
+
+    async def regroup(self) -> bool:
+        """Agree with the other processes on when Redis gives the permits again; False while it is away."""
+        await asyncio.wait((self._ask(),))
+        return self._link.up and self._agreed == self._link.outages
+
+    def _ask(self) -> "asyncio.Task[None]":
+        """One question at a time, in a task of its own: when a caller is cancelled, the next one has the lease."""
+        if self._asking is None or self._asking.done():
+            self._asking = self._loop.create_task(self._question())
+        return self._asking
+
+    def _ask_ahead(self, now: float) -> None:
+        """At high rates, ask for the next lease while the last turn of this one is still to come."""
+        last = len(self._leases) == 1 and self._left <= len(self._line)
+        if last and self._window / self._size() < SPAN and self._leases[0].due - now < LEAD and now >= self._ask_at:
+            self._ask()
+
+    def _tell(self) -> None:
+        """Send the news now, unless Redis is away."""
+        if self._link.up:
+            self._news.urgent = True
+            self._ask()
+
+    async def _question(self) -> None:
+        while True:
+            news, self._news = self._news, News()
+            asked, outages = self.now(), self._link.outages
+            regroup = self._agreed != outages
+            want = 0 if regroup or asked < self._ask_at else self._lacking()
+            witness = ""
+            if self._witness is not None and asked - self._witness[0] < self._window:
+                witness = self._witness[1]
+            arguments: list[str | int | float] = [
+                self._configured, want, int(HORIZON * MICRO), int(SPAN * MICRO), self._nonce, self._number, witness,
+                int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO), *news.arguments(asked),
+            ]  # fmt: skip
+            first, self._number = self._number, self._number + want
+            try:
+                exchange = await self._link.ask(self._keys, arguments)
+            except Unreachable:
+                self._news.paused_until = max(self._news.paused_until, news.paused_until)
+                return
+            now, limit, window, unit, slot, come, pause, *turns = exchange.reply
+            self._clock.observe(exchange.asked, exchange.heard, now / MICRO)
+            self._limit, self._window = limit / 1000, window / MICRO
+            if unit != self._unit:
+                self._unit = self._left = unit
+            opens = self._clock.local(slot / MICRO)
+            if regroup:
+                self._agreed, self._local_until, self._witness = outages, opens - self._window, None
+                self._not_before, self._ask_at = opens, opens - HORIZON
+            elif want and not turns:
+                self._not_before, self._ask_at = opens, self._clock.local(come / MICRO) - HORIZON + LATE
+            for number, turn in enumerate(turns, first):
+                self._leases.append(Lease(self._clock.local(turn / MICRO), f"{self._nonce}{number}"))
+            self._paused(self._clock.local(pause / MICRO))
+            if not self._news.urgent:
+                return
+
+    def _lacking(self) -> int:
+        """How many leases those who wait still need."""
+        if self._leader is None:
+            return 0
+        have = self._unit * (len(self._leases) - 1) + self._left if self._leases else 0
+        return max(0, math.ceil((1 + len(self._line) - have) / self._unit))
+
+    def statistics(self) -> RouteStatistics:
+        """A snapshot."""
+        now = self.now()
+        waits = sorted(self._waits)
+        shared = self._shared(now)
+        return RouteStatistics(
+            route=self.name,
+            limit=self._limit if shared else share_of(self._configured, self._share),
+            waiting=len(self._line) + (self._leader is not None),
+            granted=self._granted,
+            refused=self._refused,
+            margin=self._window - max(1.0, 1.0 / self._limit),
+            paused=max(0.0, self._paused_until - now),
+            pauses=self._pauses,
+            wait_p50=waits[len(waits) // 2] if waits else 0.0,
+            wait_p99=waits[min(len(waits) - 1, len(waits) * 99 // 100)] if waits else 0.0,
+        )
+
+    def _size(self) -> int:
+        return max(1, int(self._limit))

@@ -1,0 +1,141 @@
+"""One call's place in the line of a route that Redis shares out."""
+
+from asyncio import Future, get_running_loop
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..errors import DeadlineExceededError
+from ._protocol import LEAD, Lane, Turn
+
+if TYPE_CHECKING:
+    from ._redis_route import Outlook, RedisRoute
+
+SHORTEST_SLEEP = 0.0005
+"""Seconds; sleeping less only spins."""
+LONGEST_SLEEP = 1.0
+"""Seconds after which the leader looks again in any case: Redis may be back, or gone."""
+IMPATIENCE = 2 * LEAD
+"""Seconds that the local limiter's permit may be away before we ask again whether Redis is back."""
+
+
+class RedisTurn:
+    """Made by `RedisRoute.turn`."""
+
+    __slots__ = (
+        "_line",
+        "again",
+        "began",
+        "called",
+        "deadline",
+        "gone",
+        "lane",
+        "local",
+        "observed",
+        "permit_id",
+        "sent_at",
+    )
+
+    def __init__(self, line: "RedisRoute", lane: Lane, again: bool, timeout: float | None) -> None:
+        self._line = line
+        self.lane: Lane = lane
+        self.again = again
+        self.began = get_running_loop().time()
+        self.deadline = None if timeout is None else self.began + timeout
+        self.called: Future[None] | None = None
+        self.gone = False
+        """Granted or given up: no longer in the line."""
+        self.local: Turn | None = None
+        """The local limiter's turn, while Redis is away."""
+        self.permit_id = ""
+        """Under which Redis knows the permit; empty when it was the local limiter's."""
+        self.sent_at: float | None = None
+        self.observed = False
+
+    @property
+    def route(self) -> str:
+        return self._line.name
+
+    async def soon(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds. See `Turn.soon`."""
+        with self._leaving():
+            while not self.gone:
+                outlook = await self._outlook()
+                if self.local is not None:
+                    await self.local.soon()
+                    return
+                if outlook.look_again is None and outlook.due - self._now() <= LEAD:
+                    return
+                await self._sleep(outlook.due - LEAD if outlook.look_again is None else outlook.look_again)
+
+    async def permit(self, *, patience: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
+        if self.gone:
+            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
+        with self._leaving():
+            while True:
+                outlook = await self._outlook()
+                if self.local is not None:
+                    if await self.local.permit(patience=IMPATIENCE if patience is None else min(patience, IMPATIENCE)):
+                        self._line.granted_locally(self)
+                        return True
+                    if patience is not None:
+                        return False
+                    await self.local.soon()
+                    continue
+                now = self._now()
+                if patience is not None and outlook.due - now > patience:
+                    return False
+                if outlook.look_again is None and outlook.due <= now:
+                    self._line.granted(self, now)
+                    return True
+                await self._sleep(outlook.due if outlook.look_again is None else outlook.look_again)
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        """Whoever is cancelled, or hears that it is too late, leaves the line in order."""
+        try:
+            yield
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Leave the line; after a grant, or a second time, do nothing."""
+        if not self.gone:
+            self.gone = True
+            if self.local is not None:
+                self.local.abandon()
+            self._line.leave(self)
+
+    def misses(self, due: float) -> bool:
+        """Whether a permit due at *due* comes too late for this call."""
+        return self.deadline is not None and due > self.deadline
+
+    def refuse_after(self, due: float) -> None:
+        """Raise if the permit, due not before *due*, comes too late for this call."""
+        if self.misses(due):
+            raise self.too_late(due)
+
+    def too_late(self, due: float) -> DeadlineExceededError:
+        """The error for a permit that would be due at *due*."""
+        needed = due - self.began
+        message = f"{self.route}: its turn would come after {needed:.1f} s, later than the timeout allows"
+        return DeadlineExceededError(message, endpoint=self.route, needed=needed)
+
+    def remaining(self) -> float | None:
+        """Seconds left of the timeout."""
+        return None if self.deadline is None else max(0.0, self.deadline - self._now())
+
+    async def _outlook(self) -> "Outlook":
+        outlook = await self._line.outlook(self)
+        self.refuse_after(outlook.due)
+        return outlook
+
+    async def _sleep(self, until: float) -> None:
+        await anyio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, until - self._now())))
+
+    def _now(self) -> float:
+        return self._line.now()

@@ -1,0 +1,166 @@
+"""One organisation's limits, shared by any number of processes and machines through Redis (or Valkey).
+
+The vendor counts an organisation's requests, whichever process sends them. So does this limiter: a short script on the
+Redis server keeps the log of a route's last sends and, asked once, *reserves*: it tells the caller at which instant to
+send, and counts that as sent.
+
+* **One clock.** The server's; each process knows its own clock's distance from it (`ServerClock`).
+* **Little is reserved.** Only for the call at the head of a process's line, at most half a second ahead; at high rates
+  for the next few of the line in one question. A process that is killed costs the others that much. Lanes, and first
+  come, first served, stay matters of each process.
+* **The truth is told afterwards.** A permit that was used late, or whose answer shows that it travelled long, is moved in
+  the log before its slot is counted on again.
+* **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers' headers advertise.
+* **Redis may go.** Then each process limits itself to `share`, starting from its own recent sends. The first one to find
+  Redis back appoints an instant for all; from a window before it nobody sends, and then Redis gives the permits again.
+* **Redis may forget.** A log without a permit that the caller has just used (flushed, evicted, restarted, clock set)
+  holds everybody for a window and what was reserved.
+
+Keys are named `{prefix:organisation}:route:…`: one slot of a cluster holds all of them. They hold times and random
+numbers, and expire within an hour.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from math import isnan
+from typing import Any, Final, Protocol
+
+try:
+    from redis.exceptions import NoScriptError
+except ImportError as error:  # pragma: no cover - the test runs it in a process of its own
+    raise ImportError(
+        "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'", name="redis"
+    ) from error
+
+from ..errors import ConfigurationError, InvalidArgumentError
+from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
+from ._local import LocalRateLimiter
+from ._protocol import Feedback, Lane, RouteStatistics, Turn
+from ._redis_clock import ServerClock
+from ._redis_link import Exchange, Link
+from ._redis_route import RedisRoute
+from ._redis_turn import RedisTurn
+
+__all__ = ["RedisRateLimiter"]
+
+SCRIPT: Final = files("respondio_async.limits").joinpath("_redis_turns.lua").read_text(encoding="utf-8")
+SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+LANES: Final = frozenset({"interactive", "bulk"})
+FACTS: Final = 7
+"""Numbers that begin the script's reply, before the turns."""
+
+
+class RedisClient(Protocol):
+    """What we need of a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`."""
+
+    def script_load(self, script: str) -> Any: ...
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any: ...
+    def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any: ...
+
+
+class RedisRateLimiter:
+    """Keep all processes that name the same *organisation* under its limits together.
+
+    *redis* is yours: it is never closed here. *share* is what this process allows itself of each limit while Redis is
+    away: 1/n for n processes. *limits* and *bounds* are those of `LocalRateLimiter`, and should be the same everywhere.
+    *timeout* bounds, in seconds, each of the two tries after which Redis counts as away. Belongs to the event loop it is
+    first used on, as the connections of *redis* do; on another it raises `ConfigurationError`.
+    """
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        organisation: str,
+        *,
+        limits: Mapping[str, float] = DEFAULT_LIMITS,
+        share: float = 0.25,
+        bounds: tuple[float, float] | None = (1.0, 100.0),
+        prefix: str = "respondio",
+        timeout: float = 0.25,
+    ) -> None:
+        for argument, text in (("organisation", organisation), ("prefix", prefix)):
+            if not text or "{" in text or "}" in text:
+                message = f"{argument} must be a name without braces: it becomes the hash tag of the keys"
+                raise InvalidArgumentError(message, argument=argument)
+        if not timeout > 0:
+            raise InvalidArgumentError("timeout must be a positive number of seconds", argument="timeout")
+        self._redis = redis
+        self._local = LocalRateLimiter(limits=limits, share=share, bounds=bounds)
+        self._limits = {**DEFAULT_LIMITS, **limits}
+        self._share = share
+        self._bounds = bounds
+        self._tag = f"{{{prefix}:{organisation}}}"
+        self._nonce = secrets.token_hex(4) + ":"
+        self._link = Link(self._evaluate, timeout=timeout, share=share)
+        self._clock = ServerClock()
+        self._routes: dict[str, RedisRoute] = {}
+        self._loaded = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<RedisRateLimiter {self._tag} {'sharing' if self._link.up else 'without Redis'}>"
+
+    async def turn(
+        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+    ) -> Turn:
+        """Wait for the head of the *route*'s line; see `RateLimiter`."""
+        if lane not in LANES:
+            raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
+        if timeout is not None and isnan(timeout):
+            raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
+        return await self._route(route).turn(lane, again, timeout)
+
+    def observe(self, turn: Turn, feedback: Feedback) -> None:
+        """Learn from what became of a granted turn."""
+        if not isinstance(turn, RedisTurn) or turn.route not in self._routes:
+            raise ConfigurationError("this turn was given by another limiter")
+        self._routes[turn.route].observe(turn, feedback)
+
+    def statistics(self) -> Mapping[str, RouteStatistics]:
+        """A snapshot per route that has been used."""
+        return {name: route.statistics() for name, route in self._routes.items()}
+
+    def _route(self, name: str) -> RedisRoute:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError(
+                "this RedisRateLimiter is in use on another event loop, and so are its connections: "
+                "make a Redis client and a limiter for each event loop"
+            )
+        route = self._routes.get(name)
+        if route is None:
+            route = self._routes[name] = RedisRoute(
+                name,
+                self._limits.get(name, UNLISTED_LIMIT),
+                keys=(f"{self._tag}:{name}:state", f"{self._tag}:{name}:log"),
+                nonce=self._nonce,
+                link=self._link,
+                clock=self._clock,
+                local=self._local,
+                bounds=self._bounds,
+                share=self._share,
+            )
+        return route
+
+    async def _evaluate(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
+        """Run the script once and take the time."""
+        if not self._loaded:
+            # Also opens the connection: a first exchange that had to would tell little about the clock.
+            await self._redis.script_load(SCRIPT)
+            self._loaded = True
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        try:
+            reply = await self._redis.evalsha(SCRIPT_ID, len(keys), *keys, *arguments)
+        except NoScriptError:
+            asked = clock()
+            reply = await self._redis.eval(SCRIPT, len(keys), *keys, *arguments)
+        numbers = [int(number) for number in reply]
+        if len(numbers) < FACTS:
+            raise ValueError("not our script's reply")
+        return Exchange(asked, clock(), numbers)

@@ -1,0 +1,196 @@
+"""Several processes that share one limit, against a judge that counts as strictly as a server can.
+
+The judge is a process of its own: a log of what it accepted, never more than the limit in any one second, times taken from the
+monotonic clock when a request arrives. The workers are processes of their own as well, each with its own `RedisRateLimiter`.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from respondio_async.errors import RespondError
+from respondio_async.limits._protocol import Feedback
+
+ROUTE = "GET /contact/{identifier}"
+
+
+class Judge:
+    """A sliding log of one second. Refused requests are not counted."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._recent: deque[float] = deque()
+        self._arrivals: list[tuple[float, bool]] = []
+
+    def decide(self) -> bool:
+        now = time.monotonic()
+        while self._recent and self._recent[0] <= now - 1.0:
+            self._recent.popleft()
+        accepted = len(self._recent) < self._limit
+        if accepted:
+            self._recent.append(now)
+        self._arrivals.append((now, accepted))
+        return accepted
+
+    async def serve(self) -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while question := await reader.read(1):
+                if question == b"?":
+                    writer.write(json.dumps(self._arrivals).encode() + b"\n")
+                else:
+                    writer.write(b"+" if self.decide() else b"-")
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+async def work(redis_url: str, judge: int, limit: float, tasks: int, seconds: float, share: float) -> dict[str, Any]:
+    """Send as fast as the limiter lets us; what came of it."""
+    import redis.asyncio
+
+    from respondio_async.limits.redis import RedisRateLimiter
+
+    client = redis.asyncio.Redis.from_url(redis_url)
+    limiter = RedisRateLimiter(client, "fleet", limits={ROUTE: limit}, share=share)
+    end = time.monotonic() + seconds
+    failures: list[str] = []
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", judge)
+        try:
+            while time.monotonic() < end:
+                turn = await limiter.turn(ROUTE, timeout=30.0)
+                if time.monotonic() >= end:
+                    turn.abandon()
+                    break
+                await turn.permit()
+                start = time.monotonic()
+                writer.write(b"!")
+                accepted = await reader.readexactly(1) == b"+"
+                round_trip = time.monotonic() - start
+                status, retry_after = (200, None) if accepted else (429, 1.0)
+                limiter.observe(turn, Feedback(status=status, round_trip=round_trip, retry_after=retry_after))
+        except (RespondError, OSError) as error:
+            failures.append(repr(error))
+        finally:
+            writer.close()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(tasks):
+            group.create_task(one())
+    await client.aclose()
+    return {"failures": failures, "granted": limiter.statistics()[ROUTE].granted}
+
+
+class Fleet:
+    """A judge and the workers that it judges."""
+
+    def __init__(self, redis_url: str, limit: int) -> None:
+        self._url = redis_url
+        self._limit = limit
+        self._judge = subprocess.Popen(
+            [sys.executable, "-m", "tests.limits.redis_fleet", "judge", str(limit)], stdout=subprocess.PIPE, text=True
+        )
+        assert self._judge.stdout is not None
+        self._port = int(self._judge.stdout.readline())
+        self.workers: list[subprocess.Popen[str]] = []
+
+    def launch(self, processes: int, seconds: float, *, tasks: int = 10) -> None:
+        """Start the workers."""
+        for _ in range(processes):
+            words = [sys.executable, "-m", "tests.limits.redis_fleet", "work", self._url, str(self._port)]
+            words += [str(self._limit), str(tasks), str(seconds), str(1 / processes)]
+            self.workers.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+
+    async def wait(self) -> "Verdict":
+        """Wait for the workers that still run; what the judge saw."""
+        failures: list[str] = []
+        warnings = 0
+        for worker in self.workers:
+            output, errors = await asyncio.to_thread(worker.communicate)
+            warnings += errors.count("Redis does not answer")
+            if worker.returncode == 0:
+                failures += json.loads(output)["failures"]
+            elif worker.returncode > 0:
+                failures.append(errors)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 26)
+        writer.write(b"?")
+        arrivals = json.loads(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+        return Verdict(arrivals, self._limit, failures, warnings)
+
+    def close(self) -> None:
+        for process in (*self.workers, self._judge):
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+@contextmanager
+def fleet(redis_url: str, limit: int) -> Iterator[Fleet]:
+    """Ready to launch, and surely ended afterwards."""
+    fleet = Fleet(redis_url, limit)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+class Verdict:
+    """What arrived."""
+
+    def __init__(self, arrivals: list[tuple[float, bool]], limit: int, failures: list[str], warnings: int) -> None:
+        self.arrivals = [at for at, _ in arrivals]
+        self.limit = limit
+        self.refused = sum(not accepted for _, accepted in arrivals)
+        self.failures = failures
+        self.warnings = warnings
+
+    @property
+    def most_in_a_second(self) -> int:
+        recent: deque[float] = deque()
+        most = 0
+        for at in self.arrivals:
+            recent.append(at)
+            while recent[0] <= at - 1.0:
+                recent.popleft()
+            most = max(most, len(recent))
+        return most
+
+    @property
+    def use(self) -> float:
+        """The share of the limit that was used between the first and the last arrival."""
+        span = self.arrivals[-1] - self.arrivals[0]
+        return (len(self.arrivals) - 1) / (span * self.limit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    judge = commands.add_parser("judge")
+    judge.add_argument("limit", type=int)
+    worker = commands.add_parser("work")
+    worker.add_argument("redis_url")
+    for name, kind in (("judge", int), ("limit", float), ("tasks", int), ("seconds", float), ("share", float)):
+        worker.add_argument(name, type=kind)
+    given = vars(parser.parse_args())
+    if given.pop("command") == "judge":
+        asyncio.run(Judge(given["limit"]).serve())
+    else:
+        print(json.dumps(asyncio.run(work(**given))))
+
+
+if __name__ == "__main__":
+    main()
