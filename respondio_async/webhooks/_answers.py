@@ -1,7 +1,7 @@
 """What the sender of a webhook is answered."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from ._signature import SIGNATURE_HEADER
 
@@ -37,7 +37,7 @@ BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
 
 def signature_in(headers: RequestHeaders) -> str | None:
     """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case; None when there is none."""
-    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = cast("Iterable[Any]", headers.items() if isinstance(headers, Mapping) else headers)
     return next((_text(value) for name, value in pairs if _text(name).lower() == _NAME), None)
 
 

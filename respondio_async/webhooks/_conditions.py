@@ -33,7 +33,8 @@ class Conditions(NamedTuple):
             return False
         if self.channel is not None and self.channel.isdisjoint(_channel(event)):
             return False
-        if (self.message_type or self.sender or self.text) and not self._hold_of_message(context):
+        asked = (self.message_type, self.sender, self.text) != (None, None, None)
+        if asked and not self._hold_of_message(context):
             return False
         if self.when is None:
             return True

@@ -89,7 +89,10 @@ class Inbox:
     def note(self, row: int, step: Step, handler: int = 0) -> None:
         """Note a step, so that it survives a kill from this very moment."""
         note = Note(row, step, handler)
-        self._progress.write(note)
+        try:
+            self._progress.write(note)
+        except OSError:
+            pass  # the disk is full: the note lives in memory until SQLite takes it
         self._notes.append(note)
         if self._timer is None and self._flushing is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)

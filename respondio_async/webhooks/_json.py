@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
 
 import msgspec
@@ -50,7 +51,7 @@ def _mended(value: Any) -> Any:
         case dict():
             return {_mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()}
         case list():
-            return list(map(_mended, value))
+            return list(map(_mended, cast("Iterable[Any]", value)))
         case _:
             return value
 

@@ -71,10 +71,12 @@ class Lanes(Generic[Job]):
             try:
                 await self._run(waiting.popleft())
             finally:
-                if waiting:
+                if self._lanes.get(lane) is not waiting:
+                    pass  # cancel() took all work away meanwhile
+                elif waiting:
                     self._ready.append(lane)
                 else:
-                    self._lanes.pop(lane, None)
+                    del self._lanes[lane]
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)

@@ -10,7 +10,7 @@ Source: ECMA-262, `Number::toString`, `OrdinaryOwnPropertyKeys` and `QuoteJSONSt
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn, cast
@@ -58,7 +58,7 @@ def _write(value: Any) -> str:
             members = cast("dict[str, Any]", value).items()
             return "{" + ",".join([f"{_string(name)}:{_write(item)}" for name, item in members]) + "}"
         case list():
-            return "[" + ",".join(map(_write, value)) + "]"
+            return "[" + ",".join(map(_write, cast("Iterable[Any]", value))) + "]"
         case None:
             return "null"
         case _:

@@ -1,0 +1,334 @@
+"""What was acknowledged is handled, kill or no kill; and what was handled is not handled again."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from respondio_async.errors import ConfigurationError, DecodeError
+from respondio_async.webhooks import Context, Deduplicator, MemoryDeduplicator, MessageReceived, WebhookRouter
+from respondio_async.webhooks import _inbox as inbox_module
+from respondio_async.webhooks._database import Database
+from respondio_async.webhooks._inbox import Inbox
+from respondio_async.webhooks._progress import Note, Progress, Step
+from tests.webhooks.payloads import KEY, message, signed
+
+
+async def deliver(router: WebhookRouter, event: Any) -> int:
+    """Send one event as respond.io does."""
+    status, _ = await router.receive(*signed(event))
+    return status
+
+
+async def interrupted(path: Path) -> None:
+    """Leave an inbox as a killed process would: event 1 finished, 2 with one of two handlers ended, 3 never begun."""
+    router = WebhookRouter(KEY, inbox=path)
+    hang = asyncio.Event()
+
+    async def first(context: Context[Any]) -> None:
+        pass
+
+    async def second(context: Context[Any]) -> None:
+        if context.event.event_id != "event-1":
+            await hang.wait()
+
+    for function in (first, second):
+        function.__qualname__ = function.__name__
+        router.on()(function)
+    await router.start()
+    for number in (1, 2, 3):
+        assert await deliver(router, message(number)) == 200
+    assert await router.aclose(timeout=0.2) == 2
+
+
+def restarted(path: Path, **options: Any) -> tuple[WebhookRouter, list[tuple[str, str, bool]]]:
+    """Make the router of the next process, and a list of what its handlers get."""
+    router = WebhookRouter(KEY, inbox=path, **options)
+    seen: list[tuple[str, str, bool]] = []
+
+    async def first(context: Context[Any]) -> None:
+        seen.append(("first", context.event.event_id, context.redelivered))
+
+    async def second(context: Context[Any]) -> None:
+        seen.append(("second", context.event.event_id, context.redelivered))
+
+    for function in (first, second):
+        function.__qualname__ = function.__name__
+        router.on()(function)
+    return router, seen
+
+
+async def test_a_restart_goes_on_where_the_last_process_stopped(tmp_path: Path) -> None:
+    """Finished events and ended handlers do not run again; what ran is marked; what only waited is not."""
+    await interrupted(tmp_path / "inbox")
+    router, seen = restarted(tmp_path / "inbox")
+    async with router:
+        assert await deliver(router, message(1)) == 200
+        assert await deliver(router, message(2)) == 200
+        assert await deliver(router, message(4)) == 200
+    assert seen == [
+        ("second", "event-2", True),
+        ("first", "event-3", False),
+        ("second", "event-3", False),
+        ("first", "event-4", False),
+        ("second", "event-4", False),
+    ]
+    assert router.statistics().duplicates == 2
+    again, seen = restarted(tmp_path / "inbox")
+    async with again:
+        pass
+    assert seen == []
+
+
+async def test_interrupted_events_can_be_taken_aside(tmp_path: Path) -> None:
+    """With on_interrupted, an event whose handlers were running goes there instead."""
+    await interrupted(tmp_path / "inbox")
+    aside = []
+
+    async def on_interrupted(context: Context[Any]) -> None:
+        aside.append(context.event.event_id)
+
+    router, seen = restarted(tmp_path / "inbox", on_interrupted=on_interrupted)
+    async with router:
+        pass
+    assert aside == ["event-2"]
+    assert [event for _, event, _ in seen] == ["event-3", "event-3"]
+
+
+async def test_an_inbox_has_one_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second router on the same file is refused: two would handle the same events. Later it may have it."""
+    monkeypatch.setattr(Database.__init__, "__kwdefaults__", {"patience": 0.05})
+    second = WebhookRouter(KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
+    errors: list[Exception] = []
+    async with WebhookRouter(KEY, inbox=tmp_path / "inbox") as first:
+        assert await deliver(first, message(1)) == 200
+        with pytest.raises(ConfigurationError, match="file of its own"):
+            await second.start()
+        assert await deliver(second, message(2)) == 503
+        assert isinstance(errors[0], ConfigurationError)
+    async with second:
+        assert await deliver(second, message(2)) == 200
+
+
+async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None:
+    """When the disk is full the answer is 503, and the next event finds room again."""
+    errors: list[Exception] = []
+    router, seen = restarted(tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
+    async with router:
+        assert router._inbox is not None
+        full = "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END"
+        await router._inbox.database.submit(lambda connection: connection.execute(full).fetchall())
+        assert await deliver(router, message(1)) == 503
+        await router._inbox.database.submit(lambda connection: connection.execute("DROP TRIGGER full").fetchall())
+        assert await deliver(router, message(1)) == 200
+    assert len(errors) == 1
+    assert isinstance(errors[0], sqlite3.Error)
+    assert len(seen) == 2
+    assert router.statistics().waiting == 0
+
+
+async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
+    """Steps that SQLite would not take are kept and stored later."""
+    inbox = Inbox(tmp_path / "inbox")
+    assert await inbox.open() == []
+    row = await inbox.accept("event", b"{}")
+    assert row is not None
+    real = inbox.database.submit
+
+    def full(work: Any) -> Any:
+        inbox.database.submit = real  # type: ignore[method-assign]
+        return real(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
+
+    inbox.database.submit = full  # type: ignore[assignment, method-assign]
+    inbox.note(row, Step.FINISHED)
+    await inbox.aclose()
+    again = Inbox(tmp_path / "inbox")
+    assert await again.open() == []
+    assert await again.accept("event", b"{}") is None
+    await again.aclose()
+
+
+async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
+    """A note that never reached SQLite counts all the same, up to one that was cut short."""
+    inbox = Inbox(tmp_path / "inbox")
+    await inbox.open()
+    rows = [await inbox.accept(str(number), b"{}") for number in range(4)]
+    await inbox.aclose()
+    progress = Progress(tmp_path / "inbox-progress")
+    progress.open()
+    for note in (Note(rows[0], Step.FINISHED), Note(rows[1], Step.STARTED), Note(rows[1], Step.HANDLED, 2**64 - 1)):  # type: ignore[arg-type]
+        progress.write(note)
+    progress.close()
+    with (tmp_path / "inbox-progress").open("ab") as file:
+        file.write(bytes(17) + b"\x01torn")
+    again = Inbox(tmp_path / "inbox")
+    left = await again.open()
+    await again.aclose()
+    assert [(row, started, handled) for row, _, _, started, handled in left] == [
+        (rows[1], True, {2**64 - 1}),
+        (rows[2], False, set()),
+        (rows[3], False, set()),
+    ]
+
+
+async def test_the_file_of_notes_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes that SQLite has are dropped, and so are the ids of long finished events."""
+    monkeypatch.setattr("respondio_async.webhooks._progress._ROTATE", 300)
+    monkeypatch.setattr(inbox_module, "_FLUSH_AFTER", 0.0)
+    monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 10)
+    inbox = Inbox(tmp_path / "inbox", remember=10)
+    await inbox.open()
+    for number in range(100):
+        row = await inbox.accept(str(number), b"{}")
+        assert row is not None
+        inbox.note(row, Step.STARTED)
+        inbox.note(row, Step.FINISHED)
+    assert (tmp_path / "inbox-progress").stat().st_size < 1000
+    count = await inbox.database.submit(
+        lambda connection: connection.execute("SELECT count(*) FROM event").fetchone()[0]
+    )
+    assert count < 30
+    await inbox.aclose()
+    assert await (again := Inbox(tmp_path / "inbox")).open() == []
+    await again.aclose()
+
+
+async def test_what_can_no_longer_be_read_goes_to_the_hook(tmp_path: Path) -> None:
+    """An event that was accepted under other bounds does not stop the start."""
+    await interrupted(tmp_path / "inbox")
+    errors: list[Exception] = []
+    router, seen = restarted(tmp_path / "inbox", max_depth=1, on_error=lambda error, _: errors.append(error))
+    async with router:
+        pass
+    assert [type(error) for error in errors] == [DecodeError, DecodeError]
+    assert seen == []
+
+
+async def test_a_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
+    """A directory that is missing today may be there tomorrow, and a broken file is closed again."""
+    router, _ = restarted(tmp_path / "later" / "inbox")
+    with pytest.raises(sqlite3.OperationalError):
+        await router.start()
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "inbox-progress").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await router.start()
+    (tmp_path / "later" / "inbox-progress").rmdir()
+    async with router:
+        assert await deliver(router, message()) == 200
+
+
+async def test_a_shared_deduplicator_beside_an_inbox(tmp_path: Path) -> None:
+    """What another process took is finished here without being handled."""
+    shared: Deduplicator = MemoryDeduplicator()
+    one, seen_by_one = restarted(tmp_path / "one", deduplicator=shared)
+    other, seen_by_other = restarted(tmp_path / "other", deduplicator=shared)
+    async with one, other:
+        assert await deliver(one, message()) == 200
+        assert await deliver(other, message()) == 200
+    assert (len(seen_by_one), len(seen_by_other)) == (2, 0)
+
+
+async def test_a_sender_that_hangs_up_changes_nothing(tmp_path: Path) -> None:
+    """An event that is being stored when its request is cancelled is handled all the same."""
+    router, seen = restarted(tmp_path / "inbox")
+    async with router:
+        request = asyncio.create_task(router.receive(*signed(message())))
+        await asyncio.sleep(0)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+    assert len(seen) == 2
+
+
+CHILD = """
+import asyncio, json, os, sys
+from respondio_async.webhooks import *
+
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+router = WebhookRouter("key", inbox=sys.argv[1])
+
+@router.on(MessageReceived)
+async def handle(context):
+    number = int(context.event.event_id)
+    os.write(log, f"begin {number} {int(context.redelivered)}\\n".encode())
+    await asyncio.sleep(0.002)
+    os.write(log, f"end {number}\\n".encode())
+
+async def main():
+    await router.start()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    async def one(line):
+        body = line.strip()
+        status, _ = await router.receive(body, {"X-Webhook-Signature": sign(body, "key")})
+        if status == 200:
+            os.write(1, json.loads(body)["event_id"].encode() + b"\\n")
+    tasks = [asyncio.create_task(one(line)) async for line in reader]
+    await asyncio.gather(*tasks)
+    await router.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    """Over three kills, every acknowledged event is handled, and only what was running begins again, marked."""
+    random = Random(5)
+    numbers = list(range(200))
+    pending = set(numbers)
+    for round_ in range(4):
+        batch = [*pending, *random.sample(numbers, 20)]
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path / "inbox"), str(tmp_path / "log")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"".join([json.dumps(message(0, n % 7, event_id=str(n))).encode() + b"\n" for n in batch]))
+        child.stdin.flush()
+        if round_ < 3:
+            for _ in range(random.randint(5, 60)):
+                pending.discard(int(child.stdout.readline()))
+            os.kill(child.pid, signal.SIGKILL)
+        child.stdin.close()
+        pending -= {int(line) for line in child.stdout.read().splitlines()}
+        child.stdout.close()
+        child.wait()
+    assert not pending
+    ended: dict[int, int] = {}
+    begun: dict[int, int] = {}
+    for line in (tmp_path / "log").read_text().splitlines():
+        what, number, *redelivered = line.split()
+        if what == "end":
+            ended[int(number)] = ended.get(int(number), 0) + 1
+        else:
+            assert ended.get(int(number), 0) == 0, "a finished handler ran again"
+            assert redelivered == [str(int(int(number) in begun))], "a repeat is marked, and nothing else"
+            begun[int(number)] = 1
+    assert ended == dict.fromkeys(numbers, 1)
+
+
+async def test_the_context_type(tmp_path: Path) -> None:
+    """A handler that is typed for its event reads its parts."""
+    router = WebhookRouter(KEY, inbox=str(tmp_path / "inbox"))
+    texts: list[str] = []
+
+    @router.on(MessageReceived)
+    async def handler(context: Context[MessageReceived]) -> None:
+        assert context.event.message is not None
+        texts.append(context.event.message.text or "")
+
+    async with router:
+        await deliver(router, message(text="typed"))
+    assert texts == ["typed"]
