@@ -311,7 +311,7 @@ class FaultServer:
         self.open += 1
         # A fault may be asleep when the client goes: only a reader would notice, so this waits beside it.
         serving = asyncio.ensure_future(self._serve(reader, writer))
-        gone = asyncio.ensure_future(_gone(writer))
+        gone = asyncio.ensure_future(_gone(reader, writer))
         try:
             await asyncio.wait((serving, gone), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -347,7 +347,7 @@ class FaultServer:
                 return
 
 
-async def _gone(writer: asyncio.StreamWriter) -> None:
-    """Wait until the other side has closed."""
-    while not writer.transport.is_closing() and not writer.transport._protocol._stream_reader.at_eof():  # type: ignore[attr-defined]
+async def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Wait until the other side has closed. `at_eof()` would wait for somebody to read what came before."""
+    while not writer.transport.is_closing() and not reader._eof:  # type: ignore[attr-defined]
         await asyncio.sleep(0.005)
