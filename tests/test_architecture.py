@@ -1,0 +1,240 @@
+"""The floors of the house: who may import whom, how long a file may be, and what is never written.
+
+Read from the source by `ast`, so that a forbidden import is found wherever it hides, in a function or under TYPE_CHECKING.
+"""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "respondio_async"
+FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8"), name) for name, path in FILES.items()}
+
+LONGEST = 400
+
+FACE = {"__init__", "_client"}
+GROUND = {"models", "identifiers", "filters", "errors", "hooks", "_rate_limit", "_version"}
+PARTS = {"_transport", "limits", "_retry", "_wire"}
+ENGINE = {"_endpoints", "_call", "_lane", "_life", "_options", "_statistics", "_attempts", "_pipeline", "_pagination"}
+UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli"}
+
+LIBRARIES = {
+    # library → where it may be imported
+    "httpx": ("_transport/",),
+    "httpx2": ("_transport/",),
+    "httpcore": ("_transport/",),
+    "httpx_aiohttp": ("_transport/",),
+    "aiohttp": ("_transport/", "webhooks/aiohttp.py"),  # the latter serves: it is an adapter for aiohttp's server
+    "aiolimiter": ("limits/",),
+    "redis": ("limits/redis", "limits/_redis", "webhooks/"),
+    "starlette": ("sandbox/", "webhooks/", "cli/"),
+    "fastapi": ("webhooks/",),
+    "uvicorn": ("sandbox/", "webhooks/", "cli/"),
+    "typer": ("cli/",),
+    "rich": ("cli/",),
+    "pytest": ("sandbox/pytest_plugin.py",),
+}
+
+
+def room(name: str) -> str:
+    """The module or package directly below `respondio_async` that a file belongs to."""
+    return name.removesuffix(".py").split("/")[0]
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module that a file imports, absolute, once for each place."""
+    package = ["respondio_async", *name.split("/")[:-1]]
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
+
+
+def rooms_used(name: str) -> set[str]:
+    """Our own rooms that a file imports, its own left out."""
+    ours = (module.split(".") for module in imports(name) if module.startswith("respondio_async."))
+    return {parts[1] for parts in ours} & KNOWN - {room(name)}
+
+
+KNOWN = FACE | GROUND | PARTS | ENGINE | UPSTAIRS
+
+
+def test_every_room_is_on_the_plan():
+    """A new module or package has to be given a floor, here."""
+    assert {room(name) for name in FILES} == KNOWN
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_is_imported_in_its_room_only(library: str):
+    """One place knows each library, so that replacing it is work for one room."""
+    where = {name for name in FILES if any(module.split(".")[0] == library for module in imports(name))}
+    assert not {name for name in where if not name.startswith(LIBRARIES[library])}
+
+
+def test_the_ground_imports_nothing_above():
+    """Models, identifiers, filters, errors and hooks can be used without the engine."""
+    strays = {name: rooms_used(name) - GROUND for name in FILES if room(name) in GROUND}
+    assert not {name: used for name, used in strays.items() if used}
+
+
+def test_models_import_no_more_than_they_need():
+    """msgspec, the standard library, and the errors."""
+    used = set[str]().union(*(rooms_used(name) for name in FILES if room(name) == "models"))
+    assert used <= {"errors", "_rate_limit"}
+
+
+def test_the_four_parts_never_import_one_another():
+    """They are handed to the pipeline, which alone knows their order."""
+    strays = {name: rooms_used(name) - GROUND for name in FILES if room(name) in PARTS}
+    assert not {name: used for name, used in strays.items() if used}
+
+
+def test_the_retry_decision_is_pure():
+    """No clock and no sleep of its own."""
+    used = {module.split(".")[0] for module in imports("_retry.py")}
+    assert used <= {"random", "collections", "typing", "msgspec", "respondio_async"}
+
+
+def test_the_engine_imports_nothing_from_upstairs():
+    """The pipeline knows no resource, no bulk run and no command."""
+    strays = {name: rooms_used(name) - GROUND - PARTS - ENGINE for name in FILES if room(name) in ENGINE}
+    assert not {name: used for name, used in strays.items() if used}
+
+
+@pytest.mark.parametrize(
+    ("who", "never"),
+    [
+        ("resources", UPSTAIRS | FACE),
+        ("sandbox", ENGINE | PARTS | FACE | {"bulk", "cli", "resources"}),
+        ("webhooks", ENGINE | {"_transport", "limits", "_retry", "_client", "resources", "bulk", "sandbox", "cli"}),
+        ("bulk", {"sandbox", "cli", "webhooks", "_transport"}),
+        ("_client", {"webhooks", "sandbox", "cli"}),
+    ],
+)
+def test_upstairs_neighbours_keep_apart(who: str, never: set[str]):
+    """The server's stand-in shares no code with the client; receiving events does not load the HTTP client."""
+    # What a type checker alone sees costs nothing at run time, and the sandbox's fixtures must hand out a client.
+    allowed = {"sandbox/pytest_plugin.py"}
+    strays = {name: rooms_at_run_time(name) & never for name in FILES if room(name) == who and name not in allowed}
+    assert not {name: used for name, used in strays.items() if used - {who}}
+
+
+def rooms_at_run_time(name: str) -> set[str]:
+    tree = TREES[name]
+    guarded = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    bodies = [(node, node.body) for node in guarded]
+    try:
+        for node, _ in bodies:
+            node.body = [ast.Pass()]
+        return rooms_used(name)
+    finally:
+        for node, body in bodies:
+            node.body = body
+
+
+def test_nothing_imports_the_command_line():
+    """It is the topmost floor."""
+    assert not [name for name in FILES if room(name) != "cli" and "cli" in rooms_used(name)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_short_enough_to_be_read(name: str):
+    """A file of more than 400 lines asks to be two."""
+    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+COMMANDS = ("cli/", "sandbox/_serve.py")  # the latter is `python -m respondio_async.sandbox`
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(COMMANDS)])
+def test_only_commands_print(name: str):
+    """A library that prints spoils its user's output."""
+    calls = (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call))
+    assert not [node.lineno for node in calls if ast.unparse(node.func) in ("print", "pprint", "sys.stdout.write")]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str):
+    """Asserts vanish under `python -O`: none checks what a user passed, and each says why it holds."""
+    lines = FILES[name].read_text(encoding="utf-8").splitlines()
+    bare = [
+        node.lineno
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Assert) and "# noqa: S101 - " not in lines[node.lineno - 1]
+    ]
+    assert not bare
+
+
+FACES = (
+    "respondio_async",
+    *(f"respondio_async.{name}" for name in ("limits", "limits.redis", "bulk", "webhooks", "sandbox")),
+)
+
+
+def undocumented(face: str) -> Iterator[str]:
+    """What can be reached from a module's `__all__` and says nothing about itself."""
+    module = importlib.import_module(face)
+    for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+        value = getattr(module, name)
+        if not (inspect.isclass(value) or inspect.isfunction(value)) or not value.__module__.startswith("respondio_"):
+            continue
+        if "__doc__" not in vars(value) if inspect.isclass(value) else not value.__doc__:
+            yield name
+        for attribute, member in vars(value).items() if inspect.isclass(value) else ():
+            function = getattr(member, "__func__", member)
+            if (
+                inspect.isfunction(function)
+                and not attribute.startswith("_")
+                and not inspect.getdoc(getattr(value, attribute))
+            ):
+                yield f"{name}.{attribute}"
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_what_is_public_says_what_it_does(face: str):
+    """Every public class, function and method has a docstring, its own or that of what it implements."""
+    # A payload's way onto the wire is for the client; it is spelt without an underscore because another room calls it.
+    assert not [name for name in undocumented(face) if not name.endswith(".to_wire")]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_module_says_what_it_holds(name: str):
+    """A newcomer reads the first line of each."""
+    assert ast.get_docstring(TREES[name])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_finaliser_does_no_more_than_warn(name: str):
+    """`__del__` runs anywhere, at any time: it closes nothing and awaits nothing."""
+    finalisers = [
+        node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef) and node.name == "__del__"
+    ]
+    for node in finalisers:
+        calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+        assert calls <= {"_warn", "warnings.warn"}
+
+
+def test_the_checks_of_this_module_see_what_they_look_for():
+    """A relative import, a nested one and a guarded one are all found: an arrow test that sees nothing proves nothing."""
+    TREES["models/probe.py"] = ast.parse(
+        "from .. import _pipeline\nfrom ..errors import RespondError\n"
+        "def f():\n    import httpx.foo\n    from ..bulk._run import x\n"
+    )
+    try:
+        assert {"httpx.foo", "respondio_async.errors", "respondio_async._pipeline"} <= set(imports("models/probe.py"))
+        assert rooms_used("models/probe.py") == {"_pipeline", "errors", "bulk"}
+    finally:
+        del TREES["models/probe.py"]

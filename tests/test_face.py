@@ -1,0 +1,148 @@
+"""The names that users may import from `respondio_async`: pinned, so that none appears or goes by accident."""
+
+import ast
+import pickle
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+import respondio_async
+from respondio_async import errors
+
+NAMES = """
+APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment AttachmentContent AttachmentType
+AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError CallEnded Channel ChannelSource ClientStatistics
+ClosingNote Comment Condition ConfigurationError ConflictError ConnectionFailedError Contact ContactChannel
+ContactFields ContactId ContactRef ContactStatus Cursor CustomField CustomFieldInput CustomFieldType
+CustomFieldValue CustomPayload CustomPayloadContent DEFAULT_LIMITS DeadlineExceededError DecodeError
+DocumentParameter Drifted Email EmailAttachment EmailContent F FacebookTemplate FacebookTemplateContent Feedback
+Filter ForbiddenError GatewayTimeoutError Hook HookEvent Identifier ImageParameter InvalidArgumentError
+InvalidIdentifierError Lane LocalRateLimiter LocationParameter Message MessageContent MessageFailedError
+MessageStatus MessageStatusValue MessageTag NotFoundError NotReadyError OutcomeUnknownError Page PaginationError
+Paginator Payload PhoneButton QuickReplies QuickReplyButton QuickReplyContent RateLimit RateLimitError RateLimiter
+RawPayload RequestTimeoutError RespondError Response RetryPolicy RouteStatistics RouteUse Sender SenderSource
+SentMessage SentTemplate ServerError ServiceUnavailableError Tag Team Template TemplateBody TemplateButton
+TemplateButtons TemplateComponent TemplateFooter TemplateHeader TemplateParameter Text TextContent TextParameter
+TransportError Turn UnauthorizedError UnknownContent UrlButton User UserRestriction UserRole VideoParameter Waiting
+WebhookSignatureError WhatsAppTemplate WhatsAppTemplateContent __version__
+"""
+PUBLIC = NAMES.split()
+
+SOURCE = ast.parse(Path(respondio_async.__file__).read_text(encoding="utf-8"))
+
+
+def test_the_list_is_pinned():
+    """A change here is a change for every user: it belongs into the changelog."""
+    assert respondio_async.__all__ == PUBLIC
+
+
+def test_the_list_is_sorted_and_names_nothing_twice():
+    """So that a name is found by eye and a merge doubles nothing."""
+    assert sorted(set(PUBLIC)) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_name_can_be_imported(name: str):
+    """The lazy lookup finds it, and keeps it."""
+    value = getattr(respondio_async, name)
+    assert vars(respondio_async)[name] is value
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    """As in any module, so that hasattr() and `from … import …` work."""
+    with pytest.raises(AttributeError, match="Respond'"):
+        respondio_async.Respond  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from respondio_async import Respond")
+
+
+def test_dir_lists_every_name_before_it_is_used():
+    """Completion in a shell works; asked of a fresh interpreter, since here all names have been looked up."""
+    code = "import respondio_async as r; print(set(r.__all__) <= set(dir(r)), 'AsyncRespond' in vars(r))"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "True False\n"
+    )
+
+
+def lazy() -> dict[str, str]:
+    """name → module, as the lookup at run time has it."""
+    return dict(respondio_async._MODULE_OF)
+
+
+def seen_by_type_checkers() -> dict[str, str]:
+    """name → module, as the imports under TYPE_CHECKING have it."""
+    guarded = next(
+        node for node in SOURCE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    imports = [node for node in guarded.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module or "" for node in imports for alias in node.names}
+
+
+def test_run_time_and_type_checkers_see_the_same():
+    """The lazy lookup and the imports that type checkers read are two lists; they must not drift apart."""
+    assert lazy() == seen_by_type_checkers()
+    assert {*lazy(), "__version__"} == set(PUBLIC)
+
+
+def test_all_is_a_plain_list():
+    """Type checkers and documentation tools read it without running anything."""
+    assigned = next(
+        node for node in SOURCE.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    assert ast.literal_eval(assigned.value) == PUBLIC
+
+
+CLASSES = [name for name in PUBLIC if isinstance(getattr(respondio_async, name), type)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_is_found_under_its_own_module_and_name(name: str):
+    """Pickles, documentation and error texts name a place where the class really is."""
+    value = getattr(respondio_async, name)
+    assert pickle.loads(pickle.dumps(value)) is value
+    assert value.__module__.startswith("respondio_async")
+
+
+def test_the_client_shows_its_public_home():
+    """It is what a traceback or a repr shows most."""
+    assert respondio_async.AsyncRespond.__module__ == "respondio_async"
+
+
+def test_every_error_is_public():
+    """Whatever is raised can be caught by name."""
+    assert set(errors.__all__) <= set(PUBLIC)
+    family = {
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.RespondError)
+    }
+    assert {cls.__name__ for cls in family} == set(errors.__all__)
+
+
+def test_what_public_methods_take_and_give_can_be_imported():
+    """A user can annotate whatever the resources hand out: every model that appears in a signature has a public name."""
+    from respondio_async.resources import Comments, Contacts, Conversations, Messages, Space
+
+    def parts(hint: object) -> set[type]:
+        found = {hint} if isinstance(hint, type) else set()
+        return found.union(
+            *(parts(each) for each in (typing.get_origin(hint), *typing.get_args(hint)) if each is not None)
+        )
+
+    hints = [
+        hint
+        for resource in (Contacts, Messages, Comments, Conversations, Space)
+        for name, method in vars(resource).items()
+        if not name.startswith("_")
+        for hint in typing.get_type_hints(method, localns=vars(respondio_async)).values()
+    ]
+    ours = {part for hint in hints for part in parts(hint) if part.__module__.startswith("respondio_async")}
+    assert {cls.__name__ for cls in ours if not cls.__name__.startswith("_")} <= set(PUBLIC)
+    assert len(ours) > 15
+
+
+def test_the_version_is_a_version():
+    """What pip, the User-Agent and a bug report name."""
+    assert respondio_async.__version__.count(".") == 2
