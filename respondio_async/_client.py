@@ -3,9 +3,9 @@
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import msgspec
 
@@ -23,6 +23,10 @@ from .hooks import Hook
 from .limits import Lane, RateLimiter, limiter_for
 from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
 
+if TYPE_CHECKING:
+    from .bulk import Bulk, Progress
+
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 Backend = Literal["httpx", "aiohttp", "httpx2"]
@@ -236,6 +240,47 @@ class AsyncRespond:
         """
         endpoint = _endpoint(method, path, type)
         return (await self._core.call(endpoint, self._settings, params, query=query, json=json)).value
+
+    def bulk(
+        self,
+        work: Callable[..., Awaitable[T]],
+        items: Iterable[Item] | AsyncIterable[Item],
+        *,
+        key: Callable[[Item], str] | None = None,
+        concurrency: int | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        ordered: bool = False,
+        stop_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[Exception], bool] | None = None,
+        unknown: Literal["report", "repeat"] = "report",
+        progress: "Callable[[Progress], object] | None" = None,
+    ) -> "Bulk[Item, T]":
+        """Do *work* on every item, as many at once as the limits can use: ``async with client.bulk(…) as run: async for outcome in run``.
+
+        - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert", fn)`` for steps that a journal remembers.
+        - *items*: any iterable or async iterable (a paginator too), read as it is needed.
+        - *key*: names an item in its outcome and in the journal; None counts them, which a journal cannot use.
+        - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the items.
+        - *journal*: a file that makes the run resumable: finished items are skipped, and a write that a killed run left open is reported
+          as an `OutcomeUnknownError`, or done again with ``unknown="repeat"``.
+        - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is its item's outcome.
+        - *progress*: called with a snapshot about twice a second.
+
+        Calls made by the work use the bulk lane, so that interactive calls of the same organisation go first.
+        """
+        from .bulk import Bulk
+
+        return Bulk(
+            work,
+            items,
+            key=key,
+            concurrency=concurrency,
+            journal=journal,
+            ordered=ordered,
+            stop_on=stop_on,
+            unknown=unknown,
+            progress=progress,
+            routes=lambda: self.statistics().routes,
+        )
 
     def statistics(self) -> ClientStatistics:
         """Take a snapshot: per route what was sent, repeated, refused and waits; the connections; the retry budget."""
