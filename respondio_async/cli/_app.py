@@ -1,0 +1,37 @@
+"""The command and its subcommands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from .._version import __version__
+from ._exit import EXIT_CODES
+from .demo import demo
+
+app = typer.Typer(
+    name="respondio",
+    help="Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a demonstration.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback with local variables would show the token
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"respondio-async {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a demonstration."""
+
+
+app.command("demo")(demo)
