@@ -76,6 +76,12 @@ class Lanes(Generic[W]):
             lane.again = deque(each for each in lane.again if not each.gone)
             lane.first = deque(each for each in lane.first if not each.gone)
 
+    def clear(self) -> None:
+        """Forget those who have gone, when all have."""
+        for lane in (self._interactive, self._bulk):
+            lane.again.clear()
+            lane.first.clear()
+
     def pop(self) -> W:
         """Take out the next one."""
         if not self._bulk.count:

@@ -16,8 +16,8 @@ limit loses the average delay instead of the greatest. Slow work on the server l
 its average. A refusal that nothing else explains widens the margin by 5 ms, each success takes a four-hundredth of a millisecond away.
 
 **Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on the server would refuse most of them.
-An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked, never waited for:
-its own waiting lets newcomers overtake. Above 500 a second timers are too coarse, and the slots alone decide.
+An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked,
+never waited for: its own waiting lets newcomers overtake. Above 500 a second timers are too coarse, and the slots alone decide.
 
 **Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come together on an idle route
 go out at once, as many as the server is known to take: what it says is left after the first call tells, and so does a refusal
@@ -101,7 +101,7 @@ class LocalRateLimiter:
             raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
         now = self._seen = loop.time()
         self._seen_real = time.monotonic()
-        deadline = inf if timeout is None else now + max(0.0, timeout)
+        deadline = inf if timeout is None else now + max(timeout, 0.0)
         if isnan(deadline):
             raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
         turn = LocalTurn(queue, lane, again, now, deadline)

@@ -55,13 +55,17 @@ class Margin:
 
     def unanswered(self, span: float) -> float:
         """The hold of a slot while its answer is out: an answer missing after a whole span is late by what it usually takes less."""
-        missing = span - min(self._least, self._least_before)
-        return max(FLOOR, self.reserve + min(self._bound, max(self.late, missing)))
+        return self.given_up(span)
 
     def answered(self, round_trip: float) -> float:
         """The hold of a slot whose answer took *round_trip* seconds."""
         late = max(0.0, round_trip - min(self._least, self._least_before))
         return max(FLOOR, self.reserve + min(self._bound, late))
+
+    def given_up(self, elapsed: float) -> float:
+        """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds."""
+        late = elapsed - min(self._least, self._least_before)
+        return max(FLOOR, self.reserve + min(self._bound, max(self.late, late)))
 
     def learn(self, round_trip: float) -> None:
         """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker)."""

@@ -379,6 +379,7 @@ class Queue:
         """Leave nothing behind once nobody is in line."""
         self.state.burst_left = 0
         self._deadlines.clear()
+        self.lanes.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -3,9 +3,9 @@
 Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be tried in a moment.
 """
 
-import random as _random
 from collections.abc import Callable
 from math import isfinite
+from random import random as at_random
 from typing import Final
 
 from ._burst import Burst
@@ -57,7 +57,7 @@ class Route:
         *,
         share: float = 1.0,
         bounds: tuple[float, float] = (1.0, 100.0),
-        random: Callable[[], float] = _random.random,
+        random: Callable[[], float] = at_random,
     ) -> None:
         self._random = random
         self._share = share
@@ -151,6 +151,8 @@ class Route:
     def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
         """Learn from the answer to a request that went."""
         if feedback.status is None:
+            # Given up on: nothing is known but that it took as long as this.
+            self.window.answered(sent, self.margin.given_up(now - sent.at))
             return
         round_trip = feedback.round_trip
         usable = round_trip is not None and isfinite(round_trip) and round_trip >= 0

@@ -1,0 +1,789 @@
+"""`LocalRateLimiter` in virtual time."""
+
+import asyncio
+import math
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
+from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter, RateLimiter, Turn
+from respondio_async.limits._protocol import LEAD
+from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of, most_in
+from tests.simulation.loop import VirtualLoop, run
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def test_it_is_a_rate_limiter() -> None:
+    """The limiter satisfies the protocol that the pipeline knows."""
+    assert isinstance(LocalRateLimiter(), RateLimiter)
+
+
+# ── the limit ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("limit", [1, 2.5, 5, 10, 37, 100, 499, 501, 2000])
+def test_no_second_holds_more_than_the_limit_and_nearly_as_many(limit: float) -> None:
+    """In no second and its margin do more than the limit's whole number go, and over time nearly as many do."""
+    size = math.floor(limit)
+    times = run(calls(limiter_of(limit), size * 20 + 1))
+    assert most_in(times, 1.0079) <= size
+    assert times == sorted(times)
+    assert times[-1] <= 20 * 1.025
+
+
+@pytest.mark.parametrize("limit", [0.2, 0.5, 0.99, 1 / 3])
+def test_below_one_a_second_it_is_one_every_so_many_seconds(limit: float) -> None:
+    """0.2 a second is one in any five seconds."""
+    times = run(calls(limiter_of(limit), 5))
+    assert most_in(times, 1 / limit) == 1
+    assert times[-1] <= 4 * (1 / limit + 0.03)
+
+
+def test_a_million_a_second_does_not_wait() -> None:
+    """A limit that no client can reach costs no waiting."""
+    times = run(calls(limiter_of(1e6), 5000))
+    assert times[-1] < 0.1
+
+
+def test_sends_are_spaced_when_the_line_is_long() -> None:
+    """A long line is paced from its first call on: a small bucket on the server would refuse a burst."""
+    times = run(calls(limiter_of(10), 40))
+    assert most_in(times, 0.05) == 1
+
+
+def test_an_unlisted_route_gets_the_default_for_unlisted_routes() -> None:
+    """A route that nobody listed is limited like the others outside the vendor's table."""
+
+    async def main() -> float:
+        limiter = LocalRateLimiter()
+        await (await limiter.turn("GET /unheard/of")).permit()
+        return limiter.statistics()["GET /unheard/of"].limit
+
+    assert run(main()) == 5.0
+
+
+# ── bursts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("limit", [5, 10, 20, 100])
+def test_five_calls_on_an_idle_route_go_at_once(limit: float) -> None:
+    """A few calls on an idle route do not wait for the pacer."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(limit)
+        await calls(limiter, 1)
+        await asyncio.sleep(1.1)
+        began = now()
+        return [at - began for at in await calls(limiter, 5)]
+
+    assert run(calls(limiter_of(limit), 5))[-1] <= 0.02
+    assert run(main())[-1] <= 0.02
+
+
+def test_a_refused_burst_is_not_repeated() -> None:
+    """A refusal right after a burst teaches how many the route takes at once."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+        for place, turn in enumerate(turns):
+            limiter.observe(turn, answer(200 if place < 3 else 429, retry_after=1))
+        await asyncio.sleep(3)
+        times = await calls(limiter, 5)
+        return [at - times[0] for at in times]
+
+    times = run(main())
+    assert most_in(times, 0.05) == 1
+
+
+def test_what_is_left_after_the_first_call_tells_the_burst() -> None:
+    """A server that says one is left after the first call takes two at once, and one that says nine takes ten."""
+
+    async def main(remaining: float) -> list[float]:
+        limiter = limiter_of(10)
+        await calls(limiter, 1, answer(remaining=remaining))
+        await asyncio.sleep(2)
+        times = await calls(limiter, 10)
+        return [at - times[0] for at in times]
+
+    assert most_in(run(main(1)), 0.05) == 1
+    assert run(main(9))[-1] <= 0.02
+
+
+def test_a_smaller_burst_is_unlearnt_in_time() -> None:
+    """After many quiet minutes the route tries a burst again."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+        for place, turn in enumerate(turns):
+            limiter.observe(turn, answer(200 if place < 1 else 429, retry_after=1))
+        for _ in range(8):
+            await asyncio.sleep(310)
+            await calls(limiter, 1)
+        await asyncio.sleep(310)
+        times = await calls(limiter, 5)
+        return times[-1] - times[0]
+
+    assert run(main()) <= 0.02
+
+
+# ── margin ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_late_answer_holds_its_slot() -> None:
+    """A request that may have arrived late keeps its slot for that much longer."""
+
+    async def main() -> float:
+        limiter = limiter_of(1)
+        for _ in range(200):
+            limiter.observe(await granted(limiter), answer(round_trip=0.08))
+        late = await granted(limiter)
+        began = now()
+        limiter.observe(late, answer(round_trip=0.28))
+        await granted(limiter)
+        return now() - began
+
+    assert 1.2 <= run(main()) <= 1.22
+
+
+def test_slow_work_on_the_server_does_not_widen_the_margin_without_bound() -> None:
+    """Round trips between 0.1 and 3 seconds cost a few per cent of the limit, not most of it."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        for place in range(2000):
+            limiter.observe(await granted(limiter), answer(round_trip=0.1 + 2.9 * (place * 0.618 % 1)))
+        return now()
+
+    assert run(main()) <= 200 * 1.07
+
+
+def test_answers_that_never_come_do_not_starve_the_route() -> None:
+    """A slot without an answer is given back all the same."""
+    times = run(calls(limiter_of(10), 100, answer(None, round_trip=None)))  # type: ignore[arg-type]
+    assert times[-1] <= 10.5
+
+
+def test_a_refusal_widens_the_margin_once_an_episode() -> None:
+    """Of several requests refused together only the first widens the margin."""
+
+    async def main() -> tuple[float, float, int]:
+        limiter = limiter_of(10)
+        turns = [await granted(limiter) for _ in range(30)]
+        for turn in turns[:-2]:
+            limiter.observe(turn, answer())
+        before = limiter.statistics()[ROUTE].margin
+        limiter.observe(turns[-1], answer(429, retry_after=1))
+        limiter.observe(turns[-2], answer(429, retry_after=1))
+        return before, limiter.statistics()[ROUTE].margin, limiter.statistics()[ROUTE].refused
+
+    before, after, refused = run(main())
+    assert after <= before + 0.0051
+    assert refused == 2
+
+
+# ── pause ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "paused"),
+    [(None, 1.0), (3.0, 3.0), (0.0, 1.0), (259_200.0, 60.0), (math.inf, 60.0), (math.nan, 1.0), (-5.0, 1.0)],
+)
+def test_a_refusal_pauses_for_retry_after(retry_after: float | None, paused: float) -> None:
+    """The route stops for Retry-After: a second without one, a minute at most."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        limiter.observe(await granted(limiter), answer(429, retry_after=retry_after))
+        began = now()
+        assert limiter.statistics()[ROUTE].paused == pytest.approx(paused)
+        await granted(limiter)
+        return now() - began
+
+    assert run(main()) == pytest.approx(paused, abs=0.01)
+
+
+def test_a_pause_is_only_ever_extended() -> None:
+    """Neither a success nor a shorter Retry-After ends a pause."""
+
+    async def main() -> float:
+        limiter = limiter_of(100)
+        first, second, third = [await granted(limiter) for _ in range(3)]
+        limiter.observe(first, answer(429, retry_after=5))
+        limiter.observe(second, answer(429, retry_after=1))
+        limiter.observe(third, answer(200, remaining=50))
+        await granted(limiter)
+        return now()
+
+    assert run(main()) >= 5.0
+
+
+def test_a_pause_holds_its_own_route_only() -> None:
+    """Other routes go on."""
+
+    async def main() -> float:
+        limiter = LocalRateLimiter()
+        limiter.observe(await granted(limiter), answer(429, retry_after=5))
+        await (await limiter.turn("GET /space/user")).permit()
+        return now()
+
+    assert run(main()) < 0.1
+
+
+def test_nothing_remaining_is_no_reason_to_pause() -> None:
+    """At full use `Remaining` is zero all the time."""
+    times = run(calls(limiter_of(10), 100, answer(remaining=0)))
+    assert times[-1] <= 10.2
+
+
+def test_an_impatient_holder_gives_its_connection_back() -> None:
+    """With patience, a permit that a pause moved away returns False at once; `soon` comes back `LEAD` before it is due."""
+
+    async def main() -> tuple[float, float, float]:
+        limiter = limiter_of(1)
+        first = await granted(limiter)
+        turn = await limiter.turn(ROUTE)
+        newcomer = asyncio.create_task(granted(limiter))
+        asking = asyncio.create_task(turn.permit(patience=0.25))
+        await asyncio.sleep(0.0001)
+        limiter.observe(first, answer(429, retry_after=3))
+        assert not await asking
+        refused = now()
+        await turn.soon()
+        near = now()
+        assert await turn.permit(patience=0.25)
+        assert not newcomer.done()
+        permitted = now()
+        await newcomer
+        return refused, near, permitted
+
+    refused, near, permitted = run(main())
+    assert refused < 1.0
+    assert permitted - LEAD - 0.01 <= near < permitted
+    assert permitted >= 3.0
+
+
+# ── calibration ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_raise_from_10_to_50_is_reached_within_two_seconds() -> None:
+    """The limit doubles once a second towards what the header says, without an answer being needed for each step."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        seen = []
+        limiter.observe(await granted(limiter), answer(limit=50))
+        began = now()
+        for offset in (0.0, 0.9, 1.001, 1.9, 2.001):
+            await asyncio.sleep(began + offset - now())
+            (await limiter.turn(ROUTE)).abandon()
+            seen.append(limiter.statistics()[ROUTE].limit)
+        return seen
+
+    assert run(main()) == [20, 20, 40, 40, 50]
+
+
+def test_a_lower_limit_holds_at_once_and_the_log_is_kept() -> None:
+    """From 10 to 2: those already sent in this second count."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        turns = [await granted(limiter) for _ in range(10)]
+        limiter.observe(turns[0], answer(limit=2))
+        assert limiter.statistics()[ROUTE].limit == 2
+        began = now()
+        times = [at - began for at in await calls(limiter, 4)]
+        assert times[0] >= 0.9
+        return times
+
+    assert most_in(run(main()), 1.0) <= 2
+
+
+@pytest.mark.parametrize("limit", [0, -1, 600, 101, 0.5, math.nan, math.inf])
+def test_a_limit_outside_the_bounds_is_ignored(limit: float) -> None:
+    """Six hundred a minute is not six hundred a second."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        limiter.observe(await granted(limiter), answer(limit=limit))
+        return limiter.statistics()[ROUTE].limit
+
+    assert run(main()) == 10
+
+
+def test_bounds_can_be_widened_or_calibration_turned_off() -> None:
+    """With wider bounds 600 is followed; with none, nothing is."""
+
+    async def main(bounds: tuple[float, float] | None, limit: float) -> float:
+        limiter = limiter_of(10, bounds=bounds)
+        limiter.observe(await granted(limiter), answer(limit=limit))
+        return limiter.statistics()[ROUTE].limit
+
+    assert run(main((0.1, 1000), 600)) == 20
+    assert run(main((0.1, 1000), 0.5)) == 0.5
+    assert run(main(None, 5)) == 10
+
+
+def test_a_refusal_after_a_raise_takes_half_of_it_back() -> None:
+    """10 to 20, refused: 15, and the header is not followed upwards again at once, but later."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        seen = []
+        limiter.observe(await granted(limiter), answer(limit=20))
+        await asyncio.sleep(0.5)
+        limiter.observe(await granted(limiter), answer(429, retry_after=1, limit=20))
+        seen.append(limiter.statistics()[ROUTE].limit)
+        await asyncio.sleep(5)
+        limiter.observe(await granted(limiter), answer(limit=20))
+        seen.append(limiter.statistics()[ROUTE].limit)
+        await asyncio.sleep(60)
+        limiter.observe(await granted(limiter), answer(limit=20))
+        seen.append(limiter.statistics()[ROUTE].limit)
+        return seen
+
+    assert run(main()) == [15, 15, 20]
+
+
+# ── share ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("limit", "share", "mine"),
+    [(10, 0.25, 2), (10, 1 / 3, 3), (5, 0.25, 1), (5, 0.1, 0.5), (1, 0.25, 0.25), (10, 0.3, 3)],
+)
+def test_a_share_is_whole_requests_or_one_every_so_many_seconds(limit: float, share: float, mine: float) -> None:
+    """A share is rounded down, so that all of them together never exceed the limit."""
+
+    async def main() -> float:
+        limiter = limiter_of(limit, share=share)
+        await granted(limiter)
+        return limiter.statistics()[ROUTE].limit
+
+    assert run(main()) == pytest.approx(mine)
+
+
+def test_calibration_corrects_the_organisations_limit_before_the_share() -> None:
+    """The header speaks of the organisation: a quarter of 20 is 5."""
+
+    async def main() -> float:
+        limiter = limiter_of(10, share=0.25)
+        limiter.observe(await granted(limiter), answer(limit=20))
+        return limiter.statistics()[ROUTE].limit
+
+    assert run(main()) == 5
+
+
+# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
+    order: list[str] = []
+
+    async def one(name: str) -> None:
+        lane, again = ("bulk" if name.startswith("b") else "interactive"), name.endswith("!")
+        turn = await limiter.turn(ROUTE, lane=lane, again=again)  # type: ignore[arg-type]
+        await turn.permit()
+        order.append(name)
+
+    await asyncio.gather(*(one(name) for name in names))
+    return order
+
+
+def test_a_lane_is_first_come_first_served_and_one_bulk_call_in_eight_goes() -> None:
+    """Interactive calls go first, but bulk never starves."""
+    names = [f"b{place}" for place in range(10)] + [f"i{place}" for place in range(40)]
+    order = run(_order(limiter_of(10), names))
+    assert order.pop(0) == "b0"
+    assert [name for name in order if name[0] == "i"] == [f"i{place}" for place in range(40)]
+    assert [name for name in order if name[0] == "b"] == [f"b{place}" for place in range(1, 10)]
+    kinds = "".join(name[0] for name in order[:40])
+    assert "i" * 8 not in kinds
+    assert "bb" not in kinds
+
+
+def test_one_who_comes_again_goes_before_the_first_timers_of_its_lane() -> None:
+    """A refused call does not go to the back of a long line."""
+    order = run(_order(limiter_of(10), [f"i{place}" for place in range(8)] + ["ix!", "iy!"]))
+    assert order[:3] == ["i0", "ix!", "iy!"]
+
+
+def test_interactive_calls_hardly_wait_over_a_bulk_job() -> None:
+    """With 5,000 bulk calls in line an interactive one waits 0.4 s at most."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        bulk = [asyncio.create_task(granted(limiter, lane="bulk")) for _ in range(5000)]
+        waits = []
+        for _ in range(100):
+            await asyncio.sleep(1)
+            began = now()
+            await granted(limiter)
+            waits.append(now() - began)
+        for task in bulk:
+            task.cancel()
+        await asyncio.gather(*bulk, return_exceptions=True)
+        return max(waits)
+
+    assert run(main()) <= 0.4
+
+
+# ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_wait_that_cannot_end_in_time_fails_at_once() -> None:
+    """Fifty in line at ten a second: one with a second to spare is told that it would take five."""
+
+    async def main() -> tuple[float, float | None]:
+        limiter = limiter_of(10)
+        line = [asyncio.create_task(granted(limiter)) for _ in range(50)]
+        await asyncio.sleep(0)
+        began = now()
+        with pytest.raises(DeadlineExceededError) as caught:
+            await granted(limiter, timeout=1)
+        for task in line:
+            task.cancel()
+        await asyncio.gather(*line, return_exceptions=True)
+        return now() - began, caught.value.needed
+
+    waited, needed = run(main())
+    assert waited == 0
+    assert needed == pytest.approx(5, abs=0.3)
+
+
+def test_those_who_are_in_time_are_not_refused() -> None:
+    """Each of fifty calls with just the time it needs gets through."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        times: list[float] = []
+
+        async def one(place: int) -> None:
+            await granted(limiter, timeout=(place // 10 + 1) * 1.03)
+            times.append(now())
+
+        await asyncio.gather(*(one(place) for place in range(50)))
+        return times
+
+    assert len(run(main())) == 50
+
+
+def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
+    """They learn it when the pause begins, wherever they stand: in line, asking for the permit, or in `soon`."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(1)
+        first = await granted(limiter)
+        failed: list[float] = []
+
+        async def fails(work: Coroutine[Any, Any, object]) -> None:
+            with pytest.raises(DeadlineExceededError) as caught:
+                await work
+            assert caught.value.needed is not None
+            assert caught.value.needed >= 10
+            failed.append(now())
+
+        head = await limiter.turn(ROUTE, timeout=2)
+        tasks = [asyncio.create_task(fails(head.permit())), asyncio.create_task(fails(granted(limiter, timeout=3)))]
+        await asyncio.sleep(0.0001)
+        limiter.observe(first, answer(429, retry_after=10))
+        await asyncio.gather(*tasks)
+        await fails(granted(limiter, timeout=5))
+        return failed
+
+    assert all(at < 1.0 for at in run(main()))
+
+
+def test_no_time_at_all_is_enough_on_an_idle_route() -> None:
+    """`timeout=0` is served when there is nothing to wait for, and refused otherwise."""
+
+    async def main() -> None:
+        limiter = limiter_of(1)
+        await granted(limiter, timeout=0)
+        with pytest.raises(DeadlineExceededError):
+            await granted(limiter, timeout=0)
+
+    run(main())
+
+
+def test_bad_arguments_are_named() -> None:
+    """A lane or a timeout that is none is an `InvalidArgumentError`."""
+
+    async def main() -> None:
+        limiter = LocalRateLimiter()
+        with pytest.raises(InvalidArgumentError, match="lane"):
+            await limiter.turn(ROUTE, lane="express")  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match="timeout"):
+            await limiter.turn(ROUTE, timeout=math.nan)
+
+    run(main())
+
+
+# ── cancellation ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_waiter_cancelled_at_any_moment_loses_nothing(steps: int) -> None:
+    """Whether in line, announced, asking or in the very step of being woken: the others go on at full rate."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        times: list[float] = []
+        tasks = [asyncio.create_task(call(limiter, times)) for _ in range(60)]
+        for place, task in enumerate(tasks[::2]):
+            await asyncio.sleep(0.0918 * 0.9)
+            for _ in range((place + steps) % 8):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert limiter.statistics()[ROUTE].waiting == 0
+        return times
+
+    times = run(main())
+    assert len(times) >= 30
+    assert most_in(times, 1.0) <= 10
+    assert times[-1] <= len(times) / 10 * 1.03 + 1
+
+
+def test_a_cancel_storm_loses_no_permit() -> None:
+    """At twice the limit, half of the waiters give up at random; the rest use the whole limit, and nothing is left behind."""
+
+    async def main() -> tuple[int, float]:
+        limiter = limiter_of(10)
+        times: list[float] = []
+        tasks = []
+        for place in range(2000):
+            task = asyncio.create_task(call(limiter, times))
+            asyncio.get_running_loop().call_later(0.01 + (place * 0.618 % 1) * 3, task.cancel)
+            tasks.append(task)
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert limiter.statistics()[ROUTE].waiting == 0
+        return len(times), now()
+
+    count, seconds = run(main())
+    assert count >= seconds * 10 * 0.975
+
+
+def test_a_turn_that_is_abandoned_wastes_nothing() -> None:
+    """The next one goes at once, and abandoning twice, or after the grant, does nothing."""
+
+    async def main() -> None:
+        limiter = limiter_of(1)
+        turn = await limiter.turn(ROUTE)
+        turn.abandon()
+        turn.abandon()
+        with pytest.raises(RuntimeError):
+            await turn.permit()
+        second = await granted(limiter)
+        assert now() < 0.01
+        second.abandon()
+        assert limiter.statistics()[ROUTE].granted == 1
+        with pytest.raises(RuntimeError):
+            await second.permit()
+        limiter.observe(turn, answer(429))
+        assert limiter.statistics()[ROUTE].refused == 0
+        limiter.observe(second, answer(429))
+        limiter.observe(second, answer(429))
+        assert limiter.statistics()[ROUTE].refused == 1
+
+    run(main())
+
+
+def test_a_holder_who_is_slow_to_ask_does_not_stop_the_others() -> None:
+    """While the head looks for a connection for ten seconds, the rest of the line goes by."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        slow = await limiter.turn(ROUTE)
+        times = await calls(limiter, 40)
+        assert await slow.permit()
+        return times
+
+    times = run(main())
+    assert times[-1] <= 4.5
+    assert most_in(times, 1.0) <= 10
+
+
+# ── event loops ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_left_behind() -> None:
+    """Once nobody waits there is no timer, no task, and no waiter."""
+
+    async def main() -> tuple[int, int]:
+        limiter = limiter_of(10)
+        await calls(limiter, 30)
+        tasks = [asyncio.create_task(granted(limiter, timeout=60)) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        loop: Any = asyncio.get_running_loop()
+        timers = [each for each in loop._scheduled if not each._cancelled]
+        return len(asyncio.all_tasks()), len(timers)
+
+    assert run(main()) == (1, 0)
+
+
+def test_a_new_loop_takes_over_what_was_sent() -> None:
+    """`asyncio.run` twice with one limiter: the second run counts the first one's requests, whatever its clock says."""
+    limiter = limiter_of(10)
+
+    async def main(begin: float) -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.stall(begin)
+        return [at - begin for at in await calls(limiter, 10)]
+
+    first, second, third = run(main(1000.0)), run(main(0.0)), run(main(50_000.0))
+    assert first[0] < 0.01
+    assert 0.0 < second[0] < 1.1
+    assert third[-1] < 3.0
+    assert limiter.statistics()[ROUTE].granted == 30
+
+
+def test_a_waiter_left_on_a_closed_loop_does_no_harm() -> None:
+    """Its loop ended under it; another loop uses the limiter, and the old turn can still be abandoned."""
+    limiter = limiter_of(1)
+    kept: list[Turn] = []
+
+    async def first() -> None:
+        await granted(limiter)
+
+    async def second() -> None:
+        kept.append(await limiter.turn(ROUTE))
+
+    async def third() -> None:
+        await granted(limiter)
+
+    run(first())
+    run(second())
+    run(third())
+    kept[-1].abandon()
+    run(third())
+
+
+async def test_two_threads_are_told_to_have_a_limiter_each() -> None:
+    """A limiter in use on a running loop refuses a second loop, with words on what to do."""
+    limiter = limiter_of(10)
+    await granted(limiter)
+    errors: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            asyncio.run(calls(limiter, 1))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(0.01)
+    assert "share=1/n" in str(errors[0])
+
+
+# ── configuration and observation ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"GET /contact/{identifer}": 5}, "did you mean 'GET /contact/{identifier}'"),
+        ({"nonsense": 5}, "DEFAULT_LIMITS"),
+        ({ROUTE: 0}, "positive"),
+        ({ROUTE: -1}, "positive"),
+        ({ROUTE: math.inf}, "positive"),
+        ({ROUTE: math.nan}, "positive"),
+        ({ROUTE: True}, "positive"),
+        ({ROUTE: "10"}, "positive"),
+    ],
+)
+def test_bad_limits_are_refused_with_a_hint(limits: Any, words: str) -> None:
+    """A typing error in a route would leave it unlimited in its author's mind."""
+    with pytest.raises(ConfigurationError, match=words.replace("{", "\\{").replace("?", "\\?")):
+        LocalRateLimiter(limits)
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, math.nan, math.inf, True, "1"])
+def test_a_bad_share_is_refused(share: Any) -> None:
+    """A share is above 0 and at most 1."""
+    with pytest.raises(ConfigurationError, match="share"):
+        LocalRateLimiter(share=share)
+
+
+@pytest.mark.parametrize("bounds", [(5, 1), (0, 10), (1,), (math.nan, 3)])
+def test_bad_bounds_are_refused(bounds: Any) -> None:
+    """Bounds are two positive numbers in order."""
+    with pytest.raises(ConfigurationError, match="bounds"):
+        LocalRateLimiter(bounds=bounds)
+
+
+def test_overrides_leave_the_other_routes_alone() -> None:
+    """A mapping of one route changes that route."""
+
+    async def main() -> dict[str, float]:
+        limiter = LocalRateLimiter({ROUTE: 3})
+        for route in DEFAULT_LIMITS:
+            await (await limiter.turn(route)).permit()
+        return {name: each.limit for name, each in limiter.statistics().items()}
+
+    assert run(main()) == {**DEFAULT_LIMITS, ROUTE: 3}
+
+
+def test_statistics_tell_what_happens() -> None:
+    """Waiting, granted, refused, pauses and the waits are there per route that was used."""
+
+    async def main() -> None:
+        limiter = limiter_of(10)
+        assert limiter.statistics() == {}
+        task = asyncio.gather(*(granted(limiter) for _ in range(30)))
+        await asyncio.sleep(1.5)
+        during = limiter.statistics()[ROUTE]
+        assert (during.route, during.limit, during.granted + during.waiting) == (ROUTE, 10, 30)
+        assert 14 <= during.granted <= 16
+        turns = await task
+        limiter.observe(turns[-1], answer(429, retry_after=2))
+        after = limiter.statistics()[ROUTE]
+        assert (after.waiting, after.granted, after.refused, after.pauses, after.paused) == (0, 30, 1, 1, 2)
+        assert 1.3 <= after.wait_p50 <= 1.7
+        assert 2.7 <= after.wait_p99 <= 2.9
+
+    run(main())
+
+
+def test_a_waiter_is_small_and_forgotten_when_it_leaves() -> None:
+    """What the limiter keeps for a waiter has no dict; a line that everybody has left keeps nobody."""
+
+    async def main() -> None:
+        limiter = limiter_of(10)
+        tasks = [asyncio.create_task(granted(limiter, timeout=60)) for _ in range(100)]
+        await asyncio.sleep(0)
+        assert not hasattr(await limiter.turn("GET /space/user"), "__dict__")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        queue = limiter._queues[ROUTE]
+        assert (len(queue), queue._deadlines, queue._asking) == (0, [], [])
+        assert not queue.lanes._interactive.first
+
+    run(main())
+
+
+def test_round_trips_that_make_no_sense_are_ignored() -> None:
+    """A missing, negative or infinite round trip teaches nothing and breaks nothing."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        for round_trip in (None, -1.0, math.nan, math.inf, ROUND_TRIP):
+            limiter.observe(await granted(limiter), answer(round_trip=round_trip))
+        return limiter.statistics()[ROUTE].margin
+
+    assert 0.008 <= run(main()) <= 0.06

@@ -1,0 +1,166 @@
+"""The limiter against everything that can happen to it, in any order, in virtual time."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from respondio_async.errors import DeadlineExceededError
+from respondio_async.limits import Feedback, Lane, Turn
+from respondio_async.limits._margin import FLOOR
+from tests.limits.helpers import ROUTE, answer, limiter_of
+from tests.simulation.loop import VirtualLoop
+
+LANES: st.SearchStrategy[Lane] = st.sampled_from(["interactive", "bulk"])
+
+
+class Call:
+    """One call of the machine."""
+
+    def __init__(self, number: int, lane: Lane, task: "asyncio.Task[None]", *, patient: bool) -> None:
+        self.number, self.lane, self.task, self.patient = number, lane, task, patient
+        self.turn: Turn | None = None
+        self.cancelled = False
+
+
+class Machine(RuleBasedStateMachine):
+    """Calls come, are cancelled, refused, calibrated; the loop stalls; and the promises hold after each step."""
+
+    @initialize(limit=st.sampled_from([0.5, 1, 3, 10, 40]))
+    def begin(self, limit: float) -> None:
+        self.loop = VirtualLoop()
+        self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
+        self.runner.get_loop()
+        self.limiter = limiter_of(limit, bounds=(0.5, 100))
+        self.most = limit
+        self.calls: list[Call] = []
+        self.sent: list[tuple[float, float]] = []
+        """When, and the limit in force then."""
+        self.granted: list[Call] = []
+        self.under_way: list[Turn] = []
+
+    def pass_time(self, seconds: float) -> None:
+        self.runner.run(asyncio.sleep(seconds))
+
+    @rule(count=st.integers(1, 30), lane=LANES, timeout=st.none() | st.floats(0, 20), slow=st.booleans())
+    def call(self, count: int, lane: Lane, timeout: float | None, slow: bool) -> None:
+        """Calls join a lane; a slow one takes a while to find its connection."""
+
+        async def one(call_of: list[Call]) -> None:
+            turn = await self.limiter.turn(ROUTE, lane=lane, timeout=timeout)
+            if slow:
+                await asyncio.sleep(0.03)
+            while not await turn.permit(patience=0.25):
+                await turn.soon()
+            call = call_of[0]
+            call.turn = turn
+            self.sent.append((self.loop.time(), self.limiter.statistics()[ROUTE].limit))
+            self.granted.append(call)
+            self.under_way.append(turn)
+
+        for _ in range(count):
+            call_of: list[Call] = []
+            call = Call(
+                len(self.calls), lane, self.loop.create_task(one(call_of)), patient=timeout is None and not slow
+            )
+            call_of.append(call)
+            self.calls.append(call)
+        self.pass_time(0)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """Somebody gives up, wherever it stands."""
+        waiting = [call for call in self.calls if not call.task.done()]
+        if waiting:
+            call = data.draw(st.sampled_from(waiting))
+            call.cancelled = True
+            call.task.cancel()
+            if data.draw(st.booleans()):
+                self.pass_time(0)
+
+    @rule(
+        status=st.sampled_from([200, 200, 200, 404, 429, None]),
+        limit=st.none() | st.sampled_from([0.5, 1, 5, 10, 50, 100, 6000]),
+        remaining=st.none() | st.integers(0, 100),
+        retry_after=st.none() | st.floats(0, 100),
+        round_trip=st.none() | st.floats(0, 5),
+    )
+    def answer(
+        self,
+        status: int | None,
+        limit: float | None,
+        remaining: int | None,
+        retry_after: float | None,
+        round_trip: float | None,
+    ) -> None:
+        """An answer comes, with whatever headers."""
+        if self.under_way:
+            turn = self.under_way.pop(0)
+            if status is None:
+                self.limiter.observe(turn, Feedback(None))
+                return
+            told = answer(status, limit=limit, remaining=remaining, retry_after=retry_after, round_trip=round_trip)
+            self.limiter.observe(turn, told)
+
+    @rule(seconds=st.floats(0.0001, 5))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.pass_time(seconds)
+
+    @rule(seconds=st.floats(0.01, 3))
+    def stall(self, seconds: float) -> None:
+        """Something blocks the loop."""
+        self.loop.stall(seconds)
+
+    @invariant()
+    def never_over_the_limit(self) -> None:
+        """In no second and its margin go more than the greatest limit in force within it."""
+        sent = getattr(self, "sent", [])
+        for place, (at, limit) in enumerate(sent):
+            span = (1.0 if limit >= 1 else 1 / limit) + FLOOR - 1e-6
+            inside = [each for each in sent[place:] if each[0] < at + span]
+            assert len(inside) <= max(max(1, int(each[1])) for each in inside)
+
+    @invariant()
+    def first_come_first_served(self) -> None:
+        """Within a lane, those who ask as soon as they are announced get their permits in the order in which they came."""
+        for lane in ("interactive", "bulk"):
+            numbers = [call.number for call in getattr(self, "granted", []) if call.lane == lane and call.patient]
+            assert numbers == sorted(numbers)
+
+    @invariant()
+    def the_books_are_right(self) -> None:
+        """Everybody is waiting, served, cancelled or told that it is too late."""
+        if getattr(self, "calls", None):
+            waiting = sum(not call.task.done() for call in self.calls)
+            assert self.limiter.statistics()[ROUTE].waiting <= waiting
+            assert self.limiter.statistics()[ROUTE].granted == len(self.granted)
+
+    def teardown(self) -> None:
+        """Whoever still waits gets through, in about the time that the limit needs; then nothing is left."""
+        if not hasattr(self, "loop"):
+            return
+        calls = [call for call in self.calls if not call.task.done()]
+        if calls:
+            snapshot = self.limiter.statistics()[ROUTE]
+            needed = snapshot.paused + (len(calls) + snapshot.limit + 1) / snapshot.limit * 1.6 + 3
+            self.pass_time(needed)
+        for call in self.calls:
+            assert call.task.done()
+            if not call.task.cancelled():
+                error: Any = call.task.exception()
+                assert error is None or isinstance(error, DeadlineExceededError)
+            else:
+                assert call.cancelled
+        if self.calls:
+            assert self.limiter.statistics()[ROUTE].waiting == 0
+            assert not [each for each in self.loop._scheduled if not each._cancelled]  # type: ignore[attr-defined]
+        self.runner.close()
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
