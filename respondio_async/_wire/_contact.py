@@ -9,7 +9,6 @@ import datetime as dt
 import math
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Final
 
 from respondio_async.errors import InvalidArgumentError
@@ -63,6 +62,8 @@ def contact_body(fields: Mapping[str, Any], *, required: Collection[str] = ()) -
 def _unknown(name: str) -> TypeError:
     if name in _ELSEWHERE:
         return TypeError(f"a contact has no writable field {name!r}: {_ELSEWHERE[name]}")
+    from difflib import get_close_matches  # wanted for a mistake only
+
     snake = "".join(f"_{character.lower()}" if character.isupper() else character for character in name)
     close = [snake] if snake in _FIELDS else get_close_matches(snake, _FIELDS, n=1)
     advice = f"did you mean {close[0]!r}?" if close else "put a field of your workspace into custom_fields={…}"
