@@ -140,9 +140,23 @@ class Context(Generic[E_co]):
 def contact_id(event: AnyEvent) -> int | None:
     """Return the id of whom an event is about: the contact's, or what its message names."""
     if event.contact is not None:
-        return event.contact.id
+        return _storable(event.contact.id)
     message = getattr(event, "message", None)
-    return message.contact_id if isinstance(message, EventMessage) else None
+    return _storable(message.contact_id) if isinstance(message, EventMessage) else None
+
+
+def received_id(event: AnyEvent) -> int | None:
+    """Return the id of the message that an event brought from the contact, if it did."""
+    return (
+        _storable(event.message.message_id)
+        if isinstance(event, MessageReceived) and event.message is not None
+        else None
+    )
+
+
+def _storable(number: int | None) -> int | None:
+    # No id reaches 64 bits; SQLite takes no number beyond.
+    return number if number is not None and 0 < number < 2**63 else None
 
 
 def is_human_active(context: Context[Any]) -> bool:

@@ -120,7 +120,9 @@ def _commit(
     except Exception as error:  # noqa: BLE001 - whoever submitted it hears of it; the thread must live on
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        return [(future, None, error) for _, future in group]
+        if len(group) > 1:  # one that cannot be done must not take the others with it
+            return [result for item in group for result in _commit(connection, [item])]
+        return [(group[0][1], None, error)]
     return [(future, value, None) for (_, future), value in zip(group, values, strict=True)]
 
 

@@ -19,6 +19,7 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (
     row INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: a stale note must not meet another event
     event_id TEXT NOT NULL UNIQUE,          -- kept when the event has finished, to know it again
+    message_id INTEGER,                     -- of the message that was received, if it was about one
     body BLOB,                              -- NULL once finished
     started INTEGER NOT NULL DEFAULT 0
 );
@@ -82,9 +83,9 @@ class Inbox:
         self._progress.close()
         await self.database.aclose()
 
-    def accept(self, event_id: str, body: bytes) -> "asyncio.Future[int | None]":
+    def accept(self, event_id: str, body: bytes, message_id: int | None = None) -> "asyncio.Future[int | None]":
         """Store an event; the future ends once it is on the disk, with its row, or with None if it was here before."""
-        return self.database.submit(partial(self._accept, event_id=event_id, body=body))
+        return self.database.submit(partial(self._accept, values=(event_id, body, message_id)))
 
     def note(self, row: int, step: Step, handler: int = 0) -> None:
         """Note a step, so that it survives a kill from this very moment."""
@@ -117,9 +118,9 @@ class Inbox:
         if self._notes:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
 
-    def _accept(self, connection: sqlite3.Connection, event_id: str, body: bytes) -> int | None:
+    def _accept(self, connection: sqlite3.Connection, values: tuple[str, bytes, int | None]) -> int | None:
         found = connection.execute(
-            "INSERT OR IGNORE INTO event (event_id, body) VALUES (?, ?) RETURNING row", (event_id, body)
+            "INSERT OR IGNORE INTO event (event_id, body, message_id) VALUES (?, ?, ?) RETURNING row", values
         ).fetchone()
         if found is None:
             return None

@@ -41,14 +41,15 @@ class Memory:
     async def load(self, database: Database) -> None:
         """Take over what the file knows, and write to it from now on."""
         self._database = database
-        rows, messages = await database.submit(_load)
+        rows, caught_up, received = await database.submit(_load)
         for contact_id, handed_over, human_sent, watermark in rows:
             self.contacts[contact_id] = Remembered(
                 handed_over=bool(handed_over), human_sent=bool(human_sent), watermark=watermark
             )
             self.resume_at[contact_id] = watermark
         self.resume_others_at = max(self.resume_at.values(), default=0)
-        self.caught_up.update(dict.fromkeys(messages))
+        self.caught_up.update(dict.fromkeys(caught_up))
+        self.received.update(dict.fromkeys(received))
 
     def forget_database(self) -> None:
         """Write to the file no more: it is being closed."""
@@ -112,14 +113,15 @@ class Memory:
                 return
 
 
-def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int]]:
-    return (
-        connection.execute("SELECT contact_id, handed_over, human_sent, watermark FROM contact").fetchall(),
-        [
-            row
-            for (row,) in connection.execute("SELECT message_id FROM caught_up ORDER BY message_id DESC LIMIT 100000")
-        ],
-    )
+def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
+    known = connection.execute("SELECT contact_id, handed_over, human_sent, watermark FROM contact").fetchall()
+    caught_up = connection.execute(
+        "SELECT message_id FROM caught_up ORDER BY message_id DESC LIMIT ?", (_MOST,)
+    ).fetchall()
+    received = connection.execute(
+        "SELECT message_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC LIMIT ?", (_MOST,)
+    ).fetchall()
+    return known, [number for (number,) in reversed(caught_up)], [number for (number,) in reversed(received)]
 
 
 def _save(connection: sqlite3.Connection, row: tuple[int, bool, bool, int]) -> None:

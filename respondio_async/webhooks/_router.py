@@ -24,7 +24,7 @@ from ._answers import ACCEPTED, BUSY, DUPLICATE, FORGED, NOT_AN_EVENT, TOO_LARGE
 from ._bot import BotClient
 from ._bounds import MAX_BODY, MAX_DEPTH
 from ._catch_up import CAUGHT_UP, missed
-from ._context import Context, contact_id
+from ._context import Context, contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._handlers import Handler, Handlers
 from ._inbox import Inbox, Unfinished
@@ -273,7 +273,7 @@ class WebhookRouter(Handlers):
         row: int | None = _NOWHERE
         try:
             if self._inbox is not None:
-                row = await self._inbox.accept(event_id, body)
+                row = await self._inbox.accept(event_id, body, received_id(event))
         except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
             self._release(len(body))
             await self._tell(error, None)
@@ -301,17 +301,13 @@ class WebhookRouter(Handlers):
 
     def _was_caught_up(self, event: AnyEvent) -> bool:
         """Whether an event comes late, after `catch_up` brought its message."""
-        return (
-            isinstance(event, MessageReceived)
-            and event.message is not None
-            and event.message.message_id in self._memory.caught_up
-            and not event.event_id.startswith(CAUGHT_UP)
-        )
+        return received_id(event) in self._memory.caught_up and not event.event_id.startswith(CAUGHT_UP)
 
     def _put(self, job: _Job) -> None:
         known = contact_id(job.event)
-        if isinstance(job.event, MessageReceived) and job.event.message is not None:
-            self._memory.note_received(job.event.message.message_id)
+        received = received_id(job.event)
+        if received is not None:
+            self._memory.note_received(received)
         self._lanes.put(object() if known is None else known, job)
 
     def _release(self, size: int) -> None:

@@ -237,6 +237,30 @@ async def test_a_shared_deduplicator_beside_an_inbox(tmp_path: Path) -> None:
     assert (len(seen_by_one), len(seen_by_other)) == (2, 0)
 
 
+async def test_ids_that_no_database_takes(tmp_path: Path) -> None:
+    """An absurd number in one event costs neither it nor those that came with it."""
+    router, seen = restarted(tmp_path / "inbox")
+    absurd = message(1, contact=10**25)
+    absurd["message"]["messageId"] = 10**25
+    async with router:
+        answers = await asyncio.gather(*[router.receive(*signed(event)) for event in (message(2), absurd, message(3))])
+    assert [status for status, _ in answers] == [200] * 3
+    assert len(seen) == 6
+
+
+async def test_work_that_fails_fails_alone(tmp_path: Path) -> None:
+    """What shares a commit with it is done all the same."""
+    database = Database(tmp_path / "file", "CREATE TABLE t (x UNIQUE);", exclusive=False)
+    await database.open()
+    works = [
+        database.submit(lambda connection, x=x: connection.execute("INSERT INTO t VALUES (?)", (x,)).rowcount)
+        for x in (1, 1, 2)
+    ]
+    results = await asyncio.gather(*works, return_exceptions=True)
+    await database.aclose()
+    assert [type(result) for result in results] == [int, sqlite3.IntegrityError, int]
+
+
 async def test_a_sender_that_hangs_up_changes_nothing(tmp_path: Path) -> None:
     """An event that is being stored when its request is cancelled is handled all the same."""
     router, seen = restarted(tmp_path / "inbox")
