@@ -1,0 +1,144 @@
+"""What the limiter costs: `python benchmarks/limiter.py`.
+
+Admission on an idle route; with up to 100,000 in line (CPU in virtual time); memory a waiter; a storm of cancellations; how long an interactive call
+waits over a bulk job. The same for a bare `aiolimiter.AsyncLimiter` where it can be compared.
+"""
+
+import asyncio
+import gc
+import pathlib
+import sys
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from aiolimiter import AsyncLimiter
+
+from respondio_async.limits import Feedback, Lane, LocalRateLimiter
+from tests.simulation.loop import run
+
+ROUTE = "GET /contact/{identifier}"
+ANSWER = Feedback(200, round_trip=0.08)
+
+
+async def one(limiter: LocalRateLimiter, lane: Lane = "interactive") -> None:
+    """One call that takes no time."""
+    turn = await limiter.turn(ROUTE, lane=lane)
+    await turn.permit()
+    limiter.observe(turn, ANSWER)
+
+
+async def idle(count: int = 50_000) -> float:
+    """Microseconds for turn, permit and observe when nobody waits."""
+    limiter = LocalRateLimiter({ROUTE: 1e6})
+    began = time.perf_counter()
+    for _ in range(count):
+        await one(limiter)
+    return (time.perf_counter() - began) / count * 1e6
+
+
+async def idle_paced(count: int = 20_000) -> float:
+    """The same at 100 a second, aiolimiter asked each time (the sleeps between are not counted)."""
+    limiter = LocalRateLimiter({ROUTE: 100})
+    spent = 0.0
+    for _ in range(count):
+        await asyncio.sleep(0.02)
+        began = time.perf_counter()
+        await one(limiter)
+        spent += time.perf_counter() - began
+    return spent / count * 1e6
+
+
+async def line(count: int, call: Callable[[], Awaitable[None]]) -> float:
+    """Microseconds of CPU for each of so many who wait at once, task included."""
+    gc.collect()
+    gc.disable()
+    began = time.process_time()
+    await asyncio.gather(*(call() for _ in range(count)))
+    gc.enable()
+    return (time.process_time() - began) / count * 1e6
+
+
+async def bare_tasks(count: int) -> float:
+    """What the tasks themselves cost: each waits for one future."""
+    gate = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await asyncio.shield(gate)
+
+    asyncio.get_running_loop().call_soon(gate.set_result, None)
+    return await line(count, wait)
+
+
+async def memory(count: int = 20_000) -> tuple[float, float]:
+    """Bytes a waiter: all of it, and without its task."""
+
+    async def nothing() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    sizes = []
+    limiter = LocalRateLimiter({ROUTE: 10})
+    for call in (lambda: one(limiter), nothing):
+        gc.collect()
+        tracemalloc.start()
+        tasks = [asyncio.ensure_future(call()) for _ in range(count)]
+        await asyncio.sleep(0)
+        sizes.append(tracemalloc.get_traced_memory()[0] / count)
+        tracemalloc.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return sizes[0], sizes[0] - sizes[1]
+
+
+async def storm(seconds: float = 300.0) -> float:
+    """Permits given, as a part of the limit, while half of twice as many callers as the limit serves give up."""
+    limiter = LocalRateLimiter({ROUTE: 10})
+    loop = asyncio.get_running_loop()
+    tasks = []
+    for place in range(int(seconds * 20)):
+        task = asyncio.ensure_future(one(limiter))
+        loop.call_later(0.01 + (place * 0.618 % 1) * 3, task.cancel)
+        tasks.append(task)
+        await asyncio.sleep(0.05)
+    granted = limiter.statistics()[ROUTE].granted
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return granted / (seconds * 10)
+
+
+async def over_bulk(calls: int = 400) -> float:
+    """The 99th percentile of an interactive call's wait, one a second, over 5,000 bulk calls in line."""
+    limiter = LocalRateLimiter({ROUTE: 10})
+    loop = asyncio.get_running_loop()
+    bulk = [asyncio.ensure_future(one(limiter, "bulk")) for _ in range(5000)]
+    waits = []
+    for place in range(calls):
+        await asyncio.sleep(1 + (place * 0.618 % 1) * 0.1)
+        began = loop.time()
+        await one(limiter)
+        waits.append(loop.time() - began)
+    for task in bulk:
+        task.cancel()
+    await asyncio.gather(*bulk, return_exceptions=True)
+    return sorted(waits)[int(calls * 0.99)]
+
+
+def main() -> None:
+    print(f"idle, turn + permit + observe        {run(idle()):8.2f} µs   (≤ 5)")
+    print(f"idle at 100/s, with the pacer        {run(idle_paced()):8.2f} µs   (≤ 5)")
+    for count in (1_000, 10_000, 100_000):
+        ours = LocalRateLimiter({ROUTE: 100})
+        theirs = AsyncLimiter(1, 0.01)
+        tasks = run(bare_tasks(count))
+        us, them = run(line(count, lambda: one(ours))), run(line(count, theirs.acquire))
+        print(f"{count:>7,} waiting, each                {us:8.2f} µs   (≤ 15; aiolimiter alone {them:.2f}; a bare task {tasks:.2f})")
+    whole, ours_only = run(memory())
+    print(f"memory a waiter                      {whole:8.0f} B    (≤ 1,500 with its task; {ours_only:.0f} without)")
+    print(f"cancel storm at 200 %, permits used  {run(storm()):8.2%}")
+    print(f"interactive over 5,000 bulk, p99     {run(over_bulk()):8.3f} s    (≤ 0.4)")
+
+
+if __name__ == "__main__":
+    main()

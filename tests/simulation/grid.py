@@ -1,0 +1,74 @@
+"""Which cells are simulated, and what each has to reach."""
+
+from collections.abc import Iterator
+from itertools import combinations, product
+from math import ceil
+from typing import NamedTuple
+
+from tests.simulation.cells import DELAYS, LOADS, Cell, Result
+from tests.simulation.servers import SERVERS
+
+LIMITS = (1, 5, 10, 20, 100)
+CLIENTS = (1, 2, 4)
+
+
+class Bound(NamedTuple):
+    """What a cell has to reach."""
+
+    use: float
+    refused_of_10000: float
+
+    def holds(self, result: Result) -> bool:
+        """Whether it does; in a short run one refusal is more than its share, and allowed where any is."""
+        requests = result.accepted + result.refused
+        return result.use >= self.use and result.refused <= ceil(self.refused_of_10000 * requests / 10_000)
+
+
+def full() -> Iterator[Cell]:
+    """Every cell. Several clients on one request a second collide whatever they do: they cannot know of one another."""
+    for server, delay, limit, load, clients in product(SERVERS, DELAYS, LIMITS, LOADS, CLIENTS):
+        if limit >= clients:
+            yield Cell(server, delay, limit, load, clients)
+
+
+def pairs(count: int = 60) -> list[Cell]:
+    """So many cells that hold every pair of two properties that any cell holds; busy cells, which cost most, as seldom as possible."""
+    cells = sorted(full(), key=lambda cell: cell.limit)
+
+    def pairs_of(cell: Cell) -> set[tuple[object, ...]]:
+        return set(combinations(((place, value) for place, value in enumerate(cell[:5])), 2))
+
+    missing = set().union(*map(pairs_of, cells))
+    chosen: list[Cell] = []
+    while missing:
+        best = max(cells, key=lambda cell: len(pairs_of(cell) & missing))
+        chosen.append(best)
+        missing -= pairs_of(best)
+    # The plainest ones, one limit each, on the strictest server.
+    more = [Cell("sliding-log", delay, limit) for limit in (10, 5, 20, 1) for delay in DELAYS]
+    more += [Cell(server, "5 ms", 10, "steady", headers=False) for server in SERVERS]
+    chosen += [cell for cell in more if cell not in chosen]
+    return chosen[:count]
+
+
+def bound(cell: Cell) -> Bound:
+    """What the cell has to reach."""
+    if cell.server == "sliding-counter":
+        # Its estimate refuses an even stream at L - 1 a second already; only a bound on the damage is asserted.
+        return Bound(0.4, 6000)
+    steady_delay = cell.delay in {"constant", "5 ms"}
+    idle = cell.load in {"bursts", "on/off"}
+    if cell.server == "gcra":
+        # Two at once is all it takes: late requests pile up before it, and so do those of clients that do not talk.
+        if steady_delay and cell.clients == 1 and cell.headers and not idle:
+            return Bound(0.985, 0)
+        return Bound(0.75, 150)
+    use, refused = {
+        "constant": (0.985, 0),
+        "5 ms": (0.985, 0),
+        "0-50 ms": (0.95, 5),
+        "log-normal": (0.94, 30),
+        "spikes": (0.93, 10),
+    }[cell.delay]
+    # What is offered ends before the simulation does or after it, by chance.
+    return Bound(use - 0.04 if idle else use - 0.005 * (cell.limit == 1), refused)
