@@ -1,0 +1,266 @@
+"""The adapters, in the real frameworks and on real sockets."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import uvicorn
+from aiohttp import web
+from fastapi import Depends, FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from respondio_async.errors import ConfigurationError
+from respondio_async.webhooks import Event, MessageReceived, WebhookRouter
+from respondio_async.webhooks import _asgi as asgi_module
+from respondio_async.webhooks import aiohttp as aiohttp_module
+from respondio_async.webhooks.aiohttp import RESPOND_CLIENT, respond_context
+from respondio_async.webhooks.fastapi import respond_client, respond_lifespan, verified_event
+from tests.webhooks.payloads import KEY, message, signed
+
+
+class Client:
+    """Stands for an AsyncRespond: opened and closed once."""
+
+    def __init__(self) -> None:
+        self.life: list[str] = []
+
+    async def __aenter__(self) -> "Client":
+        self.life.append("open")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.life.append("close")
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an ASGI application by uvicorn in a thread; yields its port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            threading.Event().wait(0.005)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextlib.asynccontextmanager
+async def served_by_aiohttp(app: web.Application) -> AsyncIterator[int]:
+    """Serve an aiohttp application; yields its port."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def request(port: int, head: str, body: bytes = b"", *, half: bool = False) -> bytes:
+    """Speak HTTP by hand, so that no client mends what is sent; returns the whole answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+    await writer.drain()
+    if half:
+        writer.close()
+        return b""
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def post(port: int, path: str, event: Any, **headers: str) -> int:
+    """Post an event, and return the status."""
+    body, signature = signed(event)
+    lines = [f"{name}: {value}" for name, value in {**signature, "content-length": str(len(body)), **headers}.items()]
+    answer = await request(port, "\n".join([f"POST {path} HTTP/1.1", "host: x", "connection: close", *lines]), body)
+    return int(answer.split()[1])
+
+
+async def check(port: int, path: str) -> None:
+    """Try what every adapter must do with what comes in."""
+    assert await post(port, path, message(1)) == 200
+    assert await post(port, path, message(1)) == 200
+    assert await post(port, path, message(2), **{"X-Webhook-Signature": "x" * 44}) == 401
+    assert await post(port, path, b"[]") == 400
+    assert await post(port, path, message(3, text="x" * 3000)) == 413
+    unsigned = await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 2", b"{}")
+    assert unsigned.startswith(b"HTTP/1.1 401")
+    body, headers = signed(message(4, text="x" * 3000))
+    chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    chunks = b"".join([b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700]) for at in range(0, len(body), 700)])
+    assert (await request(port, chunked, chunks + b"0\r\n\r\n")).startswith(b"HTTP/1.1 413")
+    small, headers = signed(message(5))
+    chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (100, small[:100], len(small) - 100, small[100:])
+    assert (await request(port, chunked, chunks)).startswith(b"HTTP/1.1 200")
+    stalled = await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{")
+    assert stalled.startswith(b"HTTP/1.1 408")
+    await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{", half=True)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for bodies a moment only."""
+    monkeypatch.setattr(asgi_module, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(aiohttp_module, "BODY_TIMEOUT", 0.2)
+
+
+def make_router(**options: Any) -> tuple[WebhookRouter, list[str]]:
+    """Make a router with small bounds, and a list of the ids that its handler gets."""
+    router = WebhookRouter(KEY, max_body=2000, **options)
+    seen: list[str] = []
+
+    @router.on(MessageReceived)
+    async def note(context: Any) -> None:
+        seen.append(context.event.event_id)
+
+    return router, seen
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_alone_under_uvicorn() -> None:
+    """The application starts and drains the router by its own lifespan."""
+    router, seen = make_router()
+    with served(router.asgi()) as port:
+        await check(port, "/any/path")
+        assert (await request(port, "GET / HTTP/1.1\nhost: x")).startswith(b"HTTP/1.1 405")
+    assert seen == ["event-1", "event-5"]
+    assert router.statistics().waiting == 0
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("in_fastapi", [True, False])
+async def test_mounted(in_fastapi: bool) -> None:
+    """In FastAPI and in Starlette it is mounted at a path, and the lifespan around it starts router and client."""
+    router, seen = make_router()
+    client = Client()
+    lifespan: Any = respond_lifespan(client, router)  # type: ignore[arg-type]
+    app: Any
+    if in_fastapi:
+        app = FastAPI(lifespan=lifespan)
+        app.mount("/hook", router.asgi())
+    else:
+        app = Starlette(routes=[Mount("/hook", router.asgi())], lifespan=lifespan)
+    with served(app) as port:
+        await check(port, "/hook/")
+        assert router.client is client  # type: ignore[comparison-overlap]
+    assert seen == ["event-1", "event-5"]
+    assert client.life == ["open", "close"]
+
+
+async def test_fastapi_dependencies() -> None:
+    """A route gets the one client, and a route without a router gets verified events."""
+    clients: list[Client] = []
+
+    def make() -> Any:
+        clients.append(Client())
+        return clients[-1]
+
+    app = FastAPI(lifespan=respond_lifespan(make))
+    seen: list[Any] = []
+
+    @app.get("/life")
+    async def life(client: Annotated[Any, Depends(respond_client)]) -> list[str]:
+        found: list[str] = client.life
+        return found
+
+    @app.post("/plain")
+    async def plain(event: Annotated[Event, Depends(verified_event(KEY, max_body=2000))]) -> None:
+        seen.append(event)
+
+    with served(app) as port:
+        assert (await request(port, "GET /life HTTP/1.1\nhost: x")).startswith(b"HTTP/1.1 200")
+        assert await post(port, "/plain", message(1)) == 200
+        assert await post(port, "/plain", message(1), **{"X-Webhook-Signature": ""}) == 401
+        assert await post(port, "/plain", b"[]") == 400
+        assert await post(port, "/plain", message(1, text="x" * 3000)) == 413
+    assert isinstance(seen[0], MessageReceived)
+    assert [client.life for client in clients] == [["open", "close"]]
+
+
+def test_a_missing_lifespan_is_explained() -> None:
+    """A route that asks for the client of an application without one is told what to do."""
+
+    class Connection:
+        app = FastAPI()
+
+    with pytest.raises(ConfigurationError, match="respond_lifespan"):
+        respond_client(Connection())  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError):
+        verified_event()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_in_aiohttp() -> None:
+    """The handler receives, and the cleanup context starts router and client."""
+    router, seen = make_router()
+    mine, _ = make_router(client="another client")
+    client = Client()
+    app = web.Application()
+    app.cleanup_ctx.append(respond_context(client, router, mine))
+    app.router.add_route("*", "/hook", router.aiohttp_handler())
+    async with served_by_aiohttp(app) as port:
+        await check(port, "/hook")
+        assert (await request(port, "GET /hook HTTP/1.1\nhost: x")).startswith(b"HTTP/1.1 405")
+        assert app[RESPOND_CLIENT] is client
+        assert router.client is client  # type: ignore[comparison-overlap]
+        assert mine.client == "another client"  # type: ignore[comparison-overlap]
+    assert seen == ["event-1", "event-5"]
+    assert client.life == ["open", "close"]
+
+
+async def test_in_aiohttp_without_a_client() -> None:
+    """A router alone needs none."""
+    router, seen = make_router()
+    app = web.Application()
+    app.cleanup_ctx.append(respond_context(None, router))
+    app.router.add_post("/hook", router.aiohttp_handler())
+    async with served_by_aiohttp(app) as port:
+        assert await post(port, "/hook", message(1)) == 200
+    assert seen == ["event-1"]
+
+
+async def test_a_busy_router_says_when_to_come_again() -> None:
+    """503 carries Retry-After through the adapter."""
+    router, _ = make_router(queue_bytes=1)
+    body, headers = signed(message(1))
+    head = f"POST / HTTP/1.1\nhost: x\ncontent-length: {len(body)}\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    with served(router.asgi()) as port:
+        answer = await request(port, head, body)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 2" in answer
+
+
+async def test_the_asgi_protocol(tmp_path: Path) -> None:
+    """A websocket is closed, and a start that fails is reported to the server."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await WebhookRouter(KEY).asgi()({"type": "websocket"}, receive, send)
+    await WebhookRouter(KEY, inbox=tmp_path / "missing" / "inbox").asgi()({"type": "lifespan"}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close", "lifespan.startup.failed"]
+
+
+@pytest.mark.parametrize("module", ["httpx", "httpx2", "aiohttp", "fastapi", "starlette", "redis", "aiolimiter"])
+def test_importing_webhooks_imports_no_framework(module: str) -> None:
+    """A function that only verifies starts quickly and needs nothing installed."""
+    code = f"import sys, respondio_async.webhooks; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
