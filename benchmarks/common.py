@@ -37,14 +37,34 @@ ANSWER = (
 ) % (len(BODY), BODY)
 
 
+PAGES = 10_000
+
+
 class Answerer(asyncio.Protocol):
     """Answers every request with the same contact, without reading it closely: the server takes little of the machine."""
 
     def connection_made(self, transport):
         self.transport = transport
+        self.begun = b""
 
     def data_received(self, data):
-        self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
+        if self.begun or data.startswith(b"POST /v2/contact/list"):
+            self.begun += data
+            if self.begun.endswith(b"}"):  # head and body may come apart
+                self.transport.write(page(self.begun))
+                self.begun = b""
+        else:
+            self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
+
+
+def page(request: bytes) -> bytes:
+    """Page n of the contacts: a hundred of them, and a link to page n + 1 until the last."""
+    query = request.partition(b" HTTP/1.1")[0].partition(b"?")[2].decode()
+    number = int(dict(pair.split("=") for pair in query.split("&")).get("cursorId", 0))
+    items = ",".join([BODY.decode().replace("437264483", str(number * 100 + n + 1)) for n in range(100)])
+    following = f'"https://api.respond.io/contact/list?cursorId={number + 1}"' if number + 1 < PAGES else "null"
+    body = f'{{"items":[{items}],"pagination":{{"next":{following},"previous":null}}}}'.encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
 async def _serve() -> None:
