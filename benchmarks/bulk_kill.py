@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from respondio_async import AsyncRespond
-from respondio_async.bulk import Bulk, Outcome, failures
+from respondio_async.bulk import failures
 from respondio_async.limits import LocalRateLimiter
 from respondio_async.sandbox import Sandbox
 from respondio_async.sandbox.quirks import Quirks
@@ -54,12 +54,8 @@ async def child(url: str, token: str, journal: str, count: int, first_id: int) -
             await step("hello", lambda: client.messages.send(who, f"hello {number}"))
 
         unknown, failed = [], []
-        run: Bulk[int, None] = Bulk(
-            work, range(count), key=str, journal=journal, concurrency=4, routes=lambda: client.statistics().routes
-        )
-        async with run:
+        async with client.bulk(work, range(count), key=str, journal=journal, concurrency=4) as run:
             print("begun", flush=True)
-            outcome: Outcome[int, None]
             async for outcome in run:
                 if outcome.unknown:
                     unknown.append(outcome.item)

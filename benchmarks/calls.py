@@ -39,7 +39,9 @@ async def main(calls: int, rounds: int, backends: list[str]) -> None:
     with contact_server() as base_url:
         async with AsyncExitStack() as stack:
             plain = await stack.enter_async_context(
-                httpx.AsyncClient(limits=httpx.Limits(max_connections=20, max_keepalive_connections=20), trust_env=False)
+                httpx.AsyncClient(
+                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=20), trust_env=False
+                )
             )
             sides = {"bare": bare(plain, base_url)}
             clients = {}

@@ -127,7 +127,10 @@ class Figures:
 
     def _tell(self, what: str, value: float, sign: str, bound: float, met: bool, note: str) -> None:
         self.good &= met
-        print(f"{'ok  ' if met else 'MISS'} {what}: {value:.4g} ({sign} {bound:g}){'  ' + note if note else ''}", flush=True)
+        print(
+            f"{'ok  ' if met else 'MISS'} {what}: {value:.4g} ({sign} {bound:g}){'  ' + note if note else ''}",
+            flush=True,
+        )
 
     def exit(self) -> None:
         """End the script: 0 when every figure met its bound."""

@@ -36,7 +36,9 @@ def main(rounds: int) -> None:
         theirs.append(run(TIMED.format(DEPENDENCIES)))
         ours.append(run(TIMED.format(OURS)))
     base, whole = statistics.median(theirs), statistics.median(ours)
-    figures.at_most("import against the four dependencies", whole / base, 1.10, f"{whole * 1e3:.0f} / {base * 1e3:.0f} ms")
+    figures.at_most(
+        "import against the four dependencies", whole / base, 1.10, f"{whole * 1e3:.0f} / {base * 1e3:.0f} ms"
+    )
     figures.at_most("a second client, ms", statistics.median(run(SECOND) for _ in range(5)) * 1e3, 1.0)
     figures.exit()
 
