@@ -4,7 +4,6 @@ aiohttp's pool survives cancellation, so its connections are its own affair; a l
 one attempt.
 """
 
-import asyncio
 import ssl
 from contextvars import ContextVar
 from types import ModuleType
@@ -37,7 +36,7 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(self, pool: "AiohttpPool", tls: ssl.SSLContext) -> None:
-        super().__init__(limit=0, keepalive_timeout=KEEPALIVE, ssl=tls)
+        super().__init__(limit=0, keepalive_timeout=KEEPALIVE, ssl=tls)  # pyright: ignore[reportUnknownMemberType] - a tuple[Unknown] of aiohttp's
         self._pool = pool
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
@@ -121,5 +120,3 @@ class AiohttpPool(Pool[Place]):
     async def _close(self) -> None:
         if self.client is not None:
             await self.client.aclose()
-        while self._count_open():  # a TLS connection takes some turns of the loop to close
-            await asyncio.sleep(0)

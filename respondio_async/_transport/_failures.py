@@ -76,7 +76,8 @@ def closed(*, sent: bool, status: int | None = None) -> SendError:
 
 def _reason(error: BaseException | None) -> str:
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
+        # aiohttp's own class of this name poses as an SSLCertVerificationError but has no message; its cause has.
+        if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_message"):
             return error.verify_message
         if isinstance(error, TimeoutError):
             return "timed out"

@@ -53,8 +53,6 @@ class Lent(ABC):
         try:
             async with asyncio.timeout(timeout) as self._scope:
                 answer = await self._exchange(request, timeout, phases)
-            self.broken = False
-            return answer
         except SendError as error:
             failure = error
         except Exception as error:
@@ -62,6 +60,9 @@ class Lent(ABC):
             if reading is None:
                 raise
             failure = reading
+        else:
+            self.broken = False
+            return answer
         finally:
             self._scope = None
         # Raised out here, so that it drags no foreign exception along: those hold the request, with token and path.

@@ -13,10 +13,9 @@ class _OtherHosts(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         # httpx 0.28 and httpx2: logger.info('HTTP Request: %s %s "%s %d %s"', method, url, …)
-        arguments: Any = record.args
-        if not isinstance(arguments, tuple) or len(arguments) < 2:
-            return True
-        return getattr(arguments[1], "netloc", None) not in self.ours
+        arguments: tuple[Any, ...] = record.args if isinstance(record.args, tuple) else ()
+        url = arguments[1] if len(arguments) > 1 else None
+        return getattr(url, "netloc", None) not in self.ours
 
 
 _filters: Final[dict[str, _OtherHosts]] = {}

@@ -74,7 +74,10 @@ class Exchange:
         await self.writer.drain()
 
     async def head(self, status: int, headers: Headers) -> None:
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}", *(f"{name}: {value}" for name, value in headers)]
+        lines = [
+            f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}",
+            *(f"{name}: {value}" for name, value in headers),
+        ]
         await self.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     def reset(self) -> None:
@@ -123,6 +126,16 @@ def reset_unread() -> Fault:
     return fault
 
 
+def reset_midway() -> Fault:
+    """Break the connection when a part of the body has been read; nothing is processed."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.reader.read(1)
+        exchange.reset()
+
+    return fault
+
+
 def reset(*, processed: bool = True) -> Fault:
     """Read the whole request, then break the connection."""
 
@@ -166,6 +179,29 @@ def raw(data: bytes, *, close: bool = True) -> Fault:
 
 def garbage() -> Fault:
     return raw(b"\x00\x01 this is not HTTP \xff\r\n\r\n")
+
+
+def reset_in_head() -> Fault:
+    """Process, write half of the answer's head, then break the connection."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.process()
+        await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+        exchange.close = True
+
+    return fault
+
+
+def reset_after_head() -> Fault:
+    """Process, write the answer's head, then break the connection with RST."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.process()
+        await exchange.head(200, (("Content-Length", "10"),))
+        await asyncio.sleep(0.01)  # an RST overtakes what the other side has not read yet
+        exchange.reset()
+
+    return fault
 
 
 def torn(body: bytes = b'{"id":1}', missing: int = 5, *, status: int = 200) -> Fault:
@@ -270,6 +306,7 @@ class FaultServer:
     def __post_init__(self) -> None:
         self._plan: deque[Fault] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     @property
@@ -284,6 +321,10 @@ class FaultServer:
         """Say what becomes of the next requests, one fault each, in the order in which their heads arrive."""
         self._plan.extend(faults)
 
+    def forget_plan(self) -> None:
+        """From now on `default` alone."""
+        self._plan.clear()
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -292,10 +333,10 @@ class FaultServer:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for serving in self._serving:
+            serving.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def no_connections(self) -> None:
         """Wait until every client is gone; the test's own timeout is the bound."""
@@ -312,11 +353,11 @@ class FaultServer:
         # A fault may be asleep when the client goes: only a reader would notice, so this waits beside it.
         serving = asyncio.ensure_future(self._serve(reader, writer))
         gone = asyncio.ensure_future(_gone(reader, writer))
+        self._serving.add(serving)
         try:
             await asyncio.wait((serving, gone), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            pass
         finally:
+            self._serving.discard(serving)
             if serving.done() and not serving.cancelled():
                 writer.close()  # lets what was written go out
             else:

@@ -19,7 +19,9 @@ GET = Request("GET", TARGET, HEADERS)
 POST = Request("POST", TARGET, (*HEADERS, ("Content-Type", "application/json")), b'{"text":"hi"}')
 
 
-async def call(transport: Transport, request: Request = GET, *, timeout: float | None = 5.0, phases: object = None) -> Answer:
+async def call(
+    transport: Transport, request: Request = GET, *, timeout: float | None = 5.0, phases: object = None
+) -> Answer:
     connection = await transport.acquire()
     try:
         return await connection.send(request, timeout=timeout, phases=phases)
@@ -27,7 +29,9 @@ async def call(transport: Transport, request: Request = GET, *, timeout: float |
         connection.release()
 
 
-async def failed(transport: Transport, request: Request = POST, *, timeout: float | None = 5.0, phases: object = None) -> SendError:
+async def failed(
+    transport: Transport, request: Request = POST, *, timeout: float | None = 5.0, phases: object = None
+) -> SendError:
     """Make a call that must fail, and return how."""
     try:
         await call(transport, request, timeout=timeout, phases=phases)

@@ -115,5 +115,3 @@ async def test_storm(server: FaultServer, connect: Connect) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await works(transport, 6)
-
-

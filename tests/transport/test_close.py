@@ -128,5 +128,3 @@ async def test_connection_closed_by_the_server(
     await asyncio.sleep(0.02)
     assert (await call(transport)).status == 200
     assert transport.statistics().opened == 2
-
-

@@ -62,11 +62,17 @@ async def test_answer_comes_back_whole(server: FaultServer, connect: Connect) ->
         pytest.param(faults.redirect("https://evil.example/"), 302, b"", id="redirect"),
         pytest.param(faults.redirect("/v2/elsewhere", 307), 307, b"", id="relative redirect"),
         pytest.param(
-            faults.raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), 200, b"{}", id="100"
+            faults.raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+            200,
+            b"{}",
+            id="100",
         ),
         pytest.param(faults.raw(b"HTTP/1.1 200 OK\r\n\r\n{}"), 200, b"{}", id="until close"),
         pytest.param(
-            faults.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"), 200, b"{}", id="chunked"
+            faults.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            200,
+            b"{}",
+            id="chunked",
         ),
         pytest.param(faults.answer(200, b"x" * 300_000), 200, b"x" * 300_000, id="long"),
     ],
