@@ -40,7 +40,9 @@ def request(number: int) -> bytes:
     """Make one request of a contact of its own, as one that keeps writing would be handled one message at a time."""
     event = {**EVENT, "event_id": f"event-{number}", "contact": {"id": number % 5000 + 1}}
     body = json.dumps(event, separators=(",", ":")).encode()
-    head = f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\nx-webhook-signature: {sign(body, KEY)}\r\n\r\n"
+    head = (
+        f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\nx-webhook-signature: {sign(body, KEY)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -91,8 +93,12 @@ def main(seconds: float, rate: int) -> None:
         times.sort()
         p50, p99 = (times[int(len(times) * part)] * 1000 for part in (0.5, 0.99))
         print(f"{'inbox' if durable else 'memory'}: {len(times)} events at {rate}/s, refused {refused}")
-        print(f"  acknowledged p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {times[-1] * 1000:.1f} ms (target: p99 at most 50)")
-        print(f"  memory {memory[0] / 2**20:.0f} MiB at first, {max(memory) / 2**20:.0f} at most, {memory[-1] / 2**20:.0f} at last")
+        print(
+            f"  acknowledged p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {times[-1] * 1000:.1f} ms (target: p99 at most 50)"
+        )
+        print(
+            f"  memory {memory[0] / 2**20:.0f} MiB at first, {max(memory) / 2**20:.0f} at most, {memory[-1] / 2**20:.0f} at last"
+        )
         print(f"  {left}")
 
 

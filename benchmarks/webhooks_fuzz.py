@@ -1,6 +1,6 @@
 """100,000 forged, torn, oversized, deeply nested and wrongly signed bodies: none may be accepted, none may crash.
 
-    python -m benchmarks.webhooks_fuzz [count]
+python -m benchmarks.webhooks_fuzz [count]
 """
 
 import asyncio
@@ -67,7 +67,9 @@ async def main(count: int) -> None:
                 crashes += 1
                 print(repr(error))
     accepted = statuses[200] + len(handled)
-    print(f"{count} bodies: accepted {accepted}, crashes {crashes}, answers {dict(sorted(statuses.items()))} (target: 0, 0)")
+    print(
+        f"{count} bodies: accepted {accepted}, crashes {crashes}, answers {dict(sorted(statuses.items()))} (target: 0, 0)"
+    )
     async with WebhookRouter(KEY) as router:
         router.on()(handled.append)
         body = json.dumps(EVENT).encode()

@@ -1,6 +1,6 @@
 """10,000 events, a tenth of them twice, a tenth out of order, and a kill -9 twenty times: none lost, no finished handler run again.
 
-    python -m benchmarks.webhooks_inbox [events] [kills]
+python -m benchmarks.webhooks_inbox [events] [kills]
 """
 
 import json
@@ -97,7 +97,9 @@ def main(events: int, kills: int) -> None:
             unmarked += begun[number] > 0 and redelivered == ["0"]
             begun[number] += 1
     lost = len({str(number) for number in acknowledged} - set(ended))
-    print(f"{events} events, {kills} kills: acknowledged {len(acknowledged)}, lost {lost}, finished handlers run again {again} (target: 0, 0)")
+    print(
+        f"{events} events, {kills} kills: acknowledged {len(acknowledged)}, lost {lost}, finished handlers run again {again} (target: 0, 0)"
+    )
     print(f"begun again after a kill: {marked} marked as redelivered, {unmarked} not (target: 0)")
     sys.exit(bool(lost or again or unmarked))
 

@@ -1,6 +1,6 @@
 """What verify + parse cost, against the bare HMAC and the bare msgspec decoding that they cannot do without. Target: at most 1.15.
 
-    python -m benchmarks.webhooks_verify
+python -m benchmarks.webhooks_verify
 """
 
 import base64
@@ -57,7 +57,9 @@ def microseconds(function: Callable[[], object], calls: int = 2000) -> float:
 def main() -> None:
     # Side by side, many times over: the median of the ratios is deaf to what else the machine does.
     pairs = [(microseconds(bare), microseconds(ours)) for _ in range(100)]
-    print(f"body {len(BODY)} bytes; bare {min(a for a, _ in pairs):.2f} µs, verify + parse {min(b for _, b in pairs):.2f} µs")
+    print(
+        f"body {len(BODY)} bytes; bare {min(a for a, _ in pairs):.2f} µs, verify + parse {min(b for _, b in pairs):.2f} µs"
+    )
     print(f"ratio {statistics.median(b / a for a, b in pairs):.3f} (target: at most 1.15)")
 
 

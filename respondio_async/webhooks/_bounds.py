@@ -14,10 +14,6 @@ _BRACKET: Final = re.compile(rb"[\[{\]}]")
 
 def deeper_than(limit: int, body: bytes) -> bool:
     """Whether objects and arrays in *body* are nested deeper than *limit*; text that is no JSON may count either way."""
-    # Fewer openings than the limit, wherever they stand, cannot nest deeper: so ends nearly every call. Removing a byte that is
-    # rare is three times as fast as counting it: it leaps from one to the next.
-    if 2 * len(body) - len(body.replace(b"{", b"")) - len(body.replace(b"[", b"")) <= limit:
-        return False
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
         depth += 1 if bracket in b"[{" else -1

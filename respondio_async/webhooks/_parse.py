@@ -11,7 +11,7 @@ from respondio_async.errors import DecodeError
 from . import events
 from ._bounds import MAX_BODY, MAX_DEPTH, deeper_than
 from ._json import load_object, not_an_event
-from .events import AnyEvent, Event, UnknownEvent, beside
+from .events import AnyEvent, Event, UnknownEvent
 
 E = TypeVar("E", bound=AnyEvent)
 
@@ -39,15 +39,19 @@ def parse(body: bytes, *, max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH) 
     An event of an unknown type becomes `UnknownEvent`. A part that is missing or of another type than documented is None, and
     numbers sent as strings are read. `DecodeError` is only for what is no JSON object, too large or nested too deeply.
     """
-    if len(body) > max_body:
+    size = len(body)
+    if size > max_body:
         raise not_an_event(f"is larger than {max_body} bytes", body)
-    if deeper_than(max_depth, body):
+    # Fewer openings than the limit, wherever they stand, cannot nest deeper: that ends it for nearly every body. Removing a
+    # byte that is rare is three times as fast as counting it: it leaps from one to the next.
+    openings = 2 * size - len(body.replace(b"{", b"")) - len(body.replace(b"[", b""))
+    if openings > max_depth and deeper_than(max_depth, body):
         raise not_an_event(f"is nested deeper than {max_depth} levels", body)
     try:
         event = _decode(body)
     except (msgspec.MsgspecError, UnicodeError):
         event = _read_leniently(body)
-    beside(event)["_body"] = body
+    vars(event)["_body"] = body
     return event
 
 
@@ -78,5 +82,5 @@ def _read_parts(data: dict[str, Any], cls: type[E], parts: Collection[str] | Non
             values[field.name] = decoded.value
             drift += [f"$.{name}{detail[1:]}" for detail in decoded.drift]
     event = cls(**values)
-    beside(event)["_drift"] = tuple(drift)
+    vars(event)["_drift"] = tuple(drift)
     return event

@@ -8,7 +8,7 @@ from binascii import b2a_base64
 from collections.abc import Iterable
 from functools import lru_cache
 from hmac import compare_digest, digest
-from typing import Final
+from typing import Any, Final
 
 from respondio_async.errors import ConfigurationError, InvalidArgumentError, WebhookSignatureError
 
@@ -17,8 +17,8 @@ from ._stringify import compact_forms
 
 SIGNATURE_HEADER: Final = "X-Webhook-Signature"
 
-_LENGTH: Final = 44
-"""Characters of base64 for the 32 bytes of a SHA-256."""
+_LENGTH: Final = 45
+"""Bytes of a line of base64 that holds a SHA-256."""
 _MAX_REWRITE: Final = 256 * 1024
 """Bytes up to which the signed form of a re-written body is looked for. Events are a few kB; without this bound a forger buys a tenth
 of a second of our CPU for each MiB sent."""
@@ -31,7 +31,11 @@ def verify(body: bytes, signature: str, *keys: str, max_body: int = MAX_BODY, ma
     serialisations are tried as well. The time taken does not tell how much of a signature was right, nor which key.
     No key, or an empty one, is a `ConfigurationError`: it would accept what anybody can sign.
     """
-    authentic(body, signature, encode_keys(keys), max_body, max_depth)
+    try:
+        encoded = _encoded(keys)
+    except (AttributeError, TypeError, UnicodeEncodeError):
+        raise _no_key() from None
+    authentic(body, signature, encoded, max_body, max_depth)
 
 
 def sign(body: bytes, key: str) -> str:
@@ -42,7 +46,7 @@ def sign(body: bytes, key: str) -> str:
 def encode_keys(keys: Iterable[str]) -> tuple[bytes, ...]:
     """Check signing keys, and bring them into the form that `authentic` takes."""
     try:
-        return _encoded(keys if isinstance(keys, tuple) else (keys,) if isinstance(keys, str) else tuple(keys))
+        return _encoded((keys,) if isinstance(keys, str) else tuple(keys))
     except (AttributeError, TypeError, UnicodeEncodeError):
         raise _no_key() from None
 
@@ -61,32 +65,29 @@ def _no_key() -> ConfigurationError:
 
 
 def authentic(
-    body: bytes, signature: str | None, keys: tuple[bytes, ...], max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH
+    body: bytes, signature: Any, keys: tuple[bytes, ...], max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH
 ) -> bytes:
     """Return the bytes that were signed: *body* itself, or the compact form of it that the signature belongs to.
 
     What is acted upon should be what was signed: two texts may share a compact form (JavaScript rounds large integers).
     """
-    if not isinstance(signature, str) or len(signature) != _LENGTH or not signature.isascii():
-        raise WebhookSignatureError("the webhook signature is missing or malformed")
-    given = signature.encode() + b"\n"  # as b2a_base64 ends its lines
     size = len(body)
     if size > max_body:
         raise WebhookSignatureError(f"the webhook body is larger than {max_body} bytes")
     try:
-        if _signed(body, given, keys):
-            return body
+        given = signature.encode("ascii") + b"\n"  # as b2a_base64 ends its lines
+    except (AttributeError, UnicodeEncodeError):
+        raise WebhookSignatureError("the webhook signature is missing or malformed") from None
+    found = False
+    try:
+        for key in keys:  # all of them, always: stopping at the right one would tell which it is
+            found |= compare_digest(b2a_base64(digest(key, body, "sha256")), given)
     except TypeError:
         raise InvalidArgumentError("the body must be the bytes that arrived, not parsed", argument="body") from None
-    if size <= _MAX_REWRITE and not deeper_than(max_depth, body):
+    if found:
+        return body
+    if len(given) == _LENGTH and size <= _MAX_REWRITE and not deeper_than(max_depth, body):
         for form in compact_forms(body):
-            if _signed(form, given, keys):
+            if any(compare_digest(b2a_base64(digest(key, form, "sha256")), given) for key in keys):
                 return form
     raise WebhookSignatureError("the webhook body was not signed with any of the given keys")
-
-
-def _signed(body: bytes, given: bytes, keys: tuple[bytes, ...]) -> bool:
-    found = False
-    for key in keys:  # all of them, always: stopping at the right one would tell which it is
-        found |= compare_digest(b2a_base64(digest(key, body, "sha256")), given)
-    return found

@@ -105,15 +105,15 @@ class AnyEvent(Model, frozen=True, kw_only=True, gc=True, dict=True):
     @property
     def raw(self) -> Mapping[str, Any]:
         """The whole body as received, parsed when first asked for; empty for an event that was not parsed from one."""
-        body = beside(self).get("_body")
+        body = vars(self).get("_body")
         if isinstance(body, bytes):
-            body = beside(self)["_body"] = load_object(body)
+            body = vars(self)["_body"] = load_object(body)
         return cast("Mapping[str, Any]", body or {})
 
     @property
     def drift(self) -> tuple[str, ...]:
         """Where the body differed from its documentation and was read leniently, without values; empty when it did not."""
-        return cast("tuple[str, ...]", beside(self).get("_drift", ()))
+        return cast("tuple[str, ...]", vars(self).get("_drift", ()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(event_type={self.event_type!r}, event_id={self.event_id!r})"
@@ -216,12 +216,6 @@ class UnknownEvent(AnyEvent, frozen=True, kw_only=True):
     def event_type(self) -> str:
         """The vendor's name for this kind of event; empty when the body named none."""
         return self.type
-
-
-def beside(event: AnyEvent) -> dict[str, Any]:
-    """Return what lies beside an event's fields: what it was read from, and how."""
-    fields: Any = event.__dict__
-    return cast("dict[str, Any]", fields)
 
 
 Event = (

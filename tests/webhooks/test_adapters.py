@@ -100,15 +100,21 @@ async def check(port: int, path: str) -> None:
     assert unsigned.startswith(b"HTTP/1.1 401")
     body, headers = signed(message(4, text="x" * 3000))
     chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
-    chunks = b"".join([b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700]) for at in range(0, len(body), 700)])
+    chunks = b"".join(
+        [b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700]) for at in range(0, len(body), 700)]
+    )
     assert (await request(port, chunked, chunks + b"0\r\n\r\n")).startswith(b"HTTP/1.1 413")
     small, headers = signed(message(5))
     chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
     chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (100, small[:100], len(small) - 100, small[100:])
     assert (await request(port, chunked, chunks)).startswith(b"HTTP/1.1 200")
-    stalled = await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{")
+    stalled = await request(
+        port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{"
+    )
     assert stalled.startswith(b"HTTP/1.1 408")
-    await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{", half=True)
+    await request(
+        port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{", half=True
+    )
 
 
 @pytest.fixture
@@ -237,7 +243,9 @@ async def test_a_busy_router_says_when_to_come_again() -> None:
     """503 carries Retry-After through the adapter."""
     router, _ = make_router(queue_bytes=1)
     body, headers = signed(message(1))
-    head = f"POST / HTTP/1.1\nhost: x\ncontent-length: {len(body)}\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    head = (
+        f"POST / HTTP/1.1\nhost: x\ncontent-length: {len(body)}\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    )
     with served(router.asgi()) as port:
         answer = await request(port, head, body)
     assert answer.startswith(b"HTTP/1.1 503")

@@ -184,7 +184,11 @@ def test_an_empty_object_is_an_unknown_event() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b'"text"', b"5", b"{", b"{}x", b"\xff", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 99, b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"]
+    "body",
+    [
+        b"", b"null", b"[]", b'"text"', b"5", b"{", b"{}x", b"\xff", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 99,
+        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+    ],
 )  # fmt: skip
 def test_what_is_no_event_is_a_decode_error(body: bytes) -> None:
     """No JSON object, or one nested too deeply, is refused in words that hold nothing of the body."""

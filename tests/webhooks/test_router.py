@@ -297,7 +297,8 @@ async def test_conditions(wanted: Any, numbers: list[int]) -> None:
     async with router:
         for event in (
             message(1, text="price?"), message(2, text="The price"), location, elsewhere, sent(5), sent(6, source=None),
-            {"event_type": "contact.created", "event_id": "event-7", "contact": {"id": 1}}, message(8, message="drifted") if wanted else closed(9),
+            {"event_type": "contact.created", "event_id": "event-7", "contact": {"id": 1}},
+            message(8, message="drifted") if wanted else closed(9),
         ):  # fmt: skip
             await deliver(router, event)
     assert [number for number in seen if number != 8] == numbers
@@ -454,13 +455,12 @@ async def test_a_contacts_lock_keeps_its_handlers_out() -> None:
         async with context.lock():
             seen.append("handler")
 
-    async with router:
-        async with router.lock(1):
-            await deliver(router, message(1))
-            await deliver(router, message(2, contact=2))
-            for _ in range(20):
-                await asyncio.sleep(0)
-            seen.append("mine")
+    async with router, router.lock(1):
+        await deliver(router, message(1))
+        await deliver(router, message(2, contact=2))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        seen.append("mine")
     assert seen == ["handler", "mine", "handler"]
     assert len(router._locks) == 0
 
