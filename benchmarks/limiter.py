@@ -1,10 +1,11 @@
 """What the limiter costs: `python benchmarks/limiter.py`.
 
-Admission on an idle route; with up to 100,000 in line (CPU in virtual time); memory a waiter; a storm of cancellations; how long an interactive call
-waits over a bulk job. The same for a bare `aiolimiter.AsyncLimiter` where it can be compared.
+Admission on an idle route; with up to 100,000 in line (CPU in virtual time); memory a waiter; a storm of cancellations; how
+long an interactive call waits over a bulk job. The same for a bare `aiolimiter.AsyncLimiter` where it can be compared.
 """
 
 import asyncio
+import functools
 import gc
 import pathlib
 import sys
@@ -132,8 +133,10 @@ def main() -> None:
         ours = LocalRateLimiter({ROUTE: 100})
         theirs = AsyncLimiter(1, 0.01)
         tasks = run(bare_tasks(count))
-        us, them = run(line(count, lambda: one(ours))), run(line(count, theirs.acquire))
-        print(f"{count:>7,} waiting, each                {us:8.2f} µs   (≤ 15; aiolimiter alone {them:.2f}; a bare task {tasks:.2f})")
+        us, them = run(line(count, functools.partial(one, ours))), run(line(count, theirs.acquire))
+        print(
+            f"{count:>7,} waiting, each                {us:8.2f} µs   (≤ 15; aiolimiter alone {them:.2f}; a bare task {tasks:.2f})"
+        )
     whole, ours_only = run(memory())
     print(f"memory a waiter                      {whole:8.0f} B    (≤ 1,500 with its task; {ours_only:.0f} without)")
     print(f"cancel storm at 200 %, permits used  {run(storm()):8.2%}")

@@ -42,15 +42,14 @@ class _Lane(Generic[W]):
 class Lanes(Generic[W]):
     """The waiting line of a route."""
 
-    __slots__ = ("_bulk", "_interactive", "_since_bulk")
+    __slots__ = ("_bulk", "_interactive", "_since_bulk", "size")
 
     def __init__(self) -> None:
         self._interactive: _Lane[W] = _Lane()
         self._bulk: _Lane[W] = _Lane()
         self._since_bulk = 0
-
-    def __len__(self) -> int:
-        return self._interactive.count + self._bulk.count
+        self.size = 0
+        """How many wait."""
 
     def _lane(self, waiter: W) -> _Lane[W]:
         return self._bulk if waiter.lane == "bulk" else self._interactive
@@ -60,6 +59,7 @@ class Lanes(Generic[W]):
         lane = self._lane(waiter)
         (lane.again if waiter.again else lane.first).append(waiter)
         lane.count += 1
+        self.size += 1
 
     def ahead(self, lane: Lane, again: bool) -> int:
         """How many go before one who joins now, if nobody joins after."""
@@ -72,6 +72,7 @@ class Lanes(Generic[W]):
         """Count one out who has just been marked as gone; forget the gone once they are the most."""
         lane = self._lane(waiter)
         lane.count -= 1
+        self.size -= 1
         if len(lane.again) + len(lane.first) > 2 * lane.count + 16:
             lane.again = deque(each for each in lane.again if not each.gone)
             lane.first = deque(each for each in lane.first if not each.gone)
@@ -84,6 +85,7 @@ class Lanes(Generic[W]):
 
     def pop(self) -> W:
         """Take out the next one."""
+        self.size -= 1
         if not self._bulk.count:
             self._since_bulk = 0
             return self._interactive.pop()

@@ -123,7 +123,7 @@ class LocalRateLimiter:
         if state.paused_until != until or state.limit != limit:
             queue.paused()
         else:
-            queue.changed()
+            queue.changed(turn.sent.until)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""

@@ -138,6 +138,7 @@ class Queue:
         "_deadlines",
         "_gather_at",
         "_order",
+        "_stood",
         "_timer",
         "_timer_at",
         "lanes",
@@ -161,13 +162,15 @@ class Queue:
         """How many of them were woken to take it and have not run yet."""
         self._deadlines: list[tuple[float, int, LocalTurn]] = []
         self._order = 0
+        self._stood = False
+        """Whether anybody has waited since the line was last empty."""
         self._gather_at = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.waits: deque[float] = deque(maxlen=_KEPT_WAITS)
 
     def __len__(self) -> int:
-        return len(self.lanes) + len(self._announced)
+        return self.lanes.size + len(self._announced)
 
     # ── joining and leaving ──────────────────────────────────────────────────────────────────────────────
 
@@ -180,9 +183,9 @@ class Queue:
             needed = state.wait(now, ahead)
             if now + needed > turn.deadline:
                 raise self.too_late(turn, needed)
-        if not announced and not len(self.lanes):
+        if not announced and not self.lanes.size:
             self._gather_at = now + _GATHER
-        if len(self.lanes) or announced >= _MOST_ANNOUNCED or state.due(now, announced) > now + LEAD:
+        if self.lanes.size or announced >= _MOST_ANNOUNCED or state.due(now, announced) > now + LEAD:
             return False
         self._announce(turn, now)
         return True
@@ -191,7 +194,7 @@ class Queue:
         """Wait in the lane until the turn is announced."""
         self.lanes.join(turn)
         self._keep_deadline(turn)
-        if self._timer is None or len(self.lanes) == 1 or turn.deadline < self._timer_at:
+        if self._timer is None or self.lanes.size == 1 or turn.deadline < self._timer_at:
             self._arm(now)
         await self.sleep(turn)
 
@@ -199,11 +202,13 @@ class Queue:
         """Wait until it is worth asking for the permit again."""
         insort(self._asking, turn, key=_by_order)
         self._keep_deadline(turn)
-        self._arm(self.loop.time())
+        if self._timer is None or self._asking[0] is turn or turn.deadline < self._timer_at:
+            self._arm(self.loop.time())
         await self.sleep(turn)
 
     async def sleep(self, turn: LocalTurn) -> None:
         """Sleep until woken; whoever is cancelled meanwhile leaves the line in order."""
+        self._stood = True
         future = turn.future = self.loop.create_future()
         if turn.parked:
             self._keep_deadline(turn)
@@ -266,16 +271,16 @@ class Queue:
         turn.sent = self.state.take(now)
         del self._announced[turn]
         self.waits.append(now - turn.since)
-        if len(self):
+        if self._announced or self.lanes.size:
             self.pump()
-        else:
+        elif self._stood:
             self._rest()
 
     # ── the timer ────────────────────────────────────────────────────────────────────────────────────────
 
     def pump(self) -> None:
         """Wake whoever may go on, and set the timer for the next."""
-        if not len(self) or self.loop.is_closed():
+        if not (self._announced or self.lanes.size) or self.loop.is_closed():
             self._rest()
             return
         now, state = self.loop.time(), self.state
@@ -290,8 +295,11 @@ class Queue:
             turn.baton = True
             self._batons += 1
             self._wake(turn)
+        if self._batons:
+            # Each of them comes back here, whatever becomes of it.
+            return
         self._wake_parked(now)
-        while len(self.lanes):
+        while self.lanes.size:
             ahead = len(self._announced) - self._late(now)
             if ahead >= _MOST_ANNOUNCED or state.due(now, ahead) > now + LEAD:
                 break
@@ -307,9 +315,9 @@ class Queue:
             self._wake(turn)
         self.pump()
 
-    def changed(self) -> None:
-        """A slot may come free sooner than was thought."""
-        if len(self):
+    def changed(self, free_at: float) -> None:
+        """A slot comes free at this time, maybe sooner than was thought."""
+        if free_at - LEAD < self._timer_at and len(self):
             self._arm(self.loop.time())
 
     def _wake_parked(self, now: float) -> None:
@@ -348,7 +356,7 @@ class Queue:
         when = self._deadlines[0][0] if self._deadlines else inf
         if self._asking:
             when = min(when, state.due(now, self._batons))
-        if len(self.lanes):
+        if self.lanes.size:
             late = self._late(now)
             if announced - late < _MOST_ANNOUNCED:
                 when = min(when, state.due(now, announced - late) - LEAD)
@@ -359,7 +367,8 @@ class Queue:
                     when = min(when, held_back)
         if announced and _sleeps_parked(next(iter(self._announced))):
             when = min(when, state.due(now) - LEAD)
-        if not state.burst_left and when > self._gather_at and state.may_burst(now, len(self)):
+        line = announced + self.lanes.size
+        if line <= state.window.size and not state.burst_left and when > self._gather_at and state.may_burst(now, line):
             when = self._gather_at
         if when == inf:
             return
@@ -377,6 +386,7 @@ class Queue:
 
     def _rest(self) -> None:
         """Leave nothing behind once nobody is in line."""
+        self._stood = False
         self.state.burst_left = 0
         self._deadlines.clear()
         self.lanes.clear()

@@ -68,7 +68,8 @@ class Window:
         """Set the hold anew now that the answer is known; too late once the slot was given back."""
         if sent.open:
             sent.open = False
-            heappush(self._freed, sent.at + self.span + hold)
+            sent.until = sent.at + self.span + hold
+            heappush(self._freed, sent.until)
 
     def next_free(self) -> float:
         """When the next occupied slot is given back."""

@@ -50,10 +50,14 @@ class Machine(RuleBasedStateMachine):
 
         async def one(call_of: list[Call]) -> None:
             turn = await self.limiter.turn(ROUTE, lane=lane, timeout=timeout)
-            if slow:
-                await asyncio.sleep(0.03)
-            while not await turn.permit(patience=0.25):
-                await turn.soon()
+            try:
+                if slow:
+                    await asyncio.sleep(0.03)
+                while not await turn.permit(patience=0.25):
+                    await turn.soon()
+            except BaseException:
+                turn.abandon()
+                raise
             call = call_of[0]
             call.turn = turn
             self.sent.append((self.loop.time(), self.limiter.statistics()[ROUTE].limit))

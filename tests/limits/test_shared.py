@@ -1,0 +1,76 @@
+"""One limiter an organisation."""
+
+import gc
+import threading
+from base64 import urlsafe_b64encode
+
+import pytest
+
+from respondio_async.limits import LocalRateLimiter, _shared, limiter_for
+from tests.limits.helpers import calls
+from tests.simulation.loop import run
+
+URL = "https://api.respond.io/v2"
+
+
+def token(payload: bytes, signature: str = "sig") -> str:
+    """A JWT with this payload."""
+    return f"eyJhbGciOiJIUzI1NiJ9.{urlsafe_b64encode(payload).decode().rstrip('=')}.{signature}"
+
+
+def test_tokens_of_one_organisation_share_a_limiter() -> None:
+    """The limits are the organisation's, whichever of its tokens is used; a trailing slash is no other host."""
+    first = limiter_for(URL, token(b'{"orgId": 7, "id": 1}'))
+    assert limiter_for(URL + "/", token(b'{"orgId": 7, "id": 2}', "other")) is first
+    assert limiter_for(URL, token(b'{"orgId": 8}')) is not first
+    assert limiter_for("http://127.0.0.1:1/v2", token(b'{"orgId": 7}')) is not first
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "", "plain", "a.b", "a.b.c", "..", "a.!!!.c", "a.\udcff.c", "é.é.é",
+        token(b"[]"), token(b"{}"), token(b"\xff\xfe"), token(b'{"orgId": null}'), token(b'{"orgId": []}'),
+        token(b'{"orgId": true}'), token(b'{"orgId": ""}'), token(b"[" * 5000),
+    ],
+)  # fmt: skip
+def test_a_token_of_another_form_stands_for_itself(odd: str) -> None:
+    """Whatever the token looks like, it gets a limiter, the same one each time, and no other token's."""
+    limiter = limiter_for(URL, odd)
+    assert isinstance(limiter, LocalRateLimiter)
+    assert limiter_for(URL, odd) is limiter
+    assert limiter_for(URL, odd + "x") is not limiter
+
+
+def test_a_limiter_is_forgotten_with_its_last_user_and_no_token_is_kept() -> None:
+    """The registry keeps nothing alive, and holds a hash."""
+    limiter = limiter_for(URL, "very-secret-token")
+    assert not any("very-secret-token" in part for key in _shared._limiters for part in key)
+    size = len(_shared._limiters)
+    del limiter
+    gc.collect()
+    assert len(_shared._limiters) == size - 1
+
+
+def test_threads_that_ask_at_once_get_the_same_one() -> None:
+    """Of many threads none gets a limiter of its own."""
+    got: list[LocalRateLimiter] = []
+    start = threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        got.append(limiter_for(URL, "threads"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(limiter) for limiter in got}) == 1
+
+
+def test_one_event_loop_after_another_uses_it() -> None:
+    """`asyncio.run` again and again with the same default limiter."""
+    limiter = limiter_for(URL, "loops")
+    for _ in range(3):
+        run(calls(limiter, 3))
