@@ -130,7 +130,7 @@ class RedisRoute:
         if turn is not self._leader:
             self._line.left(turn)
             return
-        self._leader = leader = self._line.pop() if len(self._line) else None
+        self._leader = leader = self._line.pop() if self._line.size else None
         if leader is None:
             self._give_back(self._leases)
         elif leader.called is not None and not leader.called.done():
@@ -157,7 +157,7 @@ class RedisRoute:
                 ask_at = max(self._ask_at, self._last_local + self._window)
                 if now < ask_at:
                     return Outlook(max(self._not_before, ask_at), ask_at)
-            await asyncio.wait((self._ask(),), timeout=turn.remaining())
+            await self._answer(turn.remaining())
             turn.refuse_after(self.now())
 
     def _shared(self, now: float) -> bool:
@@ -288,7 +288,7 @@ class RedisRoute:
 
     async def regroup(self) -> bool:
         """Agree with the other processes on when Redis gives the permits again; False while it is away."""
-        await asyncio.wait((self._ask(),))
+        await self._answer(None)
         return self._link.up and self._agreed == self._link.outages
 
     def _ask(self) -> "asyncio.Task[None]":
@@ -297,9 +297,16 @@ class RedisRoute:
             self._asking = self._loop.create_task(self._question())
         return self._asking
 
+    async def _answer(self, timeout: float | None) -> None:
+        """Ask, and wait for the answer that long."""
+        task = self._ask()
+        await asyncio.wait((task,), timeout=timeout)
+        if task.done():
+            task.result()
+
     def _ask_ahead(self, now: float) -> None:
         """At high rates, ask for the next lease while the last turn of this one is still to come."""
-        last = len(self._leases) == 1 and self._left <= len(self._line)
+        last = len(self._leases) == 1 and self._left <= self._line.size
         if last and self._window / self._size() < SPAN and self._leases[0].due - now < LEAD and now >= self._ask_at:
             self._ask()
 
@@ -350,7 +357,7 @@ class RedisRoute:
         if self._leader is None:
             return 0
         have = self._unit * (len(self._leases) - 1) + self._left if self._leases else 0
-        return max(0, math.ceil((1 + len(self._line) - have) / self._unit))
+        return max(0, math.ceil((1 + self._line.size - have) / self._unit))
 
     def statistics(self) -> RouteStatistics:
         """A snapshot."""
@@ -360,7 +367,7 @@ class RedisRoute:
         return RouteStatistics(
             route=self.name,
             limit=self._limit if shared else share_of(self._configured, self._share),
-            waiting=len(self._line) + (self._leader is not None),
+            waiting=self._line.size + (self._leader is not None),
             granted=self._granted,
             refused=self._refused,
             margin=self._window - max(1.0, 1.0 / self._limit),

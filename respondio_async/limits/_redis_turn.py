@@ -1,7 +1,7 @@
 """One call's place in the line of a route that Redis shares out."""
 
 from asyncio import Future, get_running_loop
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ class RedisTurn:
                 await self._sleep(outlook.due if outlook.look_again is None else outlook.look_again)
 
     @contextmanager
-    def _leaving(self) -> Iterator[None]:
+    def _leaving(self) -> Generator[None, None, None]:
         """Whoever is cancelled, or hears that it is too late, leaves the line in order."""
         try:
             yield

@@ -61,8 +61,11 @@ async def work(redis_url: str, judge: int, limit: float, tasks: int, seconds: fl
 
     client = redis.asyncio.Redis.from_url(redis_url)
     limiter = RedisRateLimiter(client, "fleet", limits={ROUTE: limit}, share=share)
-    end = time.monotonic() + seconds
     failures: list[str] = []
+    # Importing takes these processes a second; what is judged begins when all of them are ready.
+    print("ready", flush=True)
+    sys.stdin.readline()
+    end = time.monotonic() + seconds
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", judge)
@@ -105,11 +108,19 @@ class Fleet:
         self.workers: list[subprocess.Popen[str]] = []
 
     def launch(self, processes: int, seconds: float, *, tasks: int = 10) -> None:
-        """Start the workers."""
+        """Start the workers, and let them go once all of them are there."""
         for _ in range(processes):
             words = [sys.executable, "-m", "tests.limits.redis_fleet", "work", self._url, str(self._port)]
             words += [str(self._limit), str(tasks), str(seconds), str(1 / processes)]
-            self.workers.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            pipe = subprocess.PIPE
+            self.workers.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
+        for worker in self.workers:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+        for worker in self.workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
 
     async def wait(self) -> "Verdict":
         """Wait for the workers that still run; what the judge saw."""
@@ -133,7 +144,7 @@ class Fleet:
         for process in (*self.workers, self._judge):
             process.kill()
             process.wait()
-            for stream in (process.stdout, process.stderr):
+            for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
 
