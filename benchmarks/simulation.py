@@ -1,7 +1,7 @@
 """The limiter against every server model, in virtual time: `python benchmarks/simulation.py [--full] [--seconds N] [--jobs N]`.
 
-Writes a table (`simulation.md`) and a plot (`simulation.svg`, with matplotlib) into `benchmarks/results/`. Without --full: the cells that the
-test suite runs.
+Writes a table (`simulation.md`) and a plot (`simulation.svg`, with matplotlib) into `benchmarks/results/`. Without --full:
+the cells that the test suite runs.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from functools import partial
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.simulation.cells import DELAYS, Cell, Result, simulate
-from tests.simulation.grid import bound, full, pairs
-from tests.simulation.servers import SERVERS
+from tests.simulation.cells import DELAYS, Cell, Result, simulate  # noqa: E402
+from tests.simulation.grid import bound, full, pairs  # noqa: E402
+from tests.simulation.servers import SERVERS  # noqa: E402
 
 Row = tuple[Cell, Result]
 
@@ -41,9 +41,9 @@ def plot(rows: list[Row], path: pathlib.Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
-    figure, panels = pyplot.subplots(1, len(DELAYS), figsize=(16, 4), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(DELAYS), figsize=(16, 4), sharex=True, sharey=True)
     for panel, delay in zip(panels, DELAYS, strict=True):
         for server in SERVERS:
             points = [
