@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets=None):
         await super().shutdown(sockets)
         print(router.statistics(), flush=True)
-Server(uvicorn.Config(router.asgi(), port=0, log_level="error", access_log=False)).run()
+Server(uvicorn.Config(router.asgi(), port=0, log_level="error", access_log=False, timeout_keep_alive=600)).run()
 """
 
 
