@@ -140,6 +140,42 @@ async def test_a_wait_beyond_the_timeout_is_refused_at_once(client: "redis.async
     assert limiter.statistics()[SLOW].waiting == 0
 
 
+async def test_a_waiter_leaves_when_its_time_is_up(client: "redis.asyncio.Redis") -> None:
+    """Behind a leader that takes its time, a call waits as long as it may, and one that is cancelled not even so long."""
+    limiter = limiter_on(client)
+    leader = await limiter.turn(ROUTE)
+    cancelled = asyncio.create_task(limiter.turn(ROUTE))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(DeadlineExceededError) as refusal:
+        await limiter.turn(ROUTE, timeout=0.15)
+    assert refusal.value.needed is not None
+    assert refusal.value.needed > 0.15
+    assert limiter.statistics()[ROUTE].waiting == 1
+    assert await leader.permit()
+    await granted(limiter)
+
+
+async def test_an_overdue_lease_is_not_used(client: "redis.asyncio.Redis") -> None:
+    """A leader that comes for its permit long after its time gets a new one: the others have counted on the old one's slot."""
+    limiter = limiter_on(client)
+    leader = await limiter.turn(ROUTE)
+    await asyncio.sleep(0.3)
+    assert await leader.permit()
+    assert await client.zcard(f"{{respondio:acme}}:{ROUTE}:log") == 2
+
+
+async def test_turns_that_were_never_granted_teach_nothing(client: "redis.asyncio.Redis") -> None:
+    """Only permits are observed; an answer that never came holds its slot for longer."""
+    limiter = limiter_on(client)
+    turn = await limiter.turn(ROUTE)
+    limiter.observe(turn, Feedback(status=429, retry_after=30.0))
+    assert await turn.permit()
+    limiter.observe(turn, Feedback(status=None))
+    statistics = limiter.statistics()[ROUTE]
+    assert (statistics.refused, statistics.paused) == (0, 0.0)
+
+
 async def test_a_refusal_pauses_the_route_everywhere(client: "redis.asyncio.Redis") -> None:
     """A 429 in one process pauses its route, and no other, in the others too; it is never shortened."""
     one, other = limiter_on(client), limiter_on(client)
