@@ -62,7 +62,7 @@ class Paginator(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.pages())
 
-    def pages(self) -> "Pages[T]":
+    def pages(self) -> AsyncIterator[Page[T]]:
         """Walk page by page: ``async for page in paginator.pages()``; a page has `.items`, `.next_cursor`, `.previous_cursor`."""
         return Pages(self, self._prefetch)
 
@@ -146,7 +146,7 @@ class Pages(AsyncIterator[Page[T]]):
 class _Items(AsyncIterator[T]):
     """One walk over the items."""
 
-    def __init__(self, pages: Pages[T]) -> None:
+    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
         self._pages = pages
         self._items: list[T] = []
         self._at = 0

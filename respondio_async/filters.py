@@ -319,7 +319,7 @@ class F:
 
 def render(filter: Filter | Condition | None, timezone: str = "UTC") -> dict[str, list[dict[str, Any]]]:  # noqa: A002 - the API's word
     """Return the `filter` of the list body; None means all contacts. Times are written in *timezone* (IANA), as the body must say too."""
-    zone = _zone(timezone)
+    zone = zone_of(timezone)
     if filter is None:
         return {"$and": []}
     if isinstance(filter, Condition):
@@ -354,7 +354,8 @@ def _minute(instant: Instant, zone: dt.tzinfo, *, end: bool = False) -> str:
         raise InvalidArgumentError("the time is out of range in this time zone", argument="filter") from None
 
 
-def _zone(timezone: str) -> dt.tzinfo:
+def zone_of(timezone: str) -> dt.tzinfo:
+    """Look an IANA time zone up, or raise `InvalidArgumentError`."""
     if timezone == "UTC":
         return dt.UTC  # needs no time zone database, which small containers lack
     from zoneinfo import ZoneInfo  # 3 ms that those who stay with UTC need not pay

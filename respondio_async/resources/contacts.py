@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, TypedDict, Unpack
+from datetime import datetime
+from typing import Any, Final, TypedDict, Unpack
 
 from .. import _endpoints as e
+from .._call import Response
 from .._pagination import Cursor, Paginator
-from .._wire import check_id, check_ids_differ, check_stage, check_tags, contact_body
+from .._partitions import PartitionedPaginator, span_conditions
+from .._wire import check_id, check_ids_differ, check_page_size, check_stage, check_tags, contact_body
 from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from ..filters import Condition, Filter, render
 from ..identifiers import Identifier, segment
-from ..models import Ack, Contact, ContactChannel, ContactFields, ContactRef, CustomFieldInput
+from ..models import Ack, Contact, ContactChannel, ContactFields, ContactRef, CustomFieldInput, Page
 from ._base import Resource
 
 _READ_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
@@ -117,14 +120,37 @@ class Contacts(Resource):
         page_size: int = 100,
         cursor: Cursor = None,
         prefetch: int = 1,
+        partitions: int | None = None,
     ) -> Paginator[Contact]:
         """Walk the contacts that match *filter* (see `F`) and *search* (part of a name, an e-mail or a phone).
 
         *timezone* (IANA) is what the filter's times are written in. *page_size*: 1 to 100. A contact just created appears here
         some 25 seconds later; `get` sees it at once.
+
+        *partitions* (1 to 32) walks spans of creation time side by side: up to five times as fast where a page takes a second, in no
+        particular order, without a cursor, and remembering the id of every contact. Its filter may be joined by `&` only.
         """
         body = {"search": search, "timezone": timezone, "filter": render(filter, timezone)}
+        if partitions is not None:
+            check_page_size(page_size, most=100)
+            return self._partitioned(body, page_size=page_size, cursor=cursor, partitions=partitions)
         return self._list(e.LIST_CONTACTS, page_size=page_size, cursor=cursor, prefetch=prefetch, json=body)
+
+    def _partitioned(
+        self, body: dict[str, Any], *, page_size: int, cursor: Cursor, partitions: int
+    ) -> Paginator[Contact]:
+        conditions = body["filter"].get("$and")
+        if conditions is None:
+            raise InvalidArgumentError("partitions need a filter that is joined by & only", argument="partitions")
+
+        async def fetch_span(low: datetime | None, high: datetime | None, cursor: Cursor) -> Response[Page[Contact]]:
+            spanned = {**body, "filter": {"$and": [*conditions, *span_conditions(low, high, body["timezone"])]}}
+            query = {"limit": page_size, "cursorId": cursor}
+            return await self._caller.respond(e.LIST_CONTACTS, query=query, json=spanned)
+
+        return PartitionedPaginator(
+            fetch_span, self._caller.spawn, partitions=partitions, cursor=cursor, endpoint=e.LIST_CONTACTS.template
+        )
 
     async def add_tags(self, identifier: Identifier, *tags: str) -> ContactRef:
         """Add 1 to 10 tags of up to 255 characters. One that is there already is no error, and no event. Safe to repeat."""

@@ -1,0 +1,227 @@
+"""Walk one list as several, side by side.
+
+A list is sequential by nature: a page's cursor comes with the page before it, so where a page takes a second, one request of
+the five that the limit allows is used. The contact list can be cut by `createdAt`. How the server reads such bounds is not documented
+(inclusive or not; in whole minutes), so neighbours overlap and an item that has come is dropped when it comes again: exact
+whatever the answer, for the price of remembering ids.
+
+The first page of the whole list tells in which direction it runs. What lies beyond it is cut into equal spans of time; a span that
+turns out to be full is cut again whenever a place is free. The former owner of what was cut off goes on until it meets a page of
+which nothing is new.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from ._call import Response
+from ._pagination import EMPTY_PAGES, Cursor, Paginator, Spawn
+from .errors import InvalidArgumentError, PaginationError
+from .filters import F, render, zone_of
+from .models import Contact, Page
+
+MOST: Final = 32
+"""More walks than this would only queue for the list's limit."""
+
+_MINUTE: Final = timedelta(minutes=1)
+_FULL: Final = 1.5
+"""Pages that must be expected in what is left of a span for cutting it to be worth a request."""
+_SHORTEST: Final = timedelta(minutes=4)
+"""The filter works in whole minutes and neighbours overlap by two: what is shorter is not cut."""
+
+FetchSpan = Callable[[datetime | None, datetime | None, Cursor], Coroutine[Any, Any, Response[Page[Contact]]]]
+
+
+class Span(msgspec.Struct):
+    """A stretch of creation times and how far its walk has come. None: open."""
+
+    low: datetime | None
+    high: datetime | None
+    """What its walk asks for; it stays as it is, because a cursor belongs to one filter."""
+    start: datetime | None
+    end: datetime | None
+    """What is still its own after cuts."""
+    cursor: Cursor = None
+    visited: set[Cursor] = msgspec.field(default_factory=lambda: {None})
+    came: int = 0
+    """Items that its walk has brought, also those dropped."""
+    empty: int = 0
+    first: datetime | None = None
+    """Creation time of the first item of its walk."""
+    last: datetime | None = None
+    rising: bool = True
+    falling: bool = True
+    """Whether the order that was seen so far may be older first, newer first."""
+    was_cut: bool = False
+
+    @property
+    def direction(self) -> int:
+        """1: older first, -1: newer first, 0: not known yet, or no order."""
+        return self.rising - self.falling
+
+
+def span_conditions(low: datetime | None, high: datetime | None, timezone: str) -> list[dict[str, Any]]:
+    """The filter of a span, a minute wider on both sides than it is."""
+    created = F.field("createdAt")
+    zone = UTC if timezone == "UTC" else zone_of(timezone)
+    conditions: list[dict[str, Any]] = []
+    if low is not None:
+        conditions += render(created.after(_widen(low, -1, zone)), timezone)["$and"]
+    if high is not None:
+        conditions += render(created.before(_widen(high, 2, zone)), timezone)["$and"]
+    return conditions
+
+
+def _widen(moment: datetime, minutes: int, zone: tzinfo) -> datetime:
+    """Move a bound outwards; where the zone's clock is set back, an hour more, since it shows that hour twice."""
+    local = moment.astimezone(zone)
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        minutes += 60 if minutes > 0 else -60
+    return moment + minutes * _MINUTE
+
+
+class PartitionedPaginator(Paginator[Contact]):
+    """The contact list in up to *partitions* walks; the items come in no particular order."""
+
+    def __init__(
+        self,
+        fetch_span: FetchSpan,
+        spawn: Spawn[Contact],
+        *,
+        partitions: int,
+        cursor: Cursor,
+        endpoint: str,
+    ) -> None:
+        if isinstance(partitions, bool) or not isinstance(partitions, int) or not 1 <= partitions <= MOST:
+            raise InvalidArgumentError(f"partitions is a number of walks: 1 to {MOST}", argument="partitions")
+        if cursor is not None:
+            raise InvalidArgumentError("a partitioned list has no cursor to start from", argument="cursor")
+        super().__init__(lambda cursor: fetch_span(None, None, cursor), spawn, endpoint=endpoint)
+        self._fetch_span = fetch_span
+        self._partitions = partitions
+
+    def pages(self) -> AsyncIterator[Page[Contact]]:
+        """Walk page by page; a page holds what is new of it, and no cursor."""
+        return PartitionedPages(self._fetch_span, self._spawn, self._partitions, self.endpoint)
+
+
+class PartitionedPages(AsyncIterator[Page[Contact]]):
+    """One walk in many. Only single requests are ever on their way, so `break` leaves nothing to clean up."""
+
+    def __init__(self, fetch: FetchSpan, spawn: Spawn[Contact], partitions: int, endpoint: str) -> None:
+        self._fetch = fetch
+        self._spawn = spawn
+        self._partitions = partitions
+        self._endpoint = endpoint
+        self._idle: list[Span] = [Span(None, None, None, None)]
+        """Spans whose next page has not been asked for."""
+        self._running: dict[asyncio.Task[Response[Page[Contact]]], Span] = {}
+        self._seen: set[int] = set()
+        self._spread = False
+        self._lost: PaginationError | None = None
+        """Said when the next page is asked for, so that no item is held back."""
+
+    async def __anext__(self) -> Page[Contact]:
+        while True:
+            if self._lost is not None:
+                raise self._lost
+            self._ask()
+            if not self._running:
+                raise StopAsyncIteration
+            done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            task = next(iter(done))
+            span = self._running.pop(task)
+            if task.cancelled() or task.exception() is not None:
+                self._idle.append(span)  # whoever asks again starts at this page again
+            page = task.result().value
+            fresh = [contact for contact in page.items if contact.id not in self._seen]
+            self._seen.update(contact.id for contact in fresh)
+            if self._goes_on(span, page, fresh):
+                self._idle.append(span)
+            if fresh:
+                self._ask()
+                return Page(fresh)
+
+    def _ask(self) -> None:
+        """Ask for as many pages as there are places."""
+        while len(self._running) < self._partitions:
+            if not self._idle and not self._cut():
+                return
+            span = self._idle.pop(0)
+            self._running[self._spawn(self._fetch(span.low, span.high, span.cursor))] = span
+
+    def _goes_on(self, span: Span, page: Page[Contact], fresh: list[Contact]) -> bool:
+        span.empty = 0 if page.items else span.empty + 1
+        _note_order(span, [contact.created for contact in page.items if contact.created is not None])
+        span.came += len(page.items)
+        span.cursor = page.next_cursor
+        if span.cursor is None or (span.was_cut and span.direction and page.items and not fresh):
+            return False
+        if span.cursor in span.visited or span.empty >= EMPTY_PAGES:
+            self._lost = PaginationError(f"{self._endpoint}: the server's cursors go round in circles")
+        span.visited.add(span.cursor)
+        if not self._spread and span.direction:
+            self._spread = True
+            for share in range(self._partitions - 1, 0, -1):
+                self._cut_one(span, share)
+        return True
+
+    def _cut(self) -> bool:
+        """Cut the fullest span in two; False when none is worth it."""
+        spans = [*self._running.values()]
+        ranked = sorted(((_left(span), at) for at, span in enumerate(spans)), reverse=True)
+        return any(left >= _FULL and self._cut_one(spans[at], share=1) for left, at in ranked)
+
+    def _cut_one(self, span: Span, share: int) -> bool:
+        """Cut off the far end of what is left of a span: one part of *share* + 1."""
+        bounds = _ahead(span)
+        if bounds is None:
+            return False
+        near, far = bounds
+        if abs(far - near) < _SHORTEST * (share + 1):
+            return False
+        cut = far - (far - near) / (share + 1)
+        if span.direction > 0:
+            self._idle.append(Span(cut, span.end, cut, span.end))
+            span.end = cut
+        else:
+            self._idle.append(Span(span.start, cut, span.start, cut))
+            span.start = cut
+        span.was_cut = True
+        return True
+
+
+def _note_order(span: Span, times: list[datetime]) -> None:
+    if not times:
+        return
+    span.first = span.first or times[0]
+    whole = [span.last or times[0], *times]
+    span.rising = span.rising and all(a <= b for a, b in pairwise(whole))
+    span.falling = span.falling and all(a >= b for a, b in pairwise(whole))
+    span.last = times[-1]
+
+
+def _ahead(span: Span) -> tuple[datetime, datetime] | None:
+    """Where the walk is, and where it would end; None when it runs in no known order or has not begun."""
+    if span.last is None or not span.direction:
+        return None
+    if span.direction > 0:
+        return span.last, span.end or datetime.now(UTC)
+    # How old the oldest contact is, is not known: guess far back, and let the cuts find out.
+    walked = (span.first or span.last) - span.last
+    return span.last, span.start or span.last - max(timedelta(days=365), 10 * walked)
+
+
+def _left(span: Span) -> float:
+    """Pages to be expected in what is left, if it is as full as what has come."""
+    bounds = _ahead(span)
+    if bounds is None or span.first is None:
+        return 0.0
+    behind = abs(bounds[0] - span.first)
+    if not behind:
+        return float("inf")  # all at one instant so far: nothing can be told, so look
+    return abs(bounds[1] - bounds[0]) / behind * span.came / 100
