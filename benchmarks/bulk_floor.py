@@ -86,6 +86,7 @@ async def main(count: int, factor: float, latency: float) -> int:
         f"ratio {seconds / floor:.3f} (at most 1.05); {workers} workers; refused {refused}, failed {failed}, doubled {doubled}"
     )
     short = {route: processed for route, processed in counts.items() if processed != count}
+    print(f"CPU of this process {time.process_time():.1f} s")
     print(f"each route did each contact once: {not short}")
     return int(seconds / floor > 1.05 or bool(failed or doubled or short))
 

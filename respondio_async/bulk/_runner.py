@@ -32,8 +32,9 @@ from ._work import adapt, matcher, name_of
 Item = TypeVar("Item")
 T = TypeVar("T")
 
-_LOOK: Final = 0.1
-"""Seconds between two looks at the routes: a run at twenty times the vendor's limits must not lose its first second."""
+_LOOK: Final = (0.1, 0.5)
+"""Seconds between two looks at the routes, at first (high limits must not lose their first second) and later."""
+_SETTLED: Final = 10.0
 _TELL: Final = 0.5
 """Seconds between two calls of `progress`."""
 _MOST_ATTEMPTS: Final = 3
@@ -66,7 +67,7 @@ class Bulk(Generic[Item, T]):
         routes: Callable[[], Mapping[str, Route]] | None = None,
     ) -> None:
         """*routes* tells the state of the limiter's routes, from which the number of workers follows."""
-        _check(key, concurrency, journal, unknown, progress, grace)
+        _check(key=key, concurrency=concurrency, journal=journal, unknown=unknown, progress=progress, grace=grace)
         self._call = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
@@ -327,9 +328,9 @@ class Bulk(Generic[Item, T]):
     async def _watch(self) -> None:
         """Size the run, and tell how it goes."""
         clock = asyncio.get_running_loop().time
-        told = clock()
+        begun = told = clock()
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK[clock() - begun > _SETTLED])
             if self._sizer is not None and self._routes is not None:
                 self._target = self._sizer.look(clock(), self._routes(), self._in_progress)
                 self._hire()
@@ -350,7 +351,9 @@ _UNFINISHED: Final = RespondError("the run ended before the work did")
 """Stands for no outcome; never seen outside."""
 
 
-def _check(key: object, concurrency: object, journal: object, unknown: object, progress: object, grace: object) -> None:
+def _check(
+    *, key: object, concurrency: object, journal: object, unknown: object, progress: object, grace: object
+) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
     if concurrency is not None and (
         not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1

@@ -17,9 +17,7 @@ def anyio_backend() -> Any:
     return VIRTUAL
 
 
-@pytest.mark.parametrize(
-    "make", [lambda n: range(n), lambda n: iter(range(n)), each, lambda n: dict.fromkeys(range(n))]
-)
+@pytest.mark.parametrize("make", [range, lambda n: iter(range(n)), each, lambda n: dict.fromkeys(range(n))])
 @pytest.mark.parametrize("count", [0, 1, 500])
 async def test_any_iterable_gives_an_outcome_for_each_item(make: Any, count: int) -> None:
     """Lists, iterators and asynchronous iterables are all read to their end, once."""
@@ -64,7 +62,7 @@ async def test_an_outcome_tells_its_times_and_gives_or_raises_its_result() -> No
 
 async def test_keys_are_the_users_or_the_place_in_the_input() -> None:
     """Without a key an item is named by its place; a number becomes a text."""
-    assert [o.key for o in await outcomes(Bulk(echo, "ab".split() + ["cd"], ordered=True))] == ["#0", "#1"]
+    assert [o.key for o in await outcomes(Bulk(echo, ["ab", "cd"], ordered=True))] == ["#0", "#1"]
     assert [o.key for o in await outcomes(Bulk(echo, [5], key=lambda item: item))] == ["5"]  # type: ignore[arg-type,return-value]
 
 

@@ -76,8 +76,8 @@ def test_growth_for_idle_routes_is_kept_while_they_gain_and_taken_back_when_they
     second = look(10)
     assert second > first
     assert look(0) < second, "that growth is taken back"
-    grown = [look(0) > plain for _ in range(60)]
-    assert 0 < sum(grown[20:]) < 10, "tried again, later and later"
+    grown = [look(0) > plain for _ in range(100)]
+    assert 0 < sum(grown[60:]) < 10, "tried again, later and later"
     slow.waiting = 0
     for _ in range(10):
         now += 2.5
