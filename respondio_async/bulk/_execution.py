@@ -189,7 +189,7 @@ def remember(value: Any) -> tuple[bytes | None, str | None]:
         encoded = msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return None, None
-    kind = cast("type[Any]", type(value))
+    kind: Any = type(value)
     is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
     return encoded, kind.__name__ if is_ours else None
 
