@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._sandbox import Sandbox as Sandbox
     from ._serve import serve as serve
+    from .customers import Customer as Customer
     from .faults import Fault as Fault
     from .limits import VENDOR_LIMITS as VENDOR_LIMITS
     from .organisation import Organisation as Organisation
@@ -16,19 +17,40 @@ if TYPE_CHECKING:
     from .quirks import Quirks as Quirks
     from .record import Arrival as Arrival
     from .state import Event as Event
+    from .webhooks import Delivery as Delivery
+    from .webhooks import Webhook as Webhook
+    from .webhooks import Webhooks as Webhooks
 
-__all__ = ["VENDOR_LIMITS", "Answers", "Arrival", "Event", "Fault", "Organisation", "Quirks", "Sandbox", "serve"]
+__all__ = [
+    "VENDOR_LIMITS",
+    "Answers",
+    "Arrival",
+    "Customer",
+    "Delivery",
+    "Event",
+    "Fault",
+    "Organisation",
+    "Quirks",
+    "Sandbox",
+    "Webhook",
+    "Webhooks",
+    "serve",
+]
 
 # Imported on first use: pytest loads our plugin, and with it this package, in every run of everybody who has it installed.
 _HOMES = {
     "VENDOR_LIMITS": "limits",
     "Answers": "quirks",
     "Arrival": "record",
+    "Customer": "customers",
+    "Delivery": "webhooks",
     "Event": "state",
     "Fault": "faults",
     "Organisation": "organisation",
     "Quirks": "quirks",
     "Sandbox": "_sandbox",
+    "Webhook": "webhooks",
+    "Webhooks": "webhooks",
     "serve": "_serve",
 }
 

@@ -78,6 +78,8 @@ class App:
         self.by_token: dict[str, Organisation] = {}
         self.mounts: list[tuple[str, ASGIApp]] = []
         """Other applications on the same server, by path prefix."""
+        self.on_request: list[Callable[[Arrival], object]] = []
+        """Called with every request once it was answered, on the server's thread."""
         self.lock = threading.RLock()
         self._rng = random.Random(seed)  # noqa: S311 - delays, not secrets
 
@@ -97,8 +99,15 @@ class App:
         content = await _read(receive)
         if self.jitter > 0:
             await asyncio.sleep(self._rng.uniform(0, self.jitter))
+        arrival = self._arrival(scope, content)
+        try:
+            await self._respond(arrival, scope, receive, send)
+        finally:
+            for watcher in self.on_request:
+                watcher(arrival)
+
+    async def _respond(self, arrival: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
         with self.lock:
-            arrival = self._arrival(scope, content)
             answer, work = self._admit(arrival, scope)
             fault = None if work is None else self._fault(arrival)
             if work is not None and fault is None:

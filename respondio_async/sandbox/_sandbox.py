@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -11,13 +11,16 @@ from ._clock import Clock
 from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
 from ._thread import ServerThread
+from .customers import Customer
 from .delivery import receive
 from .faults import KINDS, Fault, FaultKind
+from .inbox import Inbox
 from .limits import Meter
 from .organisation import Organisation
 from .quirks import Answers, Quirks
-from .record import Arrival, Duplicate, RouteRecord, duplicates
+from .record import Arrival, Duplicate, RouteRecord, done, duplicates
 from .state import Contact, Message
+from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
 from .workspace import Listener, Workspace
 
@@ -67,7 +70,7 @@ class Sandbox:
         self.quirks = quirks or Quirks()
         self.answers = answers or Answers()
         self.on_event: list[Listener] = []
-        """Called with every `Event`, on the server's thread."""
+        """Called with every `Event`, under the sandbox's lock, on the thread that caused it: a request's is the server's."""
         self.organisations: list[Organisation] = []
         self._limits = limits
         self._factor = limits_factor
@@ -79,6 +82,8 @@ class Sandbox:
         self._app = App(clock=self.clock, quirks=self.quirks, keep=keep, latency=latency, jitter=jitter, seed=seed)
         self._thread: ServerThread | None = None
         self.add_organisation(contacts=contacts, messages=messages, tokens=tokens)
+        self.webhooks = Webhooks(self.state, self._app.lock, self.on_event, seed=seed, keep=keep)
+        self.mount("/inbox", Inbox(self._app, self.state, self.on_event, self.webhooks))
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.url}>" if self._thread is not None else "<Sandbox, not running>"
@@ -135,6 +140,7 @@ class Sandbox:
         if self._thread is not None:
             raise RuntimeError("the sandbox is running already")
         self._thread = ServerThread(self._app, host=self._host, port=self._port, on_started=on_started)
+        self.webhooks.run_on(self._thread.loop)
         return self._thread
 
     def _check(self, thread: ServerThread) -> None:
@@ -149,6 +155,11 @@ class Sandbox:
         if self._port == 0:
             raise RuntimeError("the sandbox is not running: `async with Sandbox() as sandbox`")
         return f"http://{self._host}:{self._port}{BASE}"
+
+    @property
+    def inbox_url(self) -> str:
+        """A page for a browser on this machine: write as a customer, and watch the bot, the events and the API calls."""
+        return self.url.removesuffix(BASE) + "/inbox"
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
         """Serve another ASGI application under a path prefix, outside of the API, its tokens and its limits."""
@@ -241,6 +252,14 @@ class Sandbox:
         with self._app.lock:
             sender = contact if isinstance(contact, Contact) else self.contact(contact)
             return receive(self.state, sender, content, None if channel_id is None else self.state.channels[channel_id])
+
+    def customer(self, identifier: int | str, *, name: str | None = None, channel: int | str | None = None) -> Customer:
+        """Play a customer of the first organisation: `sandbox.customer("+60123456789").says("hi")`. *channel*: id or source."""
+        return Customer(self.state, self._app.lock, identifier, name=name, channel=channel)
+
+    def webhook(self, url: str, events: Sequence[str] | None = None, key: str | None = None) -> Webhook:
+        """Register a webhook of the first organisation. None: all events; a new signing key (`.key`)."""
+        return self.webhooks.add(url, events, key)
 
     def fail_messages(
         self,
@@ -363,15 +382,7 @@ class Sandbox:
     def duplicates(self) -> list[Duplicate]:
         """Messages and comments that were accepted more than once for the same contact with the same content."""
         with self._app.lock:
-            return list(duplicates(self._done()))
-
-    def _done(self) -> Iterator[tuple[str, int, Any]]:
-        for organisation in self.organisations:
-            workspace = organisation.workspace
-            for message in workspace.sent:
-                yield "message", message.contact_id, message.content
-            for contact_id, comment in workspace.commented:
-                yield "comment", contact_id, comment.text
+            return list(duplicates(done(self.organisations)))
 
     def forget(self) -> None:
         """Clear the record of requests; the state stays."""

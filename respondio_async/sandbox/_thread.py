@@ -25,13 +25,13 @@ class ServerThread:
         self._host = host
         self._on_started = on_started
         # Made here, so that `stop` can speak to it before the thread has come far.
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
         self._left = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="respondio-sandbox", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             try:
                 from ._server import Server
 
@@ -50,7 +50,7 @@ class ServerThread:
     def stop(self) -> None:
         """Ask it to end, whether it has started yet or not; `ended` tells when it has. Open connections are cut."""
         with suppress(RuntimeError):  # its loop is closed: it had ended by itself
-            self._loop.call_soon_threadsafe(self._left.set)
+            self.loop.call_soon_threadsafe(self._left.set)
 
     @property
     def ended(self) -> bool:

@@ -61,6 +61,10 @@ class Quirks:
     """The form of a list field's `allowedValues`: an array, or {"listValues": [...]}."""
     fixed_lifecycle_stages: bool = False
     """Only the workspace's own stages are accepted; otherwise any name."""
+    webhook_contact_lacks: frozenset[str] = frozenset({"tags", "custom_fields"})
+    """What the contact in a webhook's body goes without."""
+    webhook_no_assignee: Literal["null", "empty", "nulls"] = "empty"
+    """What `assignee` is in a webhook's body without one: null, {}, or an object of nulls."""
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""
 

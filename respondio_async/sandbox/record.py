@@ -4,7 +4,10 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .organisation import Organisation
 
 SECOND: Final = 1.0
 
@@ -110,6 +113,15 @@ class Duplicate:
     content: str
     """What was sent, as JSON."""
     count: int
+
+
+def done(organisations: "Iterable[Organisation]") -> Iterator[tuple[str, int, Any]]:
+    """Everything that happens again when it is asked for again: (kind, contact id, content)."""
+    for organisation in organisations:
+        for message in organisation.workspace.sent:
+            yield "message", message.contact_id, message.content
+        for contact_id, comment in organisation.workspace.commented:
+            yield "comment", contact_id, comment.text
 
 
 def duplicates(done: Iterable[tuple[str, int, Any]]) -> Iterator[Duplicate]:

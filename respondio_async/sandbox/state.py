@@ -97,6 +97,12 @@ class Message:
     channel_message_id: str = ""
     failure: str | None = None
 
+    @property
+    def text(self) -> str:
+        """What it says; empty for those without words."""
+        value = self.content.get("text", self.content.get("title"))
+        return value if isinstance(value, str) else ""
+
 
 @dataclass(slots=True)
 class Conversation:

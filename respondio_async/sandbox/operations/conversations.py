@@ -53,7 +53,7 @@ def set_status(call: Call) -> Any:
     if status == "open":
         open_conversation(call.workspace, contact, source="api")
     else:
-        _close(call.workspace, contact, category, summary)
+        close_conversation(call.workspace, contact, category, summary, source="api")
     return {"contactId": contact.id}
 
 
@@ -66,12 +66,15 @@ def open_conversation(workspace: Workspace, contact: Contact, *, source: str) ->
     return conversation
 
 
-def _close(workspace: Workspace, contact: Contact, category: str | None, summary: str | None) -> None:
+def close_conversation(
+    workspace: Workspace, contact: Contact, category: str | None = None, summary: str | None = None, *, source: str
+) -> None:
+    """Close an open conversation, which unassigns it; nothing happens to a closed one."""
     conversation = contact.open_conversation
     if conversation is None:
         return
     conversation.closed_at = int(workspace.clock.wall())
-    conversation.closed_by = "api"
+    conversation.closed_by = source
     conversation.category, conversation.summary = category, summary
     contact.assignee = None
     workspace.emit("conversation.closed", contact, conversation=conversation)

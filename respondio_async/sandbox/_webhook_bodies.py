@@ -1,0 +1,112 @@
+"""The bodies of webhooks: flat, and what surrounds each event spelt as the vendor's server spells it.
+
+Source: the vendor's "Webhooks" page. contact.updated, conversation.opened, comment.created and call.ended are documented by name alone;
+their bodies here are one likely reading.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from . import _render as render
+from .state import Comment, Contact, ContactChannel, Conversation, Event, Message
+from .workspace import Workspace
+
+EVENT_TYPES: Final = (
+    "message.received",
+    "message.sent",
+    "contact.created",
+    "contact.updated",
+    "contact.assignee.updated",
+    "contact.tag.updated",
+    "contact.lifecycle.updated",
+    "conversation.opened",
+    "conversation.closed",
+    "comment.created",
+    "call.ended",
+)
+_MENTION: Final = re.compile(r"\{\{@user\.([0-9]+)\}\}", re.ASCII)
+
+
+def encode(event: Event, event_id: str, workspace: Workspace) -> bytes:
+    """Serialise an event as JSON.stringify does."""
+    body = {"event_type": event.type, "event_id": event_id, "contact": _contact(event.contact, workspace)}
+    for name, value in event.data.items():
+        body |= _part(name, value, event, workspace)
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    # Half a surrogate pair is not to be had in UTF-8: JSON.stringify escapes it, in just this way.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _contact(contact: Contact, workspace: Workspace) -> dict[str, Any]:
+    quirks = workspace.quirks
+    shown = render.contact(contact, workspace)
+    if contact.assignee is None:
+        nulls = dict.fromkeys(("id", "firstName", "lastName", "email"))
+        shown["assignee"] = {"null": None, "empty": {}, "nulls": nulls}[quirks.webhook_no_assignee]
+    return {name: value for name, value in shown.items() if name not in quirks.webhook_contact_lacks}
+
+
+def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str, Any]:
+    match value:
+        case Message():
+            return {name: _message(value)}
+        case ContactChannel():
+            return {name: _channel(value, event.type, workspace)}
+        case Conversation():
+            return {name: _conversation(value, event.contact, workspace)}
+        case Comment():
+            return {name: {"text": value.text}, "mentions": [int(user) for user in _MENTION.findall(value.text)]}
+        case _ if name == "old_lifecycle":
+            new: Any = event.data.get("lifecycle")
+            return {"oldLifecycle": value, "action": "add" if value is None else "remove" if new is None else "update"}
+        case _:
+            return {name: value}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "channelMessageId": message.channel_message_id,
+        "contactId": message.contact_id,
+        "channelId": message.channel_id,
+        "traffic": message.traffic,
+        "message": message.content,
+        "timestamp": message.id // 1_000_000,
+        "sender": message.sender,
+    }
+
+
+def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dict[str, Any]:
+    shown = render.contact_channel(link, workspace)
+    times = ("lastMessageTime", "lastIncomingMessageTime")
+    # message.received comes without them.
+    return {name: value for name, value in shown.items() if event_type == "message.sent" or name not in times}
+
+
+def _conversation(conversation: Conversation, contact: Contact, workspace: Workspace) -> dict[str, Any]:
+    def moment(seconds: int | None) -> int | None:
+        return render.moment(seconds, workspace.answers)
+
+    shown: dict[str, Any] = {
+        "openedTime": moment(conversation.opened_at),
+        "openedBySource": conversation.opened_by,
+        "incomingMessageCount": conversation.incoming,
+        "outgoingMessageCount": conversation.outgoing,
+    }
+    if conversation.closed_at is None:
+        return shown
+    first = conversation.first_incoming_at or conversation.opened_at
+    response = conversation.first_response_at
+    return {
+        "category": conversation.category,
+        "summary": conversation.summary,
+        **shown,
+        "closedTime": moment(conversation.closed_at),
+        "closedBy": {} if contact.assignee is None else render.user(contact.assignee),
+        "closedBySource": conversation.closed_by,
+        "firstResponseTime": None if response is None else response - first,
+        "resolutionTime": conversation.closed_at - conversation.opened_at,
+        "assigneeTeam": None,
+        "lastAssignmentTime": moment(conversation.assigned_at),
+    }
