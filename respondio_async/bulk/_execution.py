@@ -183,13 +183,13 @@ def unknown_outcome(steps: tuple[str, ...], reason: str) -> OutcomeUnknownError:
     )
 
 
-def remember(value: Any) -> tuple[bytes | None, str | None]:
+def remember(value: object) -> tuple[bytes | None, str | None]:
     """Write a step's result for the journal: as JSON, with its class's name if it is one of the client's models."""
     try:
         encoded = msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return None, None
-    kind: Any = type(value)
+    kind = type(value)
     is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
     return encoded, kind.__name__ if is_ours else None
 
