@@ -5,9 +5,9 @@ the five that the limit allows is used. The contact list can be cut by `createdA
 (inclusive or not; in whole minutes), so neighbours overlap and an item that has come is dropped when it comes again: exact
 whatever the answer, for the price of remembering ids.
 
-The first page of the whole list tells in which direction it runs. What lies beyond it is cut into equal spans of time; a span that
-turns out to be full is cut again whenever a place is free. The former owner of what was cut off goes on until it meets a page of
-which nothing is new.
+The first page of the whole list tells in which direction it runs. What lies beyond it is dealt out in spans of time; a span that turns out
+to be full is cut again whenever a place is free. The former owner of what was cut off goes on until its page ends with an item that
+another walk has brought: in a list with an order that other walk is ahead of it, and goes on.
 """
 
 import asyncio
@@ -121,7 +121,7 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         """Spans whose next page has not been asked for."""
         self._running: dict[asyncio.Task[Response[Page[Contact]]], Span] = {}
         self._seen: set[int] = set()
-        self._spread = False
+        self._dealt = False
         self._lost: PaginationError | None = None
         """Said when the next page is asked for, so that no item is held back."""
 
@@ -151,7 +151,8 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         while len(self._running) < self._partitions:
             if not self._idle and not self._cut():
                 return
-            span = self._idle.pop(0)
+            span = max(self._idle, key=_left)  # the fullest first: it has the longest way to go
+            self._idle.remove(span)
             self._running[self._spawn(self._fetch(span.low, span.high, span.cursor))] = span
 
     def _goes_on(self, span: Span, page: Page[Contact], fresh: list[Contact]) -> bool:
@@ -159,32 +160,43 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         _note_order(span, [contact.created for contact in page.items if contact.created is not None])
         span.came += len(page.items)
         span.cursor = page.next_cursor
-        if span.cursor is None or (span.was_cut and span.direction and page.items and not fresh):
+        met_another = bool(page.items) and (not fresh or page.items[-1] is not fresh[-1])
+        if span.cursor is None or (span.was_cut and span.direction and met_another):
             return False
         if span.cursor in span.visited or span.empty >= EMPTY_PAGES:
             self._lost = PaginationError(f"{self._endpoint}: the server's cursors go round in circles")
         span.visited.add(span.cursor)
-        if not self._spread and span.direction:
-            self._spread = True
-            for share in range(self._partitions - 1, 0, -1):
-                self._cut_one(span, share)
+        if not self._dealt and span.direction:
+            self._dealt = True
+            self._deal(span)
         return True
+
+    def _deal(self, whole: Span) -> None:
+        """Cut what lies beyond the first page into spans: by guess a little less than whole pages, since one that ends just past
+        a page's edge costs a request for a few items."""
+        pages = _left(whole)
+        share = pages / self._partitions
+        if 2 <= share < float("inf"):
+            share = 0.98 * int(share)
+        for parts in range(self._partitions - 1, 0, -1):
+            self._cut_one(whole, share / pages if pages < float("inf") else 1 / (parts + 1))
+            pages -= share
 
     def _cut(self) -> bool:
         """Cut the fullest span in two; False when none is worth it."""
         spans = [*self._running.values()]
         ranked = sorted(((_left(span), at) for at, span in enumerate(spans)), reverse=True)
-        return any(left >= _FULL and self._cut_one(spans[at], share=1) for left, at in ranked)
+        return any(left >= _FULL and self._cut_one(spans[at], 0.5) for left, at in ranked)
 
-    def _cut_one(self, span: Span, share: int) -> bool:
-        """Cut off the far end of what is left of a span: one part of *share* + 1."""
+    def _cut_one(self, span: Span, part: float) -> bool:
+        """Cut off the far *part* of what is left of a span."""
         bounds = _ahead(span)
         if bounds is None:
             return False
         near, far = bounds
-        if abs(far - near) < _SHORTEST * (share + 1):
+        if abs(far - near) * part < _SHORTEST:
             return False
-        cut = far - (far - near) / (share + 1)
+        cut = far - (far - near) * part
         if span.direction > 0:
             self._idle.append(Span(cut, span.end, cut, span.end))
             span.end = cut
@@ -218,8 +230,10 @@ def _ahead(span: Span) -> tuple[datetime, datetime] | None:
 
 def _left(span: Span) -> float:
     """Pages to be expected in what is left, if it is as full as what has come."""
+    if span.last is None or span.first is None:
+        return float("inf")  # not begun: look first
     bounds = _ahead(span)
-    if bounds is None or span.first is None:
+    if bounds is None:
         return 0.0
     behind = abs(bounds[0] - span.first)
     if not behind:
