@@ -234,6 +234,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "APIError",
     "Ack",
     "ActionButton",
@@ -270,7 +271,6 @@ __all__ = [
     "CustomFieldValue",
     "CustomPayload",
     "CustomPayloadContent",
-    "DEFAULT_LIMITS",
     "DeadlineExceededError",
     "DecodeError",
     "DocumentParameter",

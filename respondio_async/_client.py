@@ -254,7 +254,9 @@ class AsyncRespond:
         unknown: Literal["report", "repeat"] = "report",
         progress: "Callable[[Progress], object] | None" = None,
     ) -> "Bulk[Item, T]":
-        """Do *work* on every item, as many at once as the limits can use: ``async with client.bulk(…) as run: async for outcome in run``.
+        """Do *work* on every item, as many at once as the limits can use.
+
+        ``async with client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item, failed or not.
 
         - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert", fn)`` for steps that a journal remembers.
         - *items*: any iterable or async iterable (a paginator too), read as it is needed.

@@ -148,7 +148,7 @@ def decide(
     if failure.status in (429, 449):
         return _after_refusal(failure, tally, policy, left)
     if _worth_repeating(failure, replay):
-        return _after_failure(failure, tally, policy, budget, left, dice)
+        return _after_failure(failure, tally, policy, budget, left=left, dice=dice)
     return Stop()
 
 
@@ -169,6 +169,7 @@ def _after_failure(
     tally: Tally,
     policy: RetryPolicy,
     budget: RetryBudget,
+    *,
     left: float | None,
     dice: Callable[[], float],
 ) -> Again | Stop:

@@ -216,7 +216,7 @@ async def test_request_decodes_into_the_type_that_is_asked_for():
 async def test_statistics_count_per_route():
     """Sent, repeated, refused; the limiter's line; the connections; the budget."""
     steps = [answer(429, b"{}", retry_after="0"), answer(500, b"{}"), CONTACT]
-    client, _, _ = scripted(*steps, limiter=LocalRateLimiter({route: 1000.0 for route in DEFAULT_LIMITS}))
+    client, _, _ = scripted(*steps, limiter=LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 1000.0)))
     await client.contacts.get(7)
     statistics = client.statistics()
     use = statistics.routes["GET /contact/{identifier}"]
@@ -265,9 +265,11 @@ async def test_a_client_that_was_used_and_not_closed_warns():
     http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))
     client = AsyncRespond("t", http_client=http)
     await client.contacts.get(7)
+    held = [client]
+    del client
     with pytest.warns(ResourceWarning, match="unclosed <AsyncRespond"):
-        del client
-        gc.collect()
+        held.clear()
+    gc.collect()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AsyncRespond("t")
