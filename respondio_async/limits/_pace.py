@@ -30,11 +30,12 @@ class Pace:
         self.empty_at = -inf
         self._not_before = -inf
 
-    def due(self, ahead: int = 0) -> float:
-        """When there is capacity for one more, *ahead* others having gone before."""
+    def due(self, now: float, ahead: int = 0) -> float:
+        """When there is capacity for one more, *ahead* others going before from now on."""
         if not self.gap:
-            return -inf
-        return max(self.empty_at + (ahead + 1 - self.capacity) * self.gap + _RESIDUE, self._not_before)
+            return now
+        empty_at = max(self.empty_at + _RESIDUE, now)
+        return max(empty_at + (ahead + 1 - self.capacity) * self.gap, self._not_before)
 
     def took(self, now: float) -> None:
         """Count a send."""
@@ -75,7 +76,7 @@ class Pacer:
 
     async def take(self, pace: Pace, now: float) -> bool:
         """Take one send's capacity without waiting; False when there is none."""
-        if not pace.gap or pace.due() > now:
+        if not pace.gap or pace.due(now) > now:
             # Not paced, or part of a burst.
             return True
         limiter = self._limiter

@@ -81,7 +81,7 @@ class LocalTurn:
         if self.sent is not None or self.gone or not self.announced:
             raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
         queue = self.queue
-        self.parked = False
+        self.parked = woken = False
         while True:
             now = queue.loop.time()
             if queue.may_go(self, now) and await queue.pacer.take(queue.state.pace, now):
@@ -97,7 +97,8 @@ class LocalTurn:
                     queue.pump()
                     return False
             self.patience = patience
-            await queue.ask(self)
+            await queue.ask(self, woken)
+            woken = True
 
     async def soon(self) -> None:
         """Wait until the permit is due within `LEAD` seconds again. See `Turn.soon`."""
@@ -198,11 +199,12 @@ class Queue:
             self._arm(now)
         await self.sleep(turn)
 
-    async def ask(self, turn: LocalTurn) -> None:
-        """Wait until it is worth asking for the permit again."""
+    async def ask(self, turn: LocalTurn, woken: bool) -> None:
+        """Wait until it is worth asking for the permit, or, once *woken* in vain, worth asking again."""
         insort(self._asking, turn, key=_by_order)
         self._keep_deadline(turn)
-        if self._timer is None or self._asking[0] is turn or turn.deadline < self._timer_at:
+        # Whoever was woken in vain may be the last who knows when to try again.
+        if woken or self._timer is None or self._asking[0] is turn or turn.deadline < self._timer_at:
             self._arm(self.loop.time())
         await self.sleep(turn)
 
@@ -280,13 +282,15 @@ class Queue:
 
     def pump(self) -> None:
         """Wake whoever may go on, and set the timer for the next."""
-        if not (self._announced or self.lanes.size) or self.loop.is_closed():
-            self._rest()
+        if self.loop.is_closed():
             return
         now, state = self.loop.time(), self.state
         state.refresh(now)
         if self._deadlines:
             self._expire(now)
+        if not (self._announced or self.lanes.size):
+            self._rest()
+            return
         if now >= self._gather_at and not state.burst_left:
             state.open_burst(now, len(self))
         asking = self._asking

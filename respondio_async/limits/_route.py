@@ -90,13 +90,13 @@ class Route:
         """Whether a request may go now, *held* others having been told the same."""
         if now < self.paused_until or self.window.busy + held >= self.window.size:
             return False
-        return held < self.burst_left or self.pace.due(held - self.burst_left) <= now
+        return held < self.burst_left or self.pace.due(now, held - self.burst_left) <= now
 
     def due(self, now: float, ahead: int = 0) -> float:
         """When a request with *ahead* others before it may go: exact for the next one, a close guess for those behind."""
         when = max(now, self.paused_until)
         if ahead >= self.burst_left:
-            when = max(when, self.pace.due(ahead - self.burst_left))
+            when = max(when, self.pace.due(now, ahead - self.burst_left))
         window = self.window
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
@@ -112,7 +112,7 @@ class Route:
         lacking = busy + ahead - window.size
         if lacking < 0:
             quick = ahead < self.burst.most(window.size)
-            return (start if quick else max(start, self.pace.due(ahead))) - now
+            return (start if quick else max(start, self.pace.due(now, ahead))) - now
         free = max(start, window.next_free()) if busy else start + window.span
         # The first round may go at the pacer's pace, which is a little quicker than the limit.
         rounds = lacking * (window.span + FLOOR) - 0.1 * min(lacking, window.size) * window.span
@@ -137,7 +137,7 @@ class Route:
 
     def take(self, now: float) -> Sent:
         """Record that a request goes now. The caller has asked `ready`."""
-        window, late = self.window, self.pace.due() > now
+        window, late = self.window, self.pace.due(now) > now
         self.burst_left = max(0, self.burst_left - 1)
         sent = window.take(now, self.margin.unanswered(window.span), window.busy + 1 if late else 1)
         self.burst.took(now, self.limit, window.size, first=sent.position == 1)

@@ -612,6 +612,39 @@ def test_a_holder_who_is_slow_to_ask_does_not_stop_the_others() -> None:
     assert most_in(times, 1.0) <= 10
 
 
+def test_the_line_after_a_pause_goes_at_full_rate() -> None:
+    """Those who were held back by a pause are not all woken for one permit, and none of them is forgotten."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        first = await granted(limiter)
+        tasks = asyncio.gather(calls(limiter, 60))
+        await asyncio.sleep(0.5)
+        limiter.observe(first, answer(429, retry_after=1))
+        return (await tasks)[0]
+
+    times = [at - 1.5 for at in run(main()) if at >= 1.5]
+    assert len(times) >= 50
+    assert times[-1] <= len(times) / 10 * 1.03
+
+
+def test_a_line_emptied_by_its_last_deadline_leaves_no_timer() -> None:
+    """The one waits for a permit that comes too late, the other gives up in the same moment."""
+
+    async def main() -> int:
+        limiter = limiter_of(3)
+        loop: Any = asyncio.get_running_loop()
+        await granted(limiter)
+        tasks = [asyncio.create_task(granted(limiter, timeout=timeout)) for timeout in (None, 0.4)]
+        await asyncio.sleep(0)
+        loop.stall(1.0)
+        tasks[0].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return sum(not each._cancelled for each in loop._scheduled)
+
+    assert run(main()) == 0
+
+
 # ── event loops ──────────────────────────────────────────────────────────────────────────────────────────
 
 
