@@ -1,0 +1,316 @@
+"""The limiter's live figures: real sockets, against the sandbox in processes of their own, which counts in five ways.
+
+    python -m benchmarks.limits_live [--repeats 3] [--reads 300] [--parts saturated burst wire change] [--trace FOLDER]
+
+Prints medians of the repeats beside their bounds (refusals and failures: the median too; the worst is in the note). The five servers of a
+part run side by side, one client each. `--trace` keeps, for each request, when it got its permit, when it arrived and whether it was
+refused.
+"""
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.common import Figures
+from benchmarks.sandbox_process import SandboxProcess
+from respondio_async import AsyncRespond
+from respondio_async.limits import DEFAULT_LIMITS, Feedback, Lane, LocalRateLimiter, RouteStatistics, Turn
+
+WINDOWS = ("sliding", "fixed", "fixed_first_hit", "sliding_counting", "bucket")
+GET = "GET /contact/{identifier}"
+LATENCY = 0.08
+
+_label: ContextVar[str] = ContextVar("label")
+
+
+class Sent(NamedTuple):
+    """One request, as both sides saw it; on the same clock."""
+
+    permit: float
+    arrived: float
+    refused: bool
+
+
+class Watched:
+    """The local limiter, noting when each call got its last permits."""
+
+    def __init__(self) -> None:
+        self.inner = LocalRateLimiter()
+        self.permits: dict[str, list[float]] = {}
+
+    async def turn(
+        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+    ) -> Turn:
+        turn = await self.inner.turn(route, lane=lane, timeout=timeout, again=again)
+        return WatchedTurn(turn, self.permits.setdefault(_label.get(), []))
+
+    def observe(self, turn: Any, feedback: Feedback) -> None:
+        self.inner.observe(turn.inner, feedback)
+
+    def statistics(self) -> dict[str, RouteStatistics]:
+        return dict(self.inner.statistics())
+
+
+class WatchedTurn:
+    def __init__(self, turn: Turn, permits: list[float]) -> None:
+        self.inner = turn
+        self.route = turn.route
+        self._permits = permits
+        self.soon = turn.soon
+        self.abandon = turn.abandon
+
+    async def permit(self, *, patience: float | None = None) -> bool:
+        granted = await self.inner.permit(patience=patience)
+        if granted:
+            self._permits.append(time.monotonic())
+        return granted
+
+
+class Side:
+    """One server and the client that talks to it."""
+
+    def __init__(self, server: SandboxProcess, client: AsyncRespond, limiter: Watched, contacts: int) -> None:
+        self.server, self.client, self.limiter = server, client, limiter
+        self._contacts = contacts
+        self._numbers = itertools.count()
+        self.failures: list[Exception] = []
+
+    async def get(self) -> None:
+        """Read some contact; a failure is noted."""
+        number = next(self._numbers)
+        await self.labelled(number, lambda client: client.contacts.get(self.server.first + number % self._contacts))
+
+    async def labelled(self, number: int, call: Callable[[AsyncRespond], Awaitable[object]]) -> None:
+        _label.set(str(number))
+        try:
+            await call(self.client.with_options(headers={"X-Call": str(number)}))
+        except Exception as error:
+            self.failures.append(error)
+
+    def sent(self) -> list[Sent]:
+        """Every request, in the order of arrival: a call's n-th permit belongs to its n-th arrival."""
+        permits = {label: iter(times) for label, times in self.limiter.permits.items()}
+        return [Sent(next(permits[label]), at, refused) for at, _, _, refused, _, label in self.server.ask("arrivals")]
+
+
+async def sides(stack: AsyncExitStack, servers: Iterable[SandboxProcess], contacts: int) -> list[Side]:
+    """A client for each server."""
+    made = []
+    for server in servers:
+        limiter = Watched()
+        client = AsyncRespond(server.token, base_url=server.url, limiter=limiter, headers={"X-Call": "-"})
+        made.append(Side(server, await stack.enter_async_context(client), limiter, contacts))
+    return made
+
+
+class Saturated(NamedTuple):
+    wall: float
+    refused: int
+    failed: int
+    sent: list[Sent]
+
+
+async def saturated(reads: int, jitter: float) -> dict[str, Saturated]:
+    """So many reads at once on each kind of server."""
+    async with AsyncExitStack() as stack:
+        options = {"contacts": 50, "latency": LATENCY, "jitter": jitter, "keep": None}
+        servers = [stack.enter_context(SandboxProcess(window=window, **options)) for window in WINDOWS]
+
+        async def run(side: Side) -> Saturated:
+            began = time.monotonic()
+            await asyncio.gather(*(side.get() for _ in range(reads)))
+            wall = time.monotonic() - began
+            sent = await asyncio.to_thread(side.sent)
+            return Saturated(wall, sum(one.refused for one in sent), len(side.failures), sent)
+
+        made = await sides(stack, servers, 50)
+        return dict(zip(WINDOWS, await asyncio.gather(*map(run, made)), strict=True))
+
+
+async def bursts(window: str, rounds: int) -> list[tuple[float, int]]:
+    """Five calls together after each second of rest: seconds until the last had arrived, and how many were refused."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(SandboxProcess(window=window, contacts=50, latency=LATENCY, keep=None))
+        (side,) = await sides(stack, [server], 50)
+        await side.get()
+        told = []
+        before = len(side.sent())
+        for _ in range(rounds):
+            await asyncio.sleep(2.2)
+            began = time.monotonic()
+            await asyncio.gather(*(side.get() for _ in range(5)))
+            sent = side.sent()[before:]
+            before += len(sent)
+            told.append((max(one.permit for one in sent) - began, sum(one.refused for one in sent)))
+        return told
+
+
+async def wire(seconds: float) -> list[float]:
+    """Seconds from permit to arrival on all of twenty busy routes, each answer taking 300 ms."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(SandboxProcess(contacts=50, latency=0.3, keep=None))
+        (side,) = await sides(stack, [server], 50)
+        who = side.server.first
+        calls: list[tuple[str, Callable[[AsyncRespond], Awaitable[object]]]] = [
+            (GET, lambda c: c.contacts.get(who)),
+            ("POST|PUT|DELETE /contact/{identifier}", lambda c: c.contacts.update(who, first_name="Jo")),
+            (
+                "POST /contact/create_or_update/{identifier}",
+                lambda c: c.contacts.create_or_update(who, first_name="Jo"),
+            ),
+            ("POST /contact/list", lambda c: c.contacts.list(page_size=1).first()),
+            ("POST|DELETE /contact/{identifier}/tag", lambda c: c.contacts.add_tags(who, "vip")),
+            ("GET /contact/{identifier}/channels", lambda c: c.contacts.list_channels(who).first()),
+            ("POST /contact/{identifier}/lifecycle/update", lambda c: c.contacts.update_lifecycle(who, "Customer")),
+            ("POST /contact/{identifier}/message", lambda c: c.messages.send(who, "Hello")),
+            ("GET /contact/{identifier}/message/list", lambda c: c.messages.list(who).first()),
+            ("POST /contact/{identifier}/comment", lambda c: c.comments.create(who, "Called")),
+            ("POST /contact/{identifier}/conversation/assignee", lambda c: c.conversations.unassign(who)),
+            ("POST /contact/{identifier}/conversation/status", lambda c: c.conversations.open(who)),
+            ("GET /space/user", lambda c: c.space.list_users().first()),
+            ("GET /space/channel", lambda c: c.space.list_channels().first()),
+            ("GET /space/closing_notes", lambda c: c.space.list_closing_notes().first()),
+            ("GET /space/custom_field", lambda c: c.space.list_custom_fields().first()),
+            ("POST|PUT|DELETE /space/tag", lambda c: c.space.update_tag("vip", description="very")),
+            # Nothing has these ids; a 404 travels as any other answer does.
+            ("GET /space/user/{id}", lambda c: c.space.get_user(1)),
+            ("GET /space/custom_field/{id}", lambda c: c.space.get_custom_field(1)),
+            ("GET /contact/{identifier}/message/{messageId}", lambda c: c.messages.get(who, 1)),
+        ]
+        numbers = itertools.count()
+        await asyncio.gather(
+            *(
+                side.labelled(next(numbers), call)
+                for route, call in calls
+                for _ in range(int(DEFAULT_LIMITS[route] * seconds))
+            )
+        )
+        # The first second opens the connections.
+        sent = side.sent()
+        return [one.arrived - one.permit for one in sent if one.permit > sent[0].permit + 1.0]
+
+
+class Change(NamedTuple):
+    until_new_rate: float
+    refused: int
+    after_lowering: float
+    refused_lowered: int
+
+
+async def change() -> Change:
+    """The organisation's limit is raised from 10 to 50 under load, and lowered again some seconds later."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(SandboxProcess(contacts=50, latency=LATENCY, jitter=0.01, keep=None))
+        (side,) = await sides(stack, [server], 50)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(side.get()) for _ in range(1000)]
+            await asyncio.sleep(3.0)
+            raised = side.server.ask("set_limit", GET, 50)
+            await asyncio.sleep(7.0)
+            lowered = side.server.ask("set_limit", GET, 10)
+            await asyncio.sleep(4.0)
+            ended = time.monotonic()
+            for task in tasks:
+                task.cancel()
+        sent = [one for one in side.sent() if one.arrived < ended]
+        times = [one.arrived for one in sent]
+        full = next((at for at in times if at >= raised and sum(at <= t < at + 1 for t in times) >= 47), float("inf"))
+        # At the new rate from the last request on that had ten others in the second up to it.
+        over = [at for at in times if at > lowered and sum(at - 1 < t <= at and t > lowered for t in times) > 10]
+        return Change(
+            full - raised,
+            sum(one.refused for one in sent if one.arrived < lowered),
+            max(over, default=lowered) - lowered,
+            sum(one.refused for one in sent if one.arrived >= lowered),
+        )
+
+
+def middle(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+async def measure_saturated(figures: Figures, repeats: int, reads: int, trace: Path | None) -> None:
+    for jitter, longest, most in ((0.01, 1.02, 0), (0.05, 1.06, 2)):
+        runs = [await saturated(reads, jitter) for _ in range(repeats)]
+        for window in WINDOWS:
+            chosen = [run[window] for run in runs]
+            what = f"{window}, jitter ≤ {jitter * 1e3:.0f} ms"
+            ratios = [run.wall / (reads / 10) for run in chosen]
+            figures.at_most(f"{what}: wall ÷ nominal", middle(ratios), longest, f"worst {max(ratios):.3f}")
+            refused = [run.refused for run in chosen]
+            figures.at_most(f"{what}: refusals", middle(refused), most, f"each run: {refused}")
+            figures.at_most(f"{what}: failures", max(run.failed for run in chosen), 0)
+            for number, run in enumerate(chosen) if trace else ():
+                keep(trace, f"{window}-{jitter * 1e3:.0f}ms-{number}", run.sent)
+
+
+def keep(folder: Path | None, name: str, sent: Sequence[Sent]) -> None:
+    """Write a trace: milliseconds since the first permit."""
+    if folder is None or not sent:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    first = sent[0].permit
+    lines = [f"{(s.permit - first) * 1e3:9.1f} {(s.arrived - first) * 1e3:9.1f} {'refused' * s.refused}" for s in sent]
+    (folder / f"{name}.txt").write_text("permit, arrival (ms)\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+async def measure_bursts(figures: Figures, rounds: int) -> None:
+    allowed, small = await asyncio.gather(bursts("sliding", rounds), bursts("gcra", rounds))
+    times = [seconds * 1e3 for seconds, _ in allowed]
+    figures.at_most("five calls on an idle route, burst allowed: ms until the last is sent", middle(times), 20)
+    figures.at_most("… refusals", sum(refused for _, refused in allowed), 0)
+    learnt = next((number for number, (_, refused) in enumerate(small) if refused), -1) + 1
+    note = f"learnt in round {learnt}" if learnt else "no lesson was needed"
+    figures.at_most(
+        "five calls where the burst is not allowed: refusals after the first lesson",
+        sum(refused for _, refused in small[learnt:]),
+        0,
+        note,
+    )
+
+
+async def measure_wire(figures: Figures, repeats: int, seconds: float) -> None:
+    lags = [sorted(await wire(seconds)) for _ in range(repeats)]
+    late = [lag[int(len(lag) * 0.99)] * 1e3 for lag in lags]
+    half = middle(middle(lag) * 1e3 for lag in lags)
+    figures.at_most("permit to arrival, 20 routes at 300 ms: p99 in ms", middle(late), 20, f"p50 {half:.1f}")
+
+
+async def measure_change(figures: Figures, repeats: int) -> None:
+    runs = [await change() for _ in range(repeats)]
+    figures.at_most("raised from 10 to 50: s until the new rate", middle(run.until_new_rate for run in runs), 2.0)
+    figures.at_most("… refusals", middle(run.refused for run in runs), 0)
+    late = [run.after_lowering for run in runs]
+    figures.at_most("lowered to 10: s until the old rate has ended", middle(late), LATENCY + 0.05, "an answer tells it")
+    figures.at_most("… refusals", middle(run.refused_lowered for run in runs), 0)
+
+
+async def main(parts: Sequence[str], repeats: int, reads: int, trace: Path | None) -> Figures:
+    figures = Figures()
+    if "burst" in parts:
+        await measure_bursts(figures, 3 * repeats)
+    if "wire" in parts:
+        await measure_wire(figures, repeats, seconds=6.0)
+    if "change" in parts:
+        await measure_change(figures, repeats)
+    if "saturated" in parts:
+        await measure_saturated(figures, repeats, reads, trace)
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--reads", type=int, default=300)
+    choices = ["saturated", "burst", "wire", "change"]
+    parser.add_argument("--parts", nargs="+", choices=choices, default=choices)
+    parser.add_argument("--trace", type=Path, help="a folder")
+    given = parser.parse_args()
+    asyncio.run(main(given.parts, given.repeats, given.reads, given.trace)).exit()
