@@ -47,21 +47,21 @@ def faults(session: nox.Session) -> None:
 def leaks(session: nox.Session) -> None:
     """100,000 calls: no memory, task or socket is left behind."""
     session.install("-e", ".[test]")
-    session.run("python", "benchmarks/leaks.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.leaks", *session.posargs)
 
 
 @nox.session
 def simulation(session: nox.Session) -> None:
     """The limiter against every server model, delay, limit and load: the full grid, in virtual time."""
     session.install("-e", ".[test,bench]")
-    session.run("python", "benchmarks/simulation.py", "--full", *session.posargs)
+    session.run("python", "-m", "benchmarks.simulation", "--full", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Every claim of the README, measured; or those named: `nox -s bench -- calls decode`."""
     session.install("-e", ".[bench]")
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.run", *session.posargs)
 
 
 @nox.session
