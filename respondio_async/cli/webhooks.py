@@ -1,0 +1,172 @@
+"""`respondio webhooks listen`: print events as they come."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+import uvicorn
+from rich.text import Text
+
+from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
+from ._exit import Exit, UsageError, run
+from ._screen import Screen
+
+webhooks = typer.Typer(help="Webhooks: see what respond.io sends.", no_args_is_help=True)
+
+_KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
+_LONGEST: Final = 100
+"""Characters of a message in a line."""
+
+
+@webhooks.callback()
+def root() -> None:
+    """Webhooks: see what respond.io sends."""
+
+
+@webhooks.command()
+def listen(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8080,
+    host: Annotated[str, typer.Option(help="The address to listen on; a tunnel reaches the default.")] = "127.0.0.1",
+    key_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A file with one signing key a line.")
+    ] = None,
+    events: Annotated[
+        str, typer.Option(help='Print these only, divided by commas: "message.received,conversation.closed".')
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print each event's whole body as a line of JSON.")] = False,
+) -> None:
+    """Receive webhooks and print each event that is signed with one of your keys, once. Stop with Ctrl-C.
+
+    Every webhook has a signing key of its own (respond.io: Settings > Integrations > Webhooks). They are read from
+    RESPONDIO_WEBHOOK_KEYS, divided by spaces or commas, or from a file, or asked for: never taken from the command line, where other
+    users of this machine would see them. To be reached from outside, put a tunnel in front of the port.
+
+    **Examples**
+
+    - `respondio webhooks listen`
+    - `respondio webhooks listen --events message.received --json > messages.jsonl`
+    """
+    screen = Screen(json=json)
+    printer = _Printer(screen, frozenset(events.replace(",", " ").split()))
+
+    async def work() -> int:
+        router = WebhookRouter(_keys(key_file), concurrency=1)
+        router.on()(printer.show)
+        config = uvicorn.Config(
+            _Watched(router.asgi(), screen), host=host, port=port, log_config=None, access_log=False, lifespan="on"
+        )
+        try:
+            await _Server(config, screen).serve()
+        except SystemExit:  # uvicorn could not start, and has said why
+            return Exit.FAILED
+        return Exit.DONE
+
+    run(work, screen, interrupted=lambda: f"Stopped after {printer.count} event{'' if printer.count == 1 else 's'}.")
+
+
+def _keys(key_file: Path | None) -> list[str]:
+    text = os.environ.get(_KEYS, "") if key_file is None else key_file.read_text(encoding="utf-8")
+    keys = text.replace(",", " ").split()
+    if not keys and key_file is None and sys.stdin.isatty():
+        keys = typer.prompt("Signing key", hide_input=True, err=True).split()
+    if not keys:
+        raise UsageError(f"no signing key: put it into {_KEYS}, or into a file for --key-file")
+    return keys
+
+
+class _Printer:
+    """Prints events, one a line."""
+
+    def __init__(self, screen: Screen, wanted: frozenset[str]) -> None:
+        self.count = 0
+        self._screen = screen
+        self._wanted = wanted
+
+    def show(self, context: Context[Any]) -> None:
+        event: AnyEvent = context.event
+        if self._wanted and event.event_type not in self._wanted:
+            return
+        self.count += 1
+        if self._screen.json:
+            sys.stdout.write(msgspec.json.encode(event.raw).decode() + "\n")
+            sys.stdout.flush()
+        else:
+            self._screen.out.print(_line(event), soft_wrap=True)
+
+
+def _line(event: AnyEvent) -> Text:
+    contact = event.contact
+    name = "nobody" if contact is None else " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    number = "" if contact is None else f" ({contact.id})"
+    return Text.assemble(
+        (f"{event.event_type:<26}", "bold cyan"),
+        " ",
+        (_clean(name), "bold"),
+        (number, "dim"),
+        "  ",
+        _clean(_detail(event)),
+    )
+
+
+def _detail(event: AnyEvent) -> str:
+    """What an event says beside whom it is about."""
+    message = getattr(event, "message", None)
+    if isinstance(message, EventMessage):
+        return message.text or f"[{message.content.type}]"
+    rest = {name: value for name, value in event.raw.items() if name not in ("event_type", "event_id", "contact")}
+    return ", ".join(f"{name}: {value}" for name, value in rest.items() if isinstance(value, str | int | float)) or (
+        msgspec.json.encode(rest).decode() if rest else ""
+    )
+
+
+def _clean(text: str) -> str:
+    """Make one short line of a stranger's text, and let no escape sequence reach the terminal."""
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+
+
+ASGI = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class _Watched:
+    """Says on standard error what was refused, so that a wrong key is noticed."""
+
+    def __init__(self, app: ASGI, screen: Screen) -> None:
+        self._app = app
+        self._screen = screen
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def watch(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] != 200:
+                self._screen.note(f"refused with {message['status']}: {_REASONS.get(message['status'], 'not taken')}")
+            await send(message)
+
+        await self._app(scope, receive, watch)
+
+
+_REASONS: Final = {
+    400: "not an event",
+    401: "not signed with one of the keys",
+    405: "not a POST request",
+    413: "too large",
+    503: "too many at once",
+}
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    def __init__(self, config: uvicorn.Config, screen: Screen) -> None:
+        super().__init__(config)
+        self._screen = screen
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            host, port, *_ = server.sockets[0].getsockname()
+            shown = f"[{host}]" if ":" in host else host
+            self._screen.note(f"Listening on http://{shown}:{port}/ (Ctrl-C ends)")
