@@ -30,7 +30,7 @@ from respondio_async import (
 from respondio_async._transport import _body
 from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
-from tests.faults.support import ALWAYS, GOOD, QUICK, UNSENT, check_health, check_ledger, connected, outcome
+from tests.faults.support import ALWAYS, GOOD, KINDS, QUICK, UNSENT, check_health, check_ledger, connected, outcome
 from tests.scripted import OpenLimiter
 
 AGAIN = None
@@ -100,6 +100,14 @@ def operations(table: dict[str, Any]) -> list[Any]:
     return [pytest.param(first), *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
 
 
+TWO_KINDS = pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("httpx", "aiohttp") else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
+    indirect=True,
+)
+"""Where an answer is whole, the backends hardly differ: two in the default suite, all in the slow one."""
+
+
 # ── writes that must not be doubled ──────────────────────────────────────────────────────────────────────
 
 
@@ -139,6 +147,7 @@ async def test_a_write_whose_answer_cannot_be_read_is_not_repeated(server, kind,
         await check_health(client, server)
 
 
+@TWO_KINDS
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_write_that_was_refused_is_sent_again(server, kind, name, operation):
@@ -152,6 +161,7 @@ async def test_a_write_that_was_refused_is_sent_again(server, kind, name, operat
         await check_health(client, server)
 
 
+@TWO_KINDS
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", [*DEFINITE, "503"])
 async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(server, kind, name, operation):
@@ -182,6 +192,7 @@ async def test_what_may_be_repeated_is(server, kind, name, operation):
         await check_health(client, server)
 
 
+@TWO_KINDS
 @pytest.mark.parametrize("operation", operations(ALWAYS))
 @pytest.mark.parametrize("name", MAY_HAVE_LANDED)
 async def test_a_fault_that_stays_ends_the_call_in_its_own_error(server, kind, name, operation):
@@ -197,6 +208,7 @@ async def test_a_fault_that_stays_ends_the_call_in_its_own_error(server, kind, n
         await check_health(client, server)
 
 
+@TWO_KINDS
 @pytest.mark.parametrize("operation", operations(ALWAYS))
 @pytest.mark.parametrize("name", DEFINITE)
 async def test_a_no_is_not_argued_with(server, kind, name, operation):
