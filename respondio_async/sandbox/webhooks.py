@@ -66,6 +66,8 @@ class Delivery:
     event_id: str
     contact_id: int
     body: bytes
+    time: float
+    """When the event happened, in Unix seconds."""
     repeated: bool = False
     """It is the second delivery of the same event."""
     status: int | None = None
@@ -189,11 +191,11 @@ class Webhooks:
         wanting = [webhook for webhook in self.registered if webhook.wants(event.type)]
         if not wanting or event.organisation_id != self._workspace.organisation_id:
             return
-        event_id = str(uuid.uuid4())
+        event_id, now = str(uuid.uuid4()), self._workspace.clock.wall()
         body = bodies.encode(event, event_id, self._workspace)
         for webhook in wanting:
             if webhook.enabled:
-                self._start(Delivery(webhook, event.type, event_id, event.contact.id, body))
+                self._start(Delivery(webhook, event.type, event_id, event.contact.id, body, now))
             else:
                 webhook.missed += 1
 

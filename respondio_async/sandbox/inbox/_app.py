@@ -19,6 +19,8 @@ from ._feed import Feed
 from ._guard import refusal
 
 _LARGEST_BODY: Final = 65_536
+_PAST: Final = 100
+"""Requests and deliveries from before the page was opened that it shows."""
 _PAGE: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
@@ -151,11 +153,13 @@ class Inbox:
         feed = self._feed = Feed()
         clock = self._workspace.clock
         with self._app.lock:
-            for arrival in list(self._app.record.arrivals)[-100:]:
-                feed.publish(view.of_request(arrival))
+            past = [view.of_request(arrival) for arrival in list(self._app.record.arrivals)[-_PAST:]]
+            past += [view.of_delivery(each) for each in self._webhooks.deliveries[-_PAST:] if each.seconds is not None]
+            for entry in sorted(past, key=lambda entry: entry["time"]):
+                feed.publish(entry)
             self._app.on_request.append(lambda arrival: feed.publish(view.of_request(arrival)))
             self._events.append(lambda event: feed.publish(view.of_event(event, clock.wall())))
-            self._webhooks.on_delivery.append(lambda delivery: feed.publish(view.of_delivery(delivery, clock.wall())))
+            self._webhooks.on_delivery.append(lambda delivery: feed.publish(view.of_delivery(delivery)))
         return feed
 
 

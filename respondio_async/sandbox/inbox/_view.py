@@ -113,12 +113,12 @@ def of_request(arrival: Arrival) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def of_delivery(delivery: Delivery, now: float) -> dict[str, Any]:
+def of_delivery(delivery: Delivery) -> dict[str, Any]:
     """A line of the log: an event was sent to a webhook, or could not be."""
     took = f"{delivery.status} in {(delivery.seconds or 0) * 1_000:.0f} ms"
     state = "" if delivery.webhook.enabled else ", and is disabled"
     return {
-        "kind": "webhook", "tone": "good" if delivery.ok else "bad", "time": now,
+        "kind": "webhook", "tone": "good" if delivery.ok else "bad", "time": delivery.time,
         "title": f"{delivery.event_type} → {delivery.webhook.url}",
         "note": (took if delivery.ok else delivery.error or "") + (" (a repeat)" if delivery.repeated else "") + state,
         "body": _pretty(delivery.body), "contact": None,
