@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from . import _failures
 from ._address import Address
 from ._body import read_answer
 from ._pool import Lent, Pool
@@ -22,12 +23,14 @@ ABANDONED: Final = 30.0
 class Loan(Lent):
     """One request through a borrowed client."""
 
-    __slots__ = ("_owner", "_task")
+    __slots__ = ("_left", "_owner", "_task")
 
     def __init__(self, owner: "BorrowedPool") -> None:
         super().__init__()
         self._owner = owner
         self._task: asyncio.Task[Answer] | None = None
+        self._left = False
+        """The caller has gone. What had not been sent by then must not be sent after: the caller was told so, and may repeat it."""
 
     @property
     def _pool(self) -> "BorrowedPool":
@@ -40,7 +43,11 @@ class Loan(Lent):
             bounds = {"connect": phases.connect, "read": phases.read, "write": phases.write, "pool": phases.pool}
         built = self._owner.requests.plain(request, {"timeout": bounds, "trace": self._trace})
         task = self._task = asyncio.get_running_loop().create_task(self._deliver(built))
-        await asyncio.wait((task,))
+        try:
+            await asyncio.wait((task,))
+        except BaseException:
+            self._left = True
+            raise
         return task.result()
 
     async def _deliver(self, built: Any) -> Answer:
@@ -62,11 +69,15 @@ class Loan(Lent):
         if event == "connection.connect_tcp.started":
             self.unsent = True
         elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            if self._left:
+                raise _failures.closed(sent=False)
             self.unsent = False
 
     def release(self) -> None:
         self._owner.discarded += self.broken
         if self._task is None or self._task.done():
+            if self._task is not None and not self._task.cancelled():
+                self._task.exception()  # it may have ended just as its caller was leaving
             self._owner.put_back(self)
         else:
             self._owner.let_go(self, self._task)

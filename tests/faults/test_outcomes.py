@@ -325,3 +325,20 @@ async def test_a_handshake_that_hangs_ends_unsent(kind):
         assert isinstance(error, RespondError)
         assert isinstance(error, RequestTimeoutError | ConnectionFailedError)
         assert not error.sent
+
+
+async def test_a_request_that_was_given_up_unsent_is_never_sent_after_all(server, kind, monkeypatch):
+    """Connecting outlasts the attempt: it counts as unsent and is tried again, so the first try must not arrive later."""
+    loop = asyncio.get_running_loop()
+    resolve, slow = loop.getaddrinfo, [0.2, 0.2]
+
+    async def getaddrinfo(*args: Any, **options: Any) -> Any:
+        await asyncio.sleep(slow.pop() if slow else 0)
+        return await resolve(*args, **options)
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    async with connected(kind, server.url.replace("127.0.0.1", "localhost"), timeout=0.1) as client:
+        error = await outcome(client.messages.send(7, "hi"))
+        await asyncio.sleep(0.4)  # what was given up would have arrived by now
+        check_ledger(server, error)
+        await check_health(client, server)
