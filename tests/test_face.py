@@ -13,21 +13,21 @@ import respondio_async
 from respondio_async import errors
 
 NAMES = """
-APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment AttachmentContent AttachmentType
-AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError CallEnded Channel ChannelSource ClientStatistics
-ClosingNote Comment Condition ConfigurationError ConflictError ConnectionFailedError Contact ContactChannel
-ContactFields ContactId ContactRef ContactStatus Cursor CustomField CustomFieldInput CustomFieldType
-CustomFieldValue CustomPayload CustomPayloadContent DEFAULT_LIMITS DeadlineExceededError DecodeError
-DocumentParameter Drifted Email EmailAttachment EmailContent F FacebookTemplate FacebookTemplateContent Feedback
-Filter ForbiddenError GatewayTimeoutError Hook HookEvent Identifier ImageParameter InvalidArgumentError
-InvalidIdentifierError Lane LocalRateLimiter LocationParameter Message MessageContent MessageFailedError
-MessageStatus MessageStatusValue MessageTag NotFoundError NotReadyError OutcomeUnknownError Page PaginationError
-Paginator Payload PhoneButton QuickReplies QuickReplyButton QuickReplyContent RateLimit RateLimitError RateLimiter
-RawPayload RequestTimeoutError RespondError Response RetryPolicy RouteStatistics RouteUse Sender SenderSource
-SentMessage SentTemplate ServerError ServiceUnavailableError Tag Team Template TemplateBody TemplateButton
-TemplateButtons TemplateComponent TemplateFooter TemplateHeader TemplateParameter Text TextContent TextParameter
-TransportError Turn UnauthorizedError UnknownContent UrlButton User UserRestriction UserRole VideoParameter Waiting
-WebhookSignatureError WhatsAppTemplate WhatsAppTemplateContent __version__
+DEFAULT_LIMITS APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment AttachmentContent
+AttachmentType AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError CallEnded Channel ChannelSource
+ClientStatistics ClosingNote Comment Condition ConfigurationError ConflictError ConnectionFailedError Contact
+ContactChannel ContactFields ContactId ContactRef ContactStatus Cursor CustomField CustomFieldInput CustomFieldType
+CustomFieldValue CustomPayload CustomPayloadContent DeadlineExceededError DecodeError DocumentParameter Drifted
+Email EmailAttachment EmailContent F FacebookTemplate FacebookTemplateContent Feedback Filter ForbiddenError
+GatewayTimeoutError Hook HookEvent Identifier ImageParameter InvalidArgumentError InvalidIdentifierError Lane
+LocalRateLimiter LocationParameter Message MessageContent MessageFailedError MessageStatus MessageStatusValue
+MessageTag NotFoundError NotReadyError OutcomeUnknownError Page PaginationError Paginator Payload PhoneButton
+QuickReplies QuickReplyButton QuickReplyContent RateLimit RateLimitError RateLimiter RawPayload RequestTimeoutError
+RespondError Response RetryPolicy RouteStatistics RouteUse Sender SenderSource SentMessage SentTemplate ServerError
+ServiceUnavailableError Tag Team Template TemplateBody TemplateButton TemplateButtons TemplateComponent
+TemplateFooter TemplateHeader TemplateParameter Text TextContent TextParameter TransportError Turn UnauthorizedError
+UnknownContent UrlButton User UserRestriction UserRole VideoParameter Waiting WebhookSignatureError WhatsAppTemplate
+WhatsAppTemplateContent __version__
 """
 PUBLIC = NAMES.split()
 
@@ -39,9 +39,9 @@ def test_the_list_is_pinned():
     assert respondio_async.__all__ == PUBLIC
 
 
-def test_the_list_is_sorted_and_names_nothing_twice():
-    """So that a name is found by eye and a merge doubles nothing."""
-    assert sorted(set(PUBLIC)) == PUBLIC
+def test_the_list_names_nothing_twice():
+    """A merge doubles nothing; its order is the linter's."""
+    assert len(set(PUBLIC)) == len(PUBLIC)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
