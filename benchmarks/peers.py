@@ -93,17 +93,25 @@ def floor(operations: Sequence[Operation]) -> float:
 
 
 def compete(
-    server: SandboxProcess, job: str, label: str, name: str, *, count: int, redis: str | None = None, share: float = 1.0
+    server: SandboxProcess,
+    job: str,
+    label: str,
+    name: str,
+    *,
+    count: int,
+    redis: str | None = None,
+    share: float = 1.0,
+    reset_every: int = RESET_EVERY,
 ) -> Row:
     """Let one contestant do one job; *count* is the number of reads, or of contacts in the mixed job."""
-    token, first = server.ask("organisation", count, RESET_EVERY if job == "mixed" else 0)
+    token, first = server.ask("organisation", count, reset_every if job == "mixed" else 0)
     kinds = list(PATHS) if job == "mixed" else ["get"]
     operations = [Operation(kind, first + number) for number in range(count) for kind in kinds]
     processes = 2 if job == "pair" else 1
     where = Where(server.url, token, share, redis)
     told = run([(name, where, operations[part::processes]) for part in range(processes)])
     arrivals = server.ask("arrivals")
-    times = Counter((template, path) for _, template, path, _, done, _ in arrivals if done)
+    times = Counter((template, path) for _, template, path, _, _, done in arrivals if done)
     errors = sum((Counter(one["errors"]) for one in told), Counter[str]())
     began = arrivals[0][0] if arrivals else 0.0
     return Row(
@@ -115,12 +123,12 @@ def compete(
         done=len(times),
         failed=errors.total(),
         doubtful=errors["OutcomeUnknownError"],
-        refused=sum(refused for _, _, _, refused, _, _ in arrivals),
+        refused=sum(refused for *_, refused, _ in arrivals),
         twice=sum(number - 1 for (template, _), number in times.items() if template in REPEATED),
         cpu=sum(one["cpu"] for one in told),
         memory=max(one["memory"] for one in told),
         errors=dict(errors),
-        arrivals=[(at - began, refused) for at, _, _, refused, _, _ in arrivals],
+        arrivals=[(at - began, refused) for at, *_, refused, _ in arrivals],
     )
 
 

@@ -80,10 +80,9 @@ class Served:
         return [token, first]
 
     def arrivals(self) -> list[list[Any]]:
-        """When, operation, path, whether refused, whether done, the label that the client gave it."""
+        """When, operation, path, route, whether refused, whether done; in the order of arrival."""
         return [
-            [one.at, one.template, one.path, one.refused, one.processed, one.headers.get("x-call")]
-            for one in self._sandbox.requests
+            [one.at, one.template, one.path, one.route, one.refused, one.processed] for one in self._sandbox.requests
         ]
 
     def set_limit(self, route: str, limit: float) -> float:
