@@ -69,8 +69,7 @@ class Paginator(Generic[T]):
     async def first(self) -> T | None:
         """Return the first item, or None when the list is empty. Fetches nothing ahead."""
         async for page in Pages(self, prefetch=0):
-            if page.items:
-                return page.items[0]
+            return page.items[0]
         return None
 
     async def collect(self, *, max_items: int | None = None) -> list[T]:

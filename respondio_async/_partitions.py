@@ -235,7 +235,5 @@ def _left(span: Span) -> float:
     bounds = _ahead(span)
     if bounds is None:
         return 0.0
-    behind = abs(bounds[0] - span.first)
-    if not behind:
-        return float("inf")  # all at one instant so far: nothing can be told, so look
-    return abs(bounds[1] - bounds[0]) / behind * span.came / 100
+    # A walk whose order is known has come from its first item to another instant.
+    return abs(bounds[1] - bounds[0]) / abs(bounds[0] - span.first) * span.came / 100

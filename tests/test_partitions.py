@@ -86,6 +86,8 @@ def spread(kind, count):
     if kind == "bunched":
         centres = [START + span * dice.random() for _ in range(3)]
         return [dice.choice(centres) + timedelta(minutes=dice.uniform(-300, 300)) for _ in range(count)]
+    if kind == "one instant":
+        return [START] * count
     if kind == "at once":
         return [START + timedelta(seconds=dice.uniform(0, 50)) for _ in range(count)]
     return [START + span * dice.random() ** 0.1 for _ in range(count)]
@@ -94,7 +96,7 @@ def spread(kind, count):
 @pytest.mark.parametrize("partitions", [1, 2, 5, 8])
 @pytest.mark.parametrize("inclusive", [True, False])
 @pytest.mark.parametrize("order", ["rising", "falling", "none"])
-@pytest.mark.parametrize("kind", ["even", "bunched", "at once", "growing"])
+@pytest.mark.parametrize("kind", ["even", "bunched", "at once", "one instant", "growing"])
 async def test_each_contact_comes_once(kind, order, inclusive, partitions):
     """However the contacts lie, however the server sorts them and reads the bounds."""
     server = ContactServer(spread(kind, 300), order=order, inclusive=inclusive)

@@ -562,3 +562,52 @@ async def test_a_call_cancelled_by_its_owner_while_closing_is_cancelled():
     with pytest.raises(asyncio.CancelledError):
         await task
     await closing
+
+
+async def test_closing_leaves_what_is_on_the_wire_to_the_transport():
+    """A request that is on its way is not cancelled by us: its outcome would be unknown for nothing."""
+    client, transport, _ = scripted(CONTACT, seconds=20.0)
+    task = asyncio.create_task(client.contacts.get(7))
+    await asyncio.sleep(1)
+    await client.aclose()
+    assert transport.closed
+    assert not task.done()
+    assert (await task).id == 7
+
+
+async def test_a_call_that_finds_the_connections_closed_says_so():
+    """It came just before the end."""
+    client, transport, _ = scripted(CONTACT)
+    transport.closed = True
+    with pytest.raises(ConnectionFailedError, match="closed"):
+        await client.contacts.get(7)
+
+
+async def test_a_journal_need_not_hear_of_what_did_nothing():
+    """`before_unsafe_send` alone is enough."""
+    client, _, _ = scripted(error_answer(400))
+
+    async def before(): ...
+
+    token = before_unsafe_send.set(before)
+    with pytest.raises(BadRequestError):
+        await client.messages.send(7, "hi")
+    before_unsafe_send.reset(token)
+
+
+async def test_raw_lists_give_one_page_with_its_answer():
+    """Where the cursor leads is the caller's business."""
+    client, transport, _ = scripted(answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 5}}'))
+    response = await client.raw.contacts.list(page_size=1)
+    assert [contact.id for contact in response.value.items] == [1]
+    assert response.value.next_cursor == 5
+    await client.raw.contacts.list(page_size=1, cursor=5)
+    assert transport.requests[1].target == "/contact/list?limit=1&cursorId=5"
+    assert len(transport.requests) == 2
+
+
+async def test_unassigning_sends_null():
+    """The key is required; null takes the conversation from whoever has it."""
+    client, transport, _ = scripted(REF)
+    await client.conversations.unassign(7)
+    assert transport.requests[0].content == b'{"assignee":null}'
