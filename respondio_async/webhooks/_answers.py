@@ -1,11 +1,11 @@
 """What the sender of a webhook is answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from ._signature import SIGNATURE_HEADER
 
-_NAME: Final = SIGNATURE_HEADER.lower()
+_SIGNATURE: Final = SIGNATURE_HEADER.lower()
 
 RequestHeaders = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
@@ -37,8 +37,22 @@ BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
 
 def signature_in(headers: RequestHeaders) -> str | None:
     """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case; None when there is none."""
+    return _header(headers, _SIGNATURE)
+
+
+def early_answer(method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], max_body: int) -> Answer | None:
+    """Answer what needs no look at its body; None when the body must be read."""
+    if method != "POST":
+        return WRONG_METHOD
+    length = _header(headers, "content-length") or ""
+    if length.isdecimal() and (len(length) > 18 or int(length) > max_body):
+        return TOO_LARGE
+    return FORGED if signature_in(headers) is None else None
+
+
+def _header(headers: RequestHeaders, name: str) -> str | None:
     pairs = cast("Iterable[Any]", headers.items() if isinstance(headers, Mapping) else headers)
-    return next((_text(value) for name, value in pairs if _text(name).lower() == _NAME), None)
+    return next((_text(value) for key, value in pairs if _text(key).lower() == name), None)
 
 
 def _text(value: Any) -> str:

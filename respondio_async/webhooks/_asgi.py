@@ -1,10 +1,8 @@
 """The router as an ASGI application, by the ASGI 3 specification alone."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
-
-from ._answers import FORGED, TOO_LARGE, TOO_SLOW, WRONG_METHOD, Answer, signature_in
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._router import WebhookRouter
@@ -12,9 +10,6 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-BODY_TIMEOUT: Final = 10.0
-"""Seconds for a body to arrive. respond.io gives up on the whole after five."""
 
 
 class ASGIApp:
@@ -34,17 +29,11 @@ class ASGIApp:
                 await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        answer = early_answer(scope["method"], dict(scope["headers"]), self._router.max_body)
-        if answer is None:
-            try:
-                async with asyncio.timeout(BODY_TIMEOUT):
-                    body = await _read(receive, self._router.max_body)
-            except TimeoutError:
-                answer = TOO_SLOW
-            else:
-                if body is None:
-                    return  # the sender hung up
-                answer = await self._router.receive(body, scope["headers"])
+        try:
+            async with aclosing(_body(receive)) as chunks:
+                answer = await self._router.receive_stream(scope["method"], scope["headers"], chunks)
+        except _HungUpError:
+            return
         await send(
             {
                 "type": "http.response.start",
@@ -67,28 +56,15 @@ class ASGIApp:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def early_answer(method: str, headers: dict[bytes, bytes], max_body: int) -> Answer | None:
-    """Answer what needs no look at its body; None when the body must be read."""
-    length = headers.get(b"content-length", b"")
-    if method != "POST":
-        return WRONG_METHOD
-    if length.isdigit() and (len(length) > 18 or int(length) > max_body):
-        return TOO_LARGE
-    if signature_in(headers) is None:
-        return FORGED
-    return None
+class _HungUpError(Exception):
+    """The sender is gone before its body was whole."""
 
 
-async def _read(receive: Receive, max_body: int) -> bytes | None:
-    """Read the body, a little more of it than allowed at most; None when the sender hung up."""
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more and size <= max_body:
+async def _body(receive: Receive) -> AsyncGenerator[bytes]:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        chunks.append(chunk)
+            raise _HungUpError
         more = message.get("more_body", False)
-    return b"".join(chunks)
+        yield message.get("body", b"")

@@ -9,6 +9,7 @@ from respondio_async.errors import ConfigurationError
 from respondio_async.models import Contact, ContactChannel
 
 from ._bot import BotClient, window_open, within_window
+from ._learn import moment_of
 from ._locks import KeyedLocks
 from ._memory import Memory
 from .events import AnyEvent, EventMessage, MessageReceived
@@ -92,28 +93,29 @@ class Context(Generic[E_co]):
         """Whether a person is at it: the contact is assigned to one, or the last message to it came from one."""
         assigned = self.event.contact is not None and bool(self.event.contact.assignee)
         known = self.contact_id
-        return assigned or (known is not None and self._memory.of(known).human_sent)
+        return assigned or (known is not None and self._memory.of(known).human_since > 0)
 
     @property
     def is_handed_over(self) -> bool:
         """Whether `hand_over` silenced the bot for this contact."""
         known = self.contact_id
-        return known is not None and self._memory.of(known).handed_over
+        return known is not None and self._memory.of(known).handed_over_since > 0
 
     async def hand_over(self, user: int | str | None = None) -> None:
         """Assign the contact to *user* (id or e-mail) and silence the bot for it until its conversation closes.
 
         Handlers of received messages then run no more for this contact, except those registered with `always=True`. None assigns nobody
         and only silences. With an inbox the silence outlasts a restart. When assigning fails, that is raised, and the bot stays.
+        The late event of a conversation that closed before this one's message was written does not end the silence.
         """
         known = self._known_id()
         if user is not None:
             await self.client.conversations.hand_over(known, user)
-        await self._memory.note(known, handed_over=True)
+        await self._memory.note(known, handed_over_since=moment_of(self.event))
 
     async def take_back(self) -> None:
         """End the silence of `hand_over` before the conversation closes."""
-        await self._memory.note(self._known_id(), handed_over=False)
+        await self._memory.note(self._known_id(), handed_over_since=0)
 
     def window_open(self, now: datetime | float | None = None) -> bool:
         """Whether a free text will be taken: the contact wrote within the last 24 hours, through the event's channel."""

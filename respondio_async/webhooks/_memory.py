@@ -1,6 +1,12 @@
 """What a bot remembers of its contacts: who was handed over to a person, who is being written to by one, how far was read.
 
 Kept in memory, and written through to the inbox's file where there is one, so that a restart forgets nothing.
+
+How far was read is a contact's **watermark**: the id of its newest message whose event was about to be handled. Message ids are
+microseconds since 1970, so they order messages across contacts too. A watermark does not say that every older message was read: the
+first event after an outage raises it over the gap. Therefore `catch_up` begins at the watermarks that were stored when the process
+began (`resume_at`), and goes by the remembered ids, not by the watermark, to tell what came already. A watermark reaches the file a
+moment late, and that is harmless: catching up looks at some messages that it then recognises.
 """
 
 import sqlite3
@@ -8,6 +14,8 @@ from typing import Final
 
 from ._database import Database
 
+SOMETIME: Final = 1
+"""A time, in seconds since 1970, that is before every other: it is unknown when."""
 _MOST: Final = 100_000
 """Contacts and messages that are remembered without a file."""
 
@@ -15,11 +23,13 @@ _MOST: Final = 100_000
 class Remembered:
     """One contact."""
 
-    __slots__ = ("handed_over", "human_sent", "watermark")
+    __slots__ = ("handed_over_since", "human_since", "watermark")
 
-    def __init__(self, *, handed_over: bool = False, human_sent: bool = False, watermark: int = 0) -> None:
-        self.handed_over = handed_over
-        self.human_sent = human_sent
+    def __init__(self, handed_over_since: int = 0, human_since: int = 0, watermark: int = 0) -> None:
+        self.handed_over_since = handed_over_since
+        """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is not."""
+        self.human_since = human_since
+        """When a person wrote the last message to the contact, likewise; 0: it was not a person."""
         self.watermark = watermark
 
 
@@ -42,10 +52,8 @@ class Memory:
         """Take over what the file knows, and write to it from now on."""
         self._database = database
         rows, caught_up, received = await database.submit(_load)
-        for contact_id, handed_over, human_sent, watermark in rows:
-            self.contacts[contact_id] = Remembered(
-                handed_over=bool(handed_over), human_sent=bool(human_sent), watermark=watermark
-            )
+        for contact_id, handed_over_since, human_since, watermark in rows:
+            self.contacts[contact_id] = Remembered(handed_over_since, human_since, watermark)
             self.resume_at[contact_id] = watermark
         self.resume_others_at = max(self.resume_at.values(), default=0)
         self.caught_up.update(dict.fromkeys(caught_up))
@@ -63,8 +71,8 @@ class Memory:
         self,
         contact_id: int,
         *,
-        handed_over: bool | None = None,
-        human_sent: bool | None = None,
+        handed_over_since: int | None = None,
+        human_since: int | None = None,
         watermark: int = 0,
     ) -> None:
         """Remember what has changed; None leaves as is, and a watermark only rises."""
@@ -73,13 +81,16 @@ class Memory:
             known = self.contacts[contact_id] = Remembered()
             if len(self.contacts) > _MOST and self._database is None:
                 self._forget_one()
-        changed = handed_over not in {None, known.handed_over} or human_sent not in {None, known.human_sent}
-        known.handed_over = known.handed_over if handed_over is None else handed_over
-        known.human_sent = known.human_sent if human_sent is None else human_sent
+        changed = handed_over_since not in {None, known.handed_over_since} or human_since not in {
+            None,
+            known.human_since,
+        }
+        known.handed_over_since = known.handed_over_since if handed_over_since is None else handed_over_since
+        known.human_since = known.human_since if human_since is None else human_since
         raised = watermark > known.watermark
         known.watermark = max(known.watermark, watermark)
         if self._database is not None and (changed or raised):
-            row = (contact_id, known.handed_over, known.human_sent, known.watermark)
+            row = (contact_id, known.handed_over_since, known.human_since, known.watermark)
             stored = self._database.submit(lambda connection: _save(connection, row))
             if (
                 changed
@@ -108,13 +119,13 @@ class Memory:
     def _forget_one(self) -> None:
         # The oldest that is merely a watermark; silence must not end because many contacts wrote.
         for contact_id, known in self.contacts.items():
-            if not known.handed_over:
+            if not known.handed_over_since:
                 del self.contacts[contact_id]
                 return
 
 
 def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
-    known = connection.execute("SELECT contact_id, handed_over, human_sent, watermark FROM contact").fetchall()
+    known = connection.execute("SELECT contact_id, handed_over_since, human_since, watermark FROM contact").fetchall()
     caught_up = connection.execute(
         "SELECT message_id FROM caught_up ORDER BY message_id DESC LIMIT ?", (_MOST,)
     ).fetchall()
@@ -124,7 +135,7 @@ def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int
     return known, [number for (number,) in reversed(caught_up)], [number for (number,) in reversed(received)]
 
 
-def _save(connection: sqlite3.Connection, row: tuple[int, bool, bool, int]) -> None:
+def _save(connection: sqlite3.Connection, row: tuple[int, int, int, int]) -> None:
     connection.execute("INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?)", row)
 
 

@@ -5,15 +5,12 @@ app.cleanup_ctx.append(respond_context(AsyncRespond(token=…), router))
 app.router.add_post("/webhook", router.aiohttp_handler())
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 from aiohttp import web
 
-from ._answers import TOO_SLOW
-from ._asgi import BODY_TIMEOUT, early_answer
 from ._router import WebhookRouter
 
 __all__ = ["RESPOND_CLIENT", "handler", "respond_context"]
@@ -26,15 +23,7 @@ def handler(router: WebhookRouter) -> Callable[[web.Request], Awaitable[web.Resp
     """Make a handler that receives; `router.aiohttp_handler()` is the same."""
 
     async def receive(request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.raw_headers}
-        answer = early_answer(request.method, headers, router.max_body)
-        if answer is None:
-            try:
-                async with asyncio.timeout(BODY_TIMEOUT):
-                    body = await _read(request, router.max_body)
-                answer = await router.receive(body, headers)
-            except TimeoutError:
-                answer = TOO_SLOW
+        answer = await router.receive_stream(request.method, request.raw_headers, request.content.iter_any())
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     return receive
@@ -61,13 +50,3 @@ def respond_context(
             yield
 
     return context
-
-
-async def _read(request: web.Request, max_body: int) -> bytes:
-    """Read the body, a little more of it than allowed at most."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > max_body:
-            break
-    return bytes(body)

@@ -34,8 +34,8 @@ def sent(number: int = 1, contact: int = 1, source: str | None = "user", **more:
     return event
 
 
-def closed(number: int = 1, contact: int = 1) -> dict[str, Any]:
-    """Make a conversation.closed event."""
+def closed(number: int = 1, contact: int = 1, at: Any = 1_783_918_786_000) -> dict[str, Any]:
+    """Make a conversation.closed event; *at* is when, in any unit."""
     return {
         "event_type": "conversation.closed",
         "event_id": f"event-{number}",
@@ -44,7 +44,7 @@ def closed(number: int = 1, contact: int = 1) -> dict[str, Any]:
             "category": "done",
             "closedBy": {},
             "openedTime": 1_783_918_786,
-            "closedTime": 1_783_918_786_000,
+            "closedTime": at,
         },
     }
 

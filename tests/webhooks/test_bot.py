@@ -13,15 +13,18 @@ import pytest
 from respondio_async.errors import ConfigurationError, InvalidArgumentError
 from respondio_async.models import Contact, ContactChannel, Message
 from respondio_async.webhooks import (
+    ContactTagUpdated,
     Context,
+    ConversationOpened,
     MessageReceived,
     WebhookRouter,
     is_human_active,
     no_human_active,
+    parse,
     window_open,
 )
 from respondio_async.webhooks import _memory as memory_module
-from tests.webhooks.payloads import KEY, closed, message, sent, signed
+from tests.webhooks.payloads import KEY, body_of, closed, message, sent, signed
 
 BASE = 1_783_918_786_000_000
 
@@ -195,6 +198,66 @@ async def test_a_hand_over_silences_until_the_conversation_closes(tmp_path: Path
     assert seen == [("silent", "c"), (1, "d"), ("silent", "back"), (1, "e")]
 
 
+MOMENT = BASE // 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("closed_at", "ends"),
+    [
+        (MOMENT - 1, False),
+        ((MOMENT - 1) * 1000 + 999, False),
+        ("2026-07-13T00:00:00Z", False),
+        (MOMENT, True),
+        (MOMENT * 1000, True),
+        (MOMENT + 60, True),
+        (None, True),
+        ("nonsense", True),
+    ],
+)
+async def test_an_older_conversation_that_is_closed_late_ends_nothing(closed_at: Any, ends: bool) -> None:
+    """What began after it was closed goes on: silence, and a person at it. The times are the server's, in whole seconds."""
+    router, seen = await hand_over_bot(None, Client())
+    async with router:
+        await deliver(router, message(1, text="human"), sent(2, source="user"), closed(3, at=closed_at))
+        context = router.context(parse(body_of(message(4))))
+        assert (context.is_handed_over, context.is_human_active) == (not ends, not ends)
+        await deliver(router, closed(5, at=MOMENT + 3600), message(6, text="hello"))
+    assert seen[-1] == (1, "hello")
+
+
+@pytest.mark.parametrize(
+    ("event", "closed_at", "ends"),
+    [
+        ({"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}}, MOMENT - 1, False),
+        ({"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}}, MOMENT, True),
+        ({"event_type": "conversation.opened"}, MOMENT - 1, True),
+        ({"event_type": "contact.tag.updated", "tag": "vip", "action": "add"}, MOMENT - 1, True),
+    ],
+)
+async def test_a_hand_over_without_a_message(event: Any, closed_at: int, ends: bool) -> None:
+    """It is dated by what its event tells; when that tells no time, any closed conversation ends it."""
+    router = WebhookRouter(KEY)
+
+    @router.on(ConversationOpened, ContactTagUpdated)
+    async def quiet(context: Context[Any]) -> None:
+        await context.hand_over()
+
+    async with router:
+        await deliver(router, {"event_id": "1", "contact": {"id": 1}, **event}, closed(2, at=closed_at))
+        assert router.context(parse(body_of(message()))).is_handed_over is not ends
+
+
+async def test_a_late_close_after_a_restart(tmp_path: Path) -> None:
+    """The file remembers since when the bot is silent."""
+    router, _ = await hand_over_bot(tmp_path / "inbox", Client())
+    async with router:
+        await deliver(router, message(1, text="human"))
+    router, seen = await hand_over_bot(tmp_path / "inbox", Client())
+    async with router:
+        await deliver(router, closed(2, at=MOMENT - 60), message(3, text="a"), closed(4), message(5, text="b"))
+    assert seen == [("silent", "a"), (1, "b")]
+
+
 async def test_a_hand_over_that_fails_leaves_the_bot() -> None:
     """When nobody could be assigned, silence would leave the contact alone."""
     client = Client()
@@ -300,7 +363,7 @@ async def test_catching_up_waits_for_room() -> None:
     assert len(seen) == 5
     await router.start()
     await router.aclose()
-    router._closing = True
+    router._intake.closing = True
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
             other = WebhookRouter(KEY, client=client, queue_size=1)
@@ -366,5 +429,5 @@ async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
         broken = "CREATE TEMP TRIGGER full BEFORE INSERT ON contact BEGIN SELECT RAISE(ABORT, 'full'); END"
         await router._inbox.database.submit(lambda connection: connection.execute(broken).fetchall())
         await deliver(router, closed(2), message(3))
-        assert not router._memory.of(1).human_sent
+        assert not router._memory.of(1).human_since
     assert len(errors) >= 1

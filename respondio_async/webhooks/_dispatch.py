@@ -1,0 +1,146 @@
+"""Dispatching: the handlers of an event run, after its acknowledgement and in their contact's order; nothing they raise gets out."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, cast
+
+from ._context import Context, contact_id
+from ._failures import Failures
+from ._handlers import Handler, Handlers
+from ._inbox import Inbox
+from ._lanes import Lanes
+from ._learn import learn
+from ._locks import KeyedLocks
+from ._memory import Memory
+from ._progress import Step
+from ._room import Room
+from .events import AnyEvent, MessageReceived
+
+NOWHERE: Final = 0
+"""The row of an event while there is no inbox."""
+
+OnInterrupted = Callable[[Context[Any]], object]
+
+
+class Job(NamedTuple):
+    """An event that was taken in."""
+
+    event: AnyEvent
+    size: int
+    row: int = NOWHERE
+    """In the inbox, if there is one."""
+    redelivered: bool = False
+    handled: frozenset[int] = frozenset()
+    """Keys of the handlers that ended in an earlier process."""
+
+
+class Dispatcher:
+    """Runs the handlers of one router."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        *,
+        context: Callable[[Job], Context[Any]],
+        concurrency: int,
+        timeout: float | None,
+        on_interrupted: OnInterrupted | None,
+        room: Room,
+        memory: Memory,
+        locks: KeyedLocks,
+        failures: Failures,
+    ) -> None:
+        self.inbox: Inbox | None = None
+        self._handlers = handlers
+        self._context = context
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._on_interrupted = on_interrupted
+        self._room = room
+        self._memory = memory
+        self._locks = locks
+        self._failures = failures
+        self._lanes: Lanes[Job] = Lanes(self._handle, concurrency=concurrency)
+
+    @property
+    def running(self) -> int:
+        """Events being handled, now."""
+        return self._lanes.running
+
+    def begin_anew(self) -> None:
+        """Forget what an event loop that is gone left undone."""
+        self._lanes = Lanes(self._handle, concurrency=self._concurrency)
+
+    def put(self, job: Job) -> None:
+        """Have an event handled after those of its contact that came before."""
+        known = contact_id(job.event)
+        self._lanes.put(object() if known is None else known, job)
+
+    async def aclose(self, timeout: float | None) -> None:
+        """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
+        await self._lanes.join(timeout)
+        await self._lanes.cancel()
+
+    async def _handle(self, job: Job) -> None:
+        known = contact_id(job.event)
+        context = self._context(job)
+        if known is None:
+            await self._run_handlers(job, context)
+        else:
+            async with self._locks.hold(known):
+                await self._learn(job.event, known)
+                await self._run_handlers(job, context)
+        self._note(job.row, Step.FINISHED)
+        self._room.give_back(job.size)
+
+    async def _learn(self, event: AnyEvent, known: int) -> None:
+        try:
+            await learn(self._memory, event, known)
+        except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
+            await self._failures.tell(error, None)
+
+    async def _run_handlers(self, job: Job, context: Context[Any]) -> None:
+        if job.redelivered and self._on_interrupted is not None:
+            await self._attempt(self._on_interrupted, context)
+            return
+        started = False
+        for handler in self._handlers.handlers:
+            if context.stopped:
+                return
+            if handler.key in job.handled or not await self._wants(handler, context):
+                continue
+            if not started:
+                self._note(job.row, Step.STARTED)
+                started = True
+            context.handler = handler.name
+            await self._attempt(self._handlers.wrapped(handler), context)
+            self._note(job.row, Step.HANDLED, handler.key)
+
+    async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
+        if context.is_handed_over and not handler.always and isinstance(context.event, MessageReceived):
+            return False
+        try:
+            return await handler.conditions.hold(context)
+        except Exception as error:  # noqa: BLE001 - a user's `when`
+            await self._failures.tell(error, context)
+            return False
+
+    async def _attempt(self, function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
+        """Run a user's function; whatever it raises goes to `on_error`."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = function(context)
+                if inspect.isawaitable(result):
+                    await result
+        except asyncio.CancelledError as error:
+            if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+                raise  # the router is closing: the event stays unfinished
+            escaped = RuntimeError("a handler let a cancellation of its own escape")
+            await self._failures.tell(escaped.with_traceback(error.__traceback__), context)
+        except Exception as error:  # noqa: BLE001 - a user's function
+            await self._failures.tell(error, context)
+
+    def _note(self, row: int, step: Step, handler: int = 0) -> None:
+        if self.inbox is not None:
+            self.inbox.note(row, step, handler)

@@ -1,0 +1,194 @@
+"""Taking events in: all that must be done before the answer, and no more.
+
+Verify, parse, recognise, store, hand on. respond.io gives an answer five seconds, and disables a webhook after about thirty errors in
+thirty minutes. Source: the vendor's "Webhooks" page.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from respondio_async.errors import DecodeError, WebhookSignatureError
+
+from ._answers import (
+    ACCEPTED,
+    BUSY,
+    DUPLICATE,
+    FORGED,
+    NOT_AN_EVENT,
+    TOO_LARGE,
+    TOO_SLOW,
+    Answer,
+    RequestHeaders,
+    early_answer,
+    signature_in,
+)
+from ._catch_up import CAUGHT_UP
+from ._context import contact_id, received_id
+from ._dedup import Deduplicator, MemoryDeduplicator
+from ._dispatch import NOWHERE, Job
+from ._failures import Failures
+from ._inbox import Inbox, Unfinished
+from ._locks import KeyedLocks
+from ._memory import Memory
+from ._parse import parse
+from ._progress import Step
+from ._room import Room
+from ._signature import authentic, encode_keys
+from .events import AnyEvent
+
+BODY_TIMEOUT: Final = 10.0
+"""Seconds for a body to arrive. respond.io gives up on the whole after five."""
+
+
+class Intake:
+    """What stands between the socket and the handlers of one router."""
+
+    def __init__(
+        self,
+        keys: str | Iterable[str],
+        *,
+        max_body: int,
+        max_depth: int,
+        deduplicator: Deduplicator | None,
+        room: Room,
+        memory: Memory,
+        failures: Failures,
+        start: Callable[[], Awaitable[None]],
+        hand_on: Callable[[Job], None],
+    ) -> None:
+        self.accepted = self.duplicates = self.refused = self.turned_away = 0
+        self.closing = False
+        """True: events are turned away."""
+        self.inbox: Inbox | None = None
+        self._keys = encode_keys(keys)
+        self._max_body = max_body
+        self._max_depth = max_depth
+        self._deduplicator = deduplicator
+        self._room = room
+        self._memory = memory
+        self._failures = failures
+        self._start = start
+        self._hand_on = hand_on
+        self._arrivals = KeyedLocks()
+        self._storing: set[asyncio.Task[Answer]] = set()
+
+    async def receive_stream(
+        self, method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], chunks: AsyncIterable[bytes]
+    ) -> Answer:
+        """Take in a request whose body has not been read yet."""
+        early = early_answer(method, headers, self._max_body)
+        if early is not None:
+            return self._refuse(early)
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                body = await self._room.collect(chunks, self._max_body)
+        except TimeoutError:
+            return self._refuse(TOO_SLOW)
+        return self._turn_away() if body is None else await self.receive(body, headers)
+
+    async def receive(self, body: bytes, headers: RequestHeaders) -> Answer:
+        """Take in a request."""
+        if len(body) > self._max_body:
+            return self._refuse(TOO_LARGE)
+        try:
+            signed = authentic(body, signature_in(headers), self._keys, self._max_body, self._max_depth)
+            event = parse(signed, max_body=self._max_body, max_depth=self._max_depth)
+        except WebhookSignatureError:
+            return self._refuse(FORGED)
+        except DecodeError:
+            return self._refuse(NOT_AN_EVENT)
+        return await self.take_in(event, signed)
+
+    async def take_in(self, event: AnyEvent, body: bytes) -> Answer:
+        """Take in an event that is known to be true."""
+        if not self.closing:
+            try:
+                await self._start()
+            except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
+                await self._failures.tell(error, None)
+                return self._turn_away()
+        # Room is taken before anything more is awaited, so that a rush cannot pass the bound together.
+        if self.closing or not self._room.take(len(body)):
+            return self._turn_away()
+        storing = self._store(event, body)
+        if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
+            return await storing  # never waits
+        # In a task of its own: what is stored must also be handled, even if the sender hangs up now.
+        task = asyncio.create_task(storing)
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+        return await asyncio.shield(task)
+
+    async def resume(self, unfinished: Unfinished) -> None:
+        """Take in an event that an earlier process acknowledged."""
+        size = len(unfinished.body)
+        try:
+            event = parse(unfinished.body, max_body=size, max_depth=self._max_depth)
+        except DecodeError as error:  # accepted under other bounds
+            await self._failures.tell(error, None)
+            self._finish(unfinished.row)
+            return
+        self._room.enter(size)
+        self._put(Job(event, size, unfinished.row, unfinished.started, unfinished.handled))
+
+    async def settle(self) -> None:
+        """Wait until what is being stored is handed on."""
+        while self._storing:
+            await asyncio.wait(self._storing)
+
+    async def _store(self, event: AnyEvent, body: bytes) -> Answer:
+        """Store a new event and hand it on; recognise a repeated one."""
+        # The body itself stands for an event that has no id.
+        event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
+        row: int | None = NOWHERE
+        try:
+            if self.inbox is not None:
+                row = await self.inbox.accept(event_id, body, received_id(event))
+        except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
+            self._room.give_back(len(body))
+            await self._failures.tell(error, None)
+            return self._turn_away()
+        if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
+            if row is not None:
+                self._finish(row)
+            self._room.give_back(len(body))
+            self.duplicates += 1
+            return DUPLICATE
+        self.accepted += 1
+        self._put(Job(event, len(body), row))
+        return ACCEPTED
+
+    async def _claim(self, event: AnyEvent, event_id: str) -> bool:
+        if self._deduplicator is None:
+            return True
+        try:
+            # In the order of arrival: a slow answer for one event must not let the contact's next one pass it.
+            async with self._arrivals.hold(contact_id(event) or event_id):
+                return await self._deduplicator.claim(event_id)
+        except Exception as error:  # noqa: BLE001 - its store is out of reach; handling an event twice is better than never
+            await self._failures.tell(error, None)
+            return True
+
+    def _was_caught_up(self, event: AnyEvent) -> bool:
+        """Whether an event comes late, after `catch_up` brought its message."""
+        return received_id(event) in self._memory.caught_up and not event.event_id.startswith(CAUGHT_UP)
+
+    def _put(self, job: Job) -> None:
+        received = received_id(job.event)
+        if received is not None:
+            self._memory.note_received(received)
+        self._hand_on(job)
+
+    def _finish(self, row: int) -> None:
+        if self.inbox is not None:
+            self.inbox.note(row, Step.FINISHED)
+
+    def _refuse(self, answer: Answer) -> Answer:
+        self.refused += 1
+        return answer
+
+    def _turn_away(self) -> Answer:
+        self.turned_away += 1
+        return BUSY

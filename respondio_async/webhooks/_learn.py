@@ -1,0 +1,63 @@
+"""What an event teaches about its contact, before its handlers run."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from ._memory import SOMETIME, Memory
+from .events import (
+    AnyEvent,
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    EventMessage,
+    MessageReceived,
+    MessageSent,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def learn(memory: Memory, event: AnyEvent, contact_id: int) -> None:
+    """Remember how far was read, whether a person writes, and that a closed conversation ends what was before."""
+    match event:
+        case MessageReceived(message=EventMessage(message_id=read)):
+            await memory.note(contact_id, watermark=read)
+        case MessageSent(message=EventMessage(message_id=read, sender=sender)):
+            by_user = event.user is not None if sender is None or sender.source is None else sender.source == "user"
+            await memory.note(contact_id, watermark=read, human_since=moment_of(event) if by_user else 0)
+        case ConversationClosed(conversation=conversation):
+            await _end(memory, contact_id, conversation)
+        case _:
+            pass
+
+
+def moment_of(event: AnyEvent) -> int:
+    """When an event happened, by the server's clock, in seconds since 1970; `SOMETIME` when it does not tell.
+
+    Whole seconds, for that is how finely the times of conversations are told.
+    """
+    match event:
+        case (
+            MessageReceived(message=EventMessage(at=datetime() as at))
+            | MessageSent(message=EventMessage(at=datetime() as at))
+        ):
+            return _seconds(at)
+        case ConversationOpened(conversation=Conversation(opened_at=datetime() as at)):
+            return _seconds(at)
+        case _:
+            return SOMETIME
+
+
+async def _end(memory: Memory, contact_id: int, conversation: Conversation | None) -> None:
+    # The event of an older conversation may come late: what began after that one closed goes on. Without a time, it is the latest.
+    closed_at = conversation.closed_at if conversation is not None else None
+    known = memory.of(contact_id)
+    await memory.note(
+        contact_id,
+        handed_over_since=0 if closed_at is None or known.handed_over_since <= _seconds(closed_at) else None,
+        human_since=0 if closed_at is None or known.human_since <= _seconds(closed_at) else None,
+    )
+
+
+def _seconds(at: datetime) -> int:
+    return max(SOMETIME, int((at - _EPOCH).total_seconds()))
