@@ -51,15 +51,23 @@ class Burst:
         if not self.proven and now > self.began + _TOGETHER and (now - self._last) < 1.0:
             # A guess is for calls that come together on an idle route, not for the crowd of a busy one.
             return 0
-        return int(min(self.most(size), max(self._credit, (now - self._last) * limit * _IDLE_RATE)) + 1e-9)
+        return int(self._earned(now, limit, size) + 1e-9)
 
     def took(self, now: float, limit: float, size: int, *, first: bool) -> None:
         """Count a send, the *first* in an empty window or a later one."""
         if first:
             self.began = now
-        earned = min(float(self.most(size)), max(self._credit, (now - self._last) * limit * _IDLE_RATE))
-        self._credit = max(0.0, earned - 1.0)
+        earned = self._earned(now, limit, size)
+        self._credit = earned - 1.0 if earned > 1.0 else 0.0
         self._last = now
+
+    def _earned(self, now: float, limit: float, size: int) -> float:
+        """The sends' worth of idle time, as far as the server takes them."""
+        earned = (now - self._last) * limit * _IDLE_RATE
+        if earned < self._credit:
+            earned = self._credit
+        most = self.most(size)
+        return earned if earned < most else most
 
     def told(self, remaining: float) -> None:
         """Learn from what the server says is left after a call that found the window empty."""

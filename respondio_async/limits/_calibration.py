@@ -18,12 +18,13 @@ class Calibration:
     600 a minute does not become 600 a second in one step, and a refusal after a raise takes half of it back.
     """
 
-    __slots__ = ("_before", "_bounds", "_ceiling", "_raised", "_target", "_trust_at", "limit")
+    __slots__ = ("_before", "_bounds", "_ceiling", "_raised", "_trust_at", "limit", "target")
 
     def __init__(self, limit: float, bounds: tuple[float, float]) -> None:
         self.limit = limit
         self._bounds = bounds
-        self._target = limit
+        self.target = limit
+        """What the header said last; the limit is on its way there."""
         self._before = limit
         self._raised = -inf
         self._ceiling = inf
@@ -31,10 +32,12 @@ class Calibration:
 
     def told(self, limit: float, now: float) -> bool:
         """Take in a header; True when the limit changed."""
+        if limit == self.target == self.limit:
+            return False
         low, high = self._bounds
         if not (isfinite(limit) and low <= limit <= high):
             return False
-        self._target = limit
+        self.target = limit
         if limit < self.limit:
             self.limit = self._before = limit
             return True
@@ -42,11 +45,11 @@ class Calibration:
 
     def step(self, now: float) -> bool:
         """Go one step towards what the header said; True when the limit changed."""
-        if self._target <= self.limit or now < self._raised + _STEP - 1e-6:
+        if self.target <= self.limit or now < self._raised + _STEP - 1e-6:
             return False
         if now >= self._trust_at:
             self._ceiling = inf
-        raised = min(self._target, self.limit * 2, self._ceiling)
+        raised = min(self.target, self.limit * 2, self._ceiling)
         if raised <= self.limit:
             return False
         self._before, self.limit, self._raised = self.limit, raised, now

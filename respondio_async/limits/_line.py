@@ -31,12 +31,10 @@ class _Lane(Generic[W]):
 
     def pop(self) -> W:
         self.count -= 1
-        for queue in (self.again, self.first):
-            while queue:
-                waiter = queue.popleft()
-                if not waiter.gone:
-                    return waiter
-        raise IndexError("the lane is empty")  # pragma: no cover - `count` says so before
+        while True:
+            waiter = (self.again or self.first).popleft()
+            if not waiter.gone:
+                return waiter
 
 
 class Lanes(Generic[W]):

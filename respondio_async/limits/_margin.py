@@ -30,23 +30,20 @@ class Margin:
     Work on the server counts as delay here, so the hold is bounded: by `_bound`, which moves until the average hold keeps to the budget.
     """
 
-    __slots__ = ("_bound", "_count", "_known", "_learnt", "_least", "_least_before", "late")
+    __slots__ = ("_bound", "_known", "_learnt", "_least", "_shortest", "late", "reserve")
 
     def __init__(self) -> None:
         self._learnt = 0.0
         self._bound = 0.1
         self._least = inf
-        self._least_before = inf
-        self._count = 0
+        """The shortest round trip of this epoch."""
+        self._shortest = inf
+        """The shortest of this one and the one before."""
         self._known = 0
         self.late = 0.0
         """The average lateness that is held for, in seconds."""
-
-    @property
-    def reserve(self) -> float:
+        self.reserve = _RESERVE + _DOUBT
         """What every slot gets on top of its own lateness."""
-        doubt = _DOUBT * _DOUBT_HALF / (_DOUBT_HALF + self._known)
-        return min(_CEILING, _RESERVE + doubt + self._learnt)
 
     @property
     def value(self) -> float:
@@ -59,28 +56,47 @@ class Margin:
 
     def answered(self, round_trip: float) -> float:
         """The hold of a slot whose answer took *round_trip* seconds."""
-        late = max(0.0, round_trip - min(self._least, self._least_before))
-        return max(FLOOR, self.reserve + min(self._bound, late))
+        return self._hold(self._lateness(round_trip))
 
     def given_up(self, elapsed: float) -> float:
         """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds."""
-        late = elapsed - min(self._least, self._least_before)
-        return max(FLOOR, self.reserve + min(self._bound, max(self.late, late)))
+        late = self._lateness(elapsed)
+        return self._hold(late if late > self.late else self.late)
 
     def learn(self, round_trip: float) -> None:
         """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker)."""
-        self._least = min(self._least, round_trip)
+        if round_trip < self._least:
+            self._least = round_trip
+            if round_trip < self._shortest:
+                self._shortest = round_trip
         self._known += 1
-        self._count += 1
-        if self._count >= _EPOCH:
+        if not self._known % _EPOCH:
             # The shortest of the last one to two epochs: a route that has become slower for good is not late for ever.
-            self._least_before, self._least, self._count = self._least, inf, 0
-        late = min(self._bound, max(0.0, round_trip - min(self._least, self._least_before)))
+            self._shortest, self._least = self._least, inf
+        late = self._lateness(round_trip)
         self.late += (late - self.late) / 16
         bound = self._bound * (1 + 0.1 * (_BUDGET - late) / _BUDGET)
-        self._bound = min(max(bound, _BOUND[0]), _BOUND[1])
-        self._learnt = max(0.0, self._learnt - _ACCEPTED)
+        low, high = _BOUND
+        self._bound = low if bound < low else high if bound > high else bound
+        self._learnt = self._learnt - _ACCEPTED if self._learnt > _ACCEPTED else 0.0
+        self._reserve()
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""
         self._learnt = min(max(_CEILING - self.late, 2 * _REFUSED), self._learnt + _REFUSED)
+        self._reserve()
+
+    def _lateness(self, round_trip: float) -> float:
+        """How late a request can have arrived, as far as that is held for."""
+        late = round_trip - self._shortest
+        if late <= 0.0:
+            return 0.0
+        return late if late < self._bound else self._bound
+
+    def _hold(self, late: float) -> float:
+        hold = self.reserve + late
+        return hold if hold > FLOOR else FLOOR
+
+    def _reserve(self) -> None:
+        reserve = _RESERVE + _DOUBT * _DOUBT_HALF / (_DOUBT_HALF + self._known) + self._learnt
+        self.reserve = reserve if reserve < _CEILING else _CEILING

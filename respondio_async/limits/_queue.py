@@ -1,7 +1,11 @@
-"""The waiting of one route on one event loop: the only place in this package where a task sleeps.
+"""The line of one route on one event loop: who is woken, and when.
 
 One timer serves the whole line, however long it is. It wakes those whose time has come, and each of them asks the route again
-before it goes: what is passed on is the right to ask, never a permit, so a waiter that is cancelled at any moment loses nothing.
+before it goes: what is passed on is the right to ask, a baton, never a permit, so a waiter that is cancelled at any moment loses nothing.
+
+What holds at all times: as long as anybody is in line, the timer is set, or a baton is on its way, or whoever is next is awake.
+`pump` brings it about, and is called whenever something happens that it has not foreseen. It foresees that those who have a baton
+take their permits. So a grant to one who was woken needs nothing done, and a long line costs one timer a permit.
 """
 
 import asyncio
@@ -14,119 +18,24 @@ from typing import Final
 
 from ..errors import DeadlineExceededError
 from ._line import Lanes
-from ._pace import Pacer
-from ._protocol import LEAD, Lane
+from ._protocol import LEAD
 from ._route import Route
-from ._window import Sent
+from ._turn import LocalTurn
 
 _GATHER: Final = 0.001
 """Seconds for which the first of a line waits for others before it is decided whether all may go at once."""
 _GRACE: Final = 0.005
-"""Seconds past `LEAD` after which a turn whose holder has not asked for its permit no longer keeps the next one back."""
+"""Seconds past its permit's time after which a turn whose holder has not asked no longer keeps the next one back."""
+_PROMPT: Final = 0.001
+"""Seconds within which a holder that needs no time to prepare asks for its permit."""
+_ALL_PROMPT: Final = 8
+"""After so many such holders in a row a turn is announced when its permit is due, not before."""
 _MOST_ANNOUNCED: Final = 64
 _SHORTEST_SLEEP: Final = 0.0005
 """A timer shorter than the clock's resolution may fire before its time, for ever."""
 _KEPT_WAITS: Final = 256
 
 _by_order = attrgetter("order")
-
-
-class LocalTurn:
-    """A place in the line of a `LocalRateLimiter`'s route."""
-
-    __slots__ = (
-        "again",
-        "announced",
-        "announced_at",
-        "baton",
-        "deadline",
-        "future",
-        "gone",
-        "lane",
-        "needed",
-        "observed",
-        "order",
-        "parked",
-        "patience",
-        "queue",
-        "sent",
-        "since",
-    )
-
-    def __init__(self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float) -> None:
-        self.queue = queue
-        self.lane: Lane = lane
-        self.again = again
-        self.since = since
-        self.deadline = deadline
-        self.future: asyncio.Future[None] | None = None
-        self.sent: Sent | None = None
-        self.order = 0
-        self.observed = False
-        self.announced = False
-        self.announced_at = 0.0
-        self.baton = False
-        self.parked = False
-        self.gone = False
-        self.patience: float | None = None
-        self.needed: float | None = None
-
-    @property
-    def route(self) -> str:
-        """The route's name."""
-        return self.queue.name
-
-    async def permit(self, *, patience: float | None = None) -> bool:
-        """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
-        if self.sent is not None or self.gone or not self.announced:
-            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
-        queue = self.queue
-        self.parked = woken = False
-        while True:
-            now = queue.loop.time()
-            if queue.may_go(self, now) and await queue.pacer.take(queue.state.pace, now):
-                queue.grant(self, now)
-                return True
-            if patience is not None or self.deadline < inf:
-                due = queue.due(self, now)
-                if due > self.deadline:
-                    self.abandon()
-                    raise queue.too_late(self, due - self.since)
-                if patience is not None and due - now > patience:
-                    self.parked = True
-                    queue.pump()
-                    return False
-            self.patience = patience
-            await queue.ask(self, woken)
-            woken = True
-
-    async def soon(self) -> None:
-        """Wait until the permit is due within `LEAD` seconds again. See `Turn.soon`."""
-        if self.sent is not None or self.gone or not self.announced:
-            return
-        queue = self.queue
-        while True:
-            now = queue.loop.time()
-            due = queue.due(self, now)
-            if due <= now + LEAD:
-                break
-            if due > self.deadline:
-                self.abandon()
-                raise queue.too_late(self, due - self.since)
-            self.parked = True
-            await queue.sleep(self)
-        self.parked = False
-        self.announced_at = now
-
-    def abandon(self) -> None:
-        """Leave the line; after a grant, or a second time, do nothing."""
-        if self.sent is None and not self.gone:
-            self.gone = True
-            self.queue.left(self)
-
-
-def _sleeps_parked(turn: LocalTurn) -> bool:
-    return turn.parked and turn.future is not None and not turn.future.done()
 
 
 class Queue:
@@ -138,14 +47,16 @@ class Queue:
         "_batons",
         "_deadlines",
         "_gather_at",
+        "_lead",
         "_order",
+        "_parked",
+        "_prompt",
         "_stood",
         "_timer",
         "_timer_at",
         "lanes",
         "loop",
         "name",
-        "pacer",
         "state",
         "waits",
     )
@@ -154,18 +65,23 @@ class Queue:
         self.name = name
         self.state = state
         self.loop = loop
-        self.pacer = Pacer()
         self.lanes: Lanes[LocalTurn] = Lanes()
         self._announced: dict[LocalTurn, None] = {}
         self._asking: list[LocalTurn] = []
-        """Those who wait for their permit, in the order of their announcement."""
+        """Those who sleep until their permit, in the order of their announcement."""
         self._batons = 0
-        """How many of them were woken to take it and have not run yet."""
+        """How many were woken to take it and have not run yet."""
         self._deadlines: list[tuple[float, int, LocalTurn]] = []
         self._order = 0
+        self._parked = False
+        """Whether any of the announced may be parked."""
         self._stood = False
         """Whether anybody has waited since the line was last empty."""
         self._gather_at = inf
+        self._lead = LEAD
+        """Seconds before its permit at which a turn is announced."""
+        self._prompt = 0
+        """How many holders in a row asked for the permit as soon as their turn was announced."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.waits: deque[float] = deque(maxlen=_KEPT_WAITS)
@@ -177,70 +93,73 @@ class Queue:
 
     def admit(self, turn: LocalTurn, now: float) -> bool:
         """Announce the turn at once if nobody waits and its permit is due soon. Raises if it cannot be in time."""
-        state, announced = self.state, len(self._announced)
-        state.refresh(now)
+        state, ahead, waiting = self.state, len(self._announced), self.lanes.size
         if turn.deadline < inf:
-            ahead = announced + self.lanes.ahead(turn.lane, turn.again)
-            needed = state.wait(now, ahead)
+            state.refresh(now)
+            needed = state.wait(now, ahead + self.lanes.ahead(turn.lane, turn.again))
             if now + needed > turn.deadline:
                 raise self.too_late(turn, needed)
-        if not announced and not self.lanes.size:
-            self._gather_at = now + _GATHER
-        if self.lanes.size or announced >= _MOST_ANNOUNCED or state.due(now, announced) > now + LEAD:
+        if waiting or ahead >= _MOST_ANNOUNCED:
             return False
-        self._announce(turn, now)
+        if not ahead:
+            self._gather_at = now + _GATHER
+        state.refresh(now)
+        due = state.due(now, ahead)
+        if due > now + self._lead:
+            return False
+        self._announce(turn, now, due)
         return True
 
-    async def stand(self, turn: LocalTurn, now: float) -> None:
-        """Wait in the lane until the turn is announced."""
+    def stand(self, turn: LocalTurn) -> None:
+        """Let the turn stand in its lane."""
         self.lanes.join(turn)
-        self._keep_deadline(turn)
+        self._lay_down(turn)
         if self._timer is None or self.lanes.size == 1 or turn.deadline < self._timer_at:
-            self._arm(now)
-        await self.sleep(turn)
+            self.pump()
 
-    async def ask(self, turn: LocalTurn, woken: bool) -> None:
-        """Wait until it is worth asking for the permit, or, once *woken* in vain, worth asking again."""
-        insort(self._asking, turn, key=_by_order)
-        self._keep_deadline(turn)
+    def ask(self, turn: LocalTurn, woken: bool) -> None:
+        """Let the turn wait until it is worth asking for the permit, or, once *woken* in vain, worth asking again."""
+        asking = self._asking
+        if not asking or asking[-1].order < turn.order:
+            asking.append(turn)
+        else:
+            insort(asking, turn, key=_by_order)
+        self._lay_down(turn)
         # Whoever was woken in vain may be the last who knows when to try again.
-        if woken or self._timer is None or self._asking[0] is turn or turn.deadline < self._timer_at:
-            self._arm(self.loop.time())
-        await self.sleep(turn)
+        if woken or self._timer is None or asking[0] is turn or turn.deadline < self._timer_at:
+            self.pump()
 
-    async def sleep(self, turn: LocalTurn) -> None:
-        """Sleep until woken; whoever is cancelled meanwhile leaves the line in order."""
+    def park(self, turn: LocalTurn) -> None:
+        """Let the turn wait until its permit comes near."""
+        turn.parked = self._parked = True
+        self._lay_down(turn)
+        self.pump()
+
+    def _lay_down(self, turn: LocalTurn) -> None:
         self._stood = True
-        future = turn.future = self.loop.create_future()
-        if turn.parked:
-            self._keep_deadline(turn)
-            self._arm(self.loop.time())
-        try:
-            await future
-        except BaseException:
-            turn.abandon()
-            raise
-        turn.future = None
-        if turn.baton:
-            turn.baton = False
-            self._batons -= 1
-        if turn.needed is not None:
-            raise self.too_late(turn, turn.needed)
+        turn.future = self.loop.create_future()
+        if turn.deadline < inf:
+            self._order += 1
+            heappush(self._deadlines, (turn.deadline, self._order, turn))
 
     def left(self, turn: LocalTurn) -> None:
         """Take out one who has gone."""
-        if not turn.announced:
+        if not turn.order:
             self.lanes.left(turn)
             if not len(self):
                 self._rest()
             return
         self._announced.pop(turn, None)
         if turn.baton:
-            turn.baton = False
-            self._batons -= 1
+            self.take_back(turn)
         else:
             self._stop_asking(turn)
         self.pump()
+
+    def take_back(self, turn: LocalTurn) -> None:
+        """Take the baton from one who has run, or has left."""
+        turn.baton = False
+        self._batons -= 1
 
     def _stop_asking(self, turn: LocalTurn) -> None:
         place = bisect_left(self._asking, turn.order, key=_by_order)
@@ -262,21 +181,31 @@ class Queue:
         if self._asking and self._asking[0].order < turn.order:
             return False
         self.state.refresh(now)
-        return self.state.ready(now, self._batons)
+        return self.state.due(now, self._batons) <= now
 
     def due(self, turn: LocalTurn, now: float) -> float:
         """When this turn's permit is due."""
         return self.state.due(now, self._batons + bisect_left(self._asking, turn.order, key=_by_order))
 
-    def grant(self, turn: LocalTurn, now: float) -> None:
+    def asked(self, turn: LocalTurn, now: float) -> None:
+        """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns are announced."""
+        if now > turn.announced_at + _PROMPT:
+            self._lead, self._prompt = LEAD, 0
+        elif self._lead:
+            self._prompt += 1
+            if self._prompt == _ALL_PROMPT:
+                self._lead = 0.0
+
+    def grant(self, turn: LocalTurn, now: float, paced: bool) -> None:
         """Let the turn go."""
-        turn.sent = self.state.take(now)
+        turn.sent = self.state.take(now, paced)
         del self._announced[turn]
         self.waits.append(now - turn.since)
-        if self._announced or self.lanes.size:
+        if not self._announced and not self.lanes.size:
+            if self._stood:
+                self._rest()
+        elif not turn.foreseen:
             self.pump()
-        elif self._stood:
-            self._rest()
 
     # ── the timer ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -284,104 +213,118 @@ class Queue:
         """Wake whoever may go on, and set the timer for the next."""
         if self.loop.is_closed():
             return
-        now, state = self.loop.time(), self.state
+        now, state, asking = self.loop.time(), self.state, self._asking
         state.refresh(now)
         if self._deadlines:
             self._expire(now)
-        if not (self._announced or self.lanes.size):
+        line = len(self._announced) + self.lanes.size
+        if not line:
             self._rest()
             return
-        if now >= self._gather_at and not state.burst_left:
-            state.open_burst(now, len(self))
-        asking = self._asking
-        while asking and state.ready(now, self._batons):
-            turn = asking.pop(0)
-            turn.baton = True
-            self._batons += 1
-            self._wake(turn)
-        if self._batons:
-            # Each of them comes back here, whatever becomes of it.
-            return
-        self._wake_parked(now)
-        while self.lanes.size:
-            ahead = len(self._announced) - self._late(now)
-            if ahead >= _MOST_ANNOUNCED or state.due(now, ahead) > now + LEAD:
+        when = self._deadlines[0][0] if self._deadlines else inf
+        if line <= state.window.size and not state.burst_left and state.may_burst(now, line):
+            if now >= self._gather_at:
+                state.burst_left = line
+            else:
+                when = min(when, self._gather_at)
+        while asking:
+            due = state.due(now, self._batons)
+            if due > now:
+                when = min(when, due)
                 break
+            turn = asking.pop(0)
+            turn.baton = turn.foreseen = True
+            self._batons += 1
+            turn.wake()
+        if self._parked:
+            when = min(when, self._wake_parked(now))
+        if self.lanes.size:
+            when = self._announce_next(now, when)
+        if when < inf:
+            self._set_timer(max(when, now + _SHORTEST_SLEEP))
+
+    def _announce_next(self, now: float, when: float) -> float:
+        """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
+        state, lead, ahead = self.state, self._lead, len(self._announced)
+        if ahead and not self._asking and not self._batons:
+            late, look = self._late(now)
+            ahead -= late
+            when = min(when, look)
+        while self.lanes.size and ahead < _MOST_ANNOUNCED:
+            due = state.due(now, ahead)
+            if due > now + lead:
+                # While a permit is due shortly before, its holder's wake-up is early enough for this too.
+                return when if when <= due - lead / 2 else min(when, due - lead)
             turn = self.lanes.pop()
-            self._announce(turn, now)
-            self._wake(turn)
-        self._arm(now)
+            self._announce(turn, now, due)
+            turn.wake()
+            ahead += 1
+        return when
 
     def paused(self) -> None:
         """The route was paused or slowed: those who lack the patience are asked to give back what they hold."""
         for turn in [each for each in self._asking if each.patience is not None]:
             self._stop_asking(turn)
-            self._wake(turn)
+            turn.wake()
         self.pump()
 
     def changed(self, free_at: float) -> None:
         """A slot comes free at this time, maybe sooner than was thought."""
-        if free_at - LEAD < self._timer_at and len(self):
-            self._arm(self.loop.time())
+        if free_at - self._lead < self._timer_at and len(self):
+            self.pump()
 
-    def _wake_parked(self, now: float) -> None:
-        for place, turn in enumerate(self._announced):
-            if not turn.parked or self.state.due(now, place) > now + LEAD:
-                break
-            self._wake(turn)
-
-    def _announce(self, turn: LocalTurn, now: float) -> None:
+    def _announce(self, turn: LocalTurn, now: float, due: float) -> None:
         self._order += 1
         turn.order = self._order
-        turn.announced, turn.announced_at = True, now
+        # Whoever goes at once goes as foreseen; and so do those behind who are told the same.
+        turn.foreseen = due <= now
         self._announced[turn] = None
+        self.expect(turn, now, due)
 
-    def _late(self, now: float) -> int:
-        """How many announced turns are passed over because their holders, short of a connection maybe, do not ask."""
-        if self._asking or not self._announced:
-            return 0
-        most = min(16, max(1, self.state.window.size // 4))
+    def expect(self, turn: LocalTurn, now: float, due: float) -> None:
+        """Expect the turn's holder to ask by the time its permit is *due*."""
+        turn.announced_at = now
+        turn.late_at = due + _GRACE
+
+    def _late(self, now: float) -> tuple[int, float]:
+        """How many announced turns are passed over because their holders, short of a connection maybe, do not ask; when one more is."""
         late = 0
         for turn in self._announced:
-            if turn.baton or _sleeps_parked(turn) or turn.announced_at + LEAD + _GRACE > now:
+            if turn.parked and turn.asleep:
                 break
+            if turn.late_at > now:
+                return late, turn.late_at
             late += 1
-            if late == most:
+            if late == self.state.window.size:
                 break
-        return late
+        return late, inf
 
-    def _wake(self, turn: LocalTurn) -> None:
-        if turn.future is not None and not turn.future.done():
-            turn.future.set_result(None)
+    def _wake_parked(self, now: float) -> float:
+        """Wake the parked whose permits are due soon; when the next one is to be."""
+        self._parked = False
+        before, look = 0, inf
+        for turn in self._announced:
+            if turn.parked:
+                self._parked = True
+                due = self.state.due(now, before)
+                if due > now + LEAD:
+                    return min(look, due - LEAD)
+                turn.wake()
+            elif not turn.asleep:
+                if turn.late_at <= now:
+                    continue
+                look = min(look, turn.late_at)
+            before += 1
+        return inf
 
-    def _arm(self, now: float) -> None:
-        state, announced = self.state, len(self._announced)
-        state.refresh(now)
-        when = self._deadlines[0][0] if self._deadlines else inf
-        if self._asking:
-            when = min(when, state.due(now, self._batons))
-        if self.lanes.size:
-            late = self._late(now)
-            if announced - late < _MOST_ANNOUNCED:
-                when = min(when, state.due(now, announced - late) - LEAD)
-            if announced and not self._asking:
-                first = next(iter(self._announced))
-                held_back = first.announced_at + LEAD + _GRACE
-                if held_back > now:
-                    when = min(when, held_back)
-        if announced and _sleeps_parked(next(iter(self._announced))):
-            when = min(when, state.due(now) - LEAD)
-        line = announced + self.lanes.size
-        if line <= state.window.size and not state.burst_left and when > self._gather_at and state.may_burst(now, line):
-            when = self._gather_at
-        if when == inf:
-            return
-        when = max(when, now + _SHORTEST_SLEEP)
-        if self._timer is None or when < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = when
-            self._timer = self.loop.call_at(when, self._ring)
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            if when >= self._timer_at:
+                # It rings too early then, and `pump` sets it anew.
+                return
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
@@ -390,7 +333,7 @@ class Queue:
 
     def _rest(self) -> None:
         """Leave nothing behind once nobody is in line."""
-        self._stood = False
+        self._stood = self._parked = False
         self.state.burst_left = 0
         self._deadlines.clear()
         self.lanes.clear()
@@ -401,26 +344,21 @@ class Queue:
 
     # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _keep_deadline(self, turn: LocalTurn) -> None:
-        if turn.deadline < inf:
-            self._order += 1
-            heappush(self._deadlines, (turn.deadline, self._order, turn))
-
     def _expire(self, now: float) -> None:
         """Send away those who can no longer be in time."""
         deadlines, horizon = self._deadlines, max(now, self.state.paused_until)
         while deadlines and (deadlines[0][0] <= now or deadlines[0][0] < horizon):
             turn = heappop(deadlines)[2]
-            if turn.gone or turn.sent is not None or turn.future is None or turn.future.done():
+            if turn.gone or turn.sent is not None or not turn.asleep:
                 continue
             turn.needed = now - turn.since + self.state.wait(now, 0)
             turn.gone = True
-            if turn.announced:
+            if turn.order:
                 self._announced.pop(turn, None)
                 self._stop_asking(turn)
             else:
                 self.lanes.left(turn)
-            self._wake(turn)
+            turn.wake()
         if len(deadlines) > 2 * len(self) + 64:
             self._deadlines = [each for each in deadlines if not each[2].gone and each[2].sent is None]
             heapify(self._deadlines)

@@ -83,25 +83,27 @@ class Route:
     def refresh(self, now: float) -> None:
         """Bring the state up to *now*; called before any question."""
         self.window.expire(now)
-        if self.calibration.step(now):
+        calibration = self.calibration
+        if calibration.limit < calibration.target and calibration.step(now):
             self._apply_limit(now)
 
-    def ready(self, now: float, held: int = 0) -> bool:
-        """Whether a request may go now, *held* others having been told the same."""
-        if now < self.paused_until or self.window.busy + held >= self.window.size:
-            return False
-        return held < self.burst_left or self.pace.due(now, held - self.burst_left) <= now
-
     def due(self, now: float, ahead: int = 0) -> float:
-        """When a request with *ahead* others before it may go: exact for the next one, a close guess for those behind."""
-        when = max(now, self.paused_until)
-        if ahead >= self.burst_left:
-            when = max(when, self.pace.due(now, ahead - self.burst_left))
+        """When a request may go, *ahead* others going before it; *now*, if it may go now.
+
+        Exact if those before may go now, a close guess otherwise.
+        """
+        when = self.paused_until if self.paused_until > now else now
+        behind = ahead - self.burst_left
+        if behind >= 0:
+            paced = self.pace.due(now, behind)
+            if paced > when:
+                when = paced
         window = self.window
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
-            free = window.next_free() if window.busy else now + window.span
-            when = max(when, free + lacking * window.span / window.size)
+            free = (window.next_free() if window.busy else now + window.span) + lacking * window.span / window.size
+            if free > when:
+                when = free
         return when
 
     def wait(self, now: float, ahead: int) -> float:
@@ -130,19 +132,23 @@ class Route:
             and now >= self.paused_until
         )
 
-    def open_burst(self, now: float, line: int) -> None:
-        """Let the *line* go at once if it may."""
-        if self.may_burst(now, line):
-            self.burst_left = line
+    def paced(self, now: float) -> bool:
+        """Whether a request that may go now keeps the pace, and takes from its bucket; part of a burst does not."""
+        pace = self.pace
+        return pace.gap > 0.0 and not (self.burst_left and pace.due(now) > now)
 
-    def take(self, now: float) -> Sent:
-        """Record that a request goes now. The caller has asked `ready`."""
-        window, late = self.window, self.pace.due(now) > now
-        self.burst_left = max(0, self.burst_left - 1)
-        sent = window.take(now, self.margin.unanswered(window.span), window.busy + 1 if late else 1)
+    def take(self, now: float, paced: bool) -> Sent:
+        """Record that a request goes now. The caller has asked `due` and `paced`."""
+        window, pace = self.window, self.pace
+        index = 1
+        if paced:
+            pace.took(now)
+        elif pace.gap:
+            index = window.busy + 1
+        if self.burst_left:
+            self.burst_left -= 1
+        sent = window.take(now, self.margin.unanswered(window.span), index)
         self.burst.took(now, self.limit, window.size, first=sent.position == 1)
-        if not late:
-            self.pace.took(now)
         self.granted += 1
         return sent
 

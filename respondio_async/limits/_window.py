@@ -73,10 +73,11 @@ class Window:
 
     def next_free(self) -> float:
         """When the next occupied slot is given back."""
-        flying = self._flying
+        freed, flying = self._freed, self._flying
         while flying and not flying[0].open:
             flying.popleft()
-        return min(self._freed[0] if self._freed else inf, flying[0].until if flying else inf)
+        first = freed[0] if freed else inf
+        return flying[0].until if flying and flying[0].until < first else first
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""

@@ -1,0 +1,147 @@
+"""A place in the line of one route, from joining it to the permit."""
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING
+
+from ._protocol import LEAD, Lane
+from ._window import Sent
+
+if TYPE_CHECKING:
+    from ._queue import Queue
+
+
+class LocalTurn:
+    """A place in the line of a `LocalRateLimiter`'s route: in its lane, then announced, then granted, or gone at any time."""
+
+    __slots__ = (
+        "again",
+        "announced_at",
+        "baton",
+        "deadline",
+        "foreseen",
+        "future",
+        "gone",
+        "lane",
+        "late_at",
+        "needed",
+        "order",
+        "parked",
+        "patience",
+        "queue",
+        "sent",
+        "since",
+    )
+
+    def __init__(self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float) -> None:
+        self.queue = queue
+        self.lane: Lane = lane
+        self.again = again
+        self.since = since
+        self.deadline = deadline
+        self.order = 0
+        """Its place among the announced; 0 until it is."""
+        self.announced_at = self.late_at = since
+        """When it no longer keeps others back, if its holder has not asked for the permit."""
+        self.foreseen = False
+        """Whether the timer for those behind it is already right if it goes now."""
+        self.future: asyncio.Future[None] | None = None
+        """What its holder sleeps on."""
+        self.baton = False
+        """Whether its holder was woken to take the permit and has not run yet."""
+        self.parked = False
+        """Whether its holder has given its connection back and waits for the permit to come near."""
+        self.patience: float | None = None
+        self.gone = False
+        """Whether it was given up, or its answer has been observed."""
+        self.needed: float | None = None
+        """The seconds it would have taken, once it is sent away."""
+        self.sent: Sent | None = None
+
+    @property
+    def route(self) -> str:
+        """The route's name."""
+        return self.queue.name
+
+    async def permit(self, *, patience: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
+        if self.sent is not None or self.gone or not self.order:
+            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
+        queue = self.queue
+        state, time = queue.state, queue.loop.time
+        self.parked = woken = False
+        now = time()
+        queue.asked(self, now)
+        while True:
+            if queue.may_go(self, now):
+                paced = state.paced(now)
+                if not paced or await state.pace.acquire(now):
+                    queue.grant(self, now, paced)
+                    return True
+            if patience is not None or self.deadline < inf:
+                due = queue.due(self, now)
+                if due > self.deadline:
+                    self.abandon()
+                    raise queue.too_late(self, due - self.since)
+                if patience is not None and due - now > patience:
+                    self.parked = True
+                    queue.pump()
+                    return False
+            self.patience = patience
+            queue.ask(self, woken)
+            await self.sleep()
+            woken = True
+            now = time()
+
+    async def soon(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds again. See `Turn.soon`."""
+        if self.sent is not None or self.gone or not self.order:
+            return
+        queue = self.queue
+        while True:
+            now = queue.loop.time()
+            due = queue.due(self, now)
+            if due <= now + LEAD:
+                break
+            if due > self.deadline:
+                self.abandon()
+                raise queue.too_late(self, due - self.since)
+            queue.park(self)
+            await self.sleep()
+        self.parked = False
+        queue.expect(self, now, due)
+
+    async def sleep(self) -> None:
+        """Sleep until woken; whoever is cancelled meanwhile leaves the line in order."""
+        assert self.future is not None  # noqa: S101 - for the type checker: the queue has just made it
+        try:
+            await self.future
+        except BaseException:
+            self.abandon()
+            raise
+        self.woken()
+
+    def woken(self) -> None:
+        """Go on after a sleep. Raises if the wait cannot end in time."""
+        self.future = None
+        if self.baton:
+            self.queue.take_back(self)
+        if self.needed is not None:
+            raise self.queue.too_late(self, self.needed)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its holder sleeps and nobody has woken it."""
+        return self.future is not None and not self.future.done()
+
+    def wake(self) -> None:
+        """Wake its holder if it sleeps."""
+        future = self.future
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def abandon(self) -> None:
+        """Leave the line; after a grant, or a second time, do nothing."""
+        if self.sent is None and not self.gone:
+            self.gone = True
+            self.queue.left(self)
