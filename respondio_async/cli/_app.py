@@ -6,7 +6,13 @@ import typer
 
 from .._version import __version__
 from ._exit import EXIT_CODES
+from .contacts import app as contacts
 from .demo import demo
+from .limits import limits
+from .messages import app as messages
+from .runs import app as runs
+from .sandbox import sandbox
+from .webhooks import webhooks
 
 app = typer.Typer(
     name="respondio",
@@ -35,3 +41,9 @@ def root(
 
 
 app.command("demo")(demo)
+app.command("sandbox")(sandbox)
+app.command("limits")(limits)
+app.add_typer(contacts, name="contacts")
+app.add_typer(webhooks, name="webhooks")
+app.add_typer(messages, name="messages")
+app.add_typer(runs, name="runs")

@@ -40,15 +40,24 @@ class UsageError(RespondError):
 
 
 def run(work: Callable[[], Coroutine[Any, Any, int]], screen: Screen, *, interrupted: str | Callable[[], str]) -> None:
-    """Run a command's work to its exit code. *interrupted* is what Ctrl-C makes it say: for instance how to resume."""
+    """Run a command's work to its exit code.
+
+    *interrupted* is what it says when it is stopped by Ctrl-C; a function of it (how to resume) also when a signal or an error stops it.
+    """
+    code: int
     try:
         code = asyncio.run(work())
     except KeyboardInterrupt:
         screen.note(interrupted if isinstance(interrupted, str) else interrupted())
         code = Exit.INTERRUPTED
+    except SystemExit as end:  # SIGTERM, which a bulk run turns into this
+        screen.note(interrupted if isinstance(interrupted, str) else interrupted())
+        code = end.code if isinstance(end.code, int) else Exit.FAILED
     except (RespondError, OSError) as error:
         screen.error(describe(error))
         code = code_of(error)
+        if code != Exit.USAGE and not isinstance(interrupted, str):
+            screen.note(interrupted())
     raise typer.Exit(int(code))
 
 

@@ -23,14 +23,18 @@ class Screen:
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
 
+    @property
+    def people(self) -> Console:
+        """Where people read: beside the JSON, if that was asked for."""
+        return self.err if self.json else self.out
+
     def show(self, renderable: RenderableType) -> None:
-        """Print for people: beside the JSON, if that was asked for."""
-        (self.err if self.json else self.out).print(renderable)
+        """Print for people."""
+        self.people.print(renderable)
 
     def line(self, text: str) -> None:
         """Print one line for people, as it is."""
-        console = self.err if self.json else self.out
-        console.print(Text(text), soft_wrap=True)
+        self.people.print(Text(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Print a remark to standard error."""

@@ -16,7 +16,7 @@ from respondio_async.cli.demo.check import _as_read, compare
 from respondio_async.cli.demo.migration import STEPS, Migration
 from respondio_async.cli.demo.people import make_people
 from respondio_async.cli.demo.summary import floor_seconds
-from respondio_async.cli.demo.view import Watcher, picture
+from respondio_async.cli.demo.view import MigrationView
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.command import respondio, start
 
@@ -169,8 +169,8 @@ def test_people_are_the_same_for_the_same_seed() -> None:
 async def test_the_picture_has_a_line_a_route() -> None:
     """Before the first request no limit is known, and that is what is shown."""
     async with Sandbox() as sandbox, AsyncRespond(sandbox.token, base_url=sandbox.url) as client:
-        watcher = Watcher(client, Migration(client, [], channel_id=1, user_ids=[1]))
-        lines = watcher.look(1.0)
+        view = MigrationView(client, Migration(client, [], channel_id=1, user_ids=[1]))
+        lines = view.look(1.0)
+        assert view.picture(1.0).row_count == len(STEPS)
     assert [line.step for line in lines] == list(STEPS)
-    table = picture(lines, 1, 1.0)
-    assert table.row_count == len(STEPS)
+    assert {line.limit_text for line in lines} == {"?"}

@@ -8,12 +8,13 @@ import typer
 from ... import AsyncRespond
 from ...sandbox import Quirks, Sandbox
 from .._exit import Exit, run
+from .._live import shown
 from .._screen import Screen
 from .check import compare
 from .migration import STEPS, Attempts, Migration
 from .people import make_people
 from .summary import RouteSummary, Summary, print_summary, summarise
-from .view import Watcher, shown
+from .view import MigrationView
 
 _INTERRUPTED = "Stopped. Nothing is left behind: the sandbox and its contacts are gone."
 
@@ -65,7 +66,7 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
         )
         screen.line("")
         began = clock()
-        async with shown(screen, Watcher(client, migration), contacts):
+        async with shown(MigrationView(client, migration), screen.people):
             await migration.run()
         moved = clock()
         pages = client.contacts.list(page_size=min(100, max(1, contacts // 5))).pages()

@@ -1,0 +1,230 @@
+"""A bulk run of a command: many items, a journal, progress that knows the limits, and a count at the end."""
+
+import os
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from .. import AsyncRespond
+from ..bulk import Bulk, Outcome
+from ..limits import DEFAULT_LIMITS
+from ._exit import Exit
+from ._live import Rates, shown
+from ._screen import Screen
+
+_MOST_KEPT: Final = 1_000
+"""Failures that are kept for the report; the journal has them all."""
+_MOST_TOLD: Final = 20
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An item that failed, or whose outcome nobody knows."""
+
+    where: str
+    error: str
+    reason: str
+    unknown: bool
+
+
+class Report(msgspec.Struct):
+    """How a run ended."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    """Finished in an earlier run of the same journal."""
+    seconds: float = 0.0
+    journal: str | None = None
+    """None: there was none, or it was removed because all went well."""
+    failures: list[Failure] = msgspec.field(default_factory=list[Failure])
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of a command that did just this."""
+        return Exit.UNKNOWN if self.unknown else Exit.FAILED if self.failed else Exit.DONE
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What is to be done."""
+
+    name: str
+    """For the journal's file name."""
+    work: Callable[..., Awaitable[Any]]
+    items: Iterable[Any]
+    key: Callable[[Any], str]
+    where: Callable[[Any], str]
+    """Names an item to the user: its line, its id."""
+    total: int
+    operations: Mapping[str, int]
+    """How many are planned on each route."""
+    unknown: Literal["report", "repeat"] = "report"
+
+
+class JournalFile:
+    """A run's journal: the user's, or one of ours that goes when all went well."""
+
+    def __init__(self, path: Path | None, name: str) -> None:
+        self._ours = path is None
+        self.path = path or Path(f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite")
+
+    def how_to_resume(self) -> str:
+        """Say what continues the run: the same command with the journal."""
+        if not self.path.exists():
+            return "Stopped before anything was written."
+        command = ["respondio", *sys.argv[1:]]
+        if "--journal" not in command:
+            command += ["--journal", str(self.path)]
+        return f"Stopped. What is done is in the journal; go on with:\n  {shlex.join(command)}"
+
+    def remove_if_ours(self) -> bool:
+        """Remove it when it is ours."""
+        if self._ours:
+            for suffix in ("", "-wal", "-shm", ".lock"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        return self._ours
+
+
+class BulkView:
+    """Shows a run."""
+
+    def __init__(self, client: AsyncRespond, run: "Bulk[Any, Any]", job: Job) -> None:
+        self._client = client
+        self._run = run
+        self._job = job
+        self._rates = Rates()
+
+    def headings(self) -> str:
+        return ""
+
+    def sentence(self, elapsed: float) -> str:
+        """Say how far it is, how fast, and when it will end."""
+        progress = self._run.statistics
+        finished = progress.finished + progress.skipped
+        parts = [f"{elapsed:7.1f} s  {finished}/{self._job.total}", f"{progress.failed} failed"]
+        if progress.unknown:
+            parts.append(f"{progress.unknown} unknown")
+        parts += [f"{self._rates.rate('', elapsed, progress.finished):.1f}/s", self._ending(elapsed, finished)]
+        return " · ".join(parts)
+
+    def picture(self, elapsed: float) -> Group:
+        """Draw it: the whole, and each route against its limit."""
+        progress = self._run.statistics
+        finished = progress.finished + progress.skipped
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            ProgressBar(total=self._job.total or 1, completed=finished, width=40),
+            f"{finished}/{self._job.total}",
+            Text(f"{progress.failed} failed", style="red" if progress.failed else "dim"),
+            Text(f"{progress.unknown} unknown", style="red" if progress.unknown else "dim"),
+            Text(self._ending(elapsed, finished), style="cyan"),
+        )
+        routes = Table(box=None, padding=(0, 1))
+        for heading in ("route", "done", "waiting", "rate / limit", "refused"):
+            routes.add_column(heading, justify="left" if heading == "route" else "right")
+        for route, use in self._client.statistics().routes.items():
+            if route in self._job.operations:
+                rate = self._rates.rate(route, elapsed, use.sent)
+                limit = "?" if use.limit is None else f"{use.limit:g}"
+                planned = self._job.operations[route]
+                routes.add_row(
+                    route,
+                    f"{use.sent - use.retried}/{planned}",
+                    str(use.waiting),
+                    f"{rate:.1f} / {limit}",
+                    str(use.refused),
+                )
+        return Group(head, routes)
+
+    def _ending(self, elapsed: float, finished: int) -> str:
+        left = seconds_left(self._client, self._job, finished, elapsed)
+        return "" if left is None else f"about {duration(left)} left"
+
+
+def seconds_left(client: AsyncRespond, job: Job, finished: int, elapsed: float) -> float | None:
+    """Estimate the rest: what the limits demand of it, or the speed so far where that is slower."""
+    left = job.total - finished
+    if left <= 0 or not job.total:
+        return None
+    routes = client.statistics().routes
+    limits = {route: use.limit for route, use in routes.items()}
+    share = left / job.total
+    floor = floor_of({route: int(count * share) for route, count in job.operations.items()}, limits)
+    if elapsed < 5 or not finished:
+        return floor
+    return max(floor, left * elapsed / finished) if finished > 20 else floor
+
+
+def floor_of(operations: Mapping[str, int], limits: Mapping[str, float | None] | None = None) -> float:
+    """The seconds that the limits demand of so many operations, the slowest route's."""
+    known = limits or {}
+    return max(
+        (count / (known.get(route) or DEFAULT_LIMITS[route]) for route, count in operations.items()), default=0.0
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time for people."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+async def carry_out(client: AsyncRespond, screen: Screen, job: Job, journal: JournalFile | None) -> Report:
+    """Do the job, show it, and count. Without a *journal* it cannot be resumed."""
+    report = Report(job.total, journal=None if journal is None else str(journal.path))
+    run = client.bulk(
+        job.work, job.items, key=job.key, journal=None if journal is None else journal.path, unknown=job.unknown
+    )
+    async with shown(BulkView(client, run, job), screen.err), run:
+        async for outcome in run:
+            _note(report, job, outcome)
+    progress = run.statistics
+    report.done, report.failed, report.unknown = progress.done, progress.failed, progress.unknown
+    report.skipped, report.seconds = progress.skipped, round(progress.elapsed, 2)
+    if journal is not None and report.exit == Exit.DONE and journal.remove_if_ours():
+        report.journal = None
+    return report
+
+
+def _note(report: Report, job: Job, outcome: "Outcome[Any, Any]") -> None:
+    error = outcome.error
+    if error is not None and len(report.failures) < _MOST_KEPT:
+        report.failures.append(Failure(job.where(outcome.item), type(error).__name__, str(error), outcome.unknown))
+
+
+def print_report(screen: Screen, report: Report, *, what: str) -> None:
+    """Print how a run ended: as JSON, or for people."""
+    if screen.json:
+        screen.document(report)
+        return
+    parts = [f"{report.done} {what}"]
+    if report.skipped:
+        parts.append(f"{report.skipped} done in an earlier run")
+    if report.failed:
+        parts.append(f"{report.failed} failed")
+    if report.unknown:
+        parts.append(f"{report.unknown} unknown")
+    screen.line(f"{', '.join(parts)}, in {duration(report.seconds)}")
+    for failure in report.failures[:_MOST_TOLD]:
+        screen.line(f"  {failure.where}: {failure.error}: {failure.reason}")
+    if len(report.failures) > _MOST_TOLD:
+        kinds = Counter(failure.error for failure in report.failures[_MOST_TOLD:])
+        screen.line(f"  … and {', '.join(f'{count} × {kind}' for kind, count in kinds.most_common())}")
+    if report.unknown:
+        screen.line("Unknown: these may have happened. Look before you repeat them.")
+    if report.journal is not None and report.exit != Exit.DONE:
+        screen.line(f"More: respondio runs show {shlex.quote(report.journal)}")

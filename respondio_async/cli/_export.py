@@ -1,0 +1,65 @@
+"""What both exports share: their options, how they are shown, and how they say that they can go on."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.text import Text
+
+from ._live import Rates
+from .files.sinks import Format
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        show_default=False,
+        help="The file: .jsonl, .csv or .parquet. Without it: JSON lines on standard output.",
+    ),
+]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", show_default=False, help="If the file's name does not tell it.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted export of the same file stopped.")]
+
+
+class ExportReport(msgspec.Struct, frozen=True):
+    """How an export ended."""
+
+    path: str | None
+    rows: int
+    seconds: float
+
+
+class ExportView:
+    """Shows how many there are so far; a listing does not say how many will come."""
+
+    def __init__(self, what: str, count: Callable[[], int]) -> None:
+        self._what = what
+        self._count = count
+        self._rates = Rates()
+
+    def headings(self) -> str:
+        return ""
+
+    def sentence(self, elapsed: float) -> str:
+        count = self._count()
+        return f"{elapsed:7.1f} s  {count} {self._what} · {self._rates.rate('', elapsed, count):.0f}/s"
+
+    def picture(self, elapsed: float) -> Text:
+        return Text(self.sentence(elapsed))
+
+
+def how_to_resume(path: Path | None) -> str:
+    """Say what continues an export."""
+    if path is None:
+        return "Stopped. Exports to standard output start anew; with --output NAME they can be resumed."
+    command = ["respondio", *sys.argv[1:]]
+    if "--resume" not in command:
+        command.append("--resume")
+    return f"Stopped. What was fetched is kept; go on with:\n  {shlex.join(command)}"

@@ -1,0 +1,105 @@
+"""Which column of a file goes where."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from .._exit import UsageError
+from .._fields import Definitions, simplified
+
+IGNORED: Final = "-"
+
+FIELDS: Final = ("first_name", "last_name", "phone", "email", "language", "profile_pic", "country_code")
+TARGETS: Final = ("id", *FIELDS, "tags", "lifecycle")
+_READ_ONLY: Final = ("status", "assignee_id", "assignee_email", "created", "created_at", "is_blocked", "locale")
+"""Columns of an export that nothing can write, or that commands of their own do."""
+_ALIASES: Final = {
+    "name": "first_name", "phonenumber": "phone", "mobile": "phone", "mobilenumber": "phone", "whatsapp": "phone",
+    "emailaddress": "email", "mail": "email", "surname": "last_name", "familyname": "last_name", "givenname": "first_name",
+    "contactid": "id", "tag": "tags", "lifecyclestage": "lifecycle", "stage": "lifecycle", "country": "country_code",
+}  # fmt: skip
+_SIMPLE: Final = {simplified(name): name for name in TARGETS} | _ALIASES
+
+Mapped = Mapping[str, str]
+"""Columns to targets: one of `TARGETS`, `custom:NAME` with the field's own name, or "-"."""
+
+
+def read_mapping(path: Path | None, options: Iterable[str]) -> dict[str, str]:
+    """Read a mapping file (JSON or TOML, columns to fields) and the options COLUMN=FIELD, which come after it."""
+    mapping: dict[str, str] = {}
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+            read: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+        except ValueError as error:
+            raise UsageError(
+                f"{path.name}: it is no {'TOML' if path.suffix.lower() == '.toml' else 'JSON'}: {error}"
+            ) from None
+        if not isinstance(read, dict):
+            raise UsageError(f"{path.name}: a mapping has a field for each column")
+        for column, target in cast("dict[str, Any]", read).items():
+            if not isinstance(target, str):
+                raise UsageError(f"{path.name}: the field of {column} is a text")
+            mapping[column] = target
+    for option in options:
+        column, equals, target = option.rpartition("=")
+        if not equals or not column or not target:
+            raise UsageError("--map is written COLUMN=FIELD, or COLUMN=- to leave it out")
+        mapping[column] = target
+    return mapping
+
+
+def map_columns(columns: Iterable[str], given: Mapping[str, str], definitions: Definitions) -> dict[str, str]:
+    """Find every column's target: as given, else by its name. `UsageError` for what has none, or two for one."""
+    columns = list(columns)
+    absent = [column for column in given if column not in columns]
+    if absent:
+        raise UsageError(f"the file has no column {', '.join(absent)}")
+    mapped = {
+        column: _target(given[column], column, definitions) if column in given else _guess(column, definitions)
+        for column in columns
+    }
+    unknown = [column for column, target in mapped.items() if target is None]
+    if unknown:
+        raise UsageError(
+            f"no field is called {', '.join(unknown)}: say --map COLUMN=FIELD, or COLUMN=- to leave it out"
+        )
+    found = {column: target for column, target in mapped.items() if target is not None}
+    used: dict[str, str] = {}
+    for column, target in found.items():
+        if target != IGNORED and used.setdefault(target, column) != column:
+            raise UsageError(
+                f"the columns {used[target]} and {column} both go to {target}: leave one out with --map {column}=-"
+            )
+    return found
+
+
+def _target(target: str, column: str, definitions: Definitions) -> str:
+    if target == IGNORED:
+        return IGNORED
+    known = _own(target) if not target.startswith("custom:") else None
+    known = known or _custom(target.removeprefix("custom:"), definitions)
+    if known is None:
+        raise UsageError(
+            f"{column} cannot go to {target}: the fields are {', '.join(TARGETS)} and the workspace's custom fields"
+        )
+    return known
+
+
+def _guess(column: str, definitions: Definitions) -> str | None:
+    if column.startswith("custom:"):
+        return _custom(column.removeprefix("custom:"), definitions)
+    if column in _READ_ONLY or column.startswith("_"):
+        return IGNORED
+    return _own(column) or _custom(column, definitions)
+
+
+def _own(name: str) -> str | None:
+    return _SIMPLE.get(simplified(name))
+
+
+def _custom(name: str, definitions: Definitions) -> str | None:
+    field = definitions.find(name)
+    return None if field is None else f"custom:{field.name}"

@@ -1,0 +1,1 @@
+"""Tables in files: rows in from CSV, JSON Lines and XLSX; rows out to CSV, JSON Lines and Parquet."""

@@ -1,0 +1,74 @@
+"""Parquet, through pyarrow (extra `parquet`): made of JSON lines, some thousand at a time, with a schema that is known beforehand."""
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from .._exit import UsageError
+from .cells import cell_of
+
+_CHUNK: Final = 10_000
+"""Rows of a group: flat memory whatever the length."""
+
+# Everything else is text. Custom field values come as strings whatever their type, so that is what they stay.
+_TYPES: Final = {
+    "id": "int64",
+    "contact_id": "int64",
+    "message_id": "int64",
+    "channel_id": "int64",
+    "assignee_id": "int64",
+    "sender_user_id": "int64",
+    "created": "timestamp",
+    "sent_at": "timestamp",
+    "tags": "texts",
+}
+
+
+def require_pyarrow() -> None:
+    """Fail before the export and not after it."""
+    try:
+        importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise UsageError("Parquet needs pyarrow: pip install 'respondio-async[parquet]'") from None
+
+
+def to_parquet(lines: Path, path: Path, columns: list[str]) -> None:
+    """Turn a file of JSON lines into a Parquet file."""
+    # Without types of its own, so it is Any here.
+    pa: Any = importlib.import_module("pyarrow")
+    pq: Any = importlib.import_module("pyarrow.parquet")
+    types = {"int64": pa.int64(), "timestamp": pa.timestamp("us", tz="UTC"), "texts": pa.list_(pa.string())}
+    schema = pa.schema([(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns])
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for records in _chunks(lines):
+                rows = [{name: _value(record, name) for name in columns} for record in records]
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _chunks(lines: Path) -> Iterator[list[dict[str, Any]]]:
+    with lines.open("rb") as file:
+        while chunk := [msgspec.json.decode(line) for line in islice(file, _CHUNK)]:
+            yield chunk
+
+
+def _value(record: Mapping[str, Any], name: str) -> Any:
+    value = cell_of(record, name)
+    if value is None:
+        return None
+    match _TYPES.get(name):
+        case "timestamp":
+            return msgspec.convert(value, type=datetime)
+        case None:
+            return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        case _:
+            return value

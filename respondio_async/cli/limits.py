@@ -1,0 +1,118 @@
+"""`respondio limits`: what is in force."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from .. import AsyncRespond
+from .. import _endpoints as e
+from .._call import Response
+from ..errors import RespondError, UnauthorizedError
+from ..limits import DEFAULT_LIMITS
+from ._client import connect
+from ._exit import Exit, run
+from ._options import BaseUrl, Json
+from ._screen import Screen
+
+
+class RouteLimit(msgspec.Struct, frozen=True):
+    """A route's limits, in requests a second."""
+
+    route: str
+    default: float
+    """The vendor's table, which the client begins with."""
+    observed: float | None = None
+    """What the server says now; None: it was not asked, or does not say."""
+
+
+def limits(
+    *,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Ask the server, with one read on each route that can be read.")
+    ] = False,
+    json: Json = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """Show the limits of every route, in requests a second, counted for the whole organisation.
+
+    With --observe, reads (and nothing else) are sent with your token, and the server's X-RateLimit-Limit is shown
+    beside the vendor's published table: an organisation may have more. Routes that only write cannot be asked.
+
+    **Examples**
+
+    - `respondio limits`
+    - `respondio limits --observe --json`
+    """
+    screen = Screen(json=json)
+
+    async def work() -> int:
+        observed: dict[str, float] = {}
+        if observe:
+            async with connect(base_url) as client:
+                observed = await observe_limits(client)
+        rows = [RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()]
+        if json:
+            screen.document(rows)
+        else:
+            screen.show(_table(rows, observed=observe))
+        return Exit.DONE
+
+    run(work, screen, interrupted="Stopped.")
+
+
+async def observe_limits(client: AsyncRespond) -> dict[str, float]:
+    """Read once on every route that can be read, and return what the headers say. `UnauthorizedError` for a bad token."""
+    found: dict[str, float] = {}
+
+    async def ask(route: str, read: Awaitable[Response[Any]]) -> Any:
+        try:
+            response = await read
+        except UnauthorizedError:
+            raise
+        except RespondError:
+            return None  # a route that this workspace or plan has not is no reason to be silent about the others
+        said = response.rate_limit
+        if said is not None and said.limit is not None:
+            found[route] = said.limit
+        return response.value
+
+    raw = client.raw
+    users = await ask(e.LIST_USERS.bucket, raw.space.list_users(page_size=1))
+    channels = await ask(e.LIST_CHANNELS.bucket, raw.space.list_channels(page_size=1))
+    fields = await ask(e.LIST_CUSTOM_FIELDS.bucket, raw.space.list_custom_fields(page_size=1))
+    contacts = await ask(e.LIST_CONTACTS.bucket, raw.contacts.list(page_size=1))
+    await ask(e.LIST_CLOSING_NOTES.bucket, raw.space.list_closing_notes(page_size=1))
+    for user in _first(users):
+        await ask(e.GET_USER.bucket, raw.space.get_user(user.id))
+    for channel in _first(channels):
+        await ask(e.LIST_TEMPLATES.bucket, raw.space.list_templates(channel.id, page_size=1))
+    for field in _first(fields):
+        await ask(e.GET_CUSTOM_FIELD.bucket, raw.space.get_custom_field(field.id))
+    for contact in _first(contacts):
+        await ask(e.GET_CONTACT.bucket, raw.contacts.get(contact.id))
+        await ask(e.LIST_CONTACT_CHANNELS.bucket, raw.contacts.list_channels(contact.id, page_size=1))
+        messages = await ask(e.LIST_MESSAGES.bucket, raw.messages.list(contact.id, page_size=1))
+        for message in _first(messages):
+            await ask(e.GET_MESSAGE.bucket, raw.messages.get(contact.id, message.message_id))
+    return found
+
+
+def _first(page: Any) -> list[Any]:
+    return [] if page is None else page.items[:1]
+
+
+def _table(rows: list[RouteLimit], *, observed: bool) -> Table:
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("route")
+    table.add_column("default", justify="right")
+    if observed:
+        table.add_column("observed", justify="right")
+    for row in rows:
+        cells = [row.route, f"{row.default:g}"]
+        if observed:
+            cells.append("" if row.observed is None else f"{row.observed:g}")
+        table.add_row(*cells)
+    return table

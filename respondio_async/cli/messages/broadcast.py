@@ -1,0 +1,206 @@
+"""`respondio messages broadcast`."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from ... import AsyncRespond
+from ..._endpoints import SEND_MESSAGE
+from ...limits import LocalRateLimiter
+from .._ask import confirm
+from .._bulk import Job, JournalFile, carry_out, duration, print_report
+from .._client import connect
+from .._exit import Exit, UsageError, run
+from .._identify import By, check_country, identify_row
+from .._options import BaseUrl, DryRun, Journal, Json, Yes
+from .._screen import Screen
+from ..contacts.edit import name_columns
+from ..contacts.plan import BadRow, columns_of_file
+from ..files.rows import Row, read_rows
+from .compose import Compose, find_channel, find_template, template_composer, text_composer
+
+_MOST_BAD: Final = 20
+_LEAST_RATE: Final = 0.001
+
+
+def broadcast(
+    source: Annotated[
+        Path, typer.Option("--from", show_default=False, help="The recipients: .csv, .jsonl or .xlsx, a row each.")
+    ],
+    channel: Annotated[str, typer.Option(show_default=False, help="The channel's id or name.")],
+    *,
+    template: Annotated[str | None, typer.Option(show_default=False, help="The template's name.")] = None,
+    language: Annotated[
+        str | None, typer.Option(show_default=False, help="Its language code, if it has several.")
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="A text in place of a template; {column} is filled from the row."),
+    ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VARIABLE=COLUMN", show_default=False, help="What fills a variable of the template's body."
+        ),
+    ] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", show_default=False, help="What fills the header: its text, or its file's URL."),
+    ] = None,
+    button: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", show_default=False, help="What fills a button's link; repeat in their order."),
+    ] = None,
+    by: Annotated[
+        By, typer.Option(help="The column that names the contact; auto: its phone, else its e-mail.")
+    ] = "auto",
+    country: Annotated[
+        str | None, typer.Option(metavar="CODE", show_default=False, help='The country of phones without one: "MY".')
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=_LEAST_RATE, show_default=False, help="At most so many messages a second; the limit is 10."),
+    ] = None,
+    at_most_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-most-once/--at-least-once",
+            help="What becomes of a message that may or may not have been sent: reported, or sent again.",
+        ),
+    ] = True,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Send to the good rows although there are bad ones.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    journal: Journal = None,
+    json: Json = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """Send a template, or a text, to every contact of a table; each contact at most once.
+
+    Every row is checked before the first message: the contact, the template's variables. A run that is stopped or killed goes
+    on with --journal: nobody gets the message twice, and one that may have been sent is reported, with exit code 3.
+
+    **Examples**
+
+    - `respondio messages broadcast --from people.csv --channel WhatsApp --template order_update --var 1=first_name --var 2=order --dry-run`
+    - `respondio messages broadcast --from people.csv --channel 2001 --text "Hi {first_name}" --rate 2 --yes`
+    """
+    screen = Screen(json=json)
+    book = JournalFile(journal, "broadcast")
+
+    async def work() -> int:
+        if (template is None) == (text is None):
+            raise UsageError("say what to send: --template NAME or --text TEXT")
+        columns = columns_of_file(source)
+        chosen_country = check_country(country)
+        async with connect(base_url, limiter=None if rate is None else limiter_of(rate)) as client:
+            to = await find_channel(client, channel)
+            if template is not None:
+                variables = _variables(var or ())
+                found = await find_template(client, to, template, language)
+                compose = template_composer(found, columns, variables, header, button or ())
+            else:
+                compose = text_composer(text or "", columns)
+            roll = Roll(source, name_columns(columns), by, chosen_country, compose)
+            bad, good = roll.survey()
+            if dry_run or (bad and not skip_bad):
+                _print_plan(screen, bad, good, rate, whole=dry_run)
+                if bad and not dry_run:
+                    screen.note("Nothing was sent. Correct the rows, or leave them out with --skip-bad.")
+                return Exit.USAGE if bad else Exit.DONE
+            confirm(None if yes else "Send {} messages?", good)
+            report = await carry_out(client, screen, send_job(client, roll, to.id, good, again=not at_most_once), book)
+        print_report(screen, report, what="messages accepted")
+        if bad:
+            screen.note(f"{len(bad)} bad rows were left out: see --dry-run")
+        return max(report.exit, Exit.FAILED) if bad else report.exit
+
+    run(work, screen, interrupted=book.how_to_resume)
+
+
+class Roll:
+    """The recipients of a broadcast."""
+
+    def __init__(self, path: Path, columns: dict[str, str], by: By, country: str | None, compose: Compose) -> None:
+        self._path = path
+        self._columns = columns
+        self._by: By = by
+        self._country = country
+        self.compose = compose
+        self._bad: set[int] = set()
+
+    def identifier(self, row: Row) -> str:
+        """Name a row's contact. ValueError says why it cannot be."""
+        return identify_row(row, self._columns, self._by, self._country)
+
+    def survey(self) -> tuple[list[BadRow], int]:
+        """Check every row: the bad ones, and how many are good."""
+        bad: list[BadRow] = []
+        lines: dict[str, int] = {}
+        for row in read_rows(self._path):
+            try:
+                self.compose(row.cells)
+                first = lines.setdefault(self.identifier(row), row.line)
+            except ValueError as error:
+                bad.append(BadRow(row.line, [row.problem or str(error)]))
+                continue
+            if first != row.line:
+                bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
+        self._bad = {row.line for row in bad}
+        return bad, len(lines)
+
+    def rows(self) -> Iterator[Row]:
+        """Give the good rows."""
+        return (row for row in read_rows(self._path) if row.line not in self._bad)
+
+
+def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, again: bool) -> Job:
+    """Make the bulk job. *again*: a message whose outcome nobody knows is sent once more."""
+
+    async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
+        row = msgspec.convert(item, Row)
+        message = roll.compose(row.cells)
+        await step("message", lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id))
+
+    return Job(
+        name="broadcast",
+        work=send_message,
+        items=roll.rows(),
+        key=roll.identifier,
+        where=lambda row: f"line {msgspec.convert(row, Row).line}",
+        total=total,
+        operations={SEND_MESSAGE.bucket: total},
+        unknown="repeat" if again else "report",
+    )
+
+
+def limiter_of(rate: float) -> LocalRateLimiter:
+    """Keep messages to *rate*, whatever more the server's headers would allow."""
+    return LocalRateLimiter({SEND_MESSAGE.bucket: rate}, bounds=(min(_LEAST_RATE, rate), rate))
+
+
+def _variables(options: Any) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for option in options:
+        name, equals, column = option.partition("=")
+        if not equals or not name or not column:
+            raise UsageError("--var is written VARIABLE=COLUMN")
+        variables[name.strip("{} ")] = column
+    return variables
+
+
+def _print_plan(screen: Screen, bad: list[BadRow], good: int, rate: float | None, *, whole: bool) -> None:
+    seconds = good / min(rate or 10.0, 10.0)
+    if screen.json:
+        screen.document({"messages": good, "bad": bad, "seconds": round(seconds, 1)})
+        return
+    screen.line(f"{good} messages, {len(bad)} bad rows; about {duration(seconds)}")
+    for row in bad if whole else bad[:_MOST_BAD]:
+        screen.line(f"  line {row.line}: {'; '.join(row.problems)}")
+    if not whole and len(bad) > _MOST_BAD:
+        screen.line(f"  … and {len(bad) - _MOST_BAD} more: see --dry-run")

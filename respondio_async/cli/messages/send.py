@@ -1,0 +1,60 @@
+"""`respondio messages send`."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+
+from .._client import connect
+from .._exit import Exit, run
+from .._options import BaseUrl, Json
+from .._screen import Screen
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What was sent, and how far it has come."""
+
+    message_id: int
+    status: str | None = None
+
+
+def send(
+    contact: Annotated[str, typer.Argument(help='"phone:+60…", "email:…" or "id:…".', show_default=False)],
+    text: Annotated[str, typer.Argument(help="The message.", show_default=False)],
+    *,
+    channel: Annotated[
+        int | None,
+        typer.Option(show_default=False, help="The channel's id; without it the one that the contact last used."),
+    ] = None,
+    wait: Annotated[
+        Literal["sent", "delivered", "read"] | None,
+        typer.Option(show_default=False, help="Wait until it has come so far."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for that.")] = 60.0,
+    json: Json = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """Send a text message to one contact. It is never sent twice: 3 says that nobody knows whether it was sent.
+
+    **Examples**
+
+    - `respondio messages send phone:+60123456789 "Your order is on its way"`
+    - `respondio messages send id:123456 Hello --channel 2001 --wait delivered`
+    """
+    screen = Screen(json=json)
+
+    async def work() -> int:
+        async with connect(base_url) as client:
+            sent = await client.messages.send(contact, text, channel_id=channel)
+            status = None
+            if wait is not None:
+                message = await client.messages.wait_for_status(contact, sent.message_id, wait, timeout=timeout)
+                status = message.current_status.value if message.current_status else None
+        result = Sent(sent.message_id, status)
+        if json:
+            screen.document(result)
+        else:
+            screen.line(f"message {result.message_id}: {result.status or 'accepted'}")
+        return Exit.DONE
+
+    run(work, screen, interrupted="Stopped. The message may have been sent: look before you send it again.")

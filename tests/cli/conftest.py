@@ -1,0 +1,37 @@
+"""A sandbox, and the command run in this process against it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from respondio_async.cli._app import app
+from respondio_async.sandbox import Quirks, Sandbox
+
+Respondio = Callable[..., Result]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Quick: a hundred times the limits, and no waiting after a create."""
+    with Sandbox(contacts=12, messages=2, limits_factor=100, quirks=Quirks.calm()) as running:
+        yield running
+
+
+@pytest.fixture
+def respondio(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Respondio:
+    """Run the command in an empty directory; its output never holds the token."""
+    monkeypatch.setenv("RESPONDIO_API_TOKEN", sandbox.token)
+    monkeypatch.setenv("RESPONDIO_BASE_URL", sandbox.url)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, arguments, prog_name="respondio")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        assert sandbox.token not in result.output
+        return result
+
+    return run
