@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jitter", type=float, default=0.0, help="seconds")
     parser.add_argument("--calm", action="store_true", help="new contacts are ready and listed at once")
     parser.add_argument("--keep", type=int, default=100_000, help="how many requests stay in the record")
+    parser.add_argument(
+        "--webhook", action="append", default=[], dest="webhooks", help="a URL to which all events are sent"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args(arguments))
     if options.pop("no_limits"):

@@ -28,7 +28,8 @@ def check_url(url: str) -> SplitResult:
         or " " in url
     ):
         raise ValueError("a webhook's url must be an http or https URL, percent-encoded")
-    _ = parts.port  # raises for what is no port
+    # Both raise for what is none: asyncio would, later.
+    _ = parts.port, parts.hostname.encode("idna")
     return parts
 
 

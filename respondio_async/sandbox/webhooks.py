@@ -270,6 +270,8 @@ class Webhooks:
             error = f"no answer within {self.budget:g} s"
         except BrokenAnswerError:
             error = "no HTTP answer"
+        except ConnectionRefusedError:
+            error = "connection refused"
         except OSError as failure:
             error = failure.strerror or "connection failed"
         self._finish(delivery, error=error, seconds=time.monotonic() - began)

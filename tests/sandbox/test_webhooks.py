@@ -1,13 +1,18 @@
 """The sandbox sends webhooks as respond.io does: signed, once, on a budget, and no more after too many errors."""
 
 import asyncio
+import io
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
-from respondio_async.sandbox import Quirks, Sandbox
+from respondio_async.sandbox import Quirks, Sandbox, serve
 from tests.sandbox.conftest import Api, serving
 from tests.sandbox.receiver import OK, Received, Receiver, receiving
 
@@ -49,6 +54,7 @@ async def test_the_signature_of_the_published_example(api: Api, receiver: Receiv
     webhook = api.sandbox.webhook(receiver.url, key="secret-key")
     api.sandbox.customer(PHONE).says("hi")
     delivery = api.sandbox.webhooks.deliveries[0]
+    assert delivery.event["event_type"] == delivery.event_type == "contact.created"
     delivery.body = b'{"some":"payload"}'
     assert webhook.key == "secret-key"
     assert delivery.signature == "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA="
@@ -333,16 +339,28 @@ async def test_nobody_is_there(api: Api, receiver: Receiver):
     api.sandbox.webhook("http://127.0.0.1:1/hook", ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
     await api.sandbox.webhooks.wait_settled()
-    assert "onnect" in (api.sandbox.webhooks.deliveries[0].error or "")
+    assert api.sandbox.webhooks.deliveries[0].error == "connection refused"
 
 
-async def test_an_https_webhook_is_not_sent_to_a_stranger(api: Api, receiver: Receiver):
-    """TLS is spoken, and certificates are checked: a plain server is none."""
-    api.sandbox.webhook(receiver.url.replace("http:", "https:"), ["message.received"])
-    api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
-    assert api.sandbox.webhooks.deliveries[0].error
-    assert not receiver.received
+async def test_an_https_webhook_speaks_tls(api: Api):
+    """To a server that does not, nothing of the event is sent."""
+    heard = asyncio.Queue[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.read(65_536))
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        api.sandbox.webhook(f"https://127.0.0.1:{port}/hook", ["message.received"])
+        api.sandbox.customer(PHONE).says("hi")
+        await api.sandbox.webhooks.wait_settled()
+        assert (await heard.get()).startswith(b"\x16\x03")  # a TLS handshake
+    delivery = api.sandbox.webhooks.deliveries[0]
+    assert (delivery.status, delivery.ok) == (None, False)
+    assert "answer" not in (delivery.error or "")
 
 
 async def test_only_the_first_organisation_has_webhooks(api: Api, receiver: Receiver):
@@ -402,11 +420,22 @@ async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "127.0.0.1/hook", "ftp://h/", "http://", "http://h:99999/", "http://h/a b", "http://h/ü", "http://h/\r\nx: y"],
+    [
+        "",
+        "127.0.0.1/hook",
+        "ftp://h/",
+        "http://",
+        "http://h:99999/",
+        "http://h/a b",
+        "http://h/ü",
+        "http://h/\r\nx: y",
+        f"http://{'h' * 64}/",
+        "http://h..example/",
+    ],
 )
 def test_a_url_that_nothing_can_be_sent_to(url: str):
     """Found when it is registered."""
-    with pytest.raises(ValueError, match=r"url|Port|port"):
+    with pytest.raises(ValueError, match=r"url|Port|port|label"):
         Sandbox().webhook(url)
 
 
@@ -415,6 +444,46 @@ def test_events_that_do_not_exist(events: Any):
     """A misspelt one would never fire."""
     with pytest.raises(ValueError, match=r"message\.received, message\.sent"):
         Sandbox().webhook("http://127.0.0.1/", events)
+
+
+@pytest.mark.parametrize("keys", ["mine, other", None])
+async def test_a_sandbox_of_the_command_line_sends_webhooks(receiver: Receiver, keys: str | None):
+    """Signed with the key that the bot reads from the environment; without one it is printed, to be put there. Its page is named too."""
+    environment = {name: value for name, value in os.environ.items() if name != "RESPONDIO_WEBHOOK_KEYS"}
+    command = [sys.executable, "-m", "respondio_async.sandbox", "--webhook", receiver.url, "--contacts", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=-1, stderr=-1, env=environment | ({"RESPONDIO_WEBHOOK_KEYS": keys} if keys else {})
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        names = ["RESPONDIO_BASE_URL", "RESPONDIO_API_TOKEN"] + ["RESPONDIO_WEBHOOK_KEYS"] * (keys is None)
+        printed = dict([(await process.stdout.readline()).decode().strip().split("=", 1) for _ in names])
+        inbox = (await process.stderr.readline()).decode().removeprefix("Inbox: ").strip()
+        assert list(printed) == names
+        assert inbox == printed["RESPONDIO_BASE_URL"].replace("/v2", "/inbox")
+        async with httpx.AsyncClient(verify=False) as http:
+            await http.post(f"{inbox}/say", json={"contact": PHONE, "text": "hi"})
+        while len(receiver.received) < 3:
+            await asyncio.sleep(0.005)
+        assert all(each.is_signed(printed.get("RESPONDIO_WEBHOOK_KEYS", "mine")) for each in receiver.received)
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("keys", ["mine other", ""])
+def test_serve_registers_webhooks(monkeypatch: pytest.MonkeyPatch, keys: str):
+    """The same within this process: a key is printed only when it was made up."""
+
+    class Terminal(io.StringIO):
+        def flush(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("RESPONDIO_WEBHOOK_KEYS", keys)
+    serve(webhooks=["http://127.0.0.1:1/"])
+    assert ("RESPONDIO_WEBHOOK_KEYS=" in sys.stdout.getvalue()) is not bool(keys)  # type: ignore[attr-defined]
 
 
 def test_a_workspace_has_at_most_35_webhooks():
