@@ -1,6 +1,7 @@
 """A misbehaving server and every kind of client, for each test."""
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -8,6 +9,15 @@ from respondio_async._transport import _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import GOOD, KINDS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Every test looks for unclosed sockets by collecting garbage: what the imports have left need not be walked each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
