@@ -184,7 +184,9 @@ class Attempts(Generic[T]):
     def _decode(self, answer: Answer, started: float) -> Response[T]:
         endpoint = self.call.endpoint
         # A 404 is a repeated delete (see _judge); an empty answer says no more than its status.
-        content = b"{}" if answer.status == 404 else answer.content or b"{}"
+        content = answer.content
+        if answer.status == 404 or not content or content.isspace():
+            content = b"{}"
         try:
             decoded = _wire.decode(content, endpoint.type, envelopes=endpoint.envelopes)
         except DecodeError as error:
@@ -272,7 +274,9 @@ class Attempts(Generic[T]):
 
     def _no_permit(self, first: bool, needed: float | None) -> DeadlineExceededError:
         template, settings = self.call.endpoint.template, self.settings
-        bound = f"queue_timeout of {settings.queue_timeout:g} s" if first else f"deadline of {settings.deadline:g} s"
+        name, seconds = ("queue_timeout", settings.queue_timeout) if first else ("deadline", settings.deadline)
+        # Without a bound of ours it was the limiter's own.
+        bound = "limiter's time" if seconds is None else f"{name} of {seconds:g} s"
         wait = "" if needed is None else f": the wait would have taken {needed:.3g} s"
         return DeadlineExceededError(
             f"{template}: no permit within the {bound}{wait}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 import msgspec
 
 from ._call import Response, Settings
-from ._endpoints import ENDPOINTS, Endpoint
+from ._endpoints import ENDPOINTS, Endpoint, Replay
 from ._options import check_headers, check_seconds, check_timeout, check_token, header_sets, merge_headers
 from ._pagination import Spawn
 from ._pipeline import Pipeline
@@ -40,6 +40,20 @@ _KEEP: Final[Any] = object()
 _BY_TEMPLATE: Final = {endpoint.template: endpoint for endpoint in ENDPOINTS}
 
 
+def _shape(method: str, path: str) -> tuple[str, ...]:
+    """What the server sees of a template: the names in braces are the caller's own."""
+    return (method, *("{}" if part.startswith("{") else part for part in path.split("/")))
+
+
+_BUCKETS: Final = {
+    _shape(endpoint.method, path): endpoint.bucket
+    for endpoint in ENDPOINTS
+    for path in (endpoint.path, endpoint.alternative)
+    if path
+}
+"""The server counts a known operation by its path, whatever its parameters are called here, and whichever of its two paths is used."""
+
+
 class AsyncRespond:
     """The client. Use it as ``async with AsyncRespond(token=…) as client``, and one for as long as the program runs.
 
@@ -53,6 +67,9 @@ class AsyncRespond:
       repeats and waits included; *queue_timeout*: seconds that a call may wait for that first permit. None: no bound.
     - *headers*: sent with every request. *hooks*: see `respondio_async.hooks`.
     """
+
+    # Of the class too: __del__ also runs for a client that was given a misspelt argument.
+    _pipeline: Pipeline | None = None
 
     def __init__(
         self,
@@ -70,7 +87,6 @@ class AsyncRespond:
         headers: Mapping[str, str] | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
-        self._pipeline: Pipeline | None = None  # first, for __del__ of a client whose arguments are refused
         self._owns = True
         token = check_token(os.environ.get("RESPONDIO_API_TOKEN") if token is None else token)
         self._base_url = base_url or os.environ.get("RESPONDIO_BASE_URL") or BASE_URL
@@ -258,7 +274,8 @@ class AsyncRespond:
 
         ``async with client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item, failed or not.
 
-        - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert", fn)`` for steps that a journal remembers.
+        - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert", fn)`` for steps that
+          a journal remembers.
         - *items*: any iterable or async iterable (a paginator too), read as it is needed.
         - *key*: names an item in its outcome and in the journal; None counts them, which a journal cannot use.
         - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the items.
@@ -351,7 +368,8 @@ def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:
     known = _BY_TEMPLATE.get(f"{method} {path}")
     if known is not None:
         return msgspec.structs.replace(known, type=type_, envelopes=(), alternative=None)
-    return Endpoint("request", method, path, type_, "unsent" if method in ("POST", "PATCH") else "always")
+    replay: Replay = "unsent" if method in ("POST", "PATCH") else "always"
+    return Endpoint("request", method, path, type_, replay, _BUCKETS.get(_shape(method, path), ""))
 
 
 AsyncRespond.__module__ = "respondio_async"

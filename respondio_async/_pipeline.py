@@ -46,13 +46,15 @@ class Pipeline:
         json: Any = None,
     ) -> Response[T]:
         """Make one call. Bad input fails here, before any wait."""
-        path = endpoint.alternative if self._moved and endpoint.alternative else endpoint.path
+        moved = self._moved
+        path = endpoint.alternative if moved and endpoint.alternative else endpoint.path
         content = None if json is None else _wire.encode_json(json)
         call = Call(endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json))
         try:
             return await self._run(call, settings)
         except NotFoundError as error:
-            if endpoint.alternative is None or endpoint.max_limit is None or self._moved:
+            # `moved` as it was at the start: calls side by side all meet the 404 before the first of them has found the way.
+            if endpoint.alternative is None or endpoint.max_limit is None or moved:
                 raise
             # The vendor's rate table and its clients disagree about this path: the other one is tried once a client.
             target = _wire.build_target(endpoint.alternative, params or {}, query)

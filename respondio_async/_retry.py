@@ -177,7 +177,7 @@ def _after_failure(
     if tally.failures >= policy.max_attempts:
         return Stop(why="attempts")
     wait = failure.retry_after
-    if wait is None:
+    if not wait:  # a server that is down and says 0 is not to be asked again at once by everybody
         wait = dice() * _doubling(policy.backoff, policy.max_backoff, tally.failures)
     if left is not None and wait >= left:
         return Stop(why="deadline")
@@ -197,7 +197,7 @@ def _after_refusal(failure: Failure, tally: Tally, policy: RetryPolicy, left: fl
     else:
         reason = "not_ready"
         tally.not_ready += 1
-        if wait is None:
+        if not wait:  # 0 too: the contact takes as long as it takes, and asking at full speed would use up the refusals
             wait = _doubling(policy.not_ready_wait, policy.max_not_ready_wait, tally.not_ready)
             if left is not None and wait >= left - _LAST_CHANCE > 0:
                 wait = left - _LAST_CHANCE

@@ -194,6 +194,22 @@ async def test_request_knows_the_rows_of_the_table():
     assert len(transport.requests) == 1 + 5
 
 
+@pytest.mark.parametrize(
+    ("path", "bucket"),
+    [
+        ("/space/user/{user}", "GET /space/user/{id}"),
+        ("/space/contact_field", "GET /space/custom_field"),
+        ("/space/contact_field/{field}", "GET /space/custom_field/{id}"),
+        ("/space/user/{user}/more", "GET /space/user/{user}/more"),
+    ],
+)
+async def test_request_counts_a_known_path_in_its_own_bucket(path, bucket):
+    """The server does not know what a parameter is called here, so a bucket beside the known one would break the limit."""
+    client, _, limiter = scripted(answer(200, b"{}"))
+    await client.request("GET", path, params={name: 3 for name in ("user", "field") if name in path.partition("{")[2]})
+    assert limiter.asked[0]["route"] == bucket
+
+
 @pytest.mark.parametrize(("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)])
 async def test_an_unknown_post_is_not_repeated(method, requests):
     """Whether a repeat is harmless is not known of it."""
@@ -285,6 +301,8 @@ def test_a_client_whose_arguments_are_refused_leaves_no_noise():
     """`__del__` copes with a half-made client."""
     with pytest.raises(ConfigurationError):
         AsyncRespond("")
+    with pytest.raises(TypeError, match="tokn"):
+        AsyncRespond(tokn="misspelt")
     gc.collect()
 
 

@@ -29,7 +29,17 @@ from respondio_async import (
 )
 from respondio_async._lane import after_unsent, before_unsafe_send, current_lane
 from respondio_async._transport import SendError
-from tests.scripted import LOST, TIMED_OUT, UNSENT, OpenLimiter, OpenTurn, answer, error_answer, scripted
+from tests.scripted import (
+    LOST,
+    TIMED_OUT,
+    UNSENT,
+    OpenLimiter,
+    OpenTurn,
+    ScriptedTransport,
+    answer,
+    error_answer,
+    scripted,
+)
 from tests.virtual import VIRTUAL
 
 CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')
@@ -255,6 +265,18 @@ async def test_queue_timeout_bounds_the_wait_for_the_first_permit():
     assert not caught.value.sent
 
 
+async def test_a_limiter_with_a_bound_of_its_own_needs_no_queue_timeout():
+    """The error names neither of the client's bounds."""
+
+    class Impatient(OpenLimiter):
+        async def turn(self, route, **options):
+            raise TimeoutError
+
+    client, _, _ = scripted(CONTACT, limiter=Impatient())
+    with pytest.raises(DeadlineExceededError, match="no permit within the limiter's time"):
+        await client.contacts.get(7)
+
+
 async def test_a_wait_for_a_connection_counts_as_queueing():
     """Busy connections cannot hold a call past its queue_timeout."""
     client, transport, _ = scripted(CONTACT, queue_timeout=5.0)
@@ -355,6 +377,13 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+async def test_an_empty_answer_says_no_more_than_its_status(body):
+    """Done, without an id."""
+    client, _, _ = scripted(answer(200, body))
+    assert await client.contacts.update(7, first_name="Ada") == ContactRef()
+
+
 async def test_an_unreadable_answer_to_a_read_is_a_decode_error():
     """With the route."""
     client, _, _ = scripted(answer(200, b"<html>"))
@@ -406,6 +435,25 @@ async def test_the_custom_field_path_falls_back_once_and_is_remembered():
     await client.with_options(timeout=3).space.get_custom_field(3)
     paths = [request.target.partition("?")[0] for request in transport.requests]
     assert paths == ["/space/custom_field", "/space/contact_field", "/space/contact_field/3"]
+
+
+async def test_lists_side_by_side_all_find_the_other_custom_field_path():
+    """The 404 of one may come after another has found the way."""
+
+    class Slow(ScriptedTransport):
+        async def send(self, request, *, timeout, phases=None):
+            await asyncio.sleep(len(self.requests) if "custom" in request.target else 0)
+            return await super().send(request, timeout=timeout, phases=phases)
+
+    def field(request):
+        return (
+            error_answer(404) if "custom" in request.target else answer(200, b'{"items": [{"id": 3, "name": "plan"}]}')
+        )
+
+    client, _, _ = scripted(CONTACT)
+    client._pipeline.transport = Slow(field)
+    fields = await asyncio.gather(*[client.space.list_custom_fields().first() for _ in range(3)])
+    assert [each.id for each in fields] == [3, 3, 3]
 
 
 async def test_when_neither_custom_field_path_exists_the_first_error_is_raised():

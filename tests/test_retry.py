@@ -112,6 +112,13 @@ def test_449_takes_a_retry_after_when_there_is_one():
     assert ask(answered(449, 5.0)) == Again(5.0, "not_ready")
 
 
+def test_a_retry_after_of_zero_leaves_the_wait_to_us():
+    """A server that says "at once" and refuses again would be asked at full speed until the attempts are used up."""
+    tally = Tally()
+    assert [ask(answered(449, 0.0), tally=tally, left=1000.0).seconds for _ in range(3)] == [2.0, 4.0, 8.0]
+    assert ask(answered(503, 0.0)) == Again(0.5, "failed")
+
+
 def test_back_off_is_full_jitter_and_bounded():
     """Between nothing and a bound that doubles up to the maximum."""
     tally = Tally()
