@@ -63,10 +63,9 @@ class Burst:
 
     def _earned(self, now: float, limit: float, size: int) -> float:
         """The sends' worth of idle time, as far as the server takes them."""
-        earned = (now - self._last) * limit * _IDLE_RATE
+        earned, most = (now - self._last) * limit * _IDLE_RATE, self.most(size)
         if earned < self._credit:
             earned = self._credit
-        most = self.most(size)
         return earned if earned < most else most
 
     def told(self, remaining: float) -> None:

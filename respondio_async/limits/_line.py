@@ -49,12 +49,9 @@ class Lanes(Generic[W]):
         self.size = 0
         """How many wait."""
 
-    def _lane(self, waiter: W) -> _Lane[W]:
-        return self._bulk if waiter.lane == "bulk" else self._interactive
-
     def join(self, waiter: W) -> None:
         """Stand at the end of one's lane."""
-        lane = self._lane(waiter)
+        lane = self._bulk if waiter.lane == "bulk" else self._interactive
         (lane.again if waiter.again else lane.first).append(waiter)
         lane.count += 1
         self.size += 1
@@ -68,7 +65,7 @@ class Lanes(Generic[W]):
 
     def left(self, waiter: W) -> None:
         """Count one out who has just been marked as gone; forget the gone once they are the most."""
-        lane = self._lane(waiter)
+        lane = self._bulk if waiter.lane == "bulk" else self._interactive
         lane.count -= 1
         self.size -= 1
         if len(lane.again) + len(lane.first) > 2 * lane.count + 16:

@@ -123,7 +123,7 @@ class LocalRateLimiter:
         if not isinstance(turn, LocalTurn) or turn.sent is None or turn.gone:
             return
         turn.gone = True
-        queue = self._queues.get(turn.route)
+        queue = self._queues.get(turn.queue.name)
         if queue is None:
             return
         state, now = queue.state, queue.loop.time()

@@ -56,11 +56,12 @@ class Margin:
 
     def answered(self, round_trip: float) -> float:
         """The hold of a slot whose answer took *round_trip* seconds."""
-        return self._hold(self._lateness(round_trip))
+        late = round_trip - self._shortest
+        return self._hold(late if late > 0.0 else 0.0)
 
     def given_up(self, elapsed: float) -> float:
         """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds."""
-        late = self._lateness(elapsed)
+        late = elapsed - self._shortest
         return self._hold(late if late > self.late else self.late)
 
     def learn(self, round_trip: float) -> None:
@@ -73,7 +74,11 @@ class Margin:
         if not self._known % _EPOCH:
             # The shortest of the last one to two epochs: a route that has become slower for good is not late for ever.
             self._shortest, self._least = self._least, inf
-        late = self._lateness(round_trip)
+        late = round_trip - self._shortest
+        if late < 0.0:
+            late = 0.0
+        elif late > self._bound:
+            late = self._bound
         self.late += (late - self.late) / 16
         bound = self._bound * (1 + 0.1 * (_BUDGET - late) / _BUDGET)
         low, high = _BOUND
@@ -86,15 +91,8 @@ class Margin:
         self._learnt = min(max(_CEILING - self.late, 2 * _REFUSED), self._learnt + _REFUSED)
         self._reserve()
 
-    def _lateness(self, round_trip: float) -> float:
-        """How late a request can have arrived, as far as that is held for."""
-        late = round_trip - self._shortest
-        if late <= 0.0:
-            return 0.0
-        return late if late < self._bound else self._bound
-
     def _hold(self, late: float) -> float:
-        hold = self.reserve + late
+        hold = self.reserve + (late if late < self._bound else self._bound)
         return hold if hold > FLOOR else FLOOR
 
     def _reserve(self) -> None:

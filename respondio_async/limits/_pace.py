@@ -11,6 +11,8 @@ _UNPACED: Final = 500.0
 """Above this many a second there is no pacer: a timer comes up to a millisecond late, and every send would wait for one."""
 _RESIDUE: Final = 1e-6
 """Ask the pacer this much later than its capacity comes back: floats leave a residue, and it would say no."""
+_CERTAIN: Final = 0.0001
+"""A bucket that has been empty for so many seconds has room, however inexact floats are, and need not be asked."""
 _RETRY: Final = 0.0005
 
 
@@ -47,8 +49,7 @@ class Pace:
         bucket = self._bucket
         if bucket is None:
             bucket = self._bucket = AsyncLimiter(self.capacity, self.capacity * self.gap)
-        # A bucket that has been empty for a while has room, however inexact floats are.
-        if now < self._empty_at + self.gap and not bucket.has_capacity():
+        if now < self._empty_at + _CERTAIN and not bucket.has_capacity():
             self._not_before = now + _RETRY
             return False
         await bucket.acquire()

@@ -154,7 +154,9 @@ class Queue:
             self.take_back(turn)
         else:
             self._stop_asking(turn)
-        self.pump()
+        # A turn that outlived its loop can still be abandoned.
+        if not self.loop.is_closed():
+            self.pump()
 
     def take_back(self, turn: LocalTurn) -> None:
         """Take the baton from one who has run, or has left."""
@@ -211,17 +213,13 @@ class Queue:
 
     def pump(self) -> None:
         """Wake whoever may go on, and set the timer for the next."""
-        if self.loop.is_closed():
-            return
         now, state, asking = self.loop.time(), self.state, self._asking
         state.refresh(now)
-        if self._deadlines:
-            self._expire(now)
+        when = self._expire(now) if self._deadlines else inf
         line = len(self._announced) + self.lanes.size
         if not line:
             self._rest()
             return
-        when = self._deadlines[0][0] if self._deadlines else inf
         if line <= state.window.size and not state.burst_left and state.may_burst(now, line):
             if now >= self._gather_at:
                 state.burst_left = line
@@ -241,7 +239,8 @@ class Queue:
         if self.lanes.size:
             when = self._announce_next(now, when)
         if when < inf:
-            self._set_timer(max(when, now + _SHORTEST_SLEEP))
+            soonest = now + _SHORTEST_SLEEP
+            self._set_timer(when if when > soonest else soonest)
 
     def _announce_next(self, now: float, when: float) -> float:
         """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
@@ -344,8 +343,8 @@ class Queue:
 
     # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _expire(self, now: float) -> None:
-        """Send away those who can no longer be in time."""
+    def _expire(self, now: float) -> float:
+        """Send away those who can no longer be in time; when the next deadline is."""
         deadlines, horizon = self._deadlines, max(now, self.state.paused_until)
         while deadlines and (deadlines[0][0] <= now or deadlines[0][0] < horizon):
             turn = heappop(deadlines)[2]
@@ -360,5 +359,6 @@ class Queue:
                 self.lanes.left(turn)
             turn.wake()
         if len(deadlines) > 2 * len(self) + 64:
-            self._deadlines = [each for each in deadlines if not each[2].gone and each[2].sent is None]
-            heapify(self._deadlines)
+            self._deadlines = deadlines = [each for each in deadlines if not each[2].gone and each[2].sent is None]
+            heapify(deadlines)
+        return deadlines[0][0] if deadlines else inf

@@ -4,7 +4,7 @@ Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be
 """
 
 from collections.abc import Callable
-from math import isfinite
+from math import inf
 from random import random as at_random
 from typing import Final
 
@@ -161,7 +161,8 @@ class Route:
             self.window.answered(sent, self.margin.given_up(now - sent.at))
             return
         round_trip = feedback.round_trip
-        usable = round_trip is not None and isfinite(round_trip) and round_trip >= 0
+        if round_trip is not None and not 0.0 <= round_trip < inf:
+            round_trip = None
         if feedback.status == 429:
             self._learn_refusal(sent, feedback.retry_after, now)
         else:
@@ -170,9 +171,9 @@ class Route:
                 self._calm -= 1
                 self._calm_until = now + _CALM
                 self._apply_pace(now)
-            if usable and round_trip is not None:
+            if round_trip is not None:
                 self.margin.learn(round_trip)
-        if usable and round_trip is not None:
+        if round_trip is not None:
             self.window.answered(sent, self.margin.answered(round_trip))
         told = feedback.rate_limit
         if told is None:

@@ -28,12 +28,14 @@ class Window:
     the slot that is free first is used first, whichever it is. Entries leave by age alone: every positive limit works.
     """
 
-    __slots__ = ("_flying", "_freed", "busy", "size", "span")
+    __slots__ = ("_flying", "_freed", "_next", "busy", "size", "span")
 
     def __init__(self, limit: float) -> None:
         self.busy = 0
         self._flying: deque[Sent] = deque()
         self._freed: list[float] = []
+        self._next = inf
+        """No slot is given back before this."""
         self.resize(limit)
 
     def resize(self, limit: float) -> None:
@@ -44,6 +46,8 @@ class Window:
 
     def expire(self, now: float) -> None:
         """Give back the slots whose time has come."""
+        if now < self._next:
+            return
         freed, flying = self._freed, self._flying
         while freed and freed[0] <= now:
             heappop(freed)
@@ -56,12 +60,15 @@ class Window:
                 first.open = False
                 self.busy -= 1
             flying.popleft()
+        self._next = self.next_free()
 
     def take(self, now: float, hold: float, index: int) -> Sent:
         """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says otherwise."""
         self.busy += 1
         sent = Sent(now, now + self.span + hold, index, self.busy)
         self._flying.append(sent)
+        if sent.until < self._next:
+            self._next = sent.until
         return sent
 
     def answered(self, sent: Sent, hold: float) -> None:
@@ -70,6 +77,8 @@ class Window:
             sent.open = False
             sent.until = sent.at + self.span + hold
             heappush(self._freed, sent.until)
+            if sent.until < self._next:
+                self._next = sent.until
 
     def next_free(self) -> float:
         """When the next occupied slot is given back."""
@@ -81,6 +90,7 @@ class Window:
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
+        self._next += delta
         self._freed = [until + delta for until in self._freed]
         for sent in self._flying:
             sent.at += delta
