@@ -15,7 +15,6 @@ LIMIT = 10
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "peers",
-    "font.family": ["Helvetica", "Arial", "sans-serif"],
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": INK,
@@ -56,11 +55,9 @@ def draw(rows: Sequence[tuple[str, Arrivals, int, int]], path: Path) -> None:
             panel.set_visible(False)
         for panel, (name, arrivals, wanted, done) in zip(panels.flat, rows, strict=False):
             accepted, refused = per_second(arrivals, seconds)
-            where = [second + 0.5 for second in range(seconds)]
-            panel.bar(where, accepted, width=0.86, color=ACCEPTED, label="accepted in this second")
-            panel.bar(
-                where, [-min(count, 2 * LIMIT) for count in refused], width=0.86, color=REFUSED, label="refused (429)"
-            )
+            panel.stairs(accepted, fill=True, color=ACCEPTED, label="accepted in this second")
+            beyond = [-min(count, 2 * LIMIT) for count in refused]
+            panel.stairs(beyond, fill=True, color=REFUSED, label="refused (429)")
             panel.axhline(LIMIT, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
             panel.axhline(0, color=INK, linewidth=0.6)
             panel.set_title(f"{name}\n{done} of {wanted} done, {sum(refused)} refused", loc="left", color=INK)
