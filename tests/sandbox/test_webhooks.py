@@ -53,6 +53,7 @@ async def test_the_signature_of_the_published_example(api: Api, receiver: Receiv
     """Computed by others for the key "secret-key"."""
     webhook = api.sandbox.webhook(receiver.url, key="secret-key")
     api.sandbox.customer(PHONE).says("hi")
+    await api.sandbox.webhooks.wait_settled()
     delivery = api.sandbox.webhooks.deliveries[0]
     assert delivery.event["event_type"] == delivery.event_type == "contact.created"
     delivery.body = b'{"some":"payload"}'
