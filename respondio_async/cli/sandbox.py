@@ -28,15 +28,21 @@ def sandbox(
     not_ready: Annotated[float, typer.Option(min=0, help="Seconds for which a new contact answers 449.")] = 0.5,
     list_lag: Annotated[float, typer.Option(min=0, help="Seconds until a new contact is listed.")] = 25.0,
     seed: Annotated[int, typer.Option(help="Makes up other contacts.")] = 0,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Where a bot receives webhooks; may be repeated.", show_default=False),
+    ] = None,
 ) -> None:
     """Run a stand-in for respond.io on this machine, with its limits and its habits. Ctrl-C ends it.
 
-    Prints its URL and a token as the two variables that the client and this command read.
+    Prints its URL and a token as the two variables that the client and this command read, and the address of a page on which to write to
+    a bot as a customer. Webhooks are signed with the first of RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed too.
 
     **Examples**
 
     - `respondio sandbox --port 8080`
     - `respondio sandbox --contacts 5000 --messages 20 --limits-factor 10 --window fixed --latency 0.3`
+    - `respondio sandbox --calm --webhook http://127.0.0.1:8000/webhook/`
     """
     screen = Screen()
 
@@ -46,9 +52,9 @@ def sandbox(
     quirks = Quirks.calm() if calm else Quirks(not_ready_for=not_ready, list_lag=list_lag)
     try:
         serve(
-            host=host, port=port, contacts=contacts, messages=messages, window=window,
+            host=host, port=port, webhooks=webhook or (), contacts=contacts, messages=messages, window=window,
             limits=None if no_limits else {}, limits_factor=limits_factor, latency=latency, jitter=jitter, quirks=quirks, seed=seed,
         )  # fmt: skip
-    except (OSError, ImportError) as error:
+    except (OSError, ImportError, ValueError) as error:
         screen.error(str(error))
         raise typer.Exit(Exit.USAGE) from None

@@ -172,3 +172,21 @@ def test_a_port_in_use():
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "in use" in done.stderr
+
+
+def test_the_sandbox_of_one_terminal_is_heard_in_another():
+    """`respondio sandbox --webhook URL` signs with the key that the listener reads; a URL that is none is wrong usage."""
+    keys = {"RESPONDIO_WEBHOOK_KEYS": "shared"}
+    listener = start(*LISTEN, env=keys)
+    sandbox = start("sandbox", "--contacts", "0", "--webhook", address(listener), env=keys)
+    try:
+        assert sandbox.stderr is not None
+        inbox = sandbox.stderr.readline().removeprefix("Inbox: ").strip()
+        with httpx.Client(verify=False) as http:
+            http.post(f"{inbox}/say", json={"contact": PHONE, "text": "heard?"})
+        assert lines(listener, 3)[2].rstrip().endswith("heard?")
+    finally:
+        for process in (listener, sandbox):
+            process.kill()
+            process.communicate()
+    assert respondio("sandbox", "--webhook", "nowhere").returncode == 2
