@@ -1,10 +1,11 @@
-"""The backend aiohttp: an `httpx.AsyncClient` over httpx-aiohttp's transport.
+"""The backend aiohttp: httpx-aiohttp's transport, called as an `httpx.AsyncClient` would call it, without its cost.
 
 aiohttp's pool survives cancellation, so its connections are its own affair; a loan here is a place in line and a watch on
 one attempt.
 """
 
 import ssl
+from base64 import b64encode
 from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,6 @@ import httpx_aiohttp
 
 from ._address import Address
 from ._body import read_answer
-from ._library import make_client
 from ._pool import KEEPALIVE, Lent, Pool
 from ._proxy import proxy_for
 from ._requests import phase_timeouts
@@ -72,7 +72,7 @@ class Place(Lent):
         token = _attempt.set(self)
         try:
             built = self._owner.requests.plain(request, {"timeout": phase_timeouts(phases)})
-            response = await self._owner.client.send(built, stream=True, auth=None)
+            response = await self._owner.http.handle_async_request(built)
         finally:
             _attempt.reset(token)
         self.status = response.status_code
@@ -90,19 +90,19 @@ class Place(Lent):
 class AiohttpPool(Pool[Place]):
     """Lends places in front of aiohttp's pool."""
 
-    client: Any
+    http: Any
 
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         super().__init__(library, address, size)
         self.protocols: WeakSet[ResponseHandler] = WeakSet()
-        self._proxy = proxy_for(library, address)
-        self.client = None
+        self._proxy = _with_plain_header(proxy_for(library, address))
+        self.http = None
 
     async def _lend(self) -> Place:
-        if self.client is None:
+        if self.http is None:
             tls = await shared_context(self.library, self.address.scheme)
-            if self.client is None:  # nobody else was faster
-                self.client = make_client(self.library, self._make_transport(tls))
+            if self.http is None:  # nobody else was faster
+                self.http = self._make_transport(tls)
         return Place(self)
 
     def _make_transport(self, tls: ssl.SSLContext) -> Any:
@@ -118,5 +118,13 @@ class AiohttpPool(Pool[Place]):
         return sum(protocol.is_connected() for protocol in self.protocols)
 
     async def _close(self) -> None:
-        if self.client is not None:
-            await self.client.aclose()
+        if self.http is not None:
+            await self.http.aclose()
+
+
+def _with_plain_header(proxy: Any) -> Any:
+    """Say the credentials of *proxy* in a header, as aiohttp wants it; httpx-aiohttp still makes a deprecated object of them."""
+    if proxy is not None and proxy.auth is not None:
+        proxy.headers["Proxy-Authorization"] = "Basic " + b64encode(":".join(proxy.auth).encode()).decode()
+        proxy.auth = None
+    return proxy

@@ -14,7 +14,7 @@ from . import _failures
 from ._address import Address
 from ._body import read_answer
 from ._pool import Lent, Pool
-from ._seam import Answer, Request
+from ._seam import Answer, RawHeaders, Request
 
 ABANDONED: Final = 30.0
 """Seconds after which a request whose caller has left is cancelled after all."""
@@ -23,12 +23,13 @@ ABANDONED: Final = 30.0
 class Loan(Lent):
     """One request through a borrowed client."""
 
-    __slots__ = ("_left", "_owner", "_task")
+    __slots__ = ("_left", "_owner", "_redirect", "_task")
 
     def __init__(self, owner: "BorrowedPool") -> None:
         super().__init__()
         self._owner = owner
         self._task: asyncio.Task[Answer] | None = None
+        self._redirect: Answer | None = None
         self._left = False
         """The caller has gone. What had not been sent by then must not be sent after: the caller was told so, and may repeat it."""
 
@@ -57,6 +58,10 @@ class Loan(Lent):
         except library.HTTPStatusError as error:
             # The user's own hook called raise_for_status(): the server has answered all the same.
             return _already_read(error.response)
+        except library.RemoteProtocolError:
+            if self._redirect is None:
+                raise
+            return self._redirect
         self.status = response.status_code
         if response.is_stream_consumed or response.is_closed:  # by a hook
             return _already_read(response)
@@ -72,6 +77,11 @@ class Loan(Lent):
             if self._left:
                 raise _failures.closed(sent=False)
             self.unsent = False
+        elif event == "http11.receive_response_headers.complete":
+            _, status, _, headers = info["return_value"][:4]
+            if 300 <= status < 400:
+                # httpx parses the Location of a redirect even if told not to follow it, and fails where that is malformed.
+                self._redirect = Answer(status, _in_lower_case(headers), b"")
 
     def release(self) -> None:
         self._owner.discarded += self.broken
@@ -125,4 +135,8 @@ def _already_read(response: Any) -> Answer:
         content: bytes = response.content
     except RuntimeError:  # ResponseNotRead, which a hook has closed
         content = b""
-    return Answer(response.status_code, [(name.lower(), value) for name, value in response.headers.raw], content)
+    return Answer(response.status_code, _in_lower_case(response.headers.raw), content)
+
+
+def _in_lower_case(headers: RawHeaders) -> RawHeaders:
+    return [(name.lower(), value) for name, value in headers]

@@ -76,6 +76,8 @@ def closed(*, sent: bool, status: int | None = None) -> SendError:
 
 def _reason(error: BaseException | None) -> str:
     while error is not None:
+        if "Proxy" in type(error).__name__:
+            return "the proxy refused it"
         # aiohttp's own class of this name poses as an SSLCertVerificationError but has no message; its cause has.
         if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_message"):
             return error.verify_message
@@ -91,15 +93,13 @@ def _of_aiohttp(error: BaseException | None) -> Any:
     return error if error is not None and type(error).__module__.startswith("aiohttp.") else None
 
 
-def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError | ConfigurationError:
+def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError:
     # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had left: only the cause tells.
     aiohttp = sys.modules["aiohttp"]
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)):
         return unconnected(error)
     if isinstance(error, TimeoutError):
         return timed_out(unsent=unsent, status=status)
-    if isinstance(error, aiohttp.InvalidURL):
-        return ConfigurationError("the request is not valid HTTP: look at the path")
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ClientResponseError)):
         return torn(status)
     return broken(unsent=unsent, status=status)

@@ -1,10 +1,10 @@
 """Finds the HTTP library: imported when a client is made, neither before nor during its first call."""
 
+import contextlib
 import importlib
 import sys
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ..errors import ConfigurationError
 
@@ -15,6 +15,19 @@ _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "httpx2": ("httpx2", "httpcore2"),
     "aiohttp": ("httpx", "aiohttp", "httpx_aiohttp"),
 }
+
+_LATE: Final = (
+    "anyio._backends._asyncio",
+    "anyio.abc",
+    "anyio.streams.stapled",
+    "anyio.streams.tls",
+    "anyio.to_thread",
+    "certifi",
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "sniffio",
+)
+"""What the libraries import only within their first call, where it blocks the event loop for tens of milliseconds."""
 
 
 def load(backend: Backend) -> ModuleType:
@@ -27,18 +40,21 @@ def load(backend: Backend) -> ModuleType:
         raise ConfigurationError(
             f'the backend "{backend}" is not installed: pip install "respondio-async[{backend}]"'
         ) from None
+    preload()
     return modules[0]
+
+
+def preload() -> None:
+    """Import now what a first call would import; what is not there is not missed."""
+    for name in _LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def library_of(client: object) -> ModuleType:
     """Return the library that *client* is an `AsyncClient` of. Raises `ConfigurationError`."""
     for base in type(client).__mro__:
         if base.__name__ == "AsyncClient" and base.__module__ in ("httpx", "httpx2"):
+            preload()
             return sys.modules[base.__module__]
     raise ConfigurationError("http_client must be an httpx.AsyncClient or an httpx2.AsyncClient")
-
-
-def make_client(library: ModuleType, transport: Any) -> Any:
-    """Make an `AsyncClient` over *transport* that keeps no cookies, asks no environment and follows nothing."""
-    jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
-    return library.AsyncClient(transport=transport, cookies=jar, trust_env=False, follow_redirects=False)

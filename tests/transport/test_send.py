@@ -1,9 +1,12 @@
 """One exchange over every kind of transport: what goes out, what comes back, and what is said of each failure."""
 
+import zlib
+
+import httpx
 import pytest
 
 from respondio_async import errors
-from respondio_async._transport import Request, _body
+from respondio_async._transport import Request, _body, _borrowed, _requests
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.transport.support import GET, HEADERS, POST, TARGET, TOKEN, Connect, call, failed
@@ -59,8 +62,12 @@ async def test_answer_comes_back_whole(server: FaultServer, connect: Connect) ->
     [
         pytest.param(faults.answer(204), 204, b"", id="no content"),
         pytest.param(faults.gzipped(b'{"id":1}' * 9000), 200, b'{"id":1}' * 9000, id="gzip"),
+        pytest.param(
+            faults.answer(200, zlib.compress(b"{}"), (("Content-Encoding", "deflate"),)), 200, b"{}", id="deflate"
+        ),
         pytest.param(faults.redirect("https://evil.example/"), 302, b"", id="redirect"),
         pytest.param(faults.redirect("/v2/elsewhere", 307), 307, b"", id="relative redirect"),
+        pytest.param(faults.redirect("https://[::1/"), 302, b"", id="malformed redirect"),
         pytest.param(
             faults.raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
             200,
@@ -106,6 +113,7 @@ SENT = [
     pytest.param(faults.bad_chunk(), "torn", 200, id="bad chunk"),
     pytest.param(faults.gzipped(b"{}" * 999, missing=6), "torn", 200, id="torn gzip"),
     pytest.param(faults.answer(200, b"{}", (("Content-Encoding", "gzip"),)), "torn", 200, id="not gzip"),
+    pytest.param(faults.reset_after_head(), "torn", 200, id="reset after the head"),
     pytest.param(faults.drip(), "timeout", 200, id="drip"),
     pytest.param(faults.hang_in_body(), "timeout", 200, id="hang in body"),
 ]
@@ -114,15 +122,22 @@ SENT = [
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize(("fault", "failure", "status"), SENT)
 async def test_failure_after_the_request_left(
-    server: FaultServer, connect: Connect, fault: faults.Fault, failure: str, status: int | None, kept: bool
+    server: FaultServer,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: faults.Fault,
+    failure: str,
+    status: int | None,
+    kept: bool,
 ) -> None:
     """Once any of it may have left, a request counts as sent; nothing is sent again; the pool works on."""
+    monkeypatch.setattr(_borrowed, "ABANDONED", 0.05)
     transport = connect(server.url)
     if kept:
         await call(transport)
     before = len(server.requests)
     server.plan(fault)
-    error = await failed(transport, timeout=0.25)
+    error = await failed(transport, timeout=0.15 if failure == "timeout" else 5.0)
     assert (error.failure, error.sent) == (failure, True)
     assert error.status == status or (failure == "torn" and error.status is None)
     assert len(server.requests) - before <= 1
@@ -184,6 +199,38 @@ async def test_failures_hold_no_secret(server: FaultServer, connect: Connect, fa
     assert error.__context__ is None
     assert TOKEN not in str(error)
     assert "phone" not in str(error)
+
+
+@pytest.mark.parametrize("kind", ["aiohttp", "injected-httpx", "injected-httpx2"])
+async def test_path_that_the_library_refuses(server: FaultServer, connect: Connect) -> None:
+    """A path that the library cannot parse is a matter of configuration, and nothing is sent."""
+    transport = connect(server.url)
+    with pytest.raises(errors.ConfigurationError, match="path"):
+        await call(transport, Request("GET", f"/x?q={'a' * 70_000}", HEADERS))
+    assert server.requests == []
+    assert (await call(transport)).status == 200
+
+
+@pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
+async def test_time_of_connecting_ends(connect: Connect) -> None:
+    """A user's own bound on connecting ends it: no connection, and why."""
+    async with FaultServer(deaf=True) as server:
+        transport = connect(server.url.replace("http:", "https:"))
+        error = await failed(transport, timeout=None, phases=httpx.Timeout(5.0, connect=0.05))
+    assert (error.failure, error.sent) == ("connect", False)
+    assert "timed out" in str(error)
+
+
+async def test_headers_of_many_callers(
+    server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sets of headers come by, each request has its own, an Accept-Encoding of the caller's included."""
+    monkeypatch.setattr(_requests, "_REMEMBERED", 4)
+    transport = connect(server.url)
+    for number in range(10):
+        await call(transport, Request("GET", "/x", (("X-Number", str(number)), ("accept-encoding", "identity"))))
+    assert [request.headers["x-number"] for request in server.requests] == [str(number) for number in range(10)]
+    assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
 
 
 @pytest.mark.parametrize("value", ["two\r\nlines", "ünicode", "nul\x00"])

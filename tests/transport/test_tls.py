@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,35 +14,6 @@ from tests.faults.server import FaultServer
 from tests.transport.support import Connect, call, failed
 
 OWN = pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that vouches for itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, chain = folder / "key.pem", folder / "chain.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(chain)],
-        check=True,
-        capture_output=True,
-    )
-    return key, chain
-
-
-@pytest.fixture
-def server_tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    key, chain = certificate
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    return context
-
-
-@pytest.fixture
-def contexts(monkeypatch: pytest.MonkeyPatch) -> dict[Any, ssl.SSLContext]:
-    contexts: dict[Any, ssl.SSLContext] = {}
-    monkeypatch.setattr(_tls, "_contexts", contexts)
-    return contexts
 
 
 @OWN
