@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -11,10 +11,7 @@ from respondio_async.errors import InvalidArgumentError
 from respondio_async.models import Contact, Message, UnknownContent
 
 from ._bot import BotClient
-from ._memory import Memory
-
-CAUGHT_UP: Final = "catch-up:"
-"""How the ids of these events begin; the message's id follows."""
+from ._memory import CAUGHT_UP, Memory
 
 
 async def missed(
@@ -54,8 +51,14 @@ async def _of_contact(
             continue
         if contact is None:
             contact = await client.contacts.get(contact_id)
-        if await memory.note_caught_up(message.message_id):
+        # Before it is taken in, for its event may come meanwhile. On the disk it is known by the event's id, in the same commit.
+        if not memory.note_caught_up(message.message_id):
+            continue
+        try:
             await take(_event(contact, message))
+        except BaseException:
+            memory.caught_up.pop(message.message_id, None)
+            raise
 
 
 def _event(contact: Contact, message: Message) -> bytes:

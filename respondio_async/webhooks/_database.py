@@ -84,7 +84,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(f"BEGIN IMMEDIATE; {self._schema} COMMIT;")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             connection.close()
             if "locked" in str(error):
                 raise ConfigurationError("the SQLite file is in use: give every process a file of its own") from error

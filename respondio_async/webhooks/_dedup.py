@@ -64,17 +64,19 @@ class SQLiteDeduplicator:
     async def claim(self, event_id: str) -> bool:
         """Remember *event_id* on the disk before returning."""
         async with self._opening:
-            if self._database is None:
-                database = Database(self._path, self._SCHEMA, exclusive=False)
-                await database.open()
-                self._database = database
-        return await self._database.submit(lambda connection: self._claim(connection, event_id))
+            database = self._database = self._database or await self._open()
+        return await database.submit(lambda connection: self._claim(connection, event_id))
 
     async def aclose(self) -> None:
         """Close the file; a later claim opens it again."""
         database, self._database = self._database, None
         if database is not None:
             await database.aclose()
+
+    async def _open(self) -> Database:
+        database = Database(self._path, self._SCHEMA, exclusive=False)
+        await database.open()
+        return database
 
     def _claim(self, connection: Connection, event_id: str) -> bool:
         row = connection.execute(

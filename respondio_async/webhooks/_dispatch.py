@@ -130,9 +130,7 @@ class Dispatcher:
         """Run a user's function; whatever it raises goes to `on_error`."""
         try:
             async with asyncio.timeout(self._timeout):
-                result = function(context)
-                if inspect.isawaitable(result):
-                    await result
+                await _call(function, context)
         except asyncio.CancelledError as error:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished
@@ -144,3 +142,9 @@ class Dispatcher:
     def _note(self, row: int, step: Step, handler: int = 0) -> None:
         if self.inbox is not None:
             self.inbox.note(row, step, handler)
+
+
+async def _call(function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
+    result = function(context)
+    if inspect.isawaitable(result):
+        await result

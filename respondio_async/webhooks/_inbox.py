@@ -31,7 +31,6 @@ CREATE TABLE IF NOT EXISTS contact (
     human_since INTEGER NOT NULL DEFAULT 0,
     watermark INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS caught_up (message_id INTEGER PRIMARY KEY);
 """
 _FLUSH_AFTER: Final = 0.05
 """Seconds for which notes gather."""
@@ -75,11 +74,9 @@ class Inbox:
         """Bring all notes into SQLite, and close it."""
         while self._flushing is not None or self._notes:
             self._flush()
-            if self._flushing is not None:
-                await asyncio.wait([self._flushing])
+            assert self._flushing is not None  # noqa: S101 - there are notes, or it was under way
+            await asyncio.wait([self._flushing])
             await asyncio.sleep(0)  # lets _flushed() run
-        if self._timer is not None:
-            self._timer.cancel()
         self._progress.close()
         await self.database.aclose()
 
@@ -110,9 +107,8 @@ class Inbox:
     def _flushed(self, notes: list[Note], done: "asyncio.Future[None]") -> None:
         self._flushing = None
         if done.cancelled() or done.exception() is not None:
-            self._notes = (
-                notes + self._notes
-            )  # the disk may have room again later; the file of notes has them meanwhile
+            # The disk may have room again later; the file of notes has them meanwhile.
+            self._notes = notes + self._notes
         elif self._progress.full:
             self._progress.open(self._notes)
         if self._notes:

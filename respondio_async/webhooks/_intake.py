@@ -24,14 +24,13 @@ from ._answers import (
     early_answer,
     signature_in,
 )
-from ._catch_up import CAUGHT_UP
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import NOWHERE, Job
 from ._failures import Failures
 from ._inbox import Inbox, Unfinished
 from ._locks import KeyedLocks
-from ._memory import Memory
+from ._memory import CAUGHT_UP, Memory
 from ._parse import parse
 from ._progress import Step
 from ._room import Room

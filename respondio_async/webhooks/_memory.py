@@ -14,6 +14,8 @@ from typing import Final
 
 from ._database import Database
 
+CAUGHT_UP: Final = "catch-up:"
+"""How the ids of events begin that `catch_up` made; the message's id follows."""
 SOMETIME: Final = 1
 """A time, in seconds since 1970, that is before every other: it is unknown when."""
 _MOST: Final = 100_000
@@ -79,8 +81,6 @@ class Memory:
         known = self.contacts.get(contact_id)
         if known is None:
             known = self.contacts[contact_id] = Remembered()
-            if len(self.contacts) > _MOST and self._database is None:
-                self._forget_one()
         changed = handed_over_since not in {None, known.handed_over_since} or human_since not in {
             None,
             known.human_since,
@@ -89,25 +89,23 @@ class Memory:
         known.human_since = known.human_since if human_since is None else human_since
         raised = watermark > known.watermark
         known.watermark = max(known.watermark, watermark)
+        if len(self.contacts) > _MOST and self._database is None:
+            self._forget_one()
         if self._database is not None and (changed or raised):
             row = (contact_id, known.handed_over_since, known.human_since, known.watermark)
             stored = self._database.submit(lambda connection: _save(connection, row))
-            if (
-                changed
-            ):  # a watermark that lags behind costs a look at messages that are known; a lost hand-over a wrong word
+            if changed:  # a watermark that lags behind costs a look at known messages; a lost hand-over a wrong word
                 await stored
             else:
                 stored.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def note_caught_up(self, message_id: int) -> bool:
-        """Remember that a message was caught up with; False if it was before."""
+    def note_caught_up(self, message_id: int) -> bool:
+        """Remember that a message is being caught up with; False if it was before."""
         if message_id in self.caught_up:
             return False
         self.caught_up[message_id] = None
         if len(self.caught_up) > _MOST:
             del self.caught_up[next(iter(self.caught_up))]
-        if self._database is not None:
-            await self._database.submit(lambda connection: _save_caught_up(connection, message_id))
         return True
 
     def note_received(self, message_id: int) -> None:
@@ -118,26 +116,18 @@ class Memory:
 
     def _forget_one(self) -> None:
         # The oldest that is merely a watermark; silence must not end because many contacts wrote.
-        for contact_id, known in self.contacts.items():
-            if not known.handed_over_since:
-                del self.contacts[contact_id]
-                return
+        talking = (contact_id for contact_id, known in self.contacts.items() if not known.handed_over_since)
+        del self.contacts[next(talking, next(iter(self.contacts)))]
 
 
 def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
     known = connection.execute("SELECT contact_id, handed_over_since, human_since, watermark FROM contact").fetchall()
-    caught_up = connection.execute(
-        "SELECT message_id FROM caught_up ORDER BY message_id DESC LIMIT ?", (_MOST,)
-    ).fetchall()
-    received = connection.execute(
-        "SELECT message_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC LIMIT ?", (_MOST,)
-    ).fetchall()
-    return known, [number for (number,) in reversed(caught_up)], [number for (number,) in reversed(received)]
+    events = connection.execute(
+        "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC LIMIT ?", (_MOST,)
+    ).fetchall()[::-1]
+    caught_up = [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)]
+    return known, caught_up, [message_id for message_id, _ in events]
 
 
 def _save(connection: sqlite3.Connection, row: tuple[int, int, int, int]) -> None:
     connection.execute("INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?)", row)
-
-
-def _save_caught_up(connection: sqlite3.Connection, message_id: int) -> None:
-    connection.execute("INSERT OR IGNORE INTO caught_up VALUES (?)", (message_id,))

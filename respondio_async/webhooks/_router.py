@@ -181,9 +181,9 @@ class WebhookRouter(Handlers):
             self._give_out(None)
         elif left:
             _logger.warning("%d webhook events were not handled before closing, and are lost", left)
+        self._starting = None
         if self._deduplicator is not None:
             await self._deduplicator.aclose()
-        self._starting = None
         return left
 
     def statistics(self) -> RouterStatistics:

@@ -195,6 +195,16 @@ async def test_fastapi_dependencies() -> None:
     assert [client.life for client in clients] == [["open", "close"]]
 
 
+async def test_a_lifespan_without_a_client() -> None:
+    """It starts routers alone, and a router that has a client keeps it."""
+    first, second = make_router()[0], make_router()[0]
+    own: Any = Client()
+    second.client = own
+    async with respond_lifespan(None, first)(FastAPI()), respond_lifespan(Client, second)(FastAPI()):  # type: ignore[arg-type]
+        assert first.client is None
+        assert second.client is own
+
+
 def test_a_missing_lifespan_is_explained() -> None:
     """A route that asks for the client of an application without one is told what to do."""
 

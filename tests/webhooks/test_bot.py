@@ -431,3 +431,64 @@ async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
         await deliver(router, closed(2), message(3))
         assert not router._memory.of(1).human_since
     assert len(errors) >= 1
+
+
+async def test_two_that_catch_up_at_once() -> None:
+    """Each message comes once all the same; what is remembered of them is bounded."""
+    client = Client({1: [text(number) for number in range(1, 6)]})
+    found = client.contacts.get
+
+    async def slow(identifier: Any) -> Contact:
+        await asyncio.sleep(0)
+        contact: Contact = await found(identifier)
+        return contact
+
+    client.contacts.get = slow
+    router = WebhookRouter(KEY, client=client)
+    seen = recorder(router)
+    async with router:
+        assert sum(await asyncio.gather(*[router.catch_up([1], after=BASE) for _ in range(2)])) == 5
+    assert seen == [f"missed {number}" for number in range(1, 6)]
+
+
+async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many messages are remembered, and only so many contacts, even when the bot is silent for all of them."""
+    monkeypatch.setattr(memory_module, "_MOST", 2)
+    router = WebhookRouter(KEY, client=Client({1: [text(number) for number in range(1, 6)]}))
+
+    @router.on(MessageReceived)
+    async def quiet(context: Context[MessageReceived]) -> None:
+        await context.hand_over()
+
+    async with router:
+        assert await router.catch_up([1], after=BASE) == 5
+        assert list(router._memory.caught_up) == [BASE + 4, BASE + 5]
+        await deliver(router, *[message(number, number) for number in range(10, 14)])
+        assert {contact for contact, known in router._memory.contacts.items() if known.handed_over_since} <= {12, 13, 1}
+        assert len(router._memory.contacts) == 2
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_catching_up_that_is_cut_short_is_done_again(tmp_path: Path, durable: bool) -> None:
+    """A message that was fetched and not taken in is not taken for one that was."""
+    client = Client({1: [text(1), text(2)]})
+    router = WebhookRouter(KEY, client=client, queue_size=1, inbox=tmp_path / "inbox" if durable else None)
+    seen = recorder(router)
+    hold = asyncio.Event()
+
+    @router.on(MessageReceived)
+    async def slow(_: Context[MessageReceived]) -> None:
+        await hold.wait()
+
+    await router.start()
+    catching_up = asyncio.create_task(router.catch_up([1], after=BASE))
+    while not seen:
+        await asyncio.sleep(0)
+    catching_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await catching_up
+    hold.set()
+    await router.aclose()
+    async with router:
+        assert await router.catch_up([1], after=BASE) == 1
+    assert seen == ["missed 1", "missed 2"]

@@ -1,12 +1,14 @@
 """What was acknowledged is handled, kill or no kill; and what was handled is not handled again."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -93,7 +95,7 @@ async def test_interrupted_events_can_be_taken_aside(tmp_path: Path) -> None:
     await interrupted(tmp_path / "inbox")
     aside = []
 
-    async def on_interrupted(context: Context[Any]) -> None:
+    def on_interrupted(context: Context[Any]) -> None:
         aside.append(context.event.event_id)
 
     router, seen = restarted(tmp_path / "inbox", on_interrupted=on_interrupted)
@@ -356,3 +358,61 @@ async def test_the_context_type(tmp_path: Path) -> None:
     async with router:
         await deliver(router, message(text="typed"))
     assert texts == ["typed"]
+
+
+async def test_notes_made_while_others_are_stored(tmp_path: Path) -> None:
+    """Closing stores them too, those besides that the file of notes would not take."""
+    inbox = Inbox(tmp_path / "inbox")
+    await inbox.open()
+    rows = [await inbox.accept(str(number), b"{}") for number in range(3)]
+    assert None not in rows
+    inbox.note(rows[0] or 0, Step.FINISHED)
+    inbox._flush()
+    inbox.note(rows[1] or 0, Step.FINISHED)
+    inbox._flush()
+    inbox._progress.close()
+    inbox.note(rows[2] or 0, Step.FINISHED)
+    await inbox.aclose()
+    again = Inbox(tmp_path / "inbox")
+    assert await again.open() == []
+    await again.aclose()
+    await again.database.aclose()
+
+
+async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """The error is SQLite's own, and the file is let go."""
+    (tmp_path / "inbox").write_bytes(b"no database " * 100)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        await WebhookRouter(KEY, inbox=tmp_path / "inbox").start()
+
+
+async def test_a_write_that_another_process_keeps_out(tmp_path: Path) -> None:
+    """It fails, and the next one succeeds; one that nobody waits for any more hurts nobody."""
+    database = Database(tmp_path / "file", "CREATE TABLE t (x);", exclusive=False, patience=0.01)
+    await database.open()
+    other = sqlite3.connect(tmp_path / "file", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await database.submit(lambda connection: connection.execute("INSERT INTO t VALUES (1)").rowcount)
+    other.execute("ROLLBACK")
+    other.close()
+    given_up = database.submit(lambda connection: connection.execute("INSERT INTO t VALUES (2)").rowcount)
+    given_up.cancel()
+    assert await database.submit(lambda connection: connection.execute("SELECT x FROM t").fetchall()) == [(2,)]
+    await database.aclose()
+
+
+def test_a_loop_that_ends_first(tmp_path: Path) -> None:
+    """Work that is done after its event loop was closed is done all the same, and its thread lives on until it is told."""
+    go = threading.Event()
+    database = Database(tmp_path / "file", "CREATE TABLE t (x);", exclusive=False)
+
+    async def leave() -> None:
+        await database.open()
+        database.submit(lambda connection: go.wait() and connection.execute("INSERT INTO t VALUES (1)").rowcount)
+
+    asyncio.run(leave())
+    go.set()
+    asyncio.run(database.aclose())
+    with contextlib.closing(sqlite3.connect(tmp_path / "file")) as connection:
+        assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]

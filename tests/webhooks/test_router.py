@@ -304,6 +304,16 @@ async def test_conditions(wanted: Any, numbers: list[int]) -> None:
     assert [number for number in seen if number != 8] == numbers
 
 
+async def test_a_channel_that_only_the_message_names() -> None:
+    """It is as good as the event's own."""
+    router = WebhookRouter(KEY)
+    seen: list[Any] = []
+    router.on(MessageReceived, channel=7)(seen.append)
+    async with router:
+        await deliver(router, message(channel=None))
+    assert len(seen) == 1
+
+
 async def test_an_asynchronous_condition() -> None:
     """`when` may await."""
     router = WebhookRouter(KEY)
@@ -467,7 +477,14 @@ async def test_a_contacts_lock_keeps_its_handlers_out() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"keys": ()}, {"keys": ""}, {"keys": [""]}, {"keys": KEY, "queue_size": 0}, {"keys": KEY, "concurrency": 0}],
+    [
+        {"keys": ()},
+        {"keys": [5]},
+        {"keys": ""},
+        {"keys": [""]},
+        {"keys": KEY, "queue_size": 0},
+        {"keys": KEY, "concurrency": 0},
+    ],
 )
 def test_configuration_is_checked(wrong: Any) -> None:
     """A router that could not work is not made."""
