@@ -13,7 +13,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,10 +135,9 @@ async def saturated(reads: int, jitter: float) -> dict[str, Saturated]:
         return dict(zip(WINDOWS, await asyncio.gather(*running), strict=True))
 
 
-async def bursts(window: str, rounds: int) -> list[tuple[float, int]]:
-    """Five calls together after each second of rest: seconds until the last had arrived, and how many were refused."""
+async def bursts(server: SandboxProcess, rounds: int) -> list[tuple[float, int]]:
+    """Five calls together after two seconds of rest: seconds until the last had its permit, and how many were refused."""
     async with AsyncExitStack() as stack:
-        server = stack.enter_context(SandboxProcess(window=window, contacts=50, latency=LATENCY, keep=None))
         (side,) = await sides(stack, [server], 50)
         await side.get()
         told = []
@@ -258,7 +257,10 @@ def keep(folder: Path | None, name: str, sent: Sequence[Sent]) -> None:
 
 
 async def measure_bursts(figures: Figures, rounds: int) -> None:
-    allowed, small = await asyncio.gather(bursts("sliding", rounds), bursts("gcra", rounds))
+    with ExitStack() as stack:
+        options = {"contacts": 50, "latency": LATENCY, "keep": None}
+        servers = [stack.enter_context(SandboxProcess(window=window, **options)) for window in ("sliding", "gcra")]
+        allowed, small = await asyncio.gather(*(bursts(server, rounds) for server in servers))
     times = [seconds * 1e3 for seconds, _ in allowed]
     figures.at_most("five calls on an idle route, burst allowed: ms until the last is sent", middle(times), 20)
     figures.at_most("… refusals", sum(refused for _, refused in allowed), 0)

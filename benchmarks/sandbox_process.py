@@ -72,7 +72,7 @@ class Served:
 
             def strikes(arrival: Any) -> bool:
                 key = arrival.method + arrival.path
-                new = key not in met and (contact_of(arrival.path) - first) % reset_every == reset_every // 2
+                new = key not in met and is_reset(contact_of(arrival.path) - first, reset_every)
                 met.add(key)
                 return new
 
@@ -95,6 +95,11 @@ def contact_of(path: str) -> int:
     """The id in a path such as /contact/id:7/tag."""
     found = re.search(r"id(?::|%3A)(\d+)", path)
     return int(found[1]) if found else 0
+
+
+def is_reset(number: int, reset_every: int) -> bool:
+    """Whether the first requests for the contact with this number are done and then reset."""
+    return number % reset_every == reset_every // 2
 
 
 def main() -> None:

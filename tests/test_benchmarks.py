@@ -1,6 +1,5 @@
 """The benchmarks against other clients and of the limiter on real sockets, at tiny sizes: that they run, and count what they say."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ pytest.importorskip("requests", reason="the extra `bench` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
 
 from benchmarks import limits_live, peers
-from benchmarks.common import Figures
 from benchmarks.peers_clients import CONTESTANTS, PATHS, Operation
 from benchmarks.peers_plot import draw, per_second
 from benchmarks.sandbox_process import SandboxProcess, contact_of
@@ -131,10 +129,15 @@ async def test_limits_live(tmp_path: Path) -> None:
     assert len((tmp_path / "sliding.txt").read_text().splitlines()) == 4
 
 
-async def test_limits_live_parts() -> None:
-    """Bursts and busy routes become figures."""
-    figures = Figures()
-    _, lags = await asyncio.gather(limits_live.measure_bursts(figures, 1), limits_live.wire(1.5))
-    assert figures.good
-    assert lags
+async def test_limits_live_burst() -> None:
+    """Five calls on an idle route: none is refused."""
+    with SandboxProcess(contacts=50) as own:
+        assert [refused for _, refused in await limits_live.bursts(own, 1)] == [0]
+        assert len(own.ask("arrivals")) == 6
+
+
+async def test_limits_live_wire() -> None:
+    """The twenty routes can be kept busy."""
+    lags = await limits_live.wire(1.5)
+    assert len(lags) > 20
     assert min(lags) > 0
