@@ -1,5 +1,6 @@
 """A bulk run of a command: many items, a journal, progress that knows the limits, and a count at the end."""
 
+import asyncio
 import os
 import shlex
 import sys
@@ -190,8 +191,12 @@ async def carry_out(client: AsyncRespond, screen: Screen, job: Job, journal: Jou
         job.work, job.items, key=job.key, journal=None if journal is None else journal.path, unknown=job.unknown
     )
     async with shown(BulkView(client, run, job), screen.err), run:
-        async for outcome in run:
-            _note(report, job, outcome)
+        try:
+            async for outcome in run:
+                _note(report, job, outcome)
+        except asyncio.CancelledError:
+            screen.note("Stopping: what is in progress gets five seconds to end.")
+            raise
     progress = run.statistics
     report.done, report.failed, report.unknown = progress.done, progress.failed, progress.unknown
     report.skipped, report.seconds = progress.skipped, round(progress.elapsed, 2)

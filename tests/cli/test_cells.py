@@ -45,7 +45,7 @@ def test_a_list_in_a_cell_is_read_kindly() -> None:
     assert split_list(" a ; b;;a ") == ["a", "b"]
     assert split_list("") == []
     for broken in ("[1]", '["a"', '[["a"]]'):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="array|Expecting"):
             split_list(broken)
 
 
