@@ -79,15 +79,26 @@ async def bare_tasks(count: int) -> float:
     return await line(count, wait)
 
 
+async def our_line(count: int) -> float:
+    """Turn, permit and observe at 100 a second."""
+    return await line(count, functools.partial(one, LocalRateLimiter({ROUTE: 100})))
+
+
+async def their_line(count: int) -> float:
+    """`acquire` alone, at the same rate."""
+    return await line(count, AsyncLimiter(1, 0.01).acquire)
+
+
 async def memory(count: int = 20_000) -> tuple[float, float]:
     """Bytes a waiter: all of it, and without its task."""
 
     async def nothing() -> None:
         await asyncio.get_running_loop().create_future()
 
-    sizes = []
+    sizes: list[float] = []
     limiter = LocalRateLimiter({ROUTE: 10})
-    for call in (lambda: one(limiter), nothing):
+    calls: list[Callable[[], Coroutine[Any, Any, None]]] = [lambda: one(limiter), nothing]
+    for call in calls:
         gc.collect()
         tracemalloc.start()
         tasks = [asyncio.ensure_future(call()) for _ in range(count)]
@@ -104,7 +115,7 @@ async def storm(seconds: float = 300.0) -> float:
     """Permits given, as a part of the limit, while half of twice as many callers as the limit serves give up."""
     limiter = LocalRateLimiter({ROUTE: 10})
     loop = asyncio.get_running_loop()
-    tasks = []
+    tasks: list[asyncio.Task[None]] = []
     for place in range(int(seconds * 20)):
         task = asyncio.ensure_future(one(limiter))
         loop.call_later(0.01 + (place * 0.618 % 1) * 3, task.cancel)
@@ -120,7 +131,7 @@ async def over_bulk(calls: int = 400) -> float:
     limiter = LocalRateLimiter({ROUTE: 10})
     loop = asyncio.get_running_loop()
     bulk = [asyncio.ensure_future(one(limiter, "bulk")) for _ in range(5000)]
-    waits = []
+    waits: list[float] = []
     for place in range(calls):
         await asyncio.sleep(1 + (place * 0.618 % 1) * 0.1)
         began = loop.time()
@@ -137,9 +148,7 @@ def main() -> None:
     print(f"idle at 100/s, with the pacer        {best(idle_paced):8.2f} µs   (≤ 5)")
     for count in (1_000, 10_000, 100_000):
         times = max(1, 20_000 // count)
-        tasks = best(lambda: bare_tasks(count), times)
-        us = best(lambda: line(count, functools.partial(one, LocalRateLimiter({ROUTE: 100}))), times)
-        them = best(lambda: line(count, AsyncLimiter(1, 0.01).acquire), times)
+        tasks, us, them = (best(functools.partial(kind, count), times) for kind in (bare_tasks, our_line, their_line))
         print(
             f"{count:>7,} waiting, each                {us:8.2f} µs   (≤ 15; aiolimiter alone {them:.2f}; a bare task {tasks:.2f})"
         )

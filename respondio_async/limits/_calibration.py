@@ -21,13 +21,13 @@ class Calibration:
     __slots__ = ("_before", "_bounds", "_ceiling", "_raised", "_trust_at", "limit", "target")
 
     def __init__(self, limit: float, bounds: tuple[float, float]) -> None:
-        self.limit = limit
+        self.limit: float = limit
         self._bounds = bounds
-        self.target = limit
+        self.target: float = limit
         """What the header said last; the limit is on its way there."""
-        self._before = limit
+        self._before: float = limit
         self._raised = -inf
-        self._ceiling = inf
+        self._ceiling: float = inf
         self._trust_at = -inf
 
     def told(self, limit: float, now: float) -> bool:

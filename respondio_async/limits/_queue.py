@@ -30,7 +30,7 @@ _PROMPT: Final = 0.001
 """Seconds within which a holder that needs no time to prepare asks for its permit."""
 _ALL_PROMPT: Final = 8
 """After so many such holders in a row a turn is announced when its permit is due, not before."""
-_MOST_ANNOUNCED: Final = 64
+_MOST_ANNOUNCED: Final = 128
 _SHORTEST_SLEEP: Final = 0.0005
 """A timer shorter than the clock's resolution may fire before its time, for ever."""
 _KEPT_WAITS: Final = 256
@@ -206,7 +206,7 @@ class Queue:
         if not self._announced and not self.lanes.size:
             if self._stood:
                 self._rest()
-        elif not turn.foreseen:
+        elif self._timer is None or not turn.foreseen:
             self.pump()
 
     # ── the timer ────────────────────────────────────────────────────────────────────────────────────────
@@ -239,17 +239,17 @@ class Queue:
         if self.lanes.size:
             when = self._announce_next(now, when)
         if when < inf:
-            soonest = now + _SHORTEST_SLEEP
-            self._set_timer(when if when > soonest else soonest)
+            self._set_timer(max(when, now + _SHORTEST_SLEEP))
 
     def _announce_next(self, now: float, when: float) -> float:
         """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
-        state, lead, ahead = self.state, self._lead, len(self._announced)
-        if ahead and not self._asking and not self._batons:
+        state, lead = self.state, self._lead
+        ahead = announced = len(self._announced)
+        if ahead > len(self._asking) + self._batons:
             late, look = self._late(now)
             ahead -= late
             when = min(when, look)
-        while self.lanes.size and ahead < _MOST_ANNOUNCED:
+        for _ in range(min(self.lanes.size, _MOST_ANNOUNCED - announced)):
             due = state.due(now, ahead)
             if due > now + lead:
                 # While a permit is due shortly before, its holder's wake-up is early enough for this too.
@@ -287,16 +287,15 @@ class Queue:
 
     def _late(self, now: float) -> tuple[int, float]:
         """How many announced turns are passed over because their holders, short of a connection maybe, do not ask; when one more is."""
-        late = 0
+        late, look = 0, inf
         for turn in self._announced:
-            if turn.parked and turn.asleep:
-                break
-            if turn.late_at > now:
-                return late, turn.late_at
-            late += 1
-            if late == self.state.window.size:
-                break
-        return late, inf
+            if turn.asleep or turn.baton:
+                continue
+            if turn.late_at <= now:
+                late += 1
+            elif turn.late_at < look:
+                look = turn.late_at
+        return late, look
 
     def _wake_parked(self, now: float) -> float:
         """Wake the parked whose permits are due soon; when the next one is to be."""
