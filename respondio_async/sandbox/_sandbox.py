@@ -162,8 +162,8 @@ class Sandbox:
         return self.url.removesuffix(BASE) + "/inbox"
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
-        """Serve another ASGI application under a path prefix, outside of the API, its tokens and its limits."""
-        self._app.mounts.append((prefix, app))
+        """Serve another ASGI application under a path prefix, outside of the API, its tokens and its limits; the latest comes first."""
+        self._app.mounts.insert(0, (prefix, app))
 
     # Organisations and tokens
 
