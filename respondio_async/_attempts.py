@@ -4,10 +4,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from . import _retry, _wire
+from . import _wire
 from ._call import Call, Response, Settings
 from ._lane import after_unsent, before_unsafe_send, current_lane
-from ._retry import Again, Failure, Stop, Tally
+from ._retry import Again, Failure, Stop, Tally, decide
 from ._transport import Answer, Connection, Request, SendError
 from ._wire import Headers
 from .errors import (
@@ -83,13 +83,14 @@ class Attempts(Generic[T]):
             headers = settings.headers if self.call.content is None else settings.json_headers
             request = Request(endpoint.method, self.call.target, headers, self.call.content)
             result = await connection.send(request, timeout=self._attempt_timeout(permitted), phases=settings.phases)
+            return result  # noqa: TRY300 - what `finally` learns from is what is returned
         except SendError as error:
             result = error
+            return error
         finally:
             self.sending = False
             connection.release()
             self._learn(turn, result, loop.time() - permitted)
-        return result
 
     async def _admit(self, first: bool) -> tuple[Turn, Connection]:
         """Wait in line, take a connection, then the permit: nothing comes between the permit and the wire."""
@@ -160,7 +161,7 @@ class Attempts(Generic[T]):
         return Failure("answered", outcome.status, self.facts.retry_after)
 
     def _decide(self, failure: Failure, outcome: Answer | SendError) -> Again | Stop:
-        decision = _retry.decide(
+        decision = decide(
             failure,
             self.tally,
             replay=self.call.endpoint.replay,

@@ -116,7 +116,7 @@ CREATE_TAG = Endpoint("space.create_tag", "POST", "/space/tag", m.Tag, "unsent",
 UPDATE_TAG = Endpoint("space.update_tag", "PUT", "/space/tag", m.Tag, route=_SPACE_TAGS, envelopes=_TAG_ENVELOPES)
 DELETE_TAG = Endpoint("space.delete_tag", "DELETE", "/space/tag", m.Ack, route=_SPACE_TAGS)
 
-ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Endpoint)
-)
+_ROWS: Final[dict[str, Any]] = {name: value for name, value in globals().items() if isinstance(value, Endpoint)}
+
+ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(_ROWS.values())
 """All thirty, in the order above."""

@@ -6,6 +6,7 @@ Source of the shapes: the vendor's "Pagination" page and what its servers were s
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from ._call import Response
@@ -50,9 +51,9 @@ class Paginator(Generic[T]):
             raise InvalidArgumentError("prefetch is the number of pages fetched ahead: 0 or 1", argument="prefetch")
         self._fetch = fetch
         self._spawn = spawn
+        self._advance = advance
         self._start: Cursor = cursor if cursor != "" else None
         self._prefetch = prefetch
-        self._advance = advance
         self.endpoint = endpoint
         """The route's template."""
         self.cursor: Cursor = self._start
@@ -64,11 +65,18 @@ class Paginator(Generic[T]):
 
     def pages(self) -> AsyncIterator[Page[T]]:
         """Walk page by page: ``async for page in paginator.pages()``; a page has `.items`, `.next_cursor`, `.previous_cursor`."""
-        return Pages(self, self._prefetch)
+        return self._walk(self._prefetch)
+
+    def _walk(self, prefetch: int) -> "Pages[T]":
+        def moved(cursor: Cursor) -> None:
+            self.cursor = cursor
+
+        source = Source(self._fetch, self._spawn, self._advance, self.endpoint)
+        return Pages(source, self._start, prefetch=prefetch, moved=moved)
 
     async def first(self) -> T | None:
         """Return the first item, or None when the list is empty. Fetches nothing ahead."""
-        async for page in Pages(self, prefetch=0):
+        async for page in self._walk(prefetch=0):
             return page.items[0]
         return None
 
@@ -90,13 +98,24 @@ class Paginator(Generic[T]):
         return self._fetch(self._start)
 
 
-class Pages(AsyncIterator[Page[T]]):
-    """One walk over the pages."""
+@dataclass(frozen=True, slots=True)
+class Source(Generic[T]):
+    """Where pages come from."""
 
-    def __init__(self, paginator: Paginator[T], prefetch: int) -> None:
-        self._paginator = paginator
+    fetch: Fetch[T]
+    spawn: Spawn[T]
+    advance: Advance[T]
+    endpoint: str
+
+
+class Pages(AsyncIterator[Page[T]]):
+    """One walk over the pages; *moved* hears of each cursor that is asked for."""
+
+    def __init__(self, source: Source[T], start: Cursor, *, prefetch: int, moved: Callable[[Cursor], None]) -> None:
+        self._source = source
         self._prefetch = prefetch
-        self._next: Cursor = paginator._start  # noqa: SLF001 - one concept in three classes
+        self._moved = moved
+        self._next: Cursor = start
         self._seen: set[Cursor] = {self._next}
         self._empty = 0
         self._done = False
@@ -105,35 +124,36 @@ class Pages(AsyncIterator[Page[T]]):
         """The cursor after the page last given leads nowhere: said when the next one is asked for, so that no item is held back."""
 
     async def __anext__(self) -> Page[T]:
-        paginator = self._paginator
+        source = self._source
         while not self._done:
             if self._lost is not None:
                 raise self._lost
-            cursor = paginator.cursor = self._next
+            cursor = self._next
+            self._moved(cursor)
             response = await self._get(cursor)
-            page, self._next = paginator._advance(response.value, cursor)  # noqa: SLF001
+            page, self._next = source.advance(response.value, cursor)
             self._done = self._next is None
             self._check(page)
             if page.items:
                 if self._prefetch and not self._done and self._lost is None:
-                    self._ahead = paginator._spawn(paginator._fetch(self._next))  # noqa: SLF001
+                    self._ahead = source.spawn(source.fetch(self._next))
                 return page
         raise StopAsyncIteration
 
     async def _get(self, cursor: Cursor) -> Response[Page[T]]:
         if self._ahead is None:
-            return await self._paginator._fetch(cursor)  # noqa: SLF001
+            return await self._source.fetch(cursor)
         # Waiting apart from the task: a cancelled consumer leaves it running, and the next one who asks gets its page.
         await asyncio.wait({self._ahead})
         ahead, self._ahead = self._ahead, None
         if ahead.cancelled():  # by aclose(), which this says in its own words
-            return await self._paginator._fetch(cursor)  # noqa: SLF001
+            return await self._source.fetch(cursor)
         return ahead.result()
 
     def _check(self, page: Page[T]) -> None:
         if self._done:
             return
-        endpoint = self._paginator.endpoint
+        endpoint = self._source.endpoint
         self._empty = 0 if page.items else self._empty + 1
         if self._next in self._seen:
             self._lost = PaginationError(f"{endpoint}: the server repeated a cursor, so the list would never end")
