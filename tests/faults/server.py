@@ -353,7 +353,7 @@ class FaultServer:
         self.open += 1
         # A fault may be asleep when the client goes: only a reader would notice, so this waits beside it.
         serving = asyncio.ensure_future(self._serve(reader, writer))
-        gone = asyncio.ensure_future(_gone(reader, writer))
+        gone = _gone(reader)
         self._serving.add(serving)
         try:
             await asyncio.wait((serving, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -389,7 +389,22 @@ class FaultServer:
                 return
 
 
-async def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Wait until the other side has closed. `at_eof()` would wait for somebody to read what came before."""
-    while not writer.transport.is_closing() and not reader._eof:  # type: ignore[attr-defined]
-        await asyncio.sleep(0.005)
+def _gone(reader: asyncio.StreamReader) -> asyncio.Future[None]:
+    """Done once the other side has closed or broken. `at_eof()` would wait for somebody to read what came before."""
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def listen(name: str) -> None:
+        take = getattr(reader, name)
+
+        def heard(*arguments: object) -> None:
+            take(*arguments)
+            if not gone.done():
+                gone.set_result(None)
+
+        setattr(reader, name, heard)
+
+    for name in ("feed_eof", "set_exception"):
+        listen(name)
+    if reader._eof or reader.exception():  # type: ignore[attr-defined]
+        gone.set_result(None)
+    return gone

@@ -83,6 +83,20 @@ async def test_mock_transport(library: Any) -> None:
         await transport.aclose()
 
 
+async def test_no_connection_for_no_known_reason(library: Any) -> None:
+    """A transport that is not the library's own may give no reason."""
+
+    def handler(request: Any) -> Any:
+        raise library.ConnectError("to a host that must not be named")
+
+    async with library.AsyncClient(transport=library.MockTransport(handler)) as client:
+        transport = borrow(client, "https://api.respond.io/v2")
+        error = await failed(transport)
+        assert (error.failure, error.sent) == ("connect", False)
+        assert "named" not in str(error)
+        await transport.aclose()
+
+
 async def test_abandoned_request_is_never_interrupted(server: FaultServer, library: Any) -> None:
     """The caller leaves at once; the request runs to its end, its place is free only then."""
     server.plan(faults.answer(delay=0.1))

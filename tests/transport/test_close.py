@@ -58,6 +58,21 @@ async def test_calls_that_last_too_long_are_ended(
     assert transport.statistics().busy == 0
 
 
+async def test_closing_that_is_cancelled(server: FaultServer, connect: Connect) -> None:
+    """Who closes may lose patience: what is under way is ended at once, and nothing is left."""
+    server.default = faults.hang()
+    transport = connect(server.url)
+    sending = asyncio.create_task(failed(transport))
+    await server.arrival.wait()
+    closing = asyncio.create_task(transport.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert ((await sending).failure, (await sending).sent) == ("closed", True)
+    assert transport.statistics().busy == 0
+
+
 async def test_lent_before_sent_after(server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that was lent before the closing sends nothing after it."""
     monkeypatch.setattr(_pool, "GRACE", 0.01)

@@ -1,6 +1,7 @@
 """What a transport is made of, and what is refused before anything is sent."""
 
 import logging
+import subprocess
 import sys
 from typing import Any
 
@@ -83,6 +84,34 @@ def test_proxy_of_the_environment(library: Any, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(errors.ConfigurationError, match="HTTPS_PROXY") as caught:
         proxy_for(library, address)
     assert "hunter2" not in str(caught.value)
+
+
+FIRST_CALL = """
+import asyncio, contextlib, sys
+from respondio_async._transport import Request, SendError, open_transport
+
+async def main():
+    kind = sys.argv[1]
+    if kind.startswith("injected"):
+        library = __import__(kind.partition("-")[2])
+        transport = open_transport(base_url="https://localhost:1/v2", http_client=library.AsyncClient())
+    else:
+        transport = open_transport(base_url="https://localhost:1/v2", backend=kind)
+    before = set(sys.modules)
+    connection = await transport.acquire()
+    with contextlib.suppress(SendError):
+        await connection.send(Request("GET", "/x", ()), timeout=5.0)
+    print(*sorted(set(sys.modules) - before))
+
+asyncio.run(main())
+"""
+
+
+def test_first_call_imports_nothing(kind: str) -> None:
+    """What the libraries import late is there before the first call, which would stand still for it."""
+    script = [sys.executable, "-W", "ignore", "-c", FIRST_CALL, kind]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 async def test_phases_bound_each_step(connect: Connect) -> None:

@@ -221,9 +221,7 @@ async def test_time_of_connecting_ends(connect: Connect) -> None:
     assert "timed out" in str(error)
 
 
-async def test_headers_of_many_callers(
-    server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_headers_of_many_callers(server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many sets of headers come by, each request has its own, an Accept-Encoding of the caller's included."""
     monkeypatch.setattr(_requests, "_REMEMBERED", 4)
     transport = connect(server.url)
