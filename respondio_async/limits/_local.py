@@ -119,12 +119,16 @@ class LocalRateLimiter:
         return turn
 
     def observe(self, turn: Turn, feedback: Feedback) -> None:
-        """Learn from what became of a granted turn. A turn that was never granted, or was observed before, teaches nothing."""
+        """Learn from what became of a granted turn.
+
+        A turn that was never granted, was observed before, or is another limiter's teaches nothing.
+        """
         if not isinstance(turn, LocalTurn) or turn.sent is None or turn.gone:
             return
         turn.gone = True
         queue = self._queues.get(turn.queue.name)
-        if queue is None:
+        if queue is None or queue.state is not turn.queue.state:
+            # Another limiter's turn.
             return
         state, now = queue.state, queue.loop.time()
         limit, until = state.limit, state.paused_until

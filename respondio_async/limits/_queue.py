@@ -249,7 +249,10 @@ class Queue:
             late, look = self._late(now)
             ahead -= late
             when = min(when, look)
-        for _ in range(min(self.lanes.size, _MOST_ANNOUNCED - announced)):
+        while self.lanes.size:
+            if announced >= _MOST_ANNOUNCED:
+                # Those who are announced go first, and the last of them looks again.
+                return min(when, now + _GRACE)
             due = state.due(now, ahead)
             if due > now + lead:
                 # While a permit is due shortly before, its holder's wake-up is early enough for this too.
@@ -258,6 +261,9 @@ class Queue:
             self._announce(turn, now, due)
             turn.wake()
             ahead += 1
+            announced += 1
+            if announced == _MOST_ANNOUNCED:
+                turn.foreseen = False
         return when
 
     def paused(self) -> None:

@@ -159,6 +159,8 @@ class Route:
 
     def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
         """Learn from the answer to a request that went."""
+        if 0.0 < feedback.delay < inf:
+            sent.at += feedback.delay  # its second began when it left, not when it was allowed to
         if feedback.status is None:
             # Given up on: nothing is known but that it took as long as this.
             self.window.answered(sent, self.margin.given_up(now - sent.at))

@@ -10,7 +10,10 @@ import pytest
 
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
 from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter, RateLimiter, Turn
+from respondio_async.limits._calibration import Calibration
+from respondio_async.limits._pace import Pace
 from respondio_async.limits._protocol import LEAD
+from respondio_async.limits._route import Route
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of, most_in
 from tests.simulation.loop import VirtualLoop, run
 
@@ -820,3 +823,223 @@ def test_round_trips_that_make_no_sense_are_ignored() -> None:
         return limiter.statistics()[ROUTE].margin
 
     assert 0.008 <= run(main()) <= 0.06
+
+
+# ── slow holders ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: float) -> None:
+    """A call that needs so many seconds between its announcement and its permit, as for a new connection."""
+    turn = await limiter.turn(ROUTE, timeout=3600)
+    try:
+        await asyncio.sleep(seconds)
+        assert await turn.permit()
+        times.append(now())
+    finally:
+        turn.abandon()
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(10, 0.03), (10, 0.3), (5, 1.0), (100, 0.1), (100, 0.3)])
+def test_holders_that_need_long_to_prepare_cost_little_of_the_limit(limit: float, seconds: float) -> None:
+    """Turns are announced as early as holders need, and several at a time while they prepare."""
+
+    async def main() -> list[float]:
+        limiter, times = limiter_of(limit), list[float]()
+        await asyncio.gather(*(_prepared(limiter, times, seconds) for _ in range(int(limit) * 30)))
+        return times
+
+    times = run(main())
+    assert len(times) / limit / times[-1] >= (0.98 if seconds <= LEAD else 0.65)
+    assert most_in(times, 1.0) <= limit
+
+
+def test_prompt_holders_are_announced_when_their_permit_is_due() -> None:
+    """Who asks at once is woken once; a slow holder makes the route announce ahead again."""
+
+    async def main() -> tuple[float, float]:
+        limiter = limiter_of(10)
+        await calls(limiter, 30)
+        (await limiter.turn(ROUTE)).abandon()
+        await granted(limiter)
+        began = now()
+        prompt = await limiter.turn(ROUTE)
+        at_once = now() - began
+        await asyncio.sleep(0.01)
+        assert await prompt.permit()
+        began = now()
+        (await limiter.turn(ROUTE)).abandon()
+        return at_once, now() - began
+
+    at_once, ahead = run(main())
+    assert at_once >= 0.08
+    assert ahead <= at_once - LEAD + 0.02
+
+
+@pytest.mark.parametrize("limit", [1e6, 400])
+def test_one_who_never_asks_does_not_stop_a_crowd(limit: float) -> None:
+    """More wait than are ever announced at once, each with a deadline far away, and one of them is busy elsewhere."""
+
+    async def main() -> list[float]:
+        limiter, times = limiter_of(limit), list[float]()
+        busy = [
+            asyncio.create_task(_prepared(limiter, times, 20.0 if place % 100 == 50 else 0.0)) for place in range(600)
+        ]
+        await asyncio.sleep(10)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        return times
+
+    times = run(main())
+    assert len(times) == 594
+    assert times[-1] <= 600 / limit + 0.2
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_slow_holder_cancelled_at_any_moment_loses_nothing(steps: int) -> None:
+    """Cancelled while it prepares, asks, or has just been woken to take its permit: the others go on at full rate."""
+
+    async def main() -> list[float]:
+        limiter, times = limiter_of(10), list[float]()
+        tasks = [asyncio.create_task(_prepared(limiter, times, 0.02)) for _ in range(60)]
+        for place, task in enumerate(tasks[1::2]):
+            before = len(times)
+            while len(times) == before:
+                await asyncio.sleep(0.0009)
+            for _ in range((place + steps) % 6):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert limiter.statistics()[ROUTE].waiting == 0
+        return times
+
+    times = run(main())
+    assert len(times) >= 30
+    assert most_in(times, 1.0) <= 10
+    assert times[-1] <= len(times) / 10 * 1.03 + 1
+
+
+def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
+    """The baton of a waiter that is cancelled before it has run goes to the next."""
+
+    async def main() -> float:
+        limiter = limiter_of(1)
+        await granted(limiter)
+        first = await limiter.turn(ROUTE, timeout=5)
+        asking = asyncio.create_task(first.permit())
+        behind = asyncio.create_task(granted(limiter))
+        await asyncio.sleep(0)
+        loop: Any = asyncio.get_running_loop()
+        loop.stall(LEAD)
+        limiter._queues[ROUTE].pump()
+        assert limiter._queues[ROUTE]._batons == 1
+        asking.cancel()
+        second = await behind
+        assert second.route == ROUTE
+        return now()
+
+    assert run(main()) <= 1.05
+
+
+def test_a_turn_that_is_over_need_not_wait_for_anything() -> None:
+    """`soon` after the grant, or after giving up, returns at once."""
+
+    async def main() -> None:
+        limiter = limiter_of(1)
+        turn = await granted(limiter)
+        await turn.soon()
+        given_up = await limiter.turn(ROUTE)
+        given_up.abandon()
+        await given_up.soon()
+        assert now() < 1.1
+
+    run(main())
+
+
+def test_waiting_for_the_permit_to_come_near_keeps_the_deadline() -> None:
+    """`soon` fails at once when the permit has moved behind the turn's deadline."""
+
+    async def main() -> float:
+        limiter = limiter_of(1)
+        first = await granted(limiter)
+        turn = await limiter.turn(ROUTE, timeout=5)
+        limiter.observe(first, answer(429, retry_after=30))
+        with pytest.raises(DeadlineExceededError) as caught:
+            await turn.soon()
+        assert caught.value.needed is not None
+        assert caught.value.needed >= 30
+        assert limiter.statistics()[ROUTE].waiting == 0
+        return now()
+
+    assert run(main()) < 1.1
+
+
+def test_another_limiters_turn_teaches_nothing() -> None:
+    """A turn is observed by the limiter that granted it."""
+
+    async def main() -> None:
+        mine, other = limiter_of(10), limiter_of(10)
+        turn = await granted(other)
+        mine.observe(turn, answer(429))
+        assert mine.statistics() == {}
+        await granted(mine)
+        mine.observe(await granted(other), answer(429))
+        assert mine.statistics()[ROUTE].refused == 0
+
+    run(main())
+
+
+# ── decisions ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_half_a_request_of_a_raise_is_not_kept() -> None:
+    """A raise from 10 to 10.5 that is refused is taken back whole."""
+    calibration = Calibration(10, (1, 100))
+    assert calibration.told(10.5, 0.0)
+    assert calibration.refused(1.0, 0.5)
+    assert calibration.limit == 10
+
+
+async def test_a_bucket_that_disagrees_is_asked_again_a_little_later() -> None:
+    """aiolimiter's word counts, not the arithmetic's; nobody sleeps in it."""
+    pace, at = Pace(1, 1.0, 0.0), now()
+    assert await pace.acquire(at)
+    pace.took(at)
+    assert not await pace.acquire(now())
+    assert pace.due(at + 2) <= at + 2
+
+
+def test_a_route_that_was_not_paced_is_paced_when_its_limit_falls() -> None:
+    """From 1,000 a second, too many for a pacer, to 10."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(1000, bounds=(1, 5000))
+        limiter.observe(await granted(limiter), answer(limit=10))
+        await asyncio.sleep(2)
+        return await calls(limiter, 30)
+
+    assert most_in(run(main()), 0.05) == 1
+
+
+def test_haste_comes_back_after_a_quiet_minute() -> None:
+    """A refusal makes the pacer less hasty; a minute later a success gives half of it back."""
+    route = Route(10)
+    hasty = route.pace.gap
+    sent = [route.take(0.1 * place, paced=True) for place in range(10)]
+    route.learn(sent[-1], answer(429, retry_after=1), 1.0)
+    calm = route.pace.gap
+    route.learn(route.take(5.0, paced=True), answer(), 5.1)
+    assert calm == route.pace.gap > hasty
+    route.learn(route.take(70.0, paced=True), answer(), 70.1)
+    assert route.pace.gap == hasty
+
+
+def test_a_refusal_in_a_burst_counts_even_after_another_one() -> None:
+    """Of two refused together the one that was earlier in the burst tells more."""
+    route = Route(10)
+    route.burst_left = 5
+    sent = [route.take(0.0, paced=place == 0) for place in range(5)]
+    route.learn(sent[4], answer(429), 0.1)
+    assert route.burst.capacity == 4
+    route.learn(sent[2], answer(429), 0.1)
+    assert route.burst.capacity == 2
