@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
-from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter, RateLimiter, Turn
+from respondio_async.limits import DEFAULT_LIMITS, Feedback, LocalRateLimiter, RateLimiter, Turn
 from respondio_async.limits._calibration import Calibration
 from respondio_async.limits._pace import Pace
 from respondio_async.limits._protocol import LEAD
@@ -987,6 +987,60 @@ def test_another_limiters_turn_teaches_nothing() -> None:
         assert mine.statistics()[ROUTE].refused == 0
 
     run(main())
+
+
+def test_one_who_gave_its_connection_back_does_not_wait_for_a_slow_holder() -> None:
+    """After a pause the parked are called although one before them is still busy elsewhere."""
+
+    async def main() -> float:
+        limiter = limiter_of(100)
+        first = await granted(limiter)
+        _slow, parked = await limiter.turn(ROUTE), await limiter.turn(ROUTE)
+        limiter.observe(first, answer(429, retry_after=2))
+        assert not await parked.permit(patience=0.25)
+        waiting = asyncio.create_task(parked.soon())
+        await asyncio.sleep(0)
+        loop: Any = asyncio.get_running_loop()
+        loop.stall(2 - LEAD)
+        for _ in range(2):  # being woken twice does no harm
+            limiter._queues[ROUTE].pump()
+        await waiting
+        assert await parked.permit(patience=0.25)
+        return now()
+
+    assert 2.0 <= run(main()) <= 2.1
+
+
+def test_a_bucket_that_disagrees_delays_the_permit_by_a_moment() -> None:
+    """When the pacer has a float's residue left at the time that was reckoned, the waiter asks again, and does not sleep in it."""
+
+    async def main() -> tuple[float, float]:
+        limiter = limiter_of(100)
+        limiter.observe(await granted(limiter), answer(remaining=0))
+        await granted(limiter)
+        waiting = asyncio.create_task(granted(limiter))
+        await asyncio.sleep(0)
+        pace = limiter._queues[ROUTE].state.pace
+        due = pace.due(now())
+        assert pace._bucket is not None
+        pace._bucket._level += 0.02
+        await waiting
+        return due, now()
+
+    due, went = run(main())
+    assert due + 0.0004 <= went <= due + 0.0012
+
+
+def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
+    """A second is counted from the request's leaving, not from its permit."""
+
+    async def main() -> float:
+        limiter = limiter_of(1)
+        limiter.observe(await granted(limiter), Feedback(200, None, None, ROUND_TRIP, delay=0.4))
+        await granted(limiter)
+        return now()
+
+    assert 1.4 <= run(main()) <= 1.43
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────
