@@ -32,7 +32,9 @@ class Feedback(msgspec.Struct, frozen=True):
     retry_after: float | None = None
     """Seconds, from the Retry-After header (either form)."""
     round_trip: float | None = None
-    """Seconds between the permit and the end of the answer's head; None when no answer came."""
+    """Seconds between the request's leaving and the end of its answer; None when no answer came."""
+    delay: float = 0.0
+    """Seconds between the permit and the request's leaving: a connection had to be made, or the event loop was busy."""
     sent: bool = True
     """False when the request provably never left this machine."""
 
