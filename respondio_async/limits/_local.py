@@ -57,7 +57,8 @@ class LocalRateLimiter:
 
     *limits* overrides the vendor's table per route, in requests a second: any positive number, 0.2 and 1,000,000 too. *share* is this
     process's part when several that do not talk to one another use the same organisation: 0.25 for one of four. It
-    is rounded down to whole requests a second; below one a second it is one every so many seconds.
+    is rounded down to whole requests a second; below one a second it is one every so many seconds, and as the processes cannot know
+    of one another's turns, up to two thirds of those are refused: `RedisRateLimiter` knows.
 
     `X-RateLimit-Limit` corrects a route's limit within *bounds*; None leaves the limits as they are given. Clients of the same
     organisation should share one limiter. It serves one event loop at a time: a second loop in another

@@ -1097,3 +1097,10 @@ def test_a_refusal_in_a_burst_counts_even_after_another_one() -> None:
     assert route.burst.capacity == 4
     route.learn(sent[2], answer(429), 0.1)
     assert route.burst.capacity == 2
+
+
+def test_slow_processes_that_were_refused_together_do_not_come_back_together() -> None:
+    """Below one request a second a pause is longer by chance, by up to what is over a second of the span."""
+    route = Route(0.5, random=lambda: 0.5)
+    route.learn(route.take(0.0, paced=True), answer(429, retry_after=1), 0.1)
+    assert route.paused_until == pytest.approx(0.1 + 1 + 0.5)

@@ -28,7 +28,7 @@ class Call:
 class Machine(RuleBasedStateMachine):
     """Calls come, are cancelled, refused, calibrated; the loop stalls; and the promises hold after each step."""
 
-    @initialize(limit=st.sampled_from([0.5, 1, 3, 10, 40]))
+    @initialize(limit=st.sampled_from([0.5, 1, 3, 10, 40, 300]))
     def begin(self, limit: float) -> None:
         self.loop = VirtualLoop()
         self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
@@ -44,15 +44,20 @@ class Machine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.runner.run(asyncio.sleep(seconds))
 
-    @rule(count=st.integers(1, 30), lane=LANES, timeout=st.none() | st.floats(0, 20), slow=st.booleans())
-    def call(self, count: int, lane: Lane, timeout: float | None, slow: bool) -> None:
+    @rule(
+        count=st.integers(1, 30),
+        lane=LANES,
+        timeout=st.none() | st.floats(0, 20),
+        slow=st.sampled_from([0.0, 0.0, 0.03, 0.3]),
+    )
+    def call(self, count: int, lane: Lane, timeout: float | None, slow: float) -> None:
         """Calls join a lane; a slow one takes a while to find its connection."""
 
         async def one(call_of: list[Call]) -> None:
             turn = await self.limiter.turn(ROUTE, lane=lane, timeout=timeout)
             try:
                 if slow:
-                    await asyncio.sleep(0.03)
+                    await asyncio.sleep(slow)
                 while not await turn.permit(patience=0.25):
                     await turn.soon()
             except BaseException:
