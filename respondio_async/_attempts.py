@@ -89,8 +89,9 @@ class Attempts(Generic[T]):
             return error
         finally:
             self.sending = False
+            left = connection.left_at or permitted
             connection.release()
-            self._learn(turn, result, loop.time() - permitted)
+            self._learn(turn, result, delay=left - permitted, elapsed=loop.time() - left)
 
     async def _admit(self, first: bool) -> tuple[Turn, Connection]:
         """Wait in line, take a connection, then the permit: nothing comes between the permit and the wire."""
@@ -133,15 +134,15 @@ class Attempts(Generic[T]):
             if (withdraw := after_unsent.get()) is not None:
                 withdraw()
 
-    def _learn(self, turn: Turn, result: Answer | SendError | None, elapsed: float) -> None:
+    def _learn(self, turn: Turn, result: Answer | SendError | None, *, delay: float, elapsed: float) -> None:
         """Tell the limiter, the counters and the hooks what became of a permit. None: the caller was cancelled."""
         if isinstance(result, Answer):
             self.facts = facts = _wire.facts(result.headers, time.time())
-            feedback = Feedback(result.status, facts.rate_limit, facts.retry_after, elapsed)
+            feedback = Feedback(result.status, facts.rate_limit, facts.retry_after, elapsed, delay)
             self.counters.answered(result.status, elapsed)
         else:
             self.facts = _NO_FACTS
-            feedback = Feedback(None, sent=result is None or result.sent)
+            feedback = Feedback(None, delay=delay, sent=result is None or result.sent)
         self.settings.limiter.observe(turn, feedback)
         if self.pipeline.hooks:
             status = feedback.status

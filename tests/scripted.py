@@ -29,6 +29,8 @@ TIMED_OUT = SendError("no answer in time", failure="timeout", sent=True)
 class ScriptedTransport:
     """Plays its steps in order; the last one repeats."""
 
+    left_at: float | None = None
+
     def __init__(self, *steps: Step, seconds: float = 0.0) -> None:
         self.steps: list[Step] = list(steps)
         self.seconds = seconds

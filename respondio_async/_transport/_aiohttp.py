@@ -44,7 +44,7 @@ class _Connector(aiohttp.TCPConnector):
         if not attempt.unsent:
             raise aiohttp.ServerDisconnectedError
         connection = await super().connect(req, traces, timeout)
-        attempt.unsent = False
+        attempt.leaves()
         return connection
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> "ResponseHandler":

@@ -76,7 +76,7 @@ class Loan(Lent):
         elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             if self._left:
                 raise _failures.closed(sent=False)
-            self.unsent = False
+            self.leaves()
         elif event == "http11.receive_response_headers.complete":
             _, status, _, headers = info["return_value"][:4]
             if 300 <= status < 400:

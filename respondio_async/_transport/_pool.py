@@ -27,13 +27,14 @@ GRACE: Final = 5.0
 class Lent(ABC):
     """A connection while a call has it."""
 
-    __slots__ = ("_scope", "broken", "status", "unsent")
+    __slots__ = ("_scope", "broken", "left_at", "status", "unsent")
 
     def __init__(self) -> None:
         self._scope: asyncio.Timeout | None = None
         self.broken = False
         self.unsent = False
         """The request provably has not left."""
+        self.left_at: float | None = None
         self.status: int | None = None
         """Of the answer, once its head is there."""
 
@@ -47,7 +48,7 @@ class Lent(ABC):
             raise _failures.closed(sent=False)
         if timeout is not None and timeout <= 0:
             raise _failures.timed_out(unsent=True, status=None)
-        self.unsent, self.status = False, None
+        self.unsent, self.left_at, self.status = False, None, None
         self.broken = True  # until the answer is here, whole
         failure: Exception
         try:
@@ -70,6 +71,11 @@ class Lent(ABC):
             raise failure
         finally:
             del failure
+
+    def leaves(self) -> None:
+        """Note that the request goes out now."""
+        self.unsent = False
+        self.left_at = self._pool.now()
 
     def _explain(self, error: Exception) -> Exception | None:
         if self._scope is not None and self._scope.expired():

@@ -67,6 +67,11 @@ class SendError(Exception):
 class Connection(Protocol):
     """A connection lent to one call."""
 
+    @property
+    def left_at(self) -> float | None:
+        """When the request of the last `send` went out, on the loop's clock; None: at once, or never."""
+        ...
+
     async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
         """Send and read the whole answer within *timeout* seconds; None: unbounded, but for *phases*.
 

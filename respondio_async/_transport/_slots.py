@@ -62,7 +62,7 @@ class Slot(Lent):
             self._stream = info["return_value"]
             self._owner.opened += 1
         elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
-            self.unsent = False
+            self.leaves()
 
     def release(self) -> None:
         self._owner.take_back(self)

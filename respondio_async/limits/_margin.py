@@ -67,12 +67,18 @@ class Margin:
         late = elapsed - self._shortest
         return self._hold(late if late > self.late else self.late)
 
-    def learn(self, round_trip: float) -> None:
-        """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker)."""
+    def learn(self, round_trip: float) -> float:
+        """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker).
+
+        Gives by how much those that were answered before turn out to have been later than was thought: nothing but a quicker one
+        tells, so the first ones (which may have opened a connection) are known to be late only afterwards.
+        """
+        known = self._shortest
         if round_trip < self._least:
             self._least = round_trip
             if round_trip < self._shortest:
                 self._shortest = round_trip
+        later = min(self._bound, known - self._shortest) if known < inf else 0.0
         self._known += 1
         if not self._known % _EPOCH:
             # The shortest of the last one to two epochs: a route that has become slower for good is not late for ever.
@@ -88,6 +94,7 @@ class Margin:
         self._bound = low if bound < low else high if bound > high else bound
         self._learnt = self._learnt - _ACCEPTED if self._learnt > _ACCEPTED else 0.0
         self._reserve()
+        return later
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""

@@ -177,7 +177,9 @@ class Route:
                 self._calm_until = now + _CALM
                 self._apply_pace(now)
             if round_trip is not None:
-                self.margin.learn(round_trip)
+                later = self.margin.learn(round_trip)
+                if later:
+                    self.window.delay(later)
         if round_trip is not None:
             self.window.answered(sent, self.margin.answered(round_trip))
         told = feedback.rate_limit

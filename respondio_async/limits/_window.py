@@ -83,6 +83,11 @@ class Window:
             if sent.until < self._next:
                 self._next = sent.until
 
+    def delay(self, seconds: float) -> None:
+        """Hold those that were answered for so much longer."""
+        # The same for all, so the heap stays one.
+        self._freed = [until + seconds for until in self._freed]
+
     def next_free(self) -> float:
         """When the next occupied slot is given back."""
         freed, flying = self._freed, self._flying
