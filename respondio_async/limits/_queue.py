@@ -20,14 +20,12 @@ from ..errors import DeadlineExceededError
 from ._line import Lanes
 from ._protocol import LEAD
 from ._route import Route
-from ._turn import LocalTurn
+from ._turn import PROMPT, LocalTurn
 
 _GATHER: Final = 0.001
 """Seconds for which the first of a line waits for others before it is decided whether all may go at once."""
 _GRACE: Final = 0.005
 """Seconds past its permit's time after which a turn whose holder has not asked no longer keeps the next one back."""
-_PROMPT: Final = 0.001
-"""Seconds within which a holder that needs no time to prepare asks for its permit."""
 _ALL_PROMPT: Final = 8
 """After so many such holders in a row a turn is announced when its permit is due, not before."""
 _MOST_ANNOUNCED: Final = 128
@@ -47,7 +45,6 @@ class Queue:
         "_batons",
         "_deadlines",
         "_gather_at",
-        "_lead",
         "_order",
         "_parked",
         "_prompt",
@@ -55,6 +52,7 @@ class Queue:
         "_timer",
         "_timer_at",
         "lanes",
+        "lead",
         "loop",
         "name",
         "state",
@@ -78,7 +76,7 @@ class Queue:
         self._stood = False
         """Whether anybody has waited since the line was last empty."""
         self._gather_at = inf
-        self._lead = LEAD
+        self.lead = LEAD
         """Seconds before its permit at which a turn is announced."""
         self._prompt = 0
         """How many holders in a row asked for the permit as soon as their turn was announced."""
@@ -105,7 +103,7 @@ class Queue:
             self._gather_at = now + _GATHER
         state.refresh(now)
         due = state.due(now, ahead)
-        if due > now + self._lead:
+        if due > now + self.lead:
             return False
         self._announce(turn, now, due)
         return True
@@ -191,12 +189,12 @@ class Queue:
 
     def asked(self, turn: LocalTurn, now: float) -> None:
         """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns are announced."""
-        if now > turn.announced_at + _PROMPT:
-            self._lead, self._prompt = LEAD, 0
-        elif self._lead:
+        if now > turn.announced_at + PROMPT:
+            self.lead, self._prompt = LEAD, 0
+        else:
             self._prompt += 1
             if self._prompt == _ALL_PROMPT:
-                self._lead = 0.0
+                self.lead = 0.0
 
     def grant(self, turn: LocalTurn, now: float, paced: bool) -> None:
         """Let the turn go."""
@@ -243,7 +241,7 @@ class Queue:
 
     def _announce_next(self, now: float, when: float) -> float:
         """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
-        state, lead = self.state, self._lead
+        state, lead = self.state, self.lead
         ahead = announced = len(self._announced)
         if ahead > len(self._asking) + self._batons:
             late, look = self._late(now)
@@ -275,7 +273,7 @@ class Queue:
 
     def changed(self, free_at: float) -> None:
         """A slot comes free at this time, maybe sooner than was thought."""
-        if free_at - self._lead < self._timer_at and len(self):
+        if free_at - self.lead < self._timer_at and len(self):
             self.pump()
 
     def _announce(self, turn: LocalTurn, now: float, due: float) -> None:
@@ -283,11 +281,12 @@ class Queue:
         turn.order = self._order
         # Whoever goes at once goes as foreseen; and so do those behind who are told the same.
         turn.foreseen = due <= now
+        turn.announced_at = now
+        turn.late_at = due + _GRACE
         self._announced[turn] = None
-        self.expect(turn, now, due)
 
     def expect(self, turn: LocalTurn, now: float, due: float) -> None:
-        """Expect the turn's holder to ask by the time its permit is *due*."""
+        """Expect the holder of a turn that was parked to ask by the time its permit is *due*."""
         turn.announced_at = now
         turn.late_at = due + _GRACE
 

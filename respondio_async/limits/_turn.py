@@ -2,13 +2,17 @@
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._protocol import LEAD, Lane
 from ._window import Sent
 
 if TYPE_CHECKING:
     from ._queue import Queue
+
+
+PROMPT: Final = 0.001
+"""Seconds within which a holder that needs no time to prepare asks for its permit."""
 
 
 class LocalTurn:
@@ -71,7 +75,8 @@ class LocalTurn:
         state, time = queue.state, queue.loop.time
         self.parked = woken = False
         now = time()
-        queue.asked(self, now)
+        if now > self.announced_at + PROMPT or queue.lead:
+            queue.asked(self, now)
         while True:
             if queue.may_go(self, now):
                 paced = state.paced(now)
