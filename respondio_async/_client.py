@@ -88,6 +88,7 @@ class AsyncRespond:
         hooks: Sequence[Hook] = (),
     ) -> None:
         self._owns = True
+        self._owner: AsyncRespond | None = None
         token = check_token(os.environ.get("RESPONDIO_API_TOKEN") if token is None else token)
         self._base_url = base_url or os.environ.get("RESPONDIO_BASE_URL") or BASE_URL
         check_base_url(self._base_url)
@@ -176,6 +177,7 @@ class AsyncRespond:
         None drops those. *lane* "bulk" lets interactive calls go first. The retry budget stays the client's.
         """
         view = object.__new__(type(self))
+        view._owner = self  # it lives as long as its views do
         view._owns = False
         view._base_url = self._base_url
         view._limiter_given = self._limiter_given
@@ -339,6 +341,11 @@ class _Caller:
         json: Any = None,
     ) -> Response[T]:
         return await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
+
+    def within(self, seconds: float) -> "_Caller":
+        deadline = self._settings.deadline
+        least = seconds if deadline is None else min(seconds, deadline)
+        return type(self)(self._pipeline, msgspec.structs.replace(self._settings, deadline=least))
 
     @property
     def spawn(self) -> Spawn[Any]:

@@ -16,7 +16,7 @@ from respondio_async import (
     OutcomeUnknownError,
     UnauthorizedError,
 )
-from tests.scripted import LOST, answer, error_answer, scripted
+from tests.scripted import LOST, OpenLimiter, answer, error_answer, scripted
 from tests.virtual import VIRTUAL
 
 REF = answer(200, b'{"contactId": 7}')
@@ -92,15 +92,14 @@ async def test_ensure_repeats_a_write_whose_answer_was_lost():
 
 @pytest.mark.parametrize("steps", [(NO_ID, MISSING), (error_answer(449),), (LOST,)])
 async def test_ensure_ends_with_its_timeout(steps):
-    """In a `DeadlineExceededError` after exactly that long, whatever it was waiting for."""
+    """In a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot end in time is not begun."""
     client, transport, _ = scripted(*steps, deadline=None)
     client = client.with_options(retry=client._settings.retry.__class__(max_attempts=10_000, budget=10_000))
     began = now()
-    with pytest.raises(DeadlineExceededError, match=r"contacts.ensure.*10 s") as caught:
+    with pytest.raises(DeadlineExceededError, match=r"10 s") as caught:
         await client.contacts.ensure("secret@b.cd", first_name="Ada", timeout=10)
-    assert 10 <= now() - began < 10.01
+    assert now() - began < 10.01
     assert "secret" not in f"{caught.value!r} {caught.value}"
-    assert caught.value.__cause__ is None
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), DeadlineExceededError)
     assert transport.lent == 0
 
@@ -427,3 +426,25 @@ async def test_sending_is_no_helper():
     with pytest.raises(OutcomeUnknownError):
         await client.messages.send(7, "hi")
     assert len(transport.requests) == 1
+
+
+async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
+    """A thousand of them gathered on a slow route must all get through."""
+
+    class Slow(OpenLimiter):
+        async def turn(self, route, **options):
+            await asyncio.sleep(500)
+            return await super().turn(route, **options)
+
+    client, _, _ = scripted(REF, CONTACT, limiter=Slow())
+    assert (await client.contacts.ensure("a@b.cd", timeout=5)).id == 7
+
+
+async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed():
+    """Stopping there would lose what comes after it."""
+    empty = answer(200, b'{"items": [], "pagination": {"next": "https://x/y?cursorId=-1783918786000005"}}')
+    last = answer(200, b'{"items": [{"messageId": 1783918786000009, "contactId": 7, "message": {"type": "text", "text": "a"}}]}')
+    client, transport, _ = scripted(empty, last, answer(200, b'{"items": [], "pagination": {"next": null}}'))
+    found = [message.message_id async for message in client.messages.list_new(7, 1783918786000000)]
+    assert found == [1783918786000009]
+    assert "cursorId=-1783918786000005" in transport.requests[1].target

@@ -36,8 +36,8 @@ class ContactFields(TypedDict, total=False):
     """A public URL."""
     country_code: str | None
     """ISO 3166-1 alpha-2."""
-    custom_fields: Mapping[str, CustomFieldInput] | None
-    """By the field's name. The server refuses the whole write when one name is unknown."""
+    custom_fields: Mapping[str, CustomFieldInput]
+    """By the field's name; a value of None clears it. The server refuses the whole write when one name is unknown."""
 
 
 class CustomFieldValue(Model, frozen=True):

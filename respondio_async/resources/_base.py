@@ -1,5 +1,6 @@
 """What every resource is made of: a way to call a row of the endpoint table, and a way to walk its pages."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -7,6 +8,7 @@ from .._call import Response
 from .._endpoints import Endpoint
 from .._pagination import Advance, Cursor, Paginator, Spawn, follow_next
 from .._wire import check_page_size
+from ..errors import InvalidArgumentError
 from ..models import Page
 
 T = TypeVar("T")
@@ -39,10 +41,38 @@ class Caller(Protocol):
         """Call and return the value together with how it came."""
         ...
 
+    def within(self, seconds: float) -> "Caller":
+        """Give the same with a deadline of at most *seconds*, counted from each call's first permit."""
+        ...
+
     @property
     def spawn(self) -> Spawn[Any]:
         """Run something in a task of the client."""
         ...
+
+
+class Patience:
+    """How long a helper goes on looking: seconds from its first look, so that waiting for permits does not count."""
+
+    def __init__(self, seconds: float, pauses: tuple[float, ...]) -> None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
+        self.seconds = float(seconds)
+        self._pauses = pauses
+        self._looks = 0
+        self._end: float | None = None
+
+    async def pause(self) -> bool:
+        """Wait before the next look; False when there is no time for one."""
+        now = asyncio.get_running_loop().time()
+        if self._end is None:
+            self._end = now + self.seconds
+        seconds = self._pauses[min(self._looks, len(self._pauses) - 1)]
+        self._looks += 1
+        if now >= self._end:
+            return False
+        await asyncio.sleep(min(seconds, self._end - now))
+        return True
 
 
 class Resource:

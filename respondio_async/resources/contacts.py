@@ -1,6 +1,5 @@
 """Contacts: who writes to the workspace. Source: the vendor's API reference, "Contact"."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
@@ -10,11 +9,11 @@ from .._call import Response
 from .._pagination import Cursor, Paginator
 from .._partitions import PartitionedPaginator, span_conditions
 from .._wire import check_id, check_ids_differ, check_page_size, check_stage, check_tags, contact_body
-from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
+from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, NotReadyError
 from ..filters import Condition, Filter, render
 from ..identifiers import Identifier, segment
 from ..models import Ack, Contact, ContactChannel, ContactFields, ContactRef, CustomFieldInput, Page
-from ._base import Resource
+from ._base import Patience, Resource
 
 _READ_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between looks for a contact that was just written; the last one repeats."""
@@ -29,7 +28,7 @@ class _OtherFields(TypedDict, total=False):
     language: str | None
     profile_pic: str | None
     country_code: str | None
-    custom_fields: Mapping[str, CustomFieldInput] | None
+    custom_fields: Mapping[str, CustomFieldInput]
 
 
 class Contacts(Resource):
@@ -80,28 +79,31 @@ class Contacts(Resource):
     ) -> Contact:
         """Create the contact or change the given fields, and return it once the server can read it back.
 
-        Waits for at most *timeout* seconds (upsert, 404 and 449 included), then raises `DeadlineExceededError`. Safe to repeat.
+        *timeout* bounds, in seconds, the upsert (449 waited out) and then the waiting for the contact to appear; time in line for
+        permits does not count. After it: `DeadlineExceededError`. Safe to repeat.
         """
-        if timeout <= 0:
-            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
+        patience = Patience(timeout, _READ_AGAIN)
+        caller = self._caller.within(patience.seconds)
         try:
-            async with asyncio.timeout(timeout):
-                ref = await self.create_or_update(identifier, **fields)
-                # The id, where there is one, still names the contact when the fields have just changed its e-mail or phone.
-                return await self._read_back(identifier if ref.contact_id is None else ref.contact_id)
-        except TimeoutError:
+            ref = await Contacts(caller).create_or_update(identifier, **fields)
+        except NotReadyError as error:
             raise DeadlineExceededError(
-                f"contacts.ensure: the contact could not be read back within {timeout:g} s",
+                f"contacts.ensure: the contact was not ready within {timeout:g} s",
                 endpoint=e.CREATE_OR_UPDATE_CONTACT.template,
-                sent=True,
-            ) from None
-
-    async def _read_back(self, identifier: Identifier) -> Contact:
-        looks = 0
-        while (contact := await self.find(identifier)) is None:
-            await asyncio.sleep(_READ_AGAIN[min(looks, len(_READ_AGAIN) - 1)])
-            looks += 1
-        return contact
+                attempts=error.attempts,
+            ) from error
+        # The id, where there is one, still names the contact when the fields have just changed its e-mail or phone.
+        written: Identifier = identifier if ref.contact_id is None else ref.contact_id
+        while True:
+            contact = await Contacts(caller).find(written)
+            if contact is not None:
+                return contact
+            if not await patience.pause():
+                raise DeadlineExceededError(
+                    f"contacts.ensure: written, but could not be read back within {timeout:g} s",
+                    endpoint=e.GET_CONTACT.template,
+                    sent=True,
+                )
 
     async def merge(self, first_id: int, second_id: int, **fields: Unpack[ContactFields]) -> ContactRef:
         """Merge two contacts; the older survives, whatever the order. *fields* decide what it is left with.
@@ -130,6 +132,8 @@ class Contacts(Resource):
         *partitions* (1 to 32) walks spans of creation time side by side: up to five times as fast where a page takes a second, in no
         particular order, without a cursor, and remembering the id of every contact. Its filter may be joined by `&` only.
         """
+        if not isinstance(search, str):
+            raise InvalidArgumentError("search is a text; an empty one finds everybody", argument="search")
         body = {"search": search, "timezone": timezone, "filter": render(filter, timezone)}
         if partitions is not None:
             check_page_size(page_size, most=100)

@@ -1,14 +1,13 @@
 """Conversations: who answers a contact, and whether anybody has to. Source: the vendor's API reference, "Conversation"."""
 
-import asyncio
 from typing import Final
 
 from .. import _endpoints as e
 from .._wire import check_assignee, check_closing_note
-from ..errors import DeadlineExceededError, InvalidArgumentError
+from ..errors import DeadlineExceededError
 from ..identifiers import Identifier
 from ..models import Contact, ContactRef
-from ._base import Resource
+from ._base import Patience, Resource
 
 _ASSIGN_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries of a hand-over that did not take; the last one repeats."""
@@ -48,31 +47,25 @@ class Conversations(Resource):
         """Open the conversation, assign it to a user (by id or e-mail), and return the contact once it is theirs.
 
         The server accepts an assignment without carrying it out, so it is read back, and repeated where it did not take.
-        Raises `DeadlineExceededError` after *timeout* seconds. Safe to repeat.
+        Raises `DeadlineExceededError` when it still has not after *timeout* seconds; time in line for permits does not count.
+        Safe to repeat.
         """
         check_assignee(user)
-        if timeout <= 0:
-            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._hand_over(identifier, user)
-        except TimeoutError:
-            raise DeadlineExceededError(
-                f"conversations.hand_over: the assignment did not take within {timeout:g} s",
-                endpoint=e.ASSIGN_CONVERSATION.template,
-                sent=True,
-            ) from None
-
-    async def _hand_over(self, identifier: Identifier, user: int | str) -> Contact:
-        tries = 0
+        patience = Patience(timeout, _ASSIGN_AGAIN)
+        caller = self._caller.within(patience.seconds)
+        conversations = Conversations(caller)
         while True:
-            await self.open(identifier)
-            await self.assign(identifier, user)
-            contact = await self._call(e.GET_CONTACT, {"identifier": identifier})
+            await conversations.open(identifier)
+            await conversations.assign(identifier, user)
+            contact = await caller.call(e.GET_CONTACT, {"identifier": identifier})
             if _is_assigned(contact, user):
                 return contact
-            await asyncio.sleep(_ASSIGN_AGAIN[min(tries, len(_ASSIGN_AGAIN) - 1)])
-            tries += 1
+            if not await patience.pause():
+                raise DeadlineExceededError(
+                    f"conversations.hand_over: the assignment did not take within {timeout:g} s",
+                    endpoint=e.ASSIGN_CONVERSATION.template,
+                    sent=True,
+                )
 
 
 def _is_assigned(contact: Contact, user: int | str) -> bool:

@@ -1,6 +1,5 @@
 """Messages: what is said on a channel. Source: the vendor's API reference, "Message"."""
 
-import asyncio
 from typing import Final, Literal
 
 from .. import _endpoints as e
@@ -10,7 +9,7 @@ from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedE
 from ..identifiers import Identifier, segment
 from ..models import Message, Page, SentMessage
 from ..models.payloads import CustomPayload, Payload, to_wire
-from ._base import Resource
+from ._base import Patience, Resource
 
 _PROGRESS: Final = ("pending", "sent", "delivered", "read")
 _LOOK_AGAIN: Final = (0.5, 1.0, 2.0, 3.0, 5.0)
@@ -78,38 +77,36 @@ class Messages(Resource):
     ) -> Message:
         """Look at a message until it has come as far as *status*, and return it.
 
-        Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError` after *timeout* seconds.
+        Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError` when it has not come that far
+        *timeout* seconds after the first look; time in line for permits does not count.
         """
         if status not in _PROGRESS:
             raise InvalidArgumentError(f"status is one of {', '.join(_PROGRESS)}", argument="status")
-        if timeout <= 0:
-            raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._watch(identifier, message_id, status)
-        except TimeoutError:
-            raise DeadlineExceededError(
-                f"messages.wait_for_status: the message was not {status} within {timeout:g} s",
-                endpoint=e.GET_MESSAGE.template,
-                sent=True,
-            ) from None
-
-    async def _watch(self, identifier: Identifier, message_id: int, status: str) -> Message:
-        looks = 0
+        patience = Patience(timeout, _LOOK_AGAIN)
+        messages = Messages(self._caller.within(patience.seconds))
+        reached = _PROGRESS[_PROGRESS.index(status) :]
         while True:
-            message = await self.get(identifier, message_id)
+            message = await messages.get(identifier, message_id)
             current = message.current_status
             if current is not None and current.value == "failed":
                 reason = mask(current.message or "no reason given")
                 raise MessageFailedError(f"the message failed: {reason}", message_id=message_id, reason=reason)
-            if current is not None and current.value in _PROGRESS[_PROGRESS.index(status) :]:
+            if current is not None and current.value in reached:
                 return message
-            await asyncio.sleep(_LOOK_AGAIN[min(looks, len(_LOOK_AGAIN) - 1)])
-            looks += 1
+            if not await patience.pause():
+                raise DeadlineExceededError(
+                    f"messages.wait_for_status: the message was not {status} within {timeout:g} s",
+                    endpoint=e.GET_MESSAGE.template,
+                    sent=True,
+                )
 
 
 def _newer(page: Page[Message], cursor: Cursor) -> tuple[Page[Message], Cursor]:
     """Walk towards newer messages by the ids themselves: which link of the envelope points that way is not documented."""
     assert isinstance(cursor, int)  # noqa: S101 - list_new starts with one and this goes on with one
     newer = sorted((message for message in page.items if message.message_id > -cursor), key=lambda m: m.message_id)
-    return Page(newer), -newer[-1].message_id if newer else None
+    if newer:
+        return Page(newer), -newer[-1].message_id
+    following = page.next_cursor
+    # An empty page that points on, towards newer ones, is not the end.
+    return Page(newer), following if not page.items and isinstance(following, int) and following < 0 else None
