@@ -11,14 +11,14 @@ import msgspec
 
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
-from ._options import check_headers, check_seconds, check_timeout, check_token, header_sets, merge_headers
+from ._options import check_headers, check_parts, check_seconds, check_timeout, check_token, header_sets, merge_headers
 from ._pagination import Spawn
 from ._pipeline import Pipeline
 from ._retry import RetryBudget, RetryPolicy
 from ._statistics import ClientStatistics, RouteCounters, route_use
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
-from .errors import InvalidArgumentError
+from .errors import ConfigurationError, InvalidArgumentError
 from .hooks import Hook
 from .limits import Lane, RateLimiter, limiter_for
 from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
@@ -90,10 +90,13 @@ class AsyncRespond:
         self._owns = True
         self._owner: AsyncRespond | None = None
         token = check_token(os.environ.get("RESPONDIO_API_TOKEN") if token is None else token)
+        if base_url is not None and not isinstance(base_url, str):
+            raise ConfigurationError("base_url is a str")
         self._base_url = base_url or os.environ.get("RESPONDIO_BASE_URL") or BASE_URL
         check_base_url(self._base_url)
         self._limiter_given = limiter is not None
         retry = RetryPolicy() if retry is None else retry
+        check_parts(retry, limiter, hooks)
         extra = check_headers(headers or {})
         without_body, with_body = header_sets(token, extra)
         seconds, phases = check_timeout(timeout)
@@ -135,7 +138,7 @@ class AsyncRespond:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: running calls get a few seconds to end, then every connection of ours is closed.
+        """Close the client: running calls get up to ten seconds to end, then every connection of ours is closed.
 
         Safe to call again. On a view (`with_options`) it does nothing.
         """
@@ -201,6 +204,7 @@ class AsyncRespond:
                 raise InvalidArgumentError('lane is "interactive" or "bulk"', argument="lane")
             changed["lane"] = lane
         if retry is not _KEEP:
+            check_parts(retry, None, ())
             changed["retry"] = retry
         view._settings = msgspec.structs.replace(self._settings, **changed)
         view._make_resources(self._core)

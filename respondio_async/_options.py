@@ -1,12 +1,14 @@
 """The options of a client: checked when it is made, so that a wrong one fails there and not in the first call."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ._retry import RetryPolicy
 from ._transport import Timeout
 from ._version import __version__
 from .errors import ConfigurationError
+from .limits import RateLimiter
 
 HeaderSet = tuple[tuple[str, str], ...]
 
@@ -31,6 +33,8 @@ def check_token(token: str | None) -> str:
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError("headers are a mapping of str to str")
         if not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError("a header's name holds characters that no header has")
         if name.lower() in _OWN_HEADERS:
@@ -50,6 +54,18 @@ def header_sets(token: str, extra: Mapping[str, str]) -> tuple[HeaderSet, Header
     own = {"Accept": "application/json", "User-Agent": _USER_AGENT}
     without = (*merge_headers(own, extra).items(), ("Authorization", f"Bearer {token}"))
     return without, (*without, ("Content-Type", "application/json"))
+
+
+def check_parts(retry: object, limiter: object, hooks: Sequence[object]) -> None:
+    """Look at what only fails in a call, or never, when it is the wrong thing."""
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError("retry is a RetryPolicy")
+    if limiter is not None and not isinstance(limiter, RateLimiter):
+        raise ConfigurationError(
+            "limiter is a RateLimiter: LocalRateLimiter(…), RedisRateLimiter(…), or one of your own"
+        )
+    if not all(callable(hook) for hook in hooks):
+        raise ConfigurationError("hooks are callables that take one event")
 
 
 def check_seconds(value: float | None, name: str) -> float | None:

@@ -249,7 +249,7 @@ class ConflictError(APIError):
 
 
 class RateLimitError(APIError):
-    """429: the organisation's limit on this route. Raised only when the wait does not fit the deadline."""
+    """429: the organisation's limit on this route. Raised when the wait does not fit the deadline, or after `max_refusals`."""
 
 
 class NotReadyError(APIError):

@@ -88,6 +88,11 @@ def test_the_base_url_comes_from_the_argument_or_the_environment(monkeypatch):
         {"headers": {"X A": "b"}},
         {"headers": {"Authorization": "Bearer x"}},
         {"headers": {"content-type": "text/plain"}},
+        {"headers": {"x": 5}},
+        {"retry": 5},
+        {"limiter": 5},
+        {"hooks": [5]},
+        {"base_url": 5},
     ],
     ids=str,
 )

@@ -443,8 +443,23 @@ async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
 async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed():
     """Stopping there would lose what comes after it."""
     empty = answer(200, b'{"items": [], "pagination": {"next": "https://x/y?cursorId=-1783918786000005"}}')
-    last = answer(200, b'{"items": [{"messageId": 1783918786000009, "contactId": 7, "message": {"type": "text", "text": "a"}}]}')
+    last = answer(
+        200, b'{"items": [{"messageId": 1783918786000009, "contactId": 7, "message": {"type": "text", "text": "a"}}]}'
+    )
     client, transport, _ = scripted(empty, last, answer(200, b'{"items": [], "pagination": {"next": null}}'))
     found = [message.message_id async for message in client.messages.list_new(7, 1783918786000000)]
     assert found == [1783918786000009]
     assert "cursorId=-1783918786000005" in transport.requests[1].target
+
+
+async def test_a_rename_whose_answer_was_lost_is_not_taken_for_a_missing_tag():
+    """The repeat finds no tag of the old name because the first try has renamed it."""
+    client, _, _ = scripted(LOST, error_answer(404))
+    with pytest.raises(OutcomeUnknownError):
+        await client.space.update_tag("vip", name="gold")
+    client, _, _ = scripted(LOST, error_answer(404))
+    with pytest.raises(NotFoundError):
+        await client.space.update_tag("vip", emoji="x")
+    client, _, _ = scripted(error_answer(404))
+    with pytest.raises(NotFoundError):
+        await client.space.update_tag("vip", name="gold")

@@ -471,6 +471,8 @@ BAD = [
     ("allowed_values", lambda c: c.space.create_custom_field("plan", "text", allowed_values=["a"])),
     ("name", lambda c: c.space.update_tag("vip")),
     ("name", lambda c: c.space.delete_tag("")),
+    ("emoji", lambda c: c.space.create_tag("vip", emoji=5)),
+    ("search", lambda c: c.contacts.list(search=None)),
     ("params", lambda c: c.request("GET", "/contact/{identifier}")),
     ("path", lambda c: c.request("GET", "https://elsewhere.example/x")),
     ("method", lambda c: c.request("GET /x", "/x")),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from .. import _endpoints as e
 from .._pagination import Cursor, Paginator
 from .._wire import check_allowed_values, check_field_name, check_id, check_slug, check_text, drop_none
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, NotFoundError, OutcomeUnknownError
 from ..models import Ack, Channel, ClosingNote, CustomField, CustomFieldType, Tag, Template, User
 from ._base import Resource
 
@@ -80,7 +80,7 @@ class Space(Resource):
             name=check_field_name(name),
             dataType=check_text(data_type, "data_type"),
             slug=check_slug(slug),
-            description=None if description is None else check_text(description, "description", longest=255),
+            description=_text_or_none(description, "description", longest=255),
             allowedValues=check_allowed_values(allowed_values, data_type),
         )
         return await self._call(e.CREATE_CUSTOM_FIELD, json=body)
@@ -98,7 +98,12 @@ class Space(Resource):
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`).
         """
-        body = drop_none(name=check_text(name, "name"), description=description, colorCode=color_code, emoji=emoji)
+        body = drop_none(
+            name=check_text(name, "name"),
+            description=_text_or_none(description, "description"),
+            colorCode=_text_or_none(color_code, "color_code"),
+            emoji=_text_or_none(emoji, "emoji"),
+        )
         return await self._call(e.CREATE_TAG, json=body)
 
     async def update_tag(
@@ -110,18 +115,36 @@ class Space(Resource):
         color_code: str | None = None,
         emoji: str | None = None,
     ) -> Tag:
-        """Change a tag of the workspace; at least one of the fields. None: not sent. Safe to repeat, unless it renames."""
+        """Change a tag of the workspace; at least one of the fields. None: not sent. Safe to repeat.
+
+        A rename whose answer was lost and whose repeat finds nothing raises `OutcomeUnknownError`.
+        """
         changes = drop_none(
             name=None if name is None else check_text(name, "name"),
-            description=description,
-            colorCode=color_code,
-            emoji=emoji,
+            description=_text_or_none(description, "description"),
+            colorCode=_text_or_none(color_code, "color_code"),
+            emoji=_text_or_none(emoji, "emoji"),
         )
         if not changes:
             raise InvalidArgumentError("update_tag changes nothing: give at least one field", argument="name")
         body = {"currentName": check_text(current_name, "current_name"), **changes}
-        return await self._call(e.UPDATE_TAG, json=body)
+        try:
+            return await self._call(e.UPDATE_TAG, json=body)
+        except NotFoundError as error:
+            if name is None or error.attempts == 1:
+                raise
+            # The first try may have renamed it, so that the repeat no longer finds the old name.
+            raise OutcomeUnknownError(
+                "space.update_tag: the tag is not there under its old name; an earlier try may have renamed it",
+                endpoint=e.UPDATE_TAG.template,
+                reason="not found on a repeat",
+                attempts=error.attempts,
+            ) from error
 
     async def delete_tag(self, name: str) -> Ack:
         """Delete a tag of the workspace. A 404 on a repeat whose first try may have landed counts as done."""
         return await self._call(e.DELETE_TAG, json={"name": check_text(name, "name")})
+
+
+def _text_or_none(value: str | None, argument: str, longest: int | None = None) -> str | None:
+    return None if value is None else check_text(value, argument, longest=longest)
