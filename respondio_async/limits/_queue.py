@@ -309,7 +309,8 @@ class Queue:
         for turn in self._announced:
             if turn.parked:
                 self._parked = True
-                due = self.state.due(now, before)
+                # It looks for itself when it wakes: woken before that look is content, it would lie down and be woken for ever.
+                due = max(self.state.due(now, before), self.due(turn, now))
                 if due > now + LEAD:
                     return min(look, due - LEAD)
                 turn.wake()
