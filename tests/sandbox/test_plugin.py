@@ -23,7 +23,8 @@ def run(pytester, request, monkeypatch):
         pytester.makepyfile(source)
         # Where the package is installed, its entry point loads the plugin.
         load = [] if INSTALLED else ["-p", PLUGIN]
-        return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *load, *arguments)
+        options = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+        return pytester.runpytest_subprocess(*options, *load, *arguments)
 
     return run
 
