@@ -20,7 +20,18 @@ LONGEST = 400
 FACE = {"__init__", "_client"}
 GROUND = {"models", "identifiers", "filters", "errors", "hooks", "_rate_limit", "_version"}
 PARTS = {"_transport", "limits", "_retry", "_wire"}
-ENGINE = {"_endpoints", "_call", "_lane", "_life", "_options", "_statistics", "_attempts", "_pipeline", "_pagination", "_partitions"}
+ENGINE = {
+    "_endpoints",
+    "_call",
+    "_lane",
+    "_life",
+    "_options",
+    "_statistics",
+    "_attempts",
+    "_pipeline",
+    "_pagination",
+    "_partitions",
+}
 UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli"}
 
 LIBRARIES = {
