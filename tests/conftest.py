@@ -13,6 +13,9 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C again: a shell starts its background jobs with SIGINT ignored, and the processes that tests interrupt would inherit that."""
+    """Hear Ctrl-C again.
+
+    A shell starts its background jobs with SIGINT ignored, and the processes that tests interrupt would inherit that.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
