@@ -13,7 +13,7 @@ import sys
 from benchmarks.common import Figures
 
 DEPENDENCIES = "import httpx, anyio, msgspec, aiolimiter"
-OURS = "from respondio_async import AsyncRespond, Contact, F, LocalRateLimiter, Text; AsyncRespond('x')"
+OURS = "from respondio_async import AsyncRespond, Contact, F, LocalRateLimiter, Text"
 TIMED = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
 SECOND = (
     "import statistics, time; from respondio_async import AsyncRespond; AsyncRespond('x')\n"
