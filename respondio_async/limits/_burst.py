@@ -60,8 +60,15 @@ class Burst:
         """Count a send, the *first* in an empty window or a later one."""
         if first:
             self.began = now
-        earned = self._earned(now, limit, size)
-        self._credit = earned - 1.0 if earned > 1.0 else 0.0
+        # `_earned` written out.
+        earned, credit = (now - self._last) * limit * _IDLE_RATE, self._credit
+        if earned < credit:
+            earned = credit
+        if earned > 1.0:
+            most = self.most(size)
+            self._credit = (earned if earned < most else most) - 1.0
+        else:
+            self._credit = 0.0
         self._last = now
 
     def _earned(self, now: float, limit: float, size: int) -> float:
@@ -71,14 +78,17 @@ class Burst:
             earned = self._credit
         return earned if earned < most else most
 
-    def told(self, remaining: float) -> None:
-        """Learn from what the server says is left after a call that found the window empty."""
+    def told(self, remaining: float) -> bool:
+        """Learn from what the server says is left after a call that found the window empty; whether it is news."""
         capacity = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
+        if capacity == self.capacity and self.proven:
+            return False
         if capacity < self.capacity:
             # What was counted on is not there.
             self._credit = 0.0
         self.capacity = capacity
         self.proven = True
+        return True
 
     def refused(self, now: float, index: int) -> None:
         """Learn from a refusal within a window that was not full: *index* at once were one too many."""

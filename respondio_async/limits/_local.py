@@ -16,8 +16,9 @@ limit loses the average delay instead of the greatest. Slow work on the server l
 its average. A refusal that nothing else explains widens the margin by 5 ms, each success takes a four-hundredth of a millisecond away.
 
 **Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on the server would refuse most of them.
-An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked,
-never waited for: its own waiting lets newcomers overtake. Above 500 a second timers are too coarse, and the slots alone decide.
+An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked only
+when it has room, so that nobody waits in it: its own waiting lets newcomers overtake. Above 500 a second timers are too coarse,
+and the slots alone decide.
 
 **Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come together on an idle route
 go out at once, as many as the server is known to take: what it says is left after the first call tells, and so does a refusal
@@ -103,15 +104,19 @@ class LocalRateLimiter:
             raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
         now = self._seen = loop.time()
         self._seen_real = time.monotonic()
-        deadline = inf if timeout is None else now + max(timeout, 0.0)
-        if isnan(deadline):
-            raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
+        deadline = inf
+        if timeout is not None:
+            deadline = now + max(timeout, 0.0)
+            if isnan(deadline):
+                raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
         turn = LocalTurn(queue, lane, again, now, deadline)
         if not queue.admit(turn, now):
             queue.stand(turn)
             assert turn.future is not None  # noqa: S101 - for the type checker: it has just laid down to sleep
             # `turn.sleep` written out: thousands wait here, and a coroutine less is 200 bytes less.
             try:
+                if turn.future.done():
+                    await asyncio.sleep(0)
                 await turn.future
             except BaseException:
                 turn.abandon()
@@ -128,7 +133,7 @@ class LocalRateLimiter:
             return
         turn.gone = True
         queue = self._queues.get(turn.queue.name)
-        if queue is None or queue.state is not turn.queue.state:
+        if queue is None or (queue is not turn.queue and queue.state is not turn.queue.state):
             # Another limiter's turn.
             return
         state, now = queue.state, queue.loop.time()

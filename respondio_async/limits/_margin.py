@@ -19,7 +19,10 @@ _ACCEPTED: Final = _REFUSED * 0.0005
 """Taken away by each success: one refusal in 2,000 keeps the balance."""
 _BUDGET: Final = 0.045
 """The hold may cost at most this on average: slow work on the server looks like delay, and must not cost more."""
-_BOUND: Final = (0.02, 0.5)
+_BOUND_LOW: Final = 0.02
+_BOUND_HIGH: Final = 0.5
+_BOUND_STEP: Final = 0.1 / _BUDGET
+"""The bound grows by a tenth with an answer that is not late, stays with one as late as the budget, shrinks with a later one."""
 _EPOCH: Final = 256
 
 
@@ -53,19 +56,21 @@ class Margin:
         """The margin in force, on average."""
         return max(FLOOR, self.reserve + self.late)
 
-    def unanswered(self, span: float) -> float:
-        """The hold of a slot while its answer is out: an answer missing after a whole span is late by what it usually takes less."""
-        return self.given_up(span)
-
     def answered(self, round_trip: float) -> float:
         """The hold of a slot whose answer took *round_trip* seconds."""
         late = round_trip - self._shortest
-        return self._hold(late if late > 0.0 else 0.0)
+        if late < 0.0:
+            late = 0.0
+        hold = self.reserve + (late if late < self._bound else self._bound)
+        return hold if hold > FLOOR else FLOOR
 
     def given_up(self, elapsed: float) -> float:
-        """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds."""
+        """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds, or that is not there yet after so many."""
         late = elapsed - self._shortest
-        return self._hold(late if late > self.late else self.late)
+        if late < self.late:
+            late = self.late
+        hold = self.reserve + (late if late < self._bound else self._bound)
+        return hold if hold > FLOOR else FLOOR
 
     def learn(self, round_trip: float) -> float:
         """Take in the round trip of a request that was not refused (a refusal does no work, so it is quicker).
@@ -73,38 +78,33 @@ class Margin:
         Gives by how much those that were answered before turn out to have been later than was thought: nothing but a quicker one
         tells, so the first ones (which may have opened a connection) are known to be late only afterwards.
         """
-        known = self._shortest
+        later = 0.0
         if round_trip < self._least:
             self._least = round_trip
-            if round_trip < self._shortest:
+            before = self._shortest
+            if round_trip < before:
                 self._shortest = round_trip
-        later = min(self._bound, known - self._shortest) if known < inf else 0.0
-        self._known += 1
-        if not self._known % _EPOCH:
+                if before < inf:
+                    later = min(self._bound, before - round_trip)
+        known = self._known = self._known + 1
+        if not known % _EPOCH:
             # The shortest of the last one to two epochs: a route that has become slower for good is not late for ever.
             self._shortest, self._least = self._least, inf
-        late = round_trip - self._shortest
+        late, bound = round_trip - self._shortest, self._bound
         if late < 0.0:
             late = 0.0
-        elif late > self._bound:
-            late = self._bound
+        elif late > bound:
+            late = bound
         self.late += (late - self.late) / 16
-        bound = self._bound * (1 + 0.1 * (_BUDGET - late) / _BUDGET)
-        low, high = _BOUND
-        self._bound = low if bound < low else high if bound > high else bound
-        self._learnt = self._learnt - _ACCEPTED if self._learnt > _ACCEPTED else 0.0
-        self._reserve()
+        bound *= 1.1 - late * _BOUND_STEP
+        self._bound = _BOUND_LOW if bound < _BOUND_LOW else _BOUND_HIGH if bound > _BOUND_HIGH else bound
+        learnt = self._learnt = self._learnt - _ACCEPTED if self._learnt > _ACCEPTED else 0.0
+        reserve = _RESERVE + _DOUBT / (1.0 + known / _DOUBT_HALF) + learnt
+        self.reserve = reserve if reserve < _CEILING else _CEILING
         return later
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""
-        self._learnt = min(max(_CEILING - self.late, 2 * _REFUSED), self._learnt + _REFUSED)
-        self._reserve()
-
-    def _hold(self, late: float) -> float:
-        hold = self.reserve + (late if late < self._bound else self._bound)
-        return hold if hold > FLOOR else FLOOR
-
-    def _reserve(self) -> None:
-        reserve = _RESERVE + _DOUBT * _DOUBT_HALF / (_DOUBT_HALF + self._known) + self._learnt
-        self.reserve = reserve if reserve < _CEILING else _CEILING
+        learnt = min(max(_CEILING - self.late, 2 * _REFUSED), self._learnt + _REFUSED)
+        self.reserve = min(_CEILING, self.reserve + learnt - self._learnt)
+        self._learnt = learnt

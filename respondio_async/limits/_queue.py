@@ -36,6 +36,14 @@ _KEPT_WAITS: Final = 256
 _by_order = attrgetter("order")
 
 
+def _insert(turns: list[LocalTurn], turn: LocalTurn) -> None:
+    """Keep them in the order of their announcement; the last is nearly always the last."""
+    if not turns or turns[-1].order < turn.order:
+        turns.append(turn)
+    else:
+        insort(turns, turn, key=_by_order)
+
+
 class Queue:
     """The line of one route: those who wait, those whose turn is announced, and those of them who ask for the permit."""
 
@@ -67,8 +75,8 @@ class Queue:
         self._announced: dict[LocalTurn, None] = {}
         self._asking: list[LocalTurn] = []
         """Those who sleep until their permit, in the order of their announcement."""
-        self._batons = 0
-        """How many were woken to take it and have not run yet."""
+        self._batons: list[LocalTurn] = []
+        """Those of them who were woken to take it and have not run yet."""
         self._deadlines: list[tuple[float, int, LocalTurn]] = []
         self._order = 0
         self._parked = False
@@ -101,6 +109,9 @@ class Queue:
             return False
         if not ahead:
             self._gather_at = now + _GATHER
+        elif next(reversed(self._announced)).roused:
+            # It came first, and has been woken, but has not run yet: whoever lies down runs after it.
+            return False
         state.refresh(now)
         due = state.due(now, ahead)
         if due > now + self.lead:
@@ -118,10 +129,7 @@ class Queue:
     def ask(self, turn: LocalTurn, woken: bool) -> None:
         """Let the turn wait until it is worth asking for the permit, or, once *woken* in vain, worth asking again."""
         asking = self._asking
-        if not asking or asking[-1].order < turn.order:
-            asking.append(turn)
-        else:
-            insort(asking, turn, key=_by_order)
+        _insert(asking, turn)
         self._lay_down(turn)
         # Whoever was woken in vain may be the last who knows when to try again.
         if woken or self._timer is None or asking[0] is turn or turn.deadline < self._timer_at:
@@ -159,12 +167,17 @@ class Queue:
     def take_back(self, turn: LocalTurn) -> None:
         """Take the baton from one who has run, or has left."""
         turn.baton = False
-        self._batons -= 1
+        self._batons.remove(turn)
 
     def _stop_asking(self, turn: LocalTurn) -> None:
         place = bisect_left(self._asking, turn.order, key=_by_order)
         if place < len(self._asking) and self._asking[place] is turn:
             del self._asking[place]
+
+    def require(self, turn: LocalTurn, due: float) -> None:
+        """Raise if a permit that is *due* then does not come in time."""
+        if due > turn.deadline:
+            raise self.too_late(turn, due - turn.since)
 
     def too_late(self, turn: LocalTurn, needed: float) -> DeadlineExceededError:
         """The error of one who cannot be in time."""
@@ -177,15 +190,18 @@ class Queue:
     # ── the permit ───────────────────────────────────────────────────────────────────────────────────────
 
     def may_go(self, turn: LocalTurn, now: float) -> bool:
-        """Whether this turn may take its permit now: nobody asks before it, and the route is ready."""
-        if self._asking and self._asking[0].order < turn.order:
+        """Whether this turn may take its permit now: nobody asks before it or is on the way to, and the route is ready."""
+        asking, batons, state = self._asking, self._batons, self.state
+        if asking and asking[0].order < turn.order:
             return False
-        self.state.refresh(now)
-        return self.state.due(now, self._batons) <= now
+        if batons and batons[0].order < turn.order:
+            return False
+        state.refresh(now)
+        return turn.due_in == state.version or state.due(now, len(batons)) <= now
 
     def due(self, turn: LocalTurn, now: float) -> float:
         """When this turn's permit is due."""
-        return self.state.due(now, self._batons + bisect_left(self._asking, turn.order, key=_by_order))
+        return self.state.due(now, len(self._batons) + bisect_left(self._asking, turn.order, key=_by_order))
 
     def asked(self, turn: LocalTurn, now: float) -> None:
         """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns are announced."""
@@ -214,7 +230,8 @@ class Queue:
         now, state, asking = self.loop.time(), self.state, self._asking
         state.refresh(now)
         when = self._expire(now) if self._deadlines else inf
-        line = len(self._announced) + self.lanes.size
+        waiting = self.lanes.size
+        line = len(self._announced) + waiting
         if not line:
             self._rest()
             return
@@ -224,38 +241,39 @@ class Queue:
             else:
                 when = min(when, self._gather_at)
         while asking:
-            due = state.due(now, self._batons)
+            due = state.due(now, len(self._batons))
             if due > now:
                 when = min(when, due)
                 break
             turn = asking.pop(0)
             turn.baton = turn.foreseen = True
-            self._batons += 1
+            _insert(self._batons, turn)
             turn.wake()
         if self._parked:
             when = min(when, self._wake_parked(now))
-        if self.lanes.size:
+        if waiting:
             when = self._announce_next(now, when)
         if when < inf:
-            self._set_timer(max(when, now + _SHORTEST_SLEEP))
+            self._set_timer(when, now + _SHORTEST_SLEEP)
 
     def _announce_next(self, now: float, when: float) -> float:
         """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
         state, lead = self.state, self.lead
         ahead = announced = len(self._announced)
-        if ahead > len(self._asking) + self._batons:
+        if ahead > len(self._asking) + len(self._batons):
             late, look = self._late(now)
             ahead -= late
             when = min(when, look)
-        while self.lanes.size:
+        lanes, soon = self.lanes, now + lead
+        while lanes.size:
             if announced >= _MOST_ANNOUNCED:
                 # Those who are announced go first, and the last of them looks again.
                 return min(when, now + _GRACE)
             due = state.due(now, ahead)
-            if due > now + lead:
+            if due > soon:
                 # While a permit is due shortly before, its holder's wake-up is early enough for this too.
-                return when if when <= due - lead / 2 else min(when, due - lead)
-            turn = self.lanes.pop()
+                return when if when <= due - lead / 2 else due - lead
+            turn = lanes.pop()
             self._announce(turn, now, due)
             turn.wake()
             ahead += 1
@@ -281,6 +299,7 @@ class Queue:
         turn.order = self._order
         # Whoever goes at once goes as foreseen; and so do those behind who are told the same.
         turn.foreseen = due <= now
+        turn.due_in = self.state.version if due <= now else -1
         turn.announced_at = now
         turn.late_at = due + _GRACE
         self._announced[turn] = None
@@ -321,7 +340,8 @@ class Queue:
             before += 1
         return inf
 
-    def _set_timer(self, when: float) -> None:
+    def _set_timer(self, when: float, earliest: float) -> None:
+        when = max(when, earliest)
         if self._timer is not None:
             if when >= self._timer_at:
                 # It rings too early then, and `pump` sets it anew.

@@ -243,7 +243,7 @@ class RedisRoute:
     def _learn_lateness(self, permit_id: str, round_trip: float | None) -> None:
         """A request that took longer than the quickest may have arrived that much later: its slot is held as long."""
         if round_trip is None:
-            hold = self._margin.unanswered(self._window)
+            hold = self._margin.given_up(self._window)
         else:
             self._margin.learn(round_trip)
             hold = self._margin.answered(round_trip)

@@ -4,13 +4,14 @@ Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be
 """
 
 # A comparison costs a third of the builtins `min` and `max`, and these are on the way of each call.
-# ruff: noqa: FURB136, PLR1730
+# ruff: noqa: PLR1730
 
 from collections.abc import Callable
 from math import inf
 from random import random as at_random
 from typing import Final
 
+from .._rate_limit import RateLimit
 from ._burst import Burst
 from ._calibration import Calibration
 from ._margin import FLOOR, Margin
@@ -51,6 +52,7 @@ class Route:
         "paused_until",
         "pauses",
         "refused",
+        "version",
         "window",
     )
 
@@ -80,13 +82,16 @@ class Route:
         self.granted = 0
         self.refused = 0
         self.pauses = 0
+        self.version = 0
+        """Counts what can make a permit that was due not due: that it stands still says that a due one still is."""
 
     # ── may a request go? ────────────────────────────────────────────────────────────────────────────────
 
     def refresh(self, now: float) -> None:
         """Bring the state up to *now*; called before any question."""
-        self.window.expire(now)
-        calibration = self.calibration
+        window, calibration = self.window, self.calibration
+        if now >= window.changes_at:
+            window.expire(now)
         if calibration.limit < calibration.target and calibration.step(now):
             self._apply_limit(now)
 
@@ -95,13 +100,13 @@ class Route:
 
         Exact if those before may go now, a close guess otherwise.
         """
-        when = self.paused_until if self.paused_until > now else now
-        behind = ahead - self.burst_left
+        when, window, behind = self.paused_until, self.window, ahead - self.burst_left
+        if when < now:
+            when = now
         if behind >= 0:
             paced = self.pace.due(now, behind)
             if paced > when:
                 when = paced
-        window = self.window
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
             free = (window.next_free() if window.busy else now + window.span) + lacking * window.span / window.size
@@ -142,17 +147,17 @@ class Route:
 
     def take(self, now: float, paced: bool) -> Sent:
         """Record that a request goes now. The caller has asked `due` and `paced`."""
-        window, pace = self.window, self.pace
-        index = 1
+        window, index = self.window, 1
         if paced:
-            pace.took(now)
-        elif pace.gap:
+            self.pace.took(now)
+        elif self.pace.gap:
             index = window.busy + 1
         if self.burst_left:
             self.burst_left -= 1
-        sent = window.take(now, self.margin.unanswered(window.span), index)
+        sent = window.take(now, self.margin.given_up(window.span), index)
         self.burst.took(now, self.limit, window.size, first=sent.position == 1)
         self.granted += 1
+        self.version += 1
         return sent
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────────────
@@ -182,13 +187,15 @@ class Route:
                     self.window.delay(later)
         if round_trip is not None:
             self.window.answered(sent, self.margin.answered(round_trip))
-        told = feedback.rate_limit
-        if told is None:
-            return
+        if feedback.rate_limit is not None:
+            self._learn_told(sent, feedback.rate_limit, now, answered=feedback.status != 429)
+
+    def _learn_told(self, sent: Sent, told: RateLimit, now: float, *, answered: bool) -> None:
         if told.limit is not None and self.calibration.told(told.limit, now):
             self._apply_limit(now)
-        if sent.position == 1 and feedback.status != 429 and told.remaining is not None and told.remaining >= 0:
-            self.burst.told(told.remaining)
+        # What is left after a call that found the window empty is the server's bucket.
+        remaining = told.remaining if answered and sent.position == 1 else None
+        if remaining is not None and remaining >= 0 and self.burst.told(remaining):
             self._apply_pace(now)
 
     def _learn_refusal(self, sent: Sent, retry_after: float | None, now: float) -> None:
@@ -220,6 +227,7 @@ class Route:
         if now >= self.paused_until:
             self.pauses += 1
         self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
+        self.version += 1
 
     # ── the limit ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -232,6 +240,7 @@ class Route:
         pace = self._new_pace()
         pace.follow(self.pace, now)
         self.pace = pace
+        self.version += 1
 
     def _new_pace(self) -> Pace:
         size = self.window.size

@@ -23,6 +23,7 @@ class LocalTurn:
         "announced_at",
         "baton",
         "deadline",
+        "due_in",
         "foreseen",
         "future",
         "gone",
@@ -37,6 +38,14 @@ class LocalTurn:
         "since",
     )
 
+    # Set once it is announced.
+    announced_at: float
+    due_in: int
+    """The version of the route's state in which its permit was due when it was announced; -1: it was not due."""
+    late_at: float
+    """When it no longer keeps others back, if its holder has not asked for the permit."""
+    patience: float | None
+
     def __init__(self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float) -> None:
         self.queue = queue
         self.lane: Lane = lane
@@ -45,8 +54,6 @@ class LocalTurn:
         self.deadline = deadline
         self.order = 0
         """Its place among the announced; 0 until it is."""
-        self.announced_at = self.late_at = since
-        """When it no longer keeps others back, if its holder has not asked for the permit."""
         self.foreseen = False
         """Whether the timer for those behind it is already right if it goes now."""
         self.future: asyncio.Future[None] | None = None
@@ -55,7 +62,6 @@ class LocalTurn:
         """Whether its holder was woken to take the permit and has not run yet."""
         self.parked = False
         """Whether its holder has given its connection back and waits for the permit to come near."""
-        self.patience: float | None = None
         self.gone = False
         """Whether it was given up, or its answer has been observed."""
         self.needed: float | None = None
@@ -77,53 +83,60 @@ class LocalTurn:
         now = time()
         if now > self.announced_at + PROMPT or queue.lead:
             queue.asked(self, now)
-        while True:
-            if queue.may_go(self, now):
-                paced = state.paced(now)
-                if not paced or await state.pace.acquire(now):
-                    queue.grant(self, now, paced)
-                    return True
-            if patience is not None or self.deadline < inf:
-                due = queue.due(self, now)
-                if due > self.deadline:
-                    self.abandon()
-                    raise queue.too_late(self, due - self.since)
-                if patience is not None and due - now > patience:
-                    self.parked = True
-                    queue.pump()
-                    return False
-            self.patience = patience
-            queue.ask(self, woken)
-            await self.sleep()
-            woken = True
-            now = time()
+        try:
+            while True:
+                if queue.may_go(self, now):
+                    paced, version = state.paced(now), state.version
+                    if paced:
+                        await state.pace.acquire()
+                        now = time()
+                    # Had the bucket made it wait after all, another might have gone meanwhile.
+                    if state.version == version:
+                        queue.grant(self, now, paced)
+                        return True
+                if patience is not None or self.deadline < inf:
+                    due = queue.due(self, now)
+                    queue.require(self, due)
+                    if patience is not None and due - now > patience:
+                        self.parked = True
+                        queue.pump()
+                        return False
+                self.patience = patience
+                queue.ask(self, woken)
+                await self.sleep()
+                woken = True
+                now = time()
+        except BaseException:
+            self.abandon()
+            raise
 
     async def soon(self) -> None:
         """Wait until the permit is due within `LEAD` seconds again. See `Turn.soon`."""
         if self.sent is not None or self.gone or not self.order:
             return
         queue = self.queue
-        while True:
-            now = queue.loop.time()
-            due = queue.due(self, now)
-            if due <= now + LEAD:
-                break
-            if due > self.deadline:
-                self.abandon()
-                raise queue.too_late(self, due - self.since)
-            queue.park(self)
-            await self.sleep()
+        try:
+            while True:
+                now = queue.loop.time()
+                due = queue.due(self, now)
+                if due <= now + LEAD:
+                    break
+                queue.require(self, due)
+                queue.park(self)
+                await self.sleep()
+        except BaseException:
+            self.abandon()
+            raise
         self.parked = False
         queue.expect(self, now, due)
 
     async def sleep(self) -> None:
-        """Sleep until woken; whoever is cancelled meanwhile leaves the line in order."""
+        """Sleep until woken; whoever is cancelled meanwhile has to `abandon` the line."""
         assert self.future is not None  # noqa: S101 - for the type checker: the queue has just made it
-        try:
-            await self.future
-        except BaseException:
-            self.abandon()
-            raise
+        if self.future.done():
+            # Others were woken before, and have not run yet.
+            await asyncio.sleep(0)
+        await self.future
         self.woken()
 
     def woken(self) -> None:
@@ -138,6 +151,11 @@ class LocalTurn:
     def asleep(self) -> bool:
         """Whether its holder sleeps and nobody has woken it."""
         return self.future is not None and not self.future.done()
+
+    @property
+    def roused(self) -> bool:
+        """Whether its holder has been woken and has not run yet."""
+        return self.future is not None and self.future.done()
 
     def wake(self) -> None:
         """Wake its holder if it sleeps."""

@@ -31,14 +31,14 @@ class Window:
     the slot that is free first is used first, whichever it is. Entries leave by age alone: every positive limit works.
     """
 
-    __slots__ = ("_flying", "_freed", "_next", "busy", "size", "span")
+    __slots__ = ("_flying", "_freed", "busy", "changes_at", "size", "span")
 
     def __init__(self, limit: float) -> None:
         self.busy = 0
         self._flying: deque[Sent] = deque()
         self._freed: list[float] = []
-        self._next = inf
-        """No slot is given back before this."""
+        self.changes_at = inf
+        """No slot is given back before this: until then there is nothing to `expire`."""
         self.resize(limit)
 
     def resize(self, limit: float) -> None:
@@ -49,8 +49,6 @@ class Window:
 
     def expire(self, now: float) -> None:
         """Give back the slots whose time has come."""
-        if now < self._next:
-            return
         freed, flying = self._freed, self._flying
         while freed and freed[0] <= now:
             heappop(freed)
@@ -63,15 +61,17 @@ class Window:
                 first.open = False
                 self.busy -= 1
             flying.popleft()
-        self._next = self.next_free()
+        # `next_free` written out: the first of those under way is open.
+        until = flying[0].until if flying else inf
+        self.changes_at = freed[0] if freed and freed[0] < until else until
 
     def take(self, now: float, hold: float, index: int) -> Sent:
         """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says otherwise."""
         self.busy += 1
         sent = Sent(now, now + self.span + hold, index, self.busy)
         self._flying.append(sent)
-        if sent.until < self._next:
-            self._next = sent.until
+        if sent.until < self.changes_at:
+            self.changes_at = sent.until
         return sent
 
     def answered(self, sent: Sent, hold: float) -> None:
@@ -80,8 +80,8 @@ class Window:
             sent.open = False
             sent.until = sent.at + self.span + hold
             heappush(self._freed, sent.until)
-            if sent.until < self._next:
-                self._next = sent.until
+            if sent.until < self.changes_at:
+                self.changes_at = sent.until
 
     def delay(self, seconds: float) -> None:
         """Hold those that were answered for so much longer."""
@@ -98,7 +98,7 @@ class Window:
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
-        self._next += delta
+        self.changes_at += delta
         self._freed = [until + delta for until in self._freed]
         for sent in self._flying:
             sent.at += delta

@@ -7,9 +7,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_AFTER = 1e-7
-"""How long after its timer the loop wakes: a clock that lands on it exactly would hide the bugs of floats."""
-
 
 class _Jump(selectors.SelectSelector):
     """Instead of waiting for files, which there are none of, move the clock on."""
@@ -17,12 +14,14 @@ class _Jump(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.late = 1e-7
+        """How long after its timer the loop wakes: a clock that lands on it exactly would hide the bugs of floats."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("everybody waits, and nothing will ever happen")
         if timeout > 0:
-            self.now += timeout + _AFTER
+            self.now += timeout + self.late
         return []
 
 
