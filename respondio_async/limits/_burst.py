@@ -22,7 +22,7 @@ class Burst:
     the first call of an idle route tells which, and so does a refusal right after a burst.
     """
 
-    __slots__ = ("_again_at", "_ceiling", "_credit", "_last", "_patience", "began", "capacity", "proven")
+    __slots__ = ("_again_at", "_ceiling", "_credit", "_last", "_patience", "_shown", "began", "capacity", "proven")
 
     def __init__(self) -> None:
         self.capacity = _GUESS
@@ -31,6 +31,8 @@ class Burst:
         """Whether the server has shown that it takes several at once."""
         self.began = -inf
         """When the first send went into an empty window."""
+        self._shown = 0
+        """The largest bucket that an answer has shown since."""
         self._credit = 0.0
         self._last = -inf
         self._again_at = inf
@@ -59,7 +61,7 @@ class Burst:
     def took(self, now: float, limit: float, size: int, *, first: bool) -> None:
         """Count a send, the *first* in an empty window or a later one."""
         if first:
-            self.began = now
+            self.began, self._shown = now, 0
         # `_earned` written out.
         earned, credit = (now - self._last) * limit * _IDLE_RATE, self._credit
         if earned < credit:
@@ -78,10 +80,17 @@ class Burst:
             earned = self._credit
         return earned if earned < most else most
 
-    def told(self, remaining: float) -> bool:
-        """Learn from what the server says is left after a call that found the window empty; whether it is news."""
-        capacity = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
-        if capacity == self.capacity and self.proven:
+    def told(self, remaining: float, *, first: bool) -> bool:
+        """Learn from what the server says is left after a call; whether it is news.
+
+        What is left after the *first* in an empty window, and that one, is the bucket. A later one may have overtaken it on the way:
+        then the first finds less, and the later one was told more. Any other answer can only show that the bucket is larger.
+        """
+        shown = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
+        if shown > self._shown:
+            self._shown = shown
+        capacity = self._shown if first else max(shown, self.capacity)
+        if capacity == self.capacity and (self.proven or not first):
             return False
         if capacity < self.capacity:
             # What was counted on is not there.

@@ -188,14 +188,15 @@ class Route:
         if round_trip is not None:
             self.window.answered(sent, self.margin.answered(round_trip))
         if feedback.rate_limit is not None:
-            self._learn_told(sent, feedback.rate_limit, now, answered=feedback.status != 429)
+            self._learn_told(sent, feedback.rate_limit, now, accepted=feedback.status != 429)
 
-    def _learn_told(self, sent: Sent, told: RateLimit, now: float, *, answered: bool) -> None:
+    def _learn_told(self, sent: Sent, told: RateLimit, now: float, *, accepted: bool) -> None:
         if told.limit is not None and self.calibration.told(told.limit, now):
             self._apply_limit(now)
-        # What is left after a call that found the window empty is the server's bucket.
-        remaining = told.remaining if answered and sent.position == 1 else None
-        if remaining is not None and remaining >= 0 and self.burst.told(remaining):
+        remaining = told.remaining
+        if not accepted or remaining is None or remaining < 0:
+            return
+        if self.burst.told(remaining, first=sent.position == 1):
             self._apply_pace(now)
 
     def _learn_refusal(self, sent: Sent, retry_after: float | None, now: float) -> None:

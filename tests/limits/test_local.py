@@ -88,6 +88,22 @@ def test_five_calls_on_an_idle_route_go_at_once(limit: float) -> None:
     assert run(main())[-1] <= 0.02
 
 
+@pytest.mark.parametrize("overtaker_answered_first", [True, False])
+def test_a_first_call_that_was_overtaken_does_not_shrink_the_burst(overtaker_answered_first: bool) -> None:
+    """The second call arrived first and found the bucket full; the first one found one less, and says so."""
+
+    async def main() -> float:
+        limiter = limiter_of(20)
+        told = [(await granted(limiter), answer(remaining=18)), (await granted(limiter), answer(remaining=19))]
+        for turn, what in reversed(told) if overtaker_answered_first else told:
+            limiter.observe(turn, what)
+        await asyncio.sleep(5)
+        began = now()
+        return (await calls(limiter, 20))[-1] - began
+
+    assert run(main()) <= 0.02
+
+
 def test_a_refused_burst_is_not_repeated() -> None:
     """A refusal right after a burst teaches how many the route takes at once."""
 
