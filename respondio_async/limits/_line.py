@@ -29,13 +29,6 @@ class _Lane(Generic[W]):
         self.first: deque[W] = deque()
         self.count = 0
 
-    def pop(self) -> W:
-        self.count -= 1
-        while True:
-            waiter = (self.again or self.first).popleft()
-            if not waiter.gone:
-                return waiter
-
 
 class Lanes(Generic[W]):
     """The waiting line of a route."""
@@ -80,12 +73,16 @@ class Lanes(Generic[W]):
 
     def pop(self) -> W:
         """Take out the next one."""
-        self.size -= 1
-        if not self._bulk.count:
+        lane, bulk = self._interactive, self._bulk
+        if not bulk.count:
             self._since_bulk = 0
-            return self._interactive.pop()
-        if self._interactive.count and self._since_bulk < _BULK_EVERY - 1:
+        elif lane.count and self._since_bulk < _BULK_EVERY - 1:
             self._since_bulk += 1
-            return self._interactive.pop()
-        self._since_bulk = 0
-        return self._bulk.pop()
+        else:
+            lane, self._since_bulk = bulk, 0
+        self.size -= 1
+        lane.count -= 1
+        while True:
+            waiter = (lane.again or lane.first).popleft()
+            if not waiter.gone:
+                return waiter

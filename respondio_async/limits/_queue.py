@@ -260,7 +260,7 @@ class Queue:
         """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
         state, lead = self.state, self.lead
         ahead = announced = len(self._announced)
-        if ahead > len(self._asking) + len(self._batons):
+        if ahead and ahead > len(self._asking) + len(self._batons):
             late, look = self._late(now)
             ahead -= late
             when = min(when, look)

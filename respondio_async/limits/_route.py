@@ -100,11 +100,11 @@ class Route:
 
         Exact if those before may go now, a close guess otherwise.
         """
-        when, window, behind = self.paused_until, self.window, ahead - self.burst_left
+        when, window = self.paused_until, self.window
         if when < now:
             when = now
-        if behind >= 0:
-            paced = self.pace.due(now, behind)
+        if ahead >= self.burst_left:
+            paced = self.pace.due(now, ahead - self.burst_left)
             if paced > when:
                 when = paced
         lacking = window.busy + ahead - window.size
