@@ -71,8 +71,13 @@ def main() -> int:
     asked = parser.parse_args()
     cells = list(full()) if asked.full else pairs()
     began = time.perf_counter()
+    rows: list[Row] = []
     with ProcessPoolExecutor(asked.jobs) as pool:
-        rows = list(zip(cells, pool.map(partial(simulate, seconds=asked.seconds), cells, chunksize=4), strict=True))
+        for cell, result in zip(cells, pool.map(partial(simulate, seconds=asked.seconds), cells), strict=True):
+            rows.append((cell, result))
+            note = "" if bound(cell).holds(result) else f"  below its bound: {cell}\n"
+            print(f"\r{len(rows):>5,} of {len(cells):,} cells{note}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     asked.out.mkdir(parents=True, exist_ok=True)
     text = table(rows)
     (asked.out / "simulation.md").write_text(text)
