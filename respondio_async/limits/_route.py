@@ -123,10 +123,10 @@ class Route:
         if lacking < 0:
             quick = ahead < self.burst.most(window.size)
             return (start if quick else max(start, self.pace.due(now, ahead))) - now
-        free = max(start, window.next_free()) if busy else start + window.span
-        # The first round may go at the pacer's pace, which is a little quicker than the limit.
-        rounds = lacking * (window.span + FLOOR) - 0.1 * min(lacking, window.size) * window.span
-        return free - now + rounds / window.size
+        free = max(start, window.soonest_free()) if busy else start + window.span
+        # Slots whose sends went together come free together, and then only the pacer keeps those who take them apart.
+        rounds, rest = divmod(lacking, window.size)
+        return max(free, self.pace.due(free, rest)) - now + rounds * (window.span + FLOOR)
 
     def may_burst(self, now: float, line: int) -> bool:
         """Whether the *line* may go at once: the route was idle long enough for all of it.

@@ -7,6 +7,8 @@ from collections import deque
 from heapq import heappop, heappush
 from math import inf
 
+from ._margin import FLOOR
+
 
 class Sent:
     """One send: it occupies a slot until the server has certainly forgotten it."""
@@ -95,6 +97,13 @@ class Window:
             flying.popleft()
         first = freed[0] if freed else inf
         return flying[0].until if flying and flying[0].until < first else first
+
+    def soonest_free(self) -> float:
+        """The earliest that `next_free` may turn out to be: an answer that is still to come may show that its request was not late."""
+        free = self.next_free()
+        if self._flying:
+            free = min(free, self._flying[0].at + self.span + FLOOR)
+        return free
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
