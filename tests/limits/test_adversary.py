@@ -5,13 +5,8 @@ import asyncio
 import pytest
 
 from respondio_async.errors import DeadlineExceededError
-from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, limiter_of
+from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.loop import run
-
-
-def now() -> float:
-    """The time of the running loop."""
-    return asyncio.get_running_loop().time()
 
 
 # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
@@ -31,13 +26,14 @@ def test_who_would_be_served_in_time_is_not_sent_away(limit: int, taught: bool, 
         if prior != "idle":
             await calls(limiter, 1 if prior == "one" else limit)
             await asyncio.sleep(max(0.0, gap - ROUND_TRIP))
-        began = now()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         waits = [0.0] * len(timeouts)
 
         async def one(place: int) -> None:
             turn = await limiter.turn(ROUTE, timeout=timeouts[place])
             assert await turn.permit()
-            waits[place] = now() - began
+            waits[place] = loop.time() - began
             await asyncio.sleep(ROUND_TRIP)
             limiter.observe(turn, answer())
 
@@ -47,3 +43,25 @@ def test_who_would_be_served_in_time_is_not_sent_away(limit: int, taught: bool, 
 
     waits = run(main([None] * int(limit * 2.5 + 1)))
     run(main([wait + 0.005 for wait in waits]))
+
+
+# ── bursts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> None:
+    """Of five that went at once the first arrived third, and was told that two are left: the server still takes five."""
+
+    async def main() -> float:
+        limiter = limiter_of(5)
+        loop = asyncio.get_running_loop()
+        for left in ([2, 4, 3, 1, 0], [0] * 5):
+            await asyncio.sleep(5)
+            began = loop.time()
+            turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+            took = loop.time() - began
+            await asyncio.sleep(ROUND_TRIP)
+            for turn, remaining in zip(turns, left, strict=True):
+                limiter.observe(turn, answer(remaining=remaining))
+        return took
+
+    assert run(main()) < 0.02
