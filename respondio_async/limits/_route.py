@@ -228,6 +228,8 @@ class Route:
         if now >= self.paused_until:
             self.pauses += 1
         self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
+        # Those of a burst who had not gone yet would all go together when it ends.
+        self.burst_left = 0
         self.version += 1
 
     # ── the limit ────────────────────────────────────────────────────────────────────────────────────────
@@ -249,6 +251,7 @@ class Route:
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
+        self.burst_left = 0  # theirs who were in line on the loop before
         self.window.shift(delta)
         self.burst.shift(delta)
         self.calibration.shift(delta)

@@ -1,6 +1,7 @@
 """`LocalRateLimiter` in virtual time, in the cases that are easily overlooked."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -65,3 +66,28 @@ def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> Non
         return took
 
     assert run(main()) < 0.02
+
+
+def test_a_refused_burst_is_over() -> None:
+    """The second of five is refused while three still look for a connection: they do not go at once after the pause."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+
+        async def one(place: int) -> None:
+            turn = await limiter.turn(ROUTE)
+            await asyncio.sleep(0.002 if place < 2 else 0.3)
+            while not await turn.permit(patience=0.25):
+                await turn.soon()
+            times.append(loop.time())
+            await asyncio.sleep(0.05)
+            limiter.observe(turn, answer(429, retry_after=1.0) if place == 1 else answer())
+
+        await asyncio.gather(*map(one, range(5)))
+        return times
+
+    times = run(main())
+    assert times[1] - times[0] < 0.02
+    assert all(later - earlier > 0.09 for earlier, later in pairwise(times[2:]))
