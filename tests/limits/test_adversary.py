@@ -9,7 +9,6 @@ from respondio_async.errors import DeadlineExceededError
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.loop import run
 
-
 # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
 
 
