@@ -16,6 +16,9 @@ FIRST_PROBE: Final = 0.1
 LAST_PROBE: Final = 1.0
 """Seconds between two looks whether Redis is back: doubled from the first to the last, and no more, because the others
 wait for everyone to have looked (see `REGROUP`)."""
+STEADY: Final = 1.0
+"""Seconds that Redis must have answered before the log says that it is back: if only one route's keys cannot be used, it
+seems to come and go with every probe."""
 
 
 class Exchange(NamedTuple):
@@ -52,6 +55,9 @@ class Link:
         self.up = True
         self.outages = 0
         """Outages so far. A route that last agreed with the others before the newest must regroup first."""
+        self._told = False
+        """Whether the log's last word is that Redis is away."""
+        self._back_at = 0.0
         self._absent: set[Member] = set()
         self._watching: asyncio.Task[None] | None = None
 
@@ -74,14 +80,20 @@ class Link:
         raise Unreachable
 
     def _rose(self) -> None:
+        now = asyncio.get_running_loop().time()
         if not self.up:
-            self.up = True
+            self.up, self._back_at = True, now
+        if self._told and now - self._back_at >= STEADY:
+            self._told = False
             logger.info("Redis is back: the limits are shared again")
 
     def _fell(self, reason: str) -> None:
         if self.up:
             self.up = False
             self.outages += 1
+            if self._told:
+                return
+            self._told = True
             # The error's words may hold the server's address or user name; its class does not.
             logger.warning(
                 "Redis does not answer (%s): each process limits itself to %g of the limits until it does",
