@@ -142,6 +142,8 @@ class RedisRoute:
         """When the leader's permit is due, as far as can be known now."""
         while True:
             now = self.now()
+            if turn.gone:  # given up by another task: nothing is asked for it any more
+                return Outlook(now)
             if not self._shared(now):
                 if not self._link.up or self._agreed == self._link.outages:
                     return await self._outlook_locally(turn, now)
@@ -228,12 +230,16 @@ class RedisRoute:
         if turn.local is not None:
             self._local.observe(turn.local, feedback)
         elif not feedback.sent:
-            self._news.unused(turn.permit_id)
-            if self._witness is not None and self._witness[1] == turn.permit_id:
-                self._witness = None
+            if self._unit == 1:  # otherwise others may have gone on the same lease
+                self._news.unused(turn.permit_id)
+                if self._witness is not None and self._witness[1] == turn.permit_id:
+                    self._witness = None
             return
-        elif feedback.status != 429:
-            self._learn_lateness(turn.permit_id, feedback.round_trip)
+        else:
+            if LATE < feedback.delay < math.inf:
+                self._move(turn.permit_id, feedback.delay)  # its second began when it left
+            if feedback.status != 429:
+                self._learn_lateness(turn.permit_id, feedback.round_trip)
         if feedback.status == 429:
             self._refused += 1
             self._pause(now, feedback.retry_after)
@@ -337,7 +343,7 @@ class RedisRoute:
                 return
             now, limit, window, unit, slot, come, pause, *turns = exchange.reply
             self._clock.observe(exchange.asked, exchange.heard, now / MICRO)
-            self._limit, self._window = limit / 1000, window / MICRO
+            self._limit, self._window = limit / MICRO, window / MICRO
             if unit != self._unit:
                 self._unit = self._left = unit
             opens = self._clock.local(slot / MICRO)
@@ -348,6 +354,9 @@ class RedisRoute:
                 self._not_before, self._ask_at = opens, self._clock.local(come / MICRO) - HORIZON + LATE
             for number, turn in enumerate(turns, first):
                 self._leases.append(Lease(self._clock.local(turn / MICRO), f"{self._nonce}{number}"))
+            if self._leases and (self._leader is None or self._leases[0].due < self._paused_until):
+                # While we asked, whoever waited has left, or a refusal was heard.
+                self._give_back(self._leases)
             self._paused(self._clock.local(pause / MICRO))
             if not self._news.urgent:
                 return

@@ -58,6 +58,10 @@ class RedisTurn:
     def route(self) -> str:
         return self._line.name
 
+    def stands_in(self, line: "RedisRoute") -> bool:
+        """Whether it was given by this limiter's route, not by another one's of the same name."""
+        return self._line is line
+
     async def soon(self) -> None:
         """Wait until the permit is due within `LEAD` seconds. See `Turn.soon`."""
         with self._leaving():
@@ -72,11 +76,11 @@ class RedisTurn:
 
     async def permit(self, *, patience: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
-        if self.gone:
-            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
+        self._require_place()
         with self._leaving():
             while True:
                 outlook = await self._outlook()
+                self._require_place()  # another task may have given it up meanwhile
                 if self.local is not None:
                     if await self.local.permit(patience=IMPATIENCE if patience is None else min(patience, IMPATIENCE)):
                         self._line.granted_locally(self)
@@ -92,6 +96,10 @@ class RedisTurn:
                     self._line.granted(self, now)
                     return True
                 await self._sleep(outlook.due if outlook.look_again is None else outlook.look_again)
+
+    def _require_place(self) -> None:
+        if self.gone:
+            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
 
     @contextmanager
     def _leaving(self) -> Generator[None, None, None]:

@@ -131,4 +131,4 @@ end
 redis.call('PEXPIRE', state, 3600000)
 redis.call('PEXPIRE', log, whole(window / 1000 + 3000))
 
-return {now, math.floor(limit * 1000), math.floor(window), unit, slot, math.ceil(come), pause, unpack(reply)}
+return {now, math.max(1, math.floor(limit * SECOND + 0.001)), math.floor(window), unit, slot, math.ceil(come), pause, unpack(reply)}

@@ -93,7 +93,6 @@ class RedisRateLimiter:
         self._share = share
         self._bounds = bounds
         self._tag = f"{{{prefix}:{organisation}}}"
-        self._nonce = secrets.token_hex(4) + ":"
         self._link = Link(self._evaluate, timeout=timeout, share=share)
         self._clock = ServerClock()
         self._routes: dict[str, RedisRoute] = {}
@@ -114,10 +113,13 @@ class RedisRateLimiter:
         return await self._route(route).turn(lane, again, timeout)
 
     def observe(self, turn: Turn, feedback: Feedback) -> None:
-        """Learn from what became of a granted turn."""
-        if not isinstance(turn, RedisTurn) or turn.route not in self._routes:
-            raise ConfigurationError("this turn was given by another limiter")
-        self._routes[turn.route].observe(turn, feedback)
+        """Learn from what became of a granted turn.
+
+        A turn that was never granted, was observed before, or is another limiter's teaches nothing.
+        """
+        route = self._routes.get(turn.route)
+        if route is not None and isinstance(turn, RedisTurn) and turn.stands_in(route):
+            route.observe(turn, feedback)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""
@@ -138,7 +140,8 @@ class RedisRateLimiter:
                 name,
                 self._limits.get(name, UNLISTED_LIMIT),
                 keys=(f"{self._tag}:{name}:state", f"{self._tag}:{name}:log"),
-                nonce=self._nonce,
+                # Made at the first use: processes forked from one that had made it would hand out one another's turns.
+                nonce=secrets.token_hex(4) + ":",
                 link=self._link,
                 clock=self._clock,
                 local=self._local,

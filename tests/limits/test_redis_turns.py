@@ -323,15 +323,12 @@ def test_settings_that_cannot_work_are_refused(options: dict[str, object], error
 
 
 async def test_calls_that_cannot_work_are_refused(client: "redis.asyncio.Redis") -> None:
-    """An unknown lane, a timeout that is no number and a turn of another limiter are named."""
+    """An unknown lane and a timeout that is no number are named."""
     limiter = limiter_on(client)
     with pytest.raises(InvalidArgumentError):
         await limiter.turn(ROUTE, lane="express")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError):
         await limiter.turn(ROUTE, timeout=float("nan"))
-    turn = await granted(limiter)
-    with pytest.raises(ConfigurationError):
-        limiter_on(client).observe(turn, Feedback(status=200))
 
 
 def test_a_second_event_loop_is_told_what_to_do(server: RedisServer) -> None:

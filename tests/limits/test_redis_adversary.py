@@ -1,0 +1,215 @@
+"""RedisRateLimiter against coincidences: a fork, a refusal or a cancellation while a question is under way, late departures."""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from respondio_async.errors import DeadlineExceededError
+from respondio_async.limits import LocalRateLimiter
+from respondio_async.limits._protocol import Feedback, Turn
+from respondio_async.limits._redis_turn import RedisTurn
+from respondio_async.limits.redis import RedisRateLimiter
+
+from .redis_server import RedisServer, redis_server
+
+ROUTE = "GET /contact/{identifier}"
+SLOW = "POST /contact/merge"
+
+
+def log(route: str) -> str:
+    return f"{{respondio:acme}}:{route}:log"
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: RedisServer) -> AsyncIterator["redis.asyncio.Redis"]:
+    client = redis.asyncio.Redis.from_url(server.url)
+    yield client
+    await client.aclose()
+
+
+class Distant:
+    """A client whose server is far away: each answer takes *latency* seconds to come back."""
+
+    def __init__(self, client: "redis.asyncio.Redis", latency: float) -> None:
+        self._client = client
+        self.latency = latency
+
+    async def script_load(self, script: str) -> Any:
+        return await self._client.script_load(script)
+
+    async def evalsha(self, *words: Any) -> Any:
+        reply = await self._client.evalsha(*words)
+        await asyncio.sleep(self.latency)
+        return reply
+
+    eval = evalsha
+
+
+def limiter_on(client: Any, **options: object) -> RedisRateLimiter:
+    return RedisRateLimiter(client, "acme", **{"limits": {ROUTE: 20, SLOW: 1}, **options})  # type: ignore[arg-type]
+
+
+async def granted(limiter: RedisRateLimiter, route: str = ROUTE, **options: object) -> Turn:
+    turn = await limiter.turn(route, **options)  # type: ignore[arg-type]
+    assert await turn.permit()
+    return turn
+
+
+async def test_a_refusal_heard_while_a_question_is_under_way_stops_the_turn_it_brings(
+    client: "redis.asyncio.Redis",
+) -> None:
+    """A turn that was reserved before Redis knew of the pause is not used in it."""
+    for _ in range(4):
+        await client.flushall()
+        distant = Distant(client, 0.0)
+        limiter = limiter_on(distant, timeout=1.0)
+        first = await granted(limiter)
+        distant.latency = 0.1
+        waiting = asyncio.create_task(granted(limiter))
+        await asyncio.sleep(0.05)
+        limiter.observe(first, Feedback(status=429, retry_after=0.8))
+        refused = time.monotonic()
+        await waiting
+        assert time.monotonic() - refused > 0.7
+
+
+async def test_a_caller_cancelled_while_a_question_is_under_way_leaves_no_reservation(
+    client: "redis.asyncio.Redis",
+) -> None:
+    """What the answer then brings is given back: the other processes need the slot."""
+    distant = Distant(client, 0.1)
+    limiter, other = limiter_on(distant, timeout=1.0), limiter_on(client)
+    with pytest.raises(DeadlineExceededError):
+        await limiter.turn(SLOW, timeout=0.05)
+    await asyncio.sleep(0.25)
+    assert await client.zcard(log(SLOW)) == 0
+    await granted(other, SLOW, timeout=0.3)
+
+
+async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(client: "redis.asyncio.Redis") -> None:
+    """Above 200 a second an entry of the log stands for several permits, of which the others may have been used."""
+    limiter = limiter_on(client, limits={ROUTE: 1000})
+    turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+    assert len({turn.permit_id for turn in turns if isinstance(turn, RedisTurn)}) == 1
+    for turn in turns[1:]:
+        limiter.observe(turn, Feedback(status=200, round_trip=0.001))
+    limiter.observe(turns[0], Feedback(status=None, sent=False))
+    await granted(limiter)
+    await asyncio.sleep(0.1)
+    assert await client.zcard(log(ROUTE)) == 2
+
+
+async def test_a_request_that_left_late_is_counted_late(client: "redis.asyncio.Redis") -> None:
+    """A connection had to be made after the permit: the second begins when the request leaves."""
+    limiter = limiter_on(client)
+    turn = await granted(limiter, SLOW)
+    ((_, due),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
+    await asyncio.sleep(0.2)
+    limiter.observe(turn, Feedback(status=200, round_trip=0.001, delay=0.2))
+    await asyncio.sleep(0.1)
+    ((_, moved),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
+    assert moved - due >= 190_000
+
+
+async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> None:
+    """As with the local limiter: what another limiter gave is ignored, and stays to be observed there."""
+    limiter, other, local = limiter_on(client), limiter_on(client), LocalRateLimiter()
+    refusal = Feedback(status=429, retry_after=30.0)
+    turn = await granted(other)
+    limiter.observe(turn, refusal)
+    await granted(limiter)
+    foreign = await local.turn(ROUTE)
+    assert await foreign.permit()
+    limiter.observe(foreign, refusal)
+    limiter.observe(turn, refusal)
+    assert limiter.statistics()[ROUTE].refused == 0
+    other.observe(turn, refusal)
+    other.observe(turn, refusal)
+    assert other.statistics()[ROUTE].refused == 1
+
+
+async def test_a_turn_given_up_by_another_task_is_not_granted(client: "redis.asyncio.Redis") -> None:
+    """`abandon` is safe at any time, even while the turn's own permit is waited for."""
+    limiter = limiter_on(client)
+    await granted(limiter)
+    turn = await limiter.turn(ROUTE)
+    permit = asyncio.create_task(turn.permit())
+    await asyncio.sleep(0.005)
+    turn.abandon()
+    with pytest.raises(RuntimeError):
+        await permit
+    await asyncio.gather(*(granted(limiter) for _ in range(3)))
+    statistics = limiter.statistics()[ROUTE]
+    assert (statistics.waiting, statistics.granted) == (0, 4)
+
+
+@pytest.mark.parametrize("limit", [0.0004, 0.029, 1 / 3, 10.1])
+async def test_statistics_tell_a_fractional_limit(client: "redis.asyncio.Redis", limit: float) -> None:
+    """What Redis says of the limit is exact enough to divide by."""
+    limiter = limiter_on(client, limits={ROUTE: limit})
+    await granted(limiter)
+    statistics = limiter.statistics()[ROUTE]
+    assert statistics.limit == pytest.approx(limit, rel=1e-5)
+    assert 0.005 < statistics.margin < 0.07
+
+
+FORKING = """
+import asyncio, os, sys, time, redis.asyncio
+from respondio_async.limits.redis import RedisRateLimiter
+
+limiter = RedisRateLimiter(redis.asyncio.Redis.from_url(sys.argv[1]), "acme", limits={sys.argv[2]: 10})
+workers = [os.fork()]
+
+async def send():
+    for _ in range(8):
+        turn = await limiter.turn(sys.argv[2], timeout=10.0)
+        await turn.permit()
+        os.write(1, f"{time.monotonic()}\\n".encode())
+
+asyncio.run(send())
+if workers[0]:
+    os.waitpid(workers[0], 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_processes_forked_from_one_that_made_the_limiter_share_the_limit(server: RedisServer) -> None:
+    """A limiter made before the workers are forked, as preloading servers do, gives each of them turns of its own."""
+    run = subprocess.run(
+        [sys.executable, "-c", FORKING, server.url, ROUTE], capture_output=True, text=True, check=True, timeout=30
+    )
+    sends = sorted(float(line) for line in run.stdout.split())
+    assert len(sends) == 16
+    assert all(late - early > 0.9 for early, late in zip(sends, sends[10:], strict=False))
+
+
+async def test_one_routes_unusable_keys_are_told_once(
+    server: RedisServer, client: "redis.asyncio.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis answers on one route and fails on another; the log does not report its return, and loss, with every probe."""
+    caplog.set_level(logging.INFO, logger="respondio_async")
+    limiter = limiter_on(client)
+    server.command("SET", log(SLOW), "mine")
+
+    async def keep_calling(route: str) -> None:
+        while True:
+            await granted(limiter, route)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2.5):
+            await asyncio.gather(keep_calling(ROUTE), keep_calling(SLOW))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
