@@ -21,13 +21,15 @@ W = TypeVar("W", bound=Waiter)
 
 
 class _Lane(Generic[W]):
-    __slots__ = ("again", "count", "first")
+    __slots__ = ("again", "count", "first", "gone_again")
 
     def __init__(self) -> None:
         self.again: deque[W] = deque()
         """Those who have had a permit before go first: at the back of a long line they would outlive their deadlines."""
         self.first: deque[W] = deque()
         self.count = 0
+        self.gone_again = 0
+        """How many of `again` have left and are still there."""
 
 
 class Lanes(Generic[W]):
@@ -52,24 +54,30 @@ class Lanes(Generic[W]):
     def ahead(self, lane: Lane, again: bool) -> int:
         """How many go before one who joins now, if nobody joins after."""
         mine, other = (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
-        before = len(mine.again) if again else mine.count
-        share = (before + 1) * (_BULK_EVERY - 1) if lane == "bulk" else before // (_BULK_EVERY - 1)
-        return min(before, mine.count) + min(other.count, share)
+        before = len(mine.again) - mine.gone_again if again else mine.count
+        if lane == "bulk":
+            share = (before + 1) * (_BULK_EVERY - 1) - self._since_bulk
+        else:
+            share = (before + self._since_bulk) // (_BULK_EVERY - 1)
+        return before + min(other.count, share)
 
     def left(self, waiter: W) -> None:
         """Count one out who has just been marked as gone; forget the gone once they are the most."""
         lane = self._bulk if waiter.lane == "bulk" else self._interactive
         lane.count -= 1
+        lane.gone_again += waiter.again
         self.size -= 1
         if len(lane.again) + len(lane.first) > 2 * lane.count + 16:
             lane.again = deque(each for each in lane.again if not each.gone)
             lane.first = deque(each for each in lane.first if not each.gone)
+            lane.gone_again = 0
 
     def clear(self) -> None:
         """Forget those who have gone, when all have."""
         for lane in (self._interactive, self._bulk):
             lane.again.clear()
             lane.first.clear()
+            lane.gone_again = 0
 
     def pop(self) -> W:
         """Take out the next one."""
@@ -86,3 +94,4 @@ class Lanes(Generic[W]):
             waiter = (lane.again or lane.first).popleft()
             if not waiter.gone:
                 return waiter
+            lane.gone_again -= waiter.again

@@ -1,13 +1,20 @@
 """`LocalRateLimiter` in virtual time, in the cases that are easily overlooked."""
 
 import asyncio
-from itertools import pairwise
+from copy import deepcopy
+from itertools import pairwise, product
+from random import Random
 
 import pytest
 
 from respondio_async.errors import DeadlineExceededError
+from respondio_async.limits import Lane
+from respondio_async.limits._line import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.loop import run
+
+_LANES: tuple[Lane, Lane] = ("interactive", "bulk")
+
 
 # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -43,6 +50,41 @@ def test_who_would_be_served_in_time_is_not_sent_away(limit: int, taught: bool, 
 
     waits = run(main([None] * int(limit * 2.5 + 1)))
     run(main([wait + 0.005 for wait in waits]))
+
+
+class Waiter:
+    """Somebody in line."""
+
+    def __init__(self, lane: Lane, again: bool) -> None:
+        self.lane: Lane = lane
+        self.again = again
+        self.gone = False
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_how_many_go_before_is_exact(seed: int) -> None:
+    """Whoever came, went and left before: as many as are counted are called before one who joins now."""
+    random = Random(seed)
+    lanes: Lanes[Waiter] = Lanes()
+    line: list[Waiter] = []
+    for _ in range(60):
+        what = random.random()
+        if what < 0.6:
+            line.append(Waiter(random.choice(_LANES), random.random() < 0.3))
+            lanes.join(line[-1])
+        elif what < 0.8 and line:
+            line.remove(lanes.pop())
+        elif line:
+            waiter = line.pop(random.randrange(len(line)))
+            waiter.gone = True
+            lanes.left(waiter)
+        for lane, again in product(_LANES, (False, True)):
+            future, newcomer = deepcopy(lanes), Waiter(lane, again)
+            future.join(newcomer)
+            before = 0
+            while future.pop() is not newcomer:
+                before += 1
+            assert lanes.ahead(lane, again) == before
 
 
 # ── bursts ───────────────────────────────────────────────────────────────────────────────────────────────
