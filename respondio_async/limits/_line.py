@@ -55,10 +55,8 @@ class Lanes(Generic[W]):
         """How many go before one who joins now, if nobody joins after."""
         mine, other = (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
         before = len(mine.again) - mine.gone_again if again else mine.count
-        if lane == "bulk":
-            share = (before + 1) * (_BULK_EVERY - 1) - self._since_bulk
-        else:
-            share = (before + self._since_bulk) // (_BULK_EVERY - 1)
+        each, gone = _BULK_EVERY - 1, self._since_bulk
+        share = (before + 1) * each - gone if lane == "bulk" else (before + gone) // each
         return before + min(other.count, share)
 
     def left(self, waiter: W) -> None:

@@ -72,7 +72,8 @@ class Turn(Protocol):
         """Wait for the permit and take it; True once the request may go, now.
 
         With *patience*, return False as soon as it is clear that the permit is further away than that many seconds (the route was
-        paused meanwhile): the place at the head is kept, and the caller gives its connection back and awaits `soon()`.
+        paused meanwhile): the place at the head is kept, and the caller gives its connection back and awaits `soon()`. Less
+        than `LEAD` is as much as `LEAD`.
         """
         ...
 

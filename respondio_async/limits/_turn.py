@@ -97,7 +97,8 @@ class LocalTurn:
                 if patience is not None or self.deadline < inf:
                     due = queue.due(self, now)
                     queue.require(self, due)
-                    if patience is not None and due - now > patience:
+                    # `soon` ends `LEAD` early: with less patience the two would take turns for ever.
+                    if patience is not None and due - now > max(patience, LEAD):
                         self.parked = True
                         queue.pump()
                         return False

@@ -132,3 +132,26 @@ def test_a_refused_burst_is_over() -> None:
     times = run(main())
     assert times[1] - times[0] < 0.02
     assert all(later - earlier > 0.09 for earlier, later in pairwise(times[2:]))
+
+
+# ── patience ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.01])
+def test_the_least_patience_does_not_stop_the_loop(patience: float) -> None:
+    """Announced a little before its permit, a turn waits for it, rather than go back and forth without ever sleeping."""
+
+    async def main() -> int:
+        limiter = limiter_of(10)
+        line = [asyncio.create_task(granted(limiter)) for _ in range(7)]
+        await asyncio.sleep(0)
+        turn = await limiter.turn(ROUTE)
+        tries = 1
+        while not await turn.permit(patience=patience):
+            tries += 1
+            assert tries < 10
+            await turn.soon()
+        await asyncio.gather(*line)
+        return tries
+
+    assert run(main()) == 1
