@@ -7,7 +7,8 @@ send, and counts that as sent.
 * **One clock.** The server's; each process knows its own clock's distance from it (`ServerClock`).
 * **Little is reserved.** Only for the call at the head of a process's line, at most half a second ahead; at high rates
   for the next few of the line in one question. A process that is killed costs the others that much. Lanes, and first
-  come, first served, stay matters of each process.
+  come, first served, stay matters of each process. Whoever finds no turn within that half second is told when to ask again: with
+  more processes than turns in it a permit costs two questions, not one.
 * **The truth is told afterwards.** A permit that was used late, or whose answer shows that it travelled long, is moved in
   the log before its slot is counted on again.
 * **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers' headers advertise.
@@ -28,8 +29,10 @@ from importlib.resources import files
 from math import isnan
 from typing import Any, Final, Protocol
 
+import anyio
+
 try:
-    from redis.exceptions import NoScriptError
+    from redis.exceptions import MaxConnectionsError, NoScriptError
 except ImportError as error:  # pragma: no cover - the test runs it in a process of its own
     raise ImportError(
         "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'", name="redis"
@@ -48,6 +51,8 @@ __all__ = ["RedisRateLimiter"]
 
 SCRIPT: Final = files("respondio_async.limits").joinpath("_redis_turns.lua").read_text(encoding="utf-8")
 SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+POOL_WAIT: Final = 0.002
+"""Seconds until the next look at a pool that has no connection to spare."""
 LANES: Final = frozenset({"interactive", "bulk"})
 FACTS: Final = 7
 """Numbers that begin the script's reply, before the turns."""
@@ -151,7 +156,15 @@ class RedisRateLimiter:
         return route
 
     async def _evaluate(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
-        """Run the script once and take the time."""
+        """Run the script once and take the time; `Link` bounds how long this may take."""
+        while True:
+            try:
+                return await self._run(keys, arguments)
+            except MaxConnectionsError:
+                # The pool is yours and may be small: in a moment one of its connections is free again.
+                await anyio.sleep(POOL_WAIT)
+
+    async def _run(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
         if not self._loaded:
             # Also opens the connection: a first exchange that had to would tell little about the clock.
             await self._redis.script_load(SCRIPT)
