@@ -48,8 +48,8 @@ class Burst:
             return 0.0
         if self.proven and self.capacity >= size:
             return 0.3
-        # One send in a whole window: on a small bucket more would be refused.
-        return min(0.1, 1.0 / size)
+        # A part of a send in a whole window: a bucket of two has one to spare, and uneven delays need the rest of it.
+        return min(0.1, (0.5 if self.proven else 0.75) / size)
 
     def credit(self, now: float, limit: float, size: int) -> int:
         """The sends that may go at once now."""

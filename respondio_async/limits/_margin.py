@@ -10,14 +10,15 @@ FLOOR: Final = 0.008
 """No slot is held for less than this past its second: timers and clocks are not exact."""
 
 _RESERVE: Final = 0.003
-_DOUBT: Final = 0.017
-"""Added while few round trips are known; with `_RESERVE`, a route that knows nothing starts at 20 ms."""
-_DOUBT_HALF: Final = 10
+_DOUBT: Final = 0.045
+"""Added while few round trips are known: 50 ms of unevenness are usual, and the first calls have nothing to be compared with."""
+_DOUBT_HALF: Final = 3
+"""After so many round trips half of it is left."""
 _CEILING: Final = 0.06
 _REFUSED: Final = 0.005
 _ACCEPTED: Final = _REFUSED * 0.0005
 """Taken away by each success: one refusal in 2,000 keeps the balance."""
-_BUDGET: Final = 0.045
+_BUDGET: Final = 0.041
 """The hold may cost at most this on average: slow work on the server looks like delay, and must not cost more."""
 _BOUND_LOW: Final = 0.02
 _BOUND_HIGH: Final = 0.5
