@@ -121,11 +121,11 @@ class AsyncRespond:
 
     def _make_resources(self, pipeline: Pipeline) -> None:
         caller = _Caller(pipeline, self._settings)
-        self.contacts = Contacts(caller)
-        self.messages = Messages(caller)
-        self.comments = Comments(caller)
-        self.conversations = Conversations(caller)
-        self.space = Space(caller)
+        self.contacts: Contacts = Contacts(caller)
+        self.messages: Messages = Messages(caller)
+        self.comments: Comments = Comments(caller)
+        self.conversations: Conversations = Conversations(caller)
+        self.space: Space = Space(caller)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
 

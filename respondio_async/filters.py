@@ -13,7 +13,7 @@ Source: the vendor's "List the contacts" page.
 import datetime as dt
 import math
 from decimal import Decimal
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, ClassVar, Final, Literal, NoReturn
 
 import msgspec
 
@@ -102,7 +102,7 @@ class Field:
     """A field of a contact, to compare: `F.field("email") == "a@b.c"`."""
 
     __slots__ = ("_name",)
-    __hash__ = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
 
     def __init__(self, name: str) -> None:
         _text(name, "name")
@@ -161,7 +161,9 @@ class Field:
     def __and__(self, other: object) -> NoReturn:
         raise TypeError("put each comparison in brackets: (F.field(…) == …) & (F.field(…) == …)")
 
-    __rand__ = __or__ = __ror__ = __and__
+    __rand__ = __and__
+    __or__ = __and__
+    __ror__ = __and__
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a field is neither true nor false: compare it, or call exists()")
@@ -269,7 +271,7 @@ class Lifecycle:
     """The lifecycle stage of a contact."""
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
 
     def __eq__(self, stage: str) -> Condition:  # type: ignore[override]
         return Condition("lifecycle", None, "isEqualTo", _stage(stage))

@@ -20,7 +20,7 @@ class Definitions:
     """The custom fields by name and by slug, however they are spelt."""
 
     def __init__(self, fields: Iterable[CustomField]) -> None:
-        self.fields = list(fields)
+        self.fields: list[CustomField] = list(fields)
         self._by_name = {
             simplified(name): field
             for field in reversed(self.fields)  # the first of two with the same name wins

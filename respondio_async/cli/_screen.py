@@ -20,8 +20,8 @@ class Screen:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
-        self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+        self.out: Console = _console(sys.stdout)
+        self.err: Console = _console(sys.stderr)
 
     @property
     def people(self) -> Console:

@@ -11,7 +11,7 @@ from ._options import Json
 from ._screen import Screen
 from .files.sinks import write_table
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Look at the journals of bulk runs.", no_args_is_help=True, rich_markup_mode="markdown", epilog=EXIT_CODES
 )
 

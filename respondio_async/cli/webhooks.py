@@ -15,7 +15,7 @@ from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
 from ._exit import Exit, UsageError, run
 from ._screen import Screen
 
-webhooks = typer.Typer(help="Webhooks: see what respond.io sends.", no_args_is_help=True)
+webhooks: typer.Typer = typer.Typer(help="Webhooks: see what respond.io sends.", no_args_is_help=True)
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
 _LONGEST: Final = 100

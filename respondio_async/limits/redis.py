@@ -33,10 +33,10 @@ import anyio
 
 try:
     from redis.exceptions import MaxConnectionsError, NoScriptError
-except ImportError as error:  # pragma: no cover - the test runs it in a process of its own
+except ImportError as _error:  # pragma: no cover - the test runs it in a process of its own
     raise ImportError(
         "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'", name="redis"
-    ) from error
+    ) from _error
 
 from ..errors import ConfigurationError, InvalidArgumentError
 from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT

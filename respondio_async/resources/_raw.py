@@ -4,7 +4,7 @@ Each line below is the plain method, made on a caller that returns responses, wi
 """
 
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Final, ParamSpec, TypeVar, cast
 
 from .._call import Response
 from .._pagination import Paginator
@@ -36,18 +36,18 @@ class RawContacts:
 
     def __init__(self, caller: Caller) -> None:
         contacts = Contacts(caller)
-        self.get = _whole(contacts.get)
-        self.create = _whole(contacts.create)
-        self.update = _whole(contacts.update)
-        self.delete = _whole(contacts.delete)
-        self.create_or_update = _whole(contacts.create_or_update)
-        self.merge = _whole(contacts.merge)
-        self.list = _page(contacts.list)
-        self.add_tags = _whole(contacts.add_tags)
-        self.delete_tags = _whole(contacts.delete_tags)
-        self.list_channels = _page(contacts.list_channels)
-        self.get_channel = _whole(contacts.get_channel)
-        self.update_lifecycle = _whole(contacts.update_lifecycle)
+        self.get: Final = _whole(contacts.get)
+        self.create: Final = _whole(contacts.create)
+        self.update: Final = _whole(contacts.update)
+        self.delete: Final = _whole(contacts.delete)
+        self.create_or_update: Final = _whole(contacts.create_or_update)
+        self.merge: Final = _whole(contacts.merge)
+        self.list: Final = _page(contacts.list)
+        self.add_tags: Final = _whole(contacts.add_tags)
+        self.delete_tags: Final = _whole(contacts.delete_tags)
+        self.list_channels: Final = _page(contacts.list_channels)
+        self.get_channel: Final = _whole(contacts.get_channel)
+        self.update_lifecycle: Final = _whole(contacts.update_lifecycle)
 
 
 class RawMessages:
@@ -55,17 +55,17 @@ class RawMessages:
 
     def __init__(self, caller: Caller) -> None:
         messages = Messages(caller)
-        self.send = _whole(messages.send)
-        self.get = _whole(messages.get)
-        self.list = _page(messages.list)
-        self.list_new = _page(messages.list_new)
+        self.send: Final = _whole(messages.send)
+        self.get: Final = _whole(messages.get)
+        self.list: Final = _page(messages.list)
+        self.list_new: Final = _page(messages.list_new)
 
 
 class RawComments:
     """`client.comments`, whole answers."""
 
     def __init__(self, caller: Caller) -> None:
-        self.create = _whole(Comments(caller).create)
+        self.create: Final = _whole(Comments(caller).create)
 
 
 class RawConversations:
@@ -73,10 +73,10 @@ class RawConversations:
 
     def __init__(self, caller: Caller) -> None:
         conversations = Conversations(caller)
-        self.assign = _whole(conversations.assign)
-        self.unassign = _whole(conversations.unassign)
-        self.open = _whole(conversations.open)
-        self.close = _whole(conversations.close)
+        self.assign: Final = _whole(conversations.assign)
+        self.unassign: Final = _whole(conversations.unassign)
+        self.open: Final = _whole(conversations.open)
+        self.close: Final = _whole(conversations.close)
 
 
 class RawSpace:
@@ -84,26 +84,26 @@ class RawSpace:
 
     def __init__(self, caller: Caller) -> None:
         space = Space(caller)
-        self.list_users = _page(space.list_users)
-        self.get_user = _whole(space.get_user)
-        self.list_channels = _page(space.list_channels)
-        self.list_templates = _page(space.list_templates)
-        self.get_template = _whole(space.get_template)
-        self.list_custom_fields = _page(space.list_custom_fields)
-        self.get_custom_field = _whole(space.get_custom_field)
-        self.create_custom_field = _whole(space.create_custom_field)
-        self.list_closing_notes = _page(space.list_closing_notes)
-        self.create_tag = _whole(space.create_tag)
-        self.update_tag = _whole(space.update_tag)
-        self.delete_tag = _whole(space.delete_tag)
+        self.list_users: Final = _page(space.list_users)
+        self.get_user: Final = _whole(space.get_user)
+        self.list_channels: Final = _page(space.list_channels)
+        self.list_templates: Final = _page(space.list_templates)
+        self.get_template: Final = _whole(space.get_template)
+        self.list_custom_fields: Final = _page(space.list_custom_fields)
+        self.get_custom_field: Final = _whole(space.get_custom_field)
+        self.create_custom_field: Final = _whole(space.create_custom_field)
+        self.list_closing_notes: Final = _page(space.list_closing_notes)
+        self.create_tag: Final = _whole(space.create_tag)
+        self.update_tag: Final = _whole(space.update_tag)
+        self.delete_tag: Final = _whole(space.delete_tag)
 
 
 class RawResources:
     """All of them."""
 
     def __init__(self, caller: Caller) -> None:
-        self.contacts = RawContacts(caller)
-        self.messages = RawMessages(caller)
-        self.comments = RawComments(caller)
-        self.conversations = RawConversations(caller)
-        self.space = RawSpace(caller)
+        self.contacts: RawContacts = RawContacts(caller)
+        self.messages: RawMessages = RawMessages(caller)
+        self.comments: RawComments = RawComments(caller)
+        self.conversations: RawConversations = RawConversations(caller)
+        self.space: RawSpace = RawSpace(caller)

@@ -73,14 +73,14 @@ class App:
         self.quirks = quirks
         self.latency = latency
         self.jitter = jitter
-        self.record = Record(keep)
+        self.record: Record = Record(keep)
         self.faults: list[Fault] = []
         self.by_token: dict[str, Organisation] = {}
         self.mounts: list[tuple[str, ASGIApp]] = []
         """Other applications on the same server, by path prefix."""
         self.on_request: list[Callable[[Arrival], object]] = []
         """Called with every request once it was answered, on the server's thread."""
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._rng = random.Random(seed)  # noqa: S311 - delays, not secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -66,9 +66,9 @@ class Sandbox:
         port: int = 0,
         seed: int = 0,
     ) -> None:
-        self.clock = Clock()
-        self.quirks = quirks or Quirks()
-        self.answers = answers or Answers()
+        self.clock: Clock = Clock()
+        self.quirks: Quirks = quirks or Quirks()
+        self.answers: Answers = answers or Answers()
         self.on_event: list[Listener] = []
         """Called with every `Event`, under the sandbox's lock, on the thread that caused it: a request's is the server's."""
         self.organisations: list[Organisation] = []
@@ -82,7 +82,7 @@ class Sandbox:
         self._app = App(clock=self.clock, quirks=self.quirks, keep=keep, latency=latency, jitter=jitter, seed=seed)
         self._thread: ServerThread | None = None
         self.add_organisation(contacts=contacts, messages=messages, tokens=tokens)
-        self.webhooks = Webhooks(self.state, self._app.lock, self.on_event, seed=seed, keep=keep)
+        self.webhooks: Webhooks = Webhooks(self.state, self._app.lock, self.on_event, seed=seed, keep=keep)
         self.mount("/inbox", Inbox(self._app, self.state, self.on_event, self.webhooks))
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ class Organisation:
 
     def __init__(self, organisation_id: int, workspace: Workspace, meter: Meter) -> None:
         self.id = organisation_id
-        self.space_id = organisation_id * 10 + 1
+        self.space_id: int = organisation_id * 10 + 1
         self.workspace = workspace
         self.meter = meter
         self.tokens: list[str] = []

@@ -85,7 +85,7 @@ class Record:
     def __init__(self, keep: int | None) -> None:
         self.arrivals: deque[Arrival] = deque(maxlen=keep)
         self.routes: dict[str, RouteRecord] = {}
-        self.total = 0
+        self.total: int = 0
 
     def add(self, arrival: Arrival) -> RouteRecord:
         """Note an arrival; its route's counts come back."""

@@ -28,8 +28,8 @@ class _Counted:
     def __init__(self, limit: float) -> None:
         if not limit > 0:
             raise ValueError("limit must be positive")
-        self.capacity = max(1, int(limit))
-        self.span = self.capacity / limit
+        self.capacity: int = max(1, int(limit))
+        self.span: float = self.capacity / limit
 
 
 class FixedWindow(_Counted):
@@ -124,7 +124,7 @@ class TokenBucket:
         if not limit > 0:
             raise ValueError("limit must be positive")
         self.rate = limit
-        self.burst = max(1.0, limit if burst is None else burst)
+        self.burst: float = max(1.0, limit if burst is None else burst)
         self._tokens = self.burst
         self._seen: float | None = None
 

@@ -33,7 +33,7 @@ class Workspace:
         self.quirks = quirks
         self.answers = answers
         self.delivery = delivery
-        self.random = random.Random(seed)  # noqa: S311 - made-up people, not secrets
+        self.random: random.Random = random.Random(seed)  # noqa: S311 - made-up people, not secrets
         self._listeners = listeners
         self.contacts: dict[int, state.Contact] = {}
         """By id, oldest first."""

@@ -28,11 +28,11 @@ class Context(Generic[E_co]):
         """True when a handler of this event was running as an earlier process died: what it did may have been done."""
         self.match: re.Match[str] | None = None
         """What the handler's `text` pattern found."""
-        self.handler = ""
+        self.handler: str = ""
         """The name of the handler that runs."""
         self.state: dict[str, Any] = {}
         """For middleware and handlers of this event to leave things for those after them."""
-        self.stopped = False
+        self.stopped: bool = False
         self._client = client
         self._memory = memory
         self._locks = locks

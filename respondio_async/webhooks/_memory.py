@@ -28,11 +28,11 @@ class Remembered:
     __slots__ = ("handed_over_since", "human_since", "watermark")
 
     def __init__(self, handed_over_since: int = 0, human_since: int = 0, watermark: int = 0) -> None:
-        self.handed_over_since = handed_over_since
+        self.handed_over_since: int = handed_over_since
         """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is not."""
-        self.human_since = human_since
+        self.human_since: int = human_since
         """When a person wrote the last message to the contact, likewise; 0: it was not a person."""
-        self.watermark = watermark
+        self.watermark: int = watermark
 
 
 class Memory:
@@ -46,7 +46,7 @@ class Memory:
         """Messages whose events came."""
         self.resume_at: dict[int, int] = {}
         """How far each contact's messages were read when this process began: new events raise `watermark` over the gap behind them."""
-        self.resume_others_at = 0
+        self.resume_others_at: int = 0
         """The newest message of all then: from here for contacts that nothing is known of."""
         self._database: Database | None = None
 

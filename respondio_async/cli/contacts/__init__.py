@@ -6,7 +6,7 @@ from .edit import delete, merge, tag, untag
 from .export import export
 from .import_ import import_
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Export, import, tag, delete and merge contacts.", no_args_is_help=True, rich_markup_mode="markdown"
 )
 app.command("export")(export)
