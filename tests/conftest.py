@@ -4,6 +4,11 @@ import signal
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no error: no test depends on how long anything takes.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

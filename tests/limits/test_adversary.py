@@ -11,6 +11,7 @@ from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Lane
 from respondio_async.limits._line import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
+from tests.simulation.cells import Cell, simulate
 from tests.simulation.loop import run
 
 _LANES: tuple[Lane, Lane] = ("interactive", "bulk")
@@ -132,6 +133,31 @@ def test_a_refused_burst_is_over() -> None:
     times = run(main())
     assert times[1] - times[0] < 0.02
     assert all(later - earlier > 0.09 for earlier, later in pairwise(times[2:]))
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("headers", [True, False], ids=["headers", "silent"])
+def test_a_bucket_of_two_is_not_overrun_when_delays_are_uneven(seed: int, headers: bool) -> None:
+    """300 at once at ten a second, each 0 to 50 ms on its way, of which nothing is known yet."""
+    result = simulate(Cell("gcra", "0-50 ms", 10, headers=headers), 30.0, seed)
+    assert result.refused == 0
+    assert result.accepted >= 280
+
+
+def test_the_first_calls_of_a_slow_route_are_seldom_refused() -> None:
+    """One a second, 0 to 50 ms on their way, and nothing known: one call in 200 is refused at most."""
+    results = [simulate(Cell("sliding-log", "0-50 ms", 1), 60.0, seed) for seed in range(40)]
+    assert sum(result.refused for result in results) <= 0.005 * sum(result.accepted for result in results)
+
+
+@pytest.mark.parametrize("server", ["sliding-log", "counting-refused"])
+def test_delays_that_are_uneven_on_both_ways_cost_a_bounded_part(server: str) -> None:
+    """No header tells anything; 300 at once at ten a second take at most 1.06 of their time in the median."""
+    ends = []
+    for seed in range(15):
+        result = simulate(Cell(server, "0-50 ms", 10, headers=False, both_ways=True), 36.0, seed)
+        ends.append(result.times[299])
+    assert sorted(ends)[7] <= 30 * 1.06
 
 
 # ── patience ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -803,9 +803,10 @@ def test_statistics_tell_what_happens() -> None:
         turns = await task
         limiter.observe(turns[-1], answer(429, retry_after=2))
         after = limiter.statistics()[ROUTE]
-        assert (after.waiting, after.granted, after.refused, after.pauses, after.paused) == (0, 30, 1, 1, 2)
+        assert (after.waiting, after.granted, after.refused, after.pauses) == (0, 30, 1, 1)
+        assert after.paused == pytest.approx(2)
         assert 1.3 <= after.wait_p50 <= 1.7
-        assert 2.7 <= after.wait_p99 <= 2.9
+        assert 2.7 <= after.wait_p99 <= 2.95
 
     run(main())
 
@@ -850,6 +851,7 @@ async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: floa
         await asyncio.sleep(seconds)
         assert await turn.permit()
         times.append(now())
+        asyncio.get_running_loop().call_later(ROUND_TRIP, limiter.observe, turn, answer())
     finally:
         turn.abandon()
 
@@ -1065,7 +1067,7 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
         await granted(limiter)
         return now()
 
-    assert 1.4 <= run(main()) <= 1.43
+    assert 1.4 <= run(main()) <= 1.46
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from respondio_async.errors import DeadlineExceededError
-from respondio_async.limits import LocalRateLimiter
+from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter
 from respondio_async.limits._protocol import Feedback, Turn
 from respondio_async.limits._redis_turn import RedisTurn
 from respondio_async.limits.redis import RedisRateLimiter
@@ -213,3 +213,19 @@ async def test_one_routes_unusable_keys_are_told_once(
         async with asyncio.timeout(2.5):
             await asyncio.gather(keep_calling(ROUTE), keep_calling(SLOW))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None:
+    """Six busy routes on two connections: whoever finds none waits a moment, and the limits stay shared."""
+    routes = list(DEFAULT_LIMITS)[:6]
+    async with redis.asyncio.Redis.from_url(server.url, max_connections=2) as client:
+        limiter = RedisRateLimiter(client, "acme", limits=dict.fromkeys(routes, 20))
+
+        async def call(route: str) -> None:
+            turn = await limiter.turn(route)
+            assert await turn.permit()
+            limiter.observe(turn, Feedback(200, round_trip=0.01))
+
+        await asyncio.gather(*(call(route) for route in routes for _ in range(20)))
+        assert limiter._link.outages == 0
+        assert sum(each.granted for each in limiter.statistics().values()) == 120
