@@ -11,6 +11,8 @@ _GUESS: Final = 6
 _TOGETHER: Final = 0.02
 _IDLE_RATE: Final = 0.9
 """The share of the limit at which idle time earns sends: below one, so that a busy route earns none."""
+_SLACK: Final = 0.005
+_SLACK_MOST: Final = 0.05
 _PATIENCE: Final = 300.0
 _PATIENCE_MOST: Final = 3600.0
 
@@ -22,7 +24,19 @@ class Burst:
     the first call of an idle route tells which, and so does a refusal right after a burst.
     """
 
-    __slots__ = ("_again_at", "_ceiling", "_credit", "_last", "_patience", "_shown", "began", "capacity", "proven")
+    __slots__ = (
+        "_again_at",
+        "_ceiling",
+        "_credit",
+        "_last",
+        "_patience",
+        "_shown",
+        "_single_since",
+        "_slack",
+        "began",
+        "capacity",
+        "proven",
+    )
 
     def __init__(self) -> None:
         self.capacity = _GUESS
@@ -35,6 +49,8 @@ class Burst:
         """The largest bucket that an answer has shown since."""
         self._credit = 0.0
         self._last = -inf
+        self._slack = 0.0
+        self._single_since = inf
         self._again_at = inf
         self._patience = _PATIENCE
 
@@ -50,6 +66,16 @@ class Burst:
             return 0.3
         # A part of a send in a whole window: a bucket of two has one to spare, and uneven delays need the rest of it.
         return min(0.1, (0.5 if self.proven else 0.75) / size)
+
+    @property
+    def slack(self) -> float:
+        """Seconds that sends must be further apart than on average, for a server that takes no two at once."""
+        return self._slack if self.capacity <= 1 else 0.0
+
+    def too_close(self, since: float) -> None:
+        """Learn from the refusal of a send that had kept the pace *since* then: where no two may arrive at once, delays were too uneven."""
+        if self.capacity <= 1 and since > self._single_since:
+            self._slack = min(_SLACK_MOST, self._slack + _SLACK)
 
     def credit(self, now: float, limit: float, size: int) -> int:
         """The sends that may go at once now."""
@@ -80,7 +106,7 @@ class Burst:
             earned = self._credit
         return earned if earned < most else most
 
-    def told(self, remaining: float, *, first: bool) -> bool:
+    def told(self, now: float, remaining: float, *, first: bool) -> bool:
         """Learn from what the server says is left after a call; whether it is news.
 
         What is left after the *first* in an empty window, and that one, is the bucket. A later one may have overtaken it on the way:
@@ -95,7 +121,7 @@ class Burst:
         if capacity < self.capacity:
             # What was counted on is not there.
             self._credit = 0.0
-        self.capacity = capacity
+        self._hold(now, capacity)
         self.proven = True
         return True
 
@@ -104,9 +130,14 @@ class Burst:
         if self._again_at < inf and now >= self._again_at:
             self._patience = min(_PATIENCE_MOST, self._patience * 2)
         self._ceiling = max(1, min(self.capacity, index - 1))
-        self.capacity = int(self._ceiling)
+        self._hold(now, int(self._ceiling))
         self._credit = 0.0
         self._again_at = now + self._patience
+
+    def _hold(self, now: float, capacity: int) -> None:
+        if capacity <= 1 < self.capacity:
+            self._single_since = now
+        self.capacity = capacity
 
     def accepted(self, now: float, index: int) -> None:
         """Learn from a send that was the *index*-th at once; after a long time without a refusal, try one more."""
@@ -122,3 +153,4 @@ class Burst:
         self._last += delta
         self.began += delta
         self._again_at += delta
+        self._single_since += delta

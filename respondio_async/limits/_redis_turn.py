@@ -90,7 +90,7 @@ class RedisTurn:
                     await self.local.soon()
                     continue
                 now = self._now()
-                if patience is not None and outlook.due - now > patience:
+                if patience is not None and outlook.due - now > max(patience, LEAD):  # `soon` ends that early
                     return False
                 if outlook.look_again is None and outlook.due <= now:
                     self._line.granted(self, now)

@@ -165,7 +165,7 @@ class Route:
     def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
         """Learn from the answer to a request that went."""
         if 0.0 < feedback.delay < inf:
-            sent.at += feedback.delay  # its second began when it left, not when it was allowed to
+            sent.at = min(now, sent.at + feedback.delay)  # its second began when it left, not when it was allowed to
         if feedback.status is None:
             # Given up on: nothing is known but that it took as long as this.
             self.window.answered(sent, self.margin.given_up(now - sent.at))
@@ -196,7 +196,7 @@ class Route:
         remaining = told.remaining
         if not accepted or remaining is None or remaining < 0:
             return
-        if self.burst.told(remaining, first=sent.position == 1):
+        if self.burst.told(now, remaining, first=sent.position == 1):
             self._apply_pace(now)
 
     def _learn_refusal(self, sent: Sent, retry_after: float | None, now: float) -> None:
@@ -204,6 +204,8 @@ class Route:
         if sent.at >= self._blamed:
             # Those that were under way when the first of them was refused teach nothing new.
             self._blamed = now
+            if sent.index <= 1 < self.window.size:
+                self.burst.too_close(sent.at - self.pace.gap)
             if self.calibration.refused(now, sent.at):
                 self._apply_limit(now)
             elif sent.index > 1 or 1 < sent.position <= self.window.size // 2:
@@ -247,7 +249,7 @@ class Route:
 
     def _new_pace(self) -> Pace:
         size = self.window.size
-        return Pace(size, self.window.span, self.burst.haste(size) * 0.5**self._calm)
+        return Pace(size, self.window.span, self.burst.haste(size) * 0.5**self._calm, self.burst.slack)
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""

@@ -8,11 +8,12 @@ from random import Random
 import pytest
 
 from respondio_async.errors import DeadlineExceededError
-from respondio_async.limits import Lane
+from respondio_async.limits import Feedback, Lane
 from respondio_async.limits._line import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.cells import Cell, simulate
 from tests.simulation.loop import run
+from tests.simulation.servers import SERVERS, TokenBucket
 
 _LANES: tuple[Lane, Lane] = ("interactive", "bulk")
 
@@ -158,6 +159,30 @@ def test_delays_that_are_uneven_on_both_ways_cost_a_bounded_part(server: str) ->
         result = simulate(Cell(server, "0-50 ms", 10, headers=False, both_ways=True), 36.0, seed)
         ends.append(result.times[299])
     assert sorted(ends)[7] <= 30 * 1.06
+
+
+@pytest.mark.parametrize("load", ["at once", "bursts"])
+@pytest.mark.parametrize("limit", [5, 10, 20])
+def test_a_server_that_takes_no_two_at_once_is_learnt(limit: int, load: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delays that differ by 5 ms are more than the pacer leaves: it learns to leave more, and is hardly refused any more."""
+    monkeypatch.setitem(SERVERS, "strict", lambda limit: TokenBucket(limit, capacity=1))
+    result = simulate(Cell("strict", "5 ms", limit, load), 600.0)
+    assert result.refused <= 8
+    assert result.use >= 0.8
+
+
+def test_a_late_departure_is_at_most_as_late_as_now() -> None:
+    """A delay that cannot be does not hold a slot for ever."""
+
+    async def main() -> float:
+        limiter = limiter_of(1)
+        turn = await granted(limiter)
+        await asyncio.sleep(ROUND_TRIP)
+        limiter.observe(turn, Feedback(200, round_trip=ROUND_TRIP, delay=1e9))
+        await granted(limiter)
+        return asyncio.get_running_loop().time()
+
+    assert 1.0 <= run(main()) <= 1.2
 
 
 # ── patience ─────────────────────────────────────────────────────────────────────────────────────────────

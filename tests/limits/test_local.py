@@ -1063,7 +1063,9 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
 
     async def main() -> float:
         limiter = limiter_of(1)
-        limiter.observe(await granted(limiter), Feedback(200, None, None, ROUND_TRIP, delay=0.4))
+        turn = await granted(limiter)
+        await asyncio.sleep(0.4 + ROUND_TRIP)
+        limiter.observe(turn, Feedback(200, None, None, ROUND_TRIP, delay=0.4))
         await granted(limiter)
         return now()
 
