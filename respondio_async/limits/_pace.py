@@ -20,8 +20,8 @@ _RESIDUE: Final = 1e-6
 class Pace:
     """A leaky bucket of `capacity` that lets one send through each `gap` seconds.
 
-    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up with; *slack* seconds are added
-    for a server that takes no two at once.
+    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up with; *slack* seconds, half a
+    gap at most, are added for a server that takes no two at once.
 
     An `AsyncLimiter` keeps the bucket but does not tell when it will have room; the arithmetic here does, and is never ahead of it:
     it counts a send from a moment after the bucket has. So a send that is due finds room, and `acquire` returns at once. It must
@@ -34,7 +34,8 @@ class Pace:
     def __init__(self, size: int, span: float, haste: float, slack: float) -> None:
         rate = size / span
         self.capacity = min(4, max(1, size // 25)) if haste else 1
-        self.gap = (1.0 - haste) * (span + FLOOR) / size + slack if rate <= _UNPACED else 0.0
+        even = (span + FLOOR) / size
+        self.gap = (1.0 - haste) * even + min(slack, even / 2) if rate <= _UNPACED else 0.0
         """Seconds; 0 does not pace."""
         self._spare = (self.capacity - 1) * self.gap
         self._bucket: AsyncLimiter | None = None

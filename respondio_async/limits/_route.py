@@ -109,7 +109,12 @@ class Route:
                 when = paced
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
-            free = (window.next_free() if window.busy else now + window.span) + lacking * window.span / window.size
+            if lacking > ahead:
+                # The limit was lowered: those beyond it leave as they came, not one by one at the new pace.
+                free, lacking = window.next_free(lacking - ahead), ahead
+            else:
+                free = window.next_free() if window.busy else now + window.span
+            free += lacking * window.span / window.size
             if free > when:
                 when = free
         return when
@@ -117,8 +122,8 @@ class Route:
     def wait(self, now: float, ahead: int) -> float:
         """The least that a request with *ahead* others before it has to wait, in seconds."""
         window, start = self.window, max(now, self.paused_until)
-        # A pause as long as the window leaves it empty.
-        busy = 0 if start >= now + window.span else window.busy
+        # A pause as long as the window leaves it empty; of those beyond a limit that was lowered nothing is known.
+        busy = 0 if start >= now + window.span else min(window.busy, window.size)
         lacking = busy + ahead - window.size
         if lacking < 0:
             quick = ahead < self.burst.most(window.size)

@@ -90,9 +90,11 @@ class Window:
         # The same for all, so the heap stays one.
         self._freed = [until + seconds for until in self._freed]
 
-    def next_free(self) -> float:
-        """When the next occupied slot is given back."""
+    def next_free(self, after: int = 0) -> float:
+        """When an occupied slot is given back, *after* so many others."""
         freed, flying = self._freed, self._flying
+        if after:
+            return sorted([*freed, *(sent.until for sent in flying if sent.open)])[after]
         while flying and not flying[0].open:
             flying.popleft()
         first = freed[0] if freed else inf

@@ -185,6 +185,28 @@ def test_a_late_departure_is_at_most_as_late_as_now() -> None:
     assert 1.0 <= run(main()) <= 1.2
 
 
+@pytest.mark.parametrize(("before", "after", "within"), [(100, 1, 1.3), (100, 10, 1.3), (20, 0.5, 2.3), (10, 5, 1.3)])
+def test_a_lowered_limit_does_not_stop_the_route(before: float, after: float, within: float) -> None:
+    """What was sent under the old limit leaves the window within its second; then the new limit is used at once."""
+
+    async def main() -> tuple[float, float]:
+        limiter = limiter_of(before, bounds=(0.1, 100))
+        limiter.observe(await granted(limiter), answer(remaining=before - 1))
+        await asyncio.sleep(5)
+        turns = await asyncio.gather(*(granted(limiter) for _ in range(int(before))))
+        limiter.observe(turns[0], answer(limit=after))
+        began = asyncio.get_running_loop().time()
+        turn = await limiter.turn(ROUTE, timeout=within)
+        assert await turn.permit()
+        first = asyncio.get_running_loop().time() - began
+        await granted(limiter)
+        return first, asyncio.get_running_loop().time() - began
+
+    first, second = run(main())
+    assert 0.9 <= first <= within
+    assert second - first <= 1.2 / after
+
+
 # ── patience ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
