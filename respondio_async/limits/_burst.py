@@ -12,6 +12,7 @@ _TOGETHER: Final = 0.02
 _IDLE_RATE: Final = 0.9
 """The share of the limit at which idle time earns sends: below one, so that a busy route earns none."""
 _SLACK: Final = 0.005
+"""Seconds by which the refusal of a send that kept the pace widens the gap, where no two are taken at once."""
 _SLACK_MOST: Final = 0.05
 _PATIENCE: Final = 300.0
 _PATIENCE_MOST: Final = 3600.0

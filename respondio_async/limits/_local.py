@@ -17,8 +17,8 @@ its average. A refusal that nothing else explains widens the margin by 5 ms, eac
 
 **Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on the server would refuse most of them.
 An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked only
-when it has room, so that nobody waits in it: its own waiting lets newcomers overtake. Above 500 a second timers are too coarse,
-and the slots alone decide.
+when it has room, so that nobody waits in it: its own waiting lets newcomers overtake. A server that takes no two at once teaches
+by its refusals how much further apart sends must be. Above 500 a second timers are too coarse, and the slots alone decide.
 
 **Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come together on an idle route
 go out at once, as many as the server is known to take: what it says is left after the first call tells, and so does a refusal
