@@ -40,10 +40,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The misbehaving server against every backend, replay class and cancellation point, and the slow tests."""
+    """The misbehaving server against every backend, replay class and cancellation point, and the
+    slow tests.
+    """
     session.install("-e", ".[test]")
     session.run(
-        "pytest", "tests/faults", "tests/transport", "-m", "slow or not slow", "--timeout=1200", *session.posargs
+        "pytest",
+        "tests/faults",
+        "tests/transport",
+        "-m",
+        "slow or not slow",
+        "--timeout=1200",
+        *session.posargs,
     )
 
 
@@ -56,7 +64,9 @@ def leaks(session: nox.Session) -> None:
 
 @nox.session
 def simulation(session: nox.Session) -> None:
-    """The limiter against every server model, delay, limit and load: the full grid, in virtual time."""
+    """The limiter against every server model, delay, limit and load: the full grid, in virtual
+    time.
+    """
     session.install("-e", ".[test,bench]")
     session.run("python", "-m", "benchmarks.simulation", "--full", *session.posargs)
 

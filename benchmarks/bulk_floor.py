@@ -1,7 +1,8 @@
-"""A migration against the floor that the limits set: 2,000 contacts, five writes each, at twenty times the vendor's limits.
+"""A migration against the floor that the limits set: 2,000 contacts, five writes each, at twenty
+times the vendor's limits.
 
-The floor is what the slowest route needs for its calls at its limit; the sandbox, in a process of its own, enforces the limits as a
-strict sliding log. Run: python benchmarks/bulk_floor.py
+The floor is what the slowest route needs for its calls at its limit; the sandbox, in a process of
+its own, enforces the limits as a strict sliding log. Run: python benchmarks/bulk_floor.py
 """
 
 import argparse
@@ -30,7 +31,9 @@ ROUTES = (
 
 def serve(count: int, factor: float, latency: float) -> None:
     """Be the server, until standard input ends; then tell what arrived."""
-    with Sandbox(contacts=count, limits_factor=factor, latency=latency, quirks=Quirks.calm(), keep=0) as sandbox:
+    with Sandbox(
+        contacts=count, limits_factor=factor, latency=latency, quirks=Quirks.calm(), keep=0
+    ) as sandbox:
         first = min(contact.id for contact in sandbox.contacts)
         user = next(iter(sandbox.state.users))
         stage = sandbox.state.lifecycle_stages[0]
@@ -81,9 +84,13 @@ async def main(count: int, factor: float, latency: float) -> int:
         server.stdin.close()
         refused, counts, doubled = json.loads(server.stdout.readline())
     floor = count / (min(DEFAULT_LIMITS[route] for route in ROUTES) * factor)
-    print(f"{count} contacts × {len(ROUTES)} calls, limits × {factor:g}: {seconds:.2f} s, the floor is {floor:.2f} s")
     print(
-        f"ratio {seconds / floor:.3f} (at most 1.05); {workers} workers; refused {refused}, failed {failed}, doubled {doubled}"
+        f"{count} contacts × {len(ROUTES)} calls, limits × {factor:g}: {seconds:.2f} s, the floor "
+        f"is {floor:.2f} s"
+    )
+    print(
+        f"ratio {seconds / floor:.3f} (at most 1.05); {workers} workers; refused {refused}, failed "
+        f"{failed}, doubled {doubled}"
     )
     short = {route: processed for route, processed in counts.items() if processed != count}
     print(f"CPU of this process {time.process_time():.1f} s")
@@ -98,6 +105,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=2_000)
     parser.add_argument("--factor", type=float, default=20.0)
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds that the server takes for an answer")
+    parser.add_argument(
+        "--latency", type=float, default=0.05, help="seconds that the server takes for an answer"
+    )
     options = parser.parse_args()
     raise SystemExit(asyncio.run(main(options.contacts, options.factor, options.latency)))

@@ -1,8 +1,9 @@
-"""Kill a run with sends again and again: nothing is lost, nothing is sent twice, and no doubt is kept quiet.
+"""Kill a run with sends again and again: nothing is lost, nothing is sent twice, and no doubt is
+kept quiet.
 
-A sandbox counts what arrives. A child process works through the items (upsert, then a message, as two steps) and is killed with SIGKILL at
-a random moment, many times; the last child runs to its end and reports the sends whose outcome nobody knows.
-Run: python benchmarks/bulk_kill.py
+A sandbox counts what arrives. A child process works through the items (upsert, then a message, as
+two steps) and is killed with SIGKILL at a random moment, many times; the last child runs to its end
+and reports the sends whose outcome nobody knows. Run: python benchmarks/bulk_kill.py
 """
 
 import argparse
@@ -50,7 +51,9 @@ async def child(url: str, token: str, journal: str, count: int, first_id: int) -
 
         async def work(number: int, step: Any) -> None:
             who = first_id + number
-            await step("upsert", lambda: client.contacts.create_or_update(who, first_name=f"N{number}"))
+            await step(
+                "upsert", lambda: client.contacts.create_or_update(who, first_name=f"N{number}")
+            )
             await step("hello", lambda: client.messages.send(who, f"hello {number}"))
 
         unknown, failed = [], []
@@ -82,7 +85,13 @@ def measure(*, kills: int, count: int, within: float, seed: int = 0) -> Result:
     sandbox = Sandbox(contacts=count, limits=None, quirks=Quirks.calm(), latency=0.01)
     with tempfile.TemporaryDirectory() as folder, sandbox:
         journal = Path(folder) / "run.sqlite"
-        arguments = sandbox.url, sandbox.token, journal, count, min(contact.id for contact in sandbox.contacts)
+        arguments = (
+            sandbox.url,
+            sandbox.token,
+            journal,
+            count,
+            min(contact.id for contact in sandbox.contacts),
+        )
         for _ in range(kills):
             with launch(*arguments) as process:
                 assert process.stdout is not None
@@ -123,9 +132,13 @@ if __name__ == "__main__":
     parser.add_argument("--within", type=float, default=0.15, help="seconds")
     options = parser.parse_args()
     result = measure(kills=options.kills, count=options.items, within=options.within)
-    print(f"{result.kills} kills in one run of {options.items} items, {result.seconds:.0f} s: {result.sent} sent")
     print(
-        f"lost {len(result.lost)}, doubled {len(result.doubled)}, in doubt and unreported {len(result.unreported)}"
+        f"{result.kills} kills in one run of {options.items} items, {result.seconds:.0f} s: "
+        f"{result.sent} sent"
+    )
+    print(
+        f"lost {len(result.lost)}, doubled {len(result.doubled)}, in doubt and unreported "
+        f"{len(result.unreported)}"
         f" (reported as in doubt: {len(result.reported)})"
     )
     raise SystemExit(bool(result.lost or result.doubled or result.unreported))

@@ -1,7 +1,8 @@
-"""A million items in virtual time at the vendor's limits: flat memory, no refusal, nothing lost, nothing done twice.
+"""A million items in virtual time at the vendor's limits: flat memory, no refusal, nothing lost,
+nothing done twice.
 
-The clock jumps from timer to timer; the limiter is the real one, and the server is a strict sliding log that counts the items it sees.
-Run: python benchmarks/bulk_million.py
+The clock jumps from timer to timer; the limiter is the real one, and the server is a strict sliding
+log that counts the items it sees. Run: python benchmarks/bulk_million.py
 """
 
 import argparse
@@ -57,13 +58,18 @@ async def run(count: int, journal: Path | None) -> int:
             await turn.permit()
             status = server.answer(item, loop.time())
             await asyncio.sleep(LATENCY)
-            limiter.observe(turn, Feedback(status, round_trip=LATENCY, retry_after=1.0 if status == 429 else None))
+            limiter.observe(
+                turn,
+                Feedback(status, round_trip=LATENCY, retry_after=1.0 if status == 429 else None),
+            )
 
     key: Any = None if journal is None else str
     began, begun = time.monotonic(), loop.time()
     start = peak = process.memory_info().rss
     ended = workers = 0
-    async with Bulk(send, iter(range(count)), key=key, journal=journal, routes=limiter.statistics) as bulk:
+    async with Bulk(
+        send, iter(range(count)), key=key, journal=journal, routes=limiter.statistics
+    ) as bulk:
         async for outcome in bulk:
             assert outcome.ok, outcome.error
             ended += 1
@@ -73,9 +79,15 @@ async def run(count: int, journal: Path | None) -> int:
     lost, doubled = server.seen.count(0), sum(times > 1 for times in server.seen)
     used = count / LIMIT / (loop.time() - begun)
     growth = (peak - start) / MIB
-    print(f"{count} items{' with a journal' if journal else ''}: {time.monotonic() - began:.0f} s, {workers} workers")
+    print(
+        f"{count} items{' with a journal' if journal else ''}: {time.monotonic() - began:.0f} s, "
+        f"{workers} workers"
+    )
     print(f"{loop.time() - begun:,.0f} virtual seconds, {used:.1%} of the limit")
-    print(f"refused {server.refused}, lost {lost}, doubled {doubled}; peak RSS + {growth:.1f} MiB (at most 32)")
+    print(
+        f"refused {server.refused}, lost {lost}, doubled {doubled}; peak RSS + {growth:.1f} MiB "
+        "(at most 32)"
+    )
     return int(bool(server.refused or lost or doubled or growth > 32 or ended != count))
 
 
@@ -84,6 +96,9 @@ if __name__ == "__main__":
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--journal", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+    ):
         file = Path(folder) / "run.sqlite" if options.journal else None
         raise SystemExit(runner.run(run(options.items, file)))

@@ -1,7 +1,8 @@
-"""What a bulk run costs an item, above workers that somebody wrote by hand: at most 15 µs, and 60 µs with a journal.
+"""What a bulk run costs an item, above workers that somebody wrote by hand: at most 15 µs, and 60
+µs with a journal.
 
-Both sides are measured in turn in one process, with work that does nothing, and the least of the rounds counts: what is above it is
-the machine's. Run: python benchmarks/bulk_overhead.py
+Both sides are measured in turn in one process, with work that does nothing, and the least of the
+rounds counts: what is above it is the machine's. Run: python benchmarks/bulk_overhead.py
 """
 
 import argparse
@@ -21,7 +22,9 @@ async def work(item: int) -> int:
 
 
 async def by_hand(count: int) -> float:
-    """The workers of a migration script: an iterator, a try, a list of results that is read and dropped."""
+    """The workers of a migration script: an iterator, a try, a list of results that is read and
+    dropped.
+    """
     items: Iterator[int] = iter(range(count))
     done = 0
 

@@ -1,8 +1,10 @@
-"""CPU of one call of the whole client (limiter, retry, hooks, decoding) against a bare `httpx.AsyncClient` with msgspec.
+"""CPU of one call of the whole client (limiter, retry, hooks, decoding) against a bare
+`httpx.AsyncClient` with msgspec.
 
     python -m benchmarks.calls [--calls 400] [--rounds 9] [--backends httpx httpx2 aiohttp]
 
-Both sides in one process, in turns; the server is another process; the figure is the median ratio of process CPU time.
+Both sides in one process, in turns; the server is another process; the figure is the median ratio
+of process CPU time.
 """
 
 import argparse
@@ -40,14 +42,17 @@ async def main(calls: int, rounds: int, backends: list[str]) -> None:
         async with AsyncExitStack() as stack:
             plain = await stack.enter_async_context(
                 httpx.AsyncClient(
-                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=20), trust_env=False
+                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=20),
+                    trust_env=False,
                 )
             )
             sides = {"bare": bare(plain, base_url)}
             clients = {}
             for backend in backends:
                 limiter = LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 1e6))
-                client = AsyncRespond("x", base_url=base_url, backend=backend, max_connections=20, limiter=limiter)
+                client = AsyncRespond(
+                    "x", base_url=base_url, backend=backend, max_connections=20, limiter=limiter
+                )
                 clients[backend] = await stack.enter_async_context(client)
                 sides[backend] = lambda c=client: c.contacts.get(437264483)
             for concurrency in (1, 10, 20):
@@ -55,14 +60,23 @@ async def main(calls: int, rounds: int, backends: list[str]) -> None:
                 note = f"bare {medians['bare'] * 1e6:.0f} µs"
                 for backend in backends:
                     ratio = medians[backend] / medians["bare"]
-                    figures.at_most(f"{backend}, concurrency {concurrency}", ratio, BOUNDS[backend][concurrency], note)
+                    figures.at_most(
+                        f"{backend}, concurrency {concurrency}",
+                        ratio,
+                        BOUNDS[backend][concurrency],
+                        note,
+                    )
             for backend in backends:
                 call = sides[backend]
                 ratios = []
                 for _ in range(rounds):
                     few = await cpu_per_call(call, 1000, 20)
                     ratios.append(await cpu_per_call(call, 1000, 1000) / few)
-                figures.at_most(f"{backend}, 1,000 launched at once against 20", sorted(ratios)[rounds // 2], LAUNCHED)
+                figures.at_most(
+                    f"{backend}, 1,000 launched at once against 20",
+                    sorted(ratios)[rounds // 2],
+                    LAUNCHED,
+                )
     figures.exit()
 
 

@@ -1,4 +1,5 @@
-"""Does a pool survive cancellation? 2,400 cancelled calls on 10 connections, then 30 calls that should succeed.
+"""Does a pool survive cancellation? 2,400 cancelled calls on 10 connections, then 30 calls that
+should succeed.
 
 Each backend, borrowed clients, and a bare `httpx.AsyncClient` beside them.
 
@@ -40,7 +41,9 @@ def bare(client, url: str) -> Call:
 
 
 async def storm(call: Call, cancelled: int) -> int:
-    """Cancel so many calls at all stages of their life, and return how many of the later ones succeed."""
+    """Cancel so many calls at all stages of their life, and return how many of the later ones
+    succeed.
+    """
     for wave in range(cancelled // 40):
         tasks = [asyncio.create_task(call()) for _ in range(40)]
         await asyncio.sleep(wave % 20 * 0.001)
@@ -57,12 +60,16 @@ async def main(cancelled: int) -> None:
         url = server.url
         clients = {
             library.__name__: await stack.enter_async_context(
-                library.AsyncClient(limits=library.Limits(max_connections=POOL, max_keepalive_connections=POOL))
+                library.AsyncClient(
+                    limits=library.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+                )
             )
             for library in (httpx, httpx2)
         }
         suspect = await stack.enter_async_context(
-            httpx.AsyncClient(limits=httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL))
+            httpx.AsyncClient(
+                limits=httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+            )
         )
         sides: dict[str, Call] = {}
         for name, settings in {
@@ -77,7 +84,10 @@ async def main(cancelled: int) -> None:
             sides[name] = through(transport)
         sides["bare httpx"] = bare(suspect, url)
         for name, call in sides.items():
-            print(f"{name:20} {await storm(call, cancelled):2} of {LATER} later calls succeed", flush=True)
+            print(
+                f"{name:20} {await storm(call, cancelled):2} of {LATER} later calls succeed",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

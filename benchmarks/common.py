@@ -1,4 +1,6 @@
-"""What the benchmarks share: a server in another process, CPU per call in turns, and figures with their bounds."""
+"""What the benchmarks share: a server in another process, CPU per call in turns, and figures with
+their bounds.
+"""
 
 import asyncio
 import gc
@@ -32,8 +34,10 @@ BODY = msgspec.json.encode(
     }
 )
 ANSWER = (
-    b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 18:00:00 GMT\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Content-Length: %d\r\nConnection: keep-alive\r\nX-RateLimit-Limit: 1000000\r\nX-RateLimit-Remaining: 999999\r\n\r\n%s"
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 18:00:00 GMT\r\nContent-Type: application/json; "
+    b"charset=utf-8\r\n"
+    b"Content-Length: %d\r\nConnection: keep-alive\r\nX-RateLimit-Limit: "
+    b"1000000\r\nX-RateLimit-Remaining: 999999\r\n\r\n%s"
 ) % (len(BODY), BODY)
 
 
@@ -41,7 +45,9 @@ PAGES = 10_000
 
 
 class Answerer(asyncio.Protocol):
-    """Answers every request with the same contact, without reading it closely: the server takes little of the machine."""
+    """Answers every request with the same contact, without reading it closely: the server takes
+    little of the machine.
+    """
 
     def connection_made(self, transport):
         self.transport = transport
@@ -61,10 +67,19 @@ def page(request: bytes) -> bytes:
     """Page n of the contacts: a hundred of them, and a link to page n + 1 until the last."""
     query = request.partition(b" HTTP/1.1")[0].partition(b"?")[2].decode()
     number = int(dict(pair.split("=") for pair in query.split("&")).get("cursorId", 0))
-    items = ",".join([BODY.decode().replace("437264483", str(number * 100 + n + 1)) for n in range(100)])
-    following = f'"https://api.respond.io/contact/list?cursorId={number + 1}"' if number + 1 < PAGES else "null"
+    items = ",".join(
+        [BODY.decode().replace("437264483", str(number * 100 + n + 1)) for n in range(100)]
+    )
+    following = (
+        f'"https://api.respond.io/contact/list?cursorId={number + 1}"'
+        if number + 1 < PAGES
+        else "null"
+    )
     body = f'{{"items":[{items}],"pagination":{{"next":{following},"previous":null}}}}'.encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
 
 async def _serve() -> None:
@@ -75,8 +90,12 @@ async def _serve() -> None:
 
 @contextmanager
 def contact_server() -> Iterator[str]:
-    """A server in a process of its own that answers every request with a contact; gives its base URL."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.common"], stdout=subprocess.PIPE, text=True)
+    """A server in a process of its own that answers every request with a contact; gives its base
+    URL.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.common"], stdout=subprocess.PIPE, text=True
+    )
     try:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v2"
     finally:
@@ -100,8 +119,13 @@ async def cpu_per_call(call: Call, calls: int, concurrency: int) -> float:
     return (time.process_time() - began) / calls
 
 
-async def in_turns(sides: Mapping[str, Call], *, calls: int, concurrency: int, rounds: int) -> dict[str, float]:
-    """The median CPU per call of each side. The machine is noisy: the sides take turns, and each round's ratio is its own."""
+async def in_turns(
+    sides: Mapping[str, Call], *, calls: int, concurrency: int, rounds: int
+) -> dict[str, float]:
+    """The median CPU per call of each side.
+
+    The machine is noisy: the sides take turns, and each round's ratio is its own.
+    """
     for call in sides.values():
         await cpu_per_call(call, calls // 4 + 1, concurrency)
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -109,7 +133,10 @@ async def in_turns(sides: Mapping[str, Call], *, calls: int, concurrency: int, r
         for name, call in sides.items():
             times[name].append(await cpu_per_call(call, calls, concurrency))
     base = next(iter(sides))
-    ratios = {name: statistics.median(a / b for a, b in zip(times[name], times[base], strict=True)) for name in sides}
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(times[name], times[base], strict=True))
+        for name in sides
+    }
     return {name: ratios[name] * statistics.median(times[base]) for name in sides}
 
 
@@ -128,7 +155,8 @@ class Figures:
     def _tell(self, what: str, value: float, sign: str, bound: float, met: bool, note: str) -> None:
         self.good &= met
         print(
-            f"{'ok  ' if met else 'MISS'} {what}: {value:.4g} ({sign} {bound:g}){'  ' + note if note else ''}",
+            f"{'ok  ' if met else 'MISS'} {what}: {value:.4g} ({sign} "
+            f"{bound:g}){'  ' + note if note else ''}",
             flush=True,
         )
 

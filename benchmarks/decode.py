@@ -1,9 +1,11 @@
-"""What the models cost: a page of 100 contacts against a bare msgspec decoder, and 100,000 kept contacts against dicts.
+"""What the models cost: a page of 100 contacts against a bare msgspec decoder, and 100,000 kept
+contacts against dicts.
 
     python benchmarks/decode.py [--short]
 
-Both sides of each ratio are measured in one run: the times in alternating rounds (median), the memory in a fresh process each, as
-what the process grew by. The drifted page shows what leniency costs; it has no bound.
+Both sides of each ratio are measured in one run: the times in alternating rounds (median), the
+memory in a fresh process each, as what the process grew by. The drifted page shows what leniency
+costs; it has no bound.
 """
 
 import argparse
@@ -48,7 +50,12 @@ def contact(number: int) -> dict[str, Any]:
         "status": "open",
         "isBlocked": False,
         "tags": ["vip", f"batch-{number % 50}"],
-        "assignee": {"id": number % 20, "firstName": "Ann", "lastName": "Lee", "email": "ann@example.com"},
+        "assignee": {
+            "id": number % 20,
+            "firstName": "Ann",
+            "lastName": "Lee",
+            "email": "ann@example.com",
+        },
         "lifecycle": "Lead",
         "created_at": 1_700_000_000 + number,
     }
@@ -88,7 +95,10 @@ def compare_speed(rounds: int) -> float:
     plain = seconds(lambda: json.loads(content), 50)
     for name, values in times.items():
         print(f"page of 100 contacts, {name}: {statistics.median(values) * 1e6:.0f} µs")
-    print(f"json.loads: {plain * 1e6:.0f} µs; every item drifted in two fields: {lenient * 1e6:.0f} µs")
+    print(
+        f"json.loads: {plain * 1e6:.0f} µs; every item drifted in two fields: {lenient * 1e6:.0f} "
+        "µs"
+    )
     return statistics.median(ratios)
 
 
@@ -115,7 +125,9 @@ def compare_memory(count: int) -> float:
     grown: dict[str, int] = {}
     for side in ("dicts", "models"):
         command = [sys.executable, __file__, "--keep", side, "--count", str(count)]
-        grown[side] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        grown[side] = int(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
         print(f"{count:,} contacts kept as {side}: {grown[side] / 2**20:.1f} MiB")
     return grown["models"] / grown["dicts"]
 

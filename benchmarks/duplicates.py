@@ -2,8 +2,9 @@
 
     python -m benchmarks.duplicates [--sends 12000] [--seed 1]
 
-Over every backend and borrowed clients of both libraries; one call in ten is cancelled at a random moment. The server's ledger is held
-against what each caller was told: success means once, a definite error means not at all, and nothing is ever done twice.
+Over every backend and borrowed clients of both libraries; one call in ten is cancelled at a random
+moment. The server's ledger is held against what each caller was told: success means once, a
+definite error means not at all, and nothing is ever done twice.
 """
 
 import argparse
@@ -63,8 +64,12 @@ class Tally:
     """Definite errors of what was done."""
 
 
-async def storm(kind: str, sends: int, *, seed: int, share: float = 0.33, concurrency: int = 24) -> Tally:
-    """Send *sends* messages, each with a text of its own, while a *share* of the exchanges is broken."""
+async def storm(
+    kind: str, sends: int, *, seed: int, share: float = 0.33, concurrency: int = 24
+) -> Tally:
+    """Send *sends* messages, each with a text of its own, while a *share* of the exchanges is
+    broken.
+    """
     dice = random.Random(f"{kind}/{seed}")
     good = faults.answer(200, GOOD)
 
@@ -74,7 +79,9 @@ async def storm(kind: str, sends: int, *, seed: int, share: float = 0.33, concur
     tally = Tally()
     told: dict[str, str] = {}
     async with FaultServer(default=moody) as server:
-        async with connected(kind, server.url, timeout=0.1, limiter=OpenLimiter(), max_connections=12) as client:
+        async with connected(
+            kind, server.url, timeout=0.1, limiter=OpenLimiter(), max_connections=12
+        ) as client:
             numbers = iter(range(sends))
 
             async def work() -> None:
@@ -82,7 +89,9 @@ async def storm(kind: str, sends: int, *, seed: int, share: float = 0.33, concur
                     told[f"{number}"] = await _send(client, f"{number}", dice)
 
             await asyncio.gather(*(work() for _ in range(concurrency)))
-        done = Counter(json.loads(each.body)["message"]["text"] for each in server.requests if each.processed)
+        done = Counter(
+            json.loads(each.body)["message"]["text"] for each in server.requests if each.processed
+        )
     for text, outcome in told.items():
         tally.told[outcome] += 1
         tally.duplicates += done[text] > 1

@@ -1,8 +1,10 @@
-"""Time to import the client against importing its four dependencies, and time to make a second client.
+"""Time to import the client against importing its four dependencies, and time to make a second
+client.
 
     python -m benchmarks.imports [--rounds 15]
 
-Each import is timed inside a fresh interpreter; the sides take turns and the medians of user CPU time are compared.
+Each import is timed inside a fresh interpreter; the sides take turns and the medians of user CPU
+time are compared.
 """
 
 import argparse
@@ -19,13 +21,18 @@ SECOND = (
     "import statistics, time; from respondio_async import AsyncRespond; AsyncRespond('x')\n"
     "times = []\n"
     "for n in range(50):\n"
-    "    began = time.perf_counter(); AsyncRespond(f'token-{n}'); times.append(time.perf_counter() - began)\n"
+    "    began = time.perf_counter(); AsyncRespond(f'token-{n}'); times.append(time.perf_counter() "
+    "- began)\n"
     "print(statistics.median(times))"
 )
 
 
 def run(code: str) -> float:
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 def main(rounds: int) -> None:
@@ -37,9 +44,14 @@ def main(rounds: int) -> None:
         ours.append(run(TIMED.format(OURS)))
     base, whole = statistics.median(theirs), statistics.median(ours)
     figures.at_most(
-        "import against the four dependencies", whole / base, 1.10, f"{whole * 1e3:.0f} / {base * 1e3:.0f} ms"
+        "import against the four dependencies",
+        whole / base,
+        1.10,
+        f"{whole * 1e3:.0f} / {base * 1e3:.0f} ms",
     )
-    figures.at_most("a second client, ms", statistics.median(run(SECOND) for _ in range(5)) * 1e3, 1.0)
+    figures.at_most(
+        "a second client, ms", statistics.median(run(SECOND) for _ in range(5)) * 1e3, 1.0
+    )
     figures.exit()
 
 

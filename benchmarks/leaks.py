@@ -1,8 +1,10 @@
 """What is left behind: memory, tasks and sockets over many calls, and over a long walk.
 
-    python -m benchmarks.leaks [--calls 100000] [--contacts 1000000] [--backends httpx httpx2 aiohttp]
+    python -m benchmarks.leaks [--calls 100000] [--contacts 1000000] [--backends httpx httpx2
+    aiohttp]
 
-RSS is read after a warm-up and again at the end; the server is another process. The walk's contacts are not kept.
+RSS is read after a warm-up and again at the end; the server is another process. The walk's contacts
+are not kept.
 """
 
 import argparse
@@ -39,11 +41,15 @@ async def main(calls: int, contacts: int, backends: list[str]) -> None:
     with contact_server() as base_url:
         for backend in backends:
             limiter = LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 1e6))
-            async with AsyncRespond("x", base_url=base_url, backend=backend, limiter=limiter) as client:
+            async with AsyncRespond(
+                "x", base_url=base_url, backend=backend, limiter=limiter
+            ) as client:
                 await call_many(client, max(1000, calls // 5))
                 before = rss()
                 await call_many(client, calls)
-                figures.at_most(f"{backend}: RSS growth over {calls:,} calls, MiB", rss() - before, 1.0)
+                figures.at_most(
+                    f"{backend}: RSS growth over {calls:,} calls, MiB", rss() - before, 1.0
+                )
                 if contacts:
                     seen = 0
                     async for _ in client.contacts.list():
@@ -52,11 +58,17 @@ async def main(calls: int, contacts: int, backends: list[str]) -> None:
                             before = rss()
                         if seen == contacts:
                             break
-                    figures.at_most(f"{backend}: RSS growth over {seen:,} contacts walked, MiB", rss() - before, 4.0)
+                    figures.at_most(
+                        f"{backend}: RSS growth over {seen:,} contacts walked, MiB",
+                        rss() - before,
+                        4.0,
+                    )
             await asyncio.sleep(0.1)
             left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             figures.at_most(f"{backend}: tasks left", len(left), 0)
-            figures.at_most(f"{backend}: sockets left", len(psutil.Process().net_connections(kind="tcp")), 0)
+            figures.at_most(
+                f"{backend}: sockets left", len(psutil.Process().net_connections(kind="tcp")), 0
+            )
     figures.exit()
 
 

@@ -1,8 +1,9 @@
 """What the limiter costs: `python benchmarks/limiter.py`.
 
-Admission on an idle route; with up to 100,000 in line (CPU in virtual time); memory a waiter; a storm of cancellations; how
-long an interactive call waits over a bulk job. A bare `aiolimiter.AsyncLimiter` is measured in turns with it: how much it costs
-alone depends on the machine and what else that does, so what is compared with a bound is the ratio.
+Admission on an idle route; with up to 100,000 in line (CPU in virtual time); memory a waiter; a
+storm of cancellations; how long an interactive call waits over a bulk job. A bare
+`aiolimiter.AsyncLimiter` is measured in turns with it: how much it costs alone depends on the
+machine and what else that does, so what is compared with a bound is the ratio.
 """
 
 import asyncio
@@ -44,7 +45,9 @@ async def idle(count: int = 20_000) -> float:
 
 
 async def idle_paced(count: int = 20_000) -> float:
-    """The same at 100 a second, with an aiolimiter bucket; the loop jumps on in between, as it does for no cost in `idle`."""
+    """The same at 100 a second, with an aiolimiter bucket; the loop jumps on in between, as it does
+    for no cost in `idle`.
+    """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     limiter = LocalRateLimiter({ROUTE: 100})
@@ -56,11 +59,15 @@ async def idle_paced(count: int = 20_000) -> float:
 
 
 ALONE = 14.0
-"""Microseconds of a waiter of aiolimiter alone, on the machine that the bounds in microseconds were set on."""
+"""Microseconds of a waiter of aiolimiter alone, on the machine that the bounds in microseconds were
+set on.
+"""
 
 
 def in_turns(*kinds: Callable[[], Coroutine[Any, Any, float]], rounds: int) -> list[float]:
-    """The medians of what is measured, one after the other in each round: then a noisy machine is noisy for all."""
+    """The medians of what is measured, one after the other in each round: then a noisy machine is
+    noisy for all.
+    """
     return [
         statistics.median(times)
         for times in zip(*([run(kind()) for kind in kinds] for _ in range(rounds)), strict=True)
@@ -121,7 +128,9 @@ async def memory(count: int = 20_000) -> tuple[float, float]:
 
 
 async def storm(seconds: float = 300.0) -> float:
-    """Permits given, as a part of the limit, while half of twice as many callers as the limit serves give up."""
+    """Permits given, as a part of the limit, while half of twice as many callers as the limit
+    serves give up.
+    """
     limiter = LocalRateLimiter({ROUTE: 10})
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
@@ -136,7 +145,9 @@ async def storm(seconds: float = 300.0) -> float:
 
 
 async def over_bulk(calls: int = 400) -> float:
-    """The 99th percentile of an interactive call's wait, one a second, over 5,000 bulk calls in line."""
+    """The 99th percentile of an interactive call's wait, one a second, over 5,000 bulk calls in
+    line.
+    """
     limiter = LocalRateLimiter({ROUTE: 10})
     loop = asyncio.get_running_loop()
     bulk = [asyncio.ensure_future(one(limiter, "bulk")) for _ in range(5000)]
@@ -156,16 +167,23 @@ def main() -> None:
     alone = functools.partial(their_line, 10_000)
     free, paced, them = in_turns(idle, idle_paced, alone, rounds=7)
     print("µs of CPU                             ours   aiolimiter, waiting   ratio")
-    for name, us in (("idle, turn + permit + observe", free), ("idle at 100/s, with the pacer", paced)):
+    for name, us in (
+        ("idle, turn + permit + observe", free),
+        ("idle at 100/s, with the pacer", paced),
+    ):
         print(f"{name:32} {us:9.2f} {them:21.2f} {us / them:7.2f}   (≤ {5 / ALONE:.2f})")
     for count in (1_000, 10_000, 100_000):
         kinds = (functools.partial(kind, count) for kind in (bare_tasks, our_line, their_line))
         tasks, us, them = in_turns(*kinds, rounds=max(3, min(15, 100_000 // count)))
         print(
-            f"{count:>7,} waiting, each           {us:9.2f} {them:21.2f} {us / them:7.2f}   (≤ {15 / ALONE:.2f}; a bare task {tasks:.2f})"
+            f"{count:>7,} waiting, each           {us:9.2f} {them:21.2f} {us / them:7.2f}   (≤ "
+            f"{15 / ALONE:.2f}; a bare task {tasks:.2f})"
         )
     whole, ours_only = run(memory())
-    print(f"memory a waiter                      {whole:8.0f} B    (≤ 1,500 with its task; {ours_only:.0f} without)")
+    print(
+        f"memory a waiter                      {whole:8.0f} B    (≤ 1,500 with its task; "
+        f"{ours_only:.0f} without)"
+    )
     print(f"cancel storm at 200 %, permits used  {run(storm()):8.2%}")
     print(f"interactive over 5,000 bulk, p99     {run(over_bulk()):8.3f} s    (≤ 0.4)")
 

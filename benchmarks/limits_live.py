@@ -1,10 +1,12 @@
-"""The limiter's live figures: real sockets, against the sandbox in processes of their own, which counts in five ways.
+"""The limiter's live figures: real sockets, against the sandbox in processes of their own, which
+counts in five ways.
 
-    python -m benchmarks.limits_live [--repeats 3] [--reads 300] [--parts saturated burst wire change] [--trace FOLDER]
+    python -m benchmarks.limits_live [--repeats 3] [--reads 300] [--parts saturated burst wire
+    change] [--trace FOLDER]
 
-Prints medians of the repeats beside their bounds (refusals and failures: the median too; the worst is in the note). The five servers of a
-part run side by side, one client each. `--trace` keeps, for each request, when it got its permit, when it arrived and whether it was
-refused.
+Prints medians of the repeats beside their bounds (refusals and failures: the median too; the worst
+is in the note). The five servers of a part run side by side, one client each. `--trace` keeps, for
+each request, when it got its permit, when it arrived and whether it was refused.
 """
 
 import argparse
@@ -20,7 +22,14 @@ from typing import Any, NamedTuple
 from benchmarks.common import Figures
 from benchmarks.sandbox_process import SandboxProcess
 from respondio_async import AsyncRespond
-from respondio_async.limits import DEFAULT_LIMITS, Feedback, Lane, LocalRateLimiter, RouteStatistics, Turn
+from respondio_async.limits import (
+    DEFAULT_LIMITS,
+    Feedback,
+    Lane,
+    LocalRateLimiter,
+    RouteStatistics,
+    Turn,
+)
 
 WINDOWS = ("sliding", "fixed", "fixed_first_hit", "sliding_counting", "bucket")
 GET = "GET /contact/{identifier}"
@@ -43,7 +52,12 @@ class Watched:
         self.permits: dict[str, list[float]] = {}
 
     async def turn(
-        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+        self,
+        route: str,
+        *,
+        lane: Lane = "interactive",
+        timeout: float | None = None,
+        again: bool = False,
     ) -> Turn:
         turn = await self.inner.turn(route, lane=lane, timeout=timeout, again=again)
         return WatchedTurn(turn, self.permits.setdefault(route, []))
@@ -73,7 +87,9 @@ class WatchedTurn:
 class Side:
     """One server and the client that talks to it."""
 
-    def __init__(self, server: SandboxProcess, client: AsyncRespond, limiter: Watched, contacts: int) -> None:
+    def __init__(
+        self, server: SandboxProcess, client: AsyncRespond, limiter: Watched, contacts: int
+    ) -> None:
         self.server, self.client, self.limiter = server, client, limiter
         self._contacts = contacts
         self._numbers = itertools.count()
@@ -93,10 +109,15 @@ class Side:
     def sent(self) -> list[Sent]:
         """Every request, in the order of arrival: a route's n-th permit is its n-th arrival's."""
         permits = {route: iter(times) for route, times in self.limiter.permits.items()}
-        return [Sent(next(permits[route]), at, refused) for at, _, _, route, refused, _ in self.server.ask("arrivals")]
+        return [
+            Sent(next(permits[route]), at, refused)
+            for at, _, _, route, refused, _ in self.server.ask("arrivals")
+        ]
 
 
-async def sides(stack: AsyncExitStack, servers: Iterable[SandboxProcess], contacts: int) -> list[Side]:
+async def sides(
+    stack: AsyncExitStack, servers: Iterable[SandboxProcess], contacts: int
+) -> list[Side]:
     """A client for each server."""
     made = []
     for server in servers:
@@ -117,7 +138,9 @@ async def saturated(reads: int, jitter: float) -> dict[str, Saturated]:
     """So many reads at once on each kind of server."""
     async with AsyncExitStack() as stack:
         options = {"contacts": 50, "latency": LATENCY, "jitter": jitter, "keep": None}
-        servers = [stack.enter_context(SandboxProcess(window=window, **options)) for window in WINDOWS]
+        servers = [
+            stack.enter_context(SandboxProcess(window=window, **options)) for window in WINDOWS
+        ]
 
         async def run(side: Side) -> Saturated:
             began = time.monotonic()
@@ -136,7 +159,9 @@ async def saturated(reads: int, jitter: float) -> dict[str, Saturated]:
 
 
 async def bursts(server: SandboxProcess, rounds: int) -> list[tuple[float, int]]:
-    """Five calls together after two seconds of rest: seconds until the last had its permit, and how many were refused."""
+    """Five calls together after two seconds of rest: seconds until the last had its permit, and how
+    many were refused.
+    """
     async with AsyncExitStack() as stack:
         (side,) = await sides(stack, [server], 50)
         await side.get()
@@ -160,7 +185,10 @@ async def wire(seconds: float) -> list[float]:
         who, c = side.server.first, side.client
         calls: list[tuple[str, Callable[[], Awaitable[object]]]] = [
             (GET, lambda: c.contacts.get(who)),
-            ("POST|PUT|DELETE /contact/{identifier}", lambda: c.contacts.update(who, first_name="Jo")),
+            (
+                "POST|PUT|DELETE /contact/{identifier}",
+                lambda: c.contacts.update(who, first_name="Jo"),
+            ),
             (
                 "POST /contact/create_or_update/{identifier}",
                 lambda: c.contacts.create_or_update(who, first_name="Jo"),
@@ -168,11 +196,17 @@ async def wire(seconds: float) -> list[float]:
             ("POST /contact/list", lambda: c.contacts.list(page_size=1).first()),
             ("POST|DELETE /contact/{identifier}/tag", lambda: c.contacts.add_tags(who, "vip")),
             ("GET /contact/{identifier}/channels", lambda: c.contacts.list_channels(who).first()),
-            ("POST /contact/{identifier}/lifecycle/update", lambda: c.contacts.update_lifecycle(who, "Customer")),
+            (
+                "POST /contact/{identifier}/lifecycle/update",
+                lambda: c.contacts.update_lifecycle(who, "Customer"),
+            ),
             ("POST /contact/{identifier}/message", lambda: c.messages.send(who, "Hello")),
             ("GET /contact/{identifier}/message/list", lambda: c.messages.list(who).first()),
             ("POST /contact/{identifier}/comment", lambda: c.comments.create(who, "Called")),
-            ("POST /contact/{identifier}/conversation/assignee", lambda: c.conversations.unassign(who)),
+            (
+                "POST /contact/{identifier}/conversation/assignee",
+                lambda: c.conversations.unassign(who),
+            ),
             ("POST /contact/{identifier}/conversation/status", lambda: c.conversations.open(who)),
             ("GET /space/user", lambda: c.space.list_users().first()),
             ("GET /space/channel", lambda: c.space.list_channels().first()),
@@ -185,7 +219,11 @@ async def wire(seconds: float) -> list[float]:
             ("GET /contact/{identifier}/message/{messageId}", lambda: c.messages.get(who, 1)),
         ]
         await asyncio.gather(
-            *(side.noted(call()) for route, call in calls for _ in range(int(DEFAULT_LIMITS[route] * seconds)))
+            *(
+                side.noted(call())
+                for route, call in calls
+                for _ in range(int(DEFAULT_LIMITS[route] * seconds))
+            )
         )
         # The first second opens the connections.
         sent = side.sent()
@@ -200,9 +238,13 @@ class Change(NamedTuple):
 
 
 async def change() -> Change:
-    """The organisation's limit is raised from 10 to 50 under load, and lowered again some seconds later."""
+    """The organisation's limit is raised from 10 to 50 under load, and lowered again some seconds
+    later.
+    """
     async with AsyncExitStack() as stack:
-        server = stack.enter_context(SandboxProcess(contacts=50, latency=LATENCY, jitter=0.01, keep=None))
+        server = stack.enter_context(
+            SandboxProcess(contacts=50, latency=LATENCY, jitter=0.01, keep=None)
+        )
         (side,) = await sides(stack, [server], 50)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(side.get()) for _ in range(1000)]
@@ -216,9 +258,16 @@ async def change() -> Change:
                 task.cancel()
         sent = [one for one in side.sent() if one.arrived < ended]
         times = [one.arrived for one in sent]
-        full = next((at for at in times if at >= raised and sum(at <= t < at + 1 for t in times) >= 47), float("inf"))
+        full = next(
+            (at for at in times if at >= raised and sum(at <= t < at + 1 for t in times) >= 47),
+            float("inf"),
+        )
         # At the new rate from the last request on that had ten others in the second up to it.
-        over = [at for at in times if at > lowered and sum(at - 1 < t <= at and t > lowered for t in times) > 10]
+        over = [
+            at
+            for at in times
+            if at > lowered and sum(at - 1 < t <= at and t > lowered for t in times) > 10
+        ]
         return Change(
             full - raised,
             sum(one.refused for one in sent if raised <= one.arrived < lowered),
@@ -238,7 +287,9 @@ async def measure_saturated(figures: Figures, repeats: int, reads: int, trace: P
             chosen = [run[window] for run in runs]
             what = f"{window}, jitter ≤ {jitter * 1e3:.0f} ms"
             ratios = [run.wall / (reads / 10) for run in chosen]
-            figures.at_most(f"{what}: wall ÷ nominal", middle(ratios), longest, f"worst {max(ratios):.3f}")
+            figures.at_most(
+                f"{what}: wall ÷ nominal", middle(ratios), longest, f"worst {max(ratios):.3f}"
+            )
             refused = [run.refused for run in chosen]
             figures.at_most(f"{what}: refusals", middle(refused), most, f"each run: {refused}")
             figures.at_most(f"{what}: failures", max(run.failed for run in chosen), 0)
@@ -252,17 +303,27 @@ def keep(folder: Path | None, name: str, sent: Sequence[Sent]) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     first = sent[0].permit
-    lines = [f"{(s.permit - first) * 1e3:9.1f} {(s.arrived - first) * 1e3:9.1f} {'refused' * s.refused}" for s in sent]
-    (folder / f"{name}.txt").write_text("permit, arrival (ms)\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    lines = [
+        f"{(s.permit - first) * 1e3:9.1f} {(s.arrived - first) * 1e3:9.1f} {'refused' * s.refused}"
+        for s in sent
+    ]
+    (folder / f"{name}.txt").write_text(
+        "permit, arrival (ms)\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
 
 
 async def measure_bursts(figures: Figures, rounds: int) -> None:
     with ExitStack() as stack:
         options = {"contacts": 50, "latency": LATENCY, "keep": None}
-        servers = [stack.enter_context(SandboxProcess(window=window, **options)) for window in ("sliding", "gcra")]
+        servers = [
+            stack.enter_context(SandboxProcess(window=window, **options))
+            for window in ("sliding", "gcra")
+        ]
         allowed, small = await asyncio.gather(*(bursts(server, rounds) for server in servers))
     times = [seconds * 1e3 for seconds, _ in allowed]
-    figures.at_most("five calls on an idle route, burst allowed: ms until the last is sent", middle(times), 20)
+    figures.at_most(
+        "five calls on an idle route, burst allowed: ms until the last is sent", middle(times), 20
+    )
     figures.at_most("… refusals", sum(refused for _, refused in allowed), 0)
     learnt = next((number for number, (_, refused) in enumerate(small) if refused), -1) + 1
     note = f"learnt in round {learnt}" if learnt else "no lesson was needed"
@@ -278,15 +339,26 @@ async def measure_wire(figures: Figures, repeats: int, seconds: float) -> None:
     lags = [sorted(await wire(seconds)) for _ in range(repeats)]
     late = [lag[int(len(lag) * 0.99)] * 1e3 for lag in lags]
     half = middle(middle(lag) * 1e3 for lag in lags)
-    figures.at_most("permit to arrival, 20 routes at 300 ms: p99 in ms", middle(late), 20, f"p50 {half:.1f}")
+    figures.at_most(
+        "permit to arrival, 20 routes at 300 ms: p99 in ms", middle(late), 20, f"p50 {half:.1f}"
+    )
 
 
 async def measure_change(figures: Figures, repeats: int) -> None:
     runs = [await change() for _ in range(repeats)]
-    figures.at_most("raised from 10 to 50: s until the new rate", middle(run.until_new_rate for run in runs), 2.0)
+    figures.at_most(
+        "raised from 10 to 50: s until the new rate",
+        middle(run.until_new_rate for run in runs),
+        2.0,
+    )
     figures.at_most("… refusals", middle(run.refused for run in runs), 0)
     late = [run.after_lowering for run in runs]
-    figures.at_most("lowered to 10: s until the old rate has ended", middle(late), LATENCY + 0.05, "an answer tells it")
+    figures.at_most(
+        "lowered to 10: s until the old rate has ended",
+        middle(late),
+        LATENCY + 0.05,
+        "an answer tells it",
+    )
     figures.at_most("… refusals", middle(run.refused_lowered for run in runs), 0)
 
 
@@ -304,7 +376,9 @@ async def main(parts: Sequence[str], repeats: int, reads: int, trace: Path | Non
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--reads", type=int, default=300)
     choices = ["saturated", "burst", "wire", "change"]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.outage [--calls 1000]
 
-A thousand reads, which may all be repeated up to five times, against a server that answers 503, one that resets every connection, and
-a port where nobody listens. Beside it what the same calls would have cost without the retry budget.
+A thousand reads, which may all be repeated up to five times, against a server that answers 503, one
+that resets every connection, and a port where nobody listens. Beside it what the same calls would
+have cost without the retry budget.
 """
 
 import argparse
@@ -26,7 +27,9 @@ async def attempts_per_call(url: str, calls: int, retry: RetryPolicy) -> float:
         nonlocal attempts
         attempts += isinstance(event, AttemptEnded)
 
-    async with connected("httpx", url, retry=retry, hooks=[count], max_connections=64, timeout=30.0) as client:
+    async with connected(
+        "httpx", url, retry=retry, hooks=[count], max_connections=64, timeout=30.0
+    ) as client:
         outcomes = await asyncio.gather(*(outcome(client.contacts.get(7)) for _ in range(calls)))
     assert None not in outcomes
     return attempts / calls
@@ -48,7 +51,12 @@ async def main(calls: int) -> None:
     figures = Figures()
     free = await outage(calls // 10, budget=10**6)
     for name, value in (await outage(calls)).items():
-        figures.at_most(f"requests a call, {calls} calls, {name}", value, BOUND, f"without a budget: {free[name]:.2f}")
+        figures.at_most(
+            f"requests a call, {calls} calls, {name}",
+            value,
+            BOUND,
+            f"without a budget: {free[name]:.2f}",
+        )
     figures.exit()
 
 

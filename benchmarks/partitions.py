@@ -1,8 +1,10 @@
-"""Export of 5,000 contacts at a second a page and five requests a second: eight partitions against the sequential walk.
+"""Export of 5,000 contacts at a second a page and five requests a second: eight partitions against
+the sequential walk.
 
     python -m benchmarks.partitions [--contacts 5000]
 
-Real sockets, the sandbox with a strict window; both sides walk the same contacts, and both must bring each exactly once.
+Real sockets, the sandbox with a strict window; both sides walk the same contacts, and both must
+bring each exactly once.
 """
 
 import argparse
@@ -28,10 +30,20 @@ async def main(contacts: int) -> None:
     ):
         expected = sorted(contact.id for contact in sandbox.contacts)
         parted, ids = await walk(client, 8)
-        figures.at_most("lost or doubled, 8 partitions", len(set(expected) ^ set(ids)) + len(ids) - len(set(ids)), 0)
+        figures.at_most(
+            "lost or doubled, 8 partitions",
+            len(set(expected) ^ set(ids)) + len(ids) - len(set(ids)),
+            0,
+        )
         sequential, ids = await walk(client, None)
-        figures.at_most("lost or doubled, sequential", len(set(expected) ^ set(ids)) + len(ids) - len(set(ids)), 0)
-        figures.at_least("speed-up", sequential / parted, 4.0, f"{sequential:.1f} s / {parted:.1f} s")
+        figures.at_most(
+            "lost or doubled, sequential",
+            len(set(expected) ^ set(ids)) + len(ids) - len(set(ids)),
+            0,
+        )
+        figures.at_least(
+            "speed-up", sequential / parted, 4.0, f"{sequential:.1f} s / {parted:.1f} s"
+        )
         figures.at_most("refusals", sandbox.refusals, 0)
     figures.exit()
 

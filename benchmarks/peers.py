@@ -2,16 +2,19 @@
 
     python -m benchmarks.peers [--quick] [--only NAME …] [--jobs gets mixed pair] [--write]
 
-The server is the sandbox in a process of its own: the vendor's limits, counted as strictly as can be (a sliding log), 80 ms of work, up to
-10 ms of jitter. Each contestant runs in a process of its own, on an organisation of its own, one after the other. Three jobs:
+The server is the sandbox in a process of its own: the vendor's limits, counted as strictly as can
+be (a sliding log), 80 ms of work, up to 10 ms of jitter. Each contestant runs in a process of its
+own, on an organisation of its own, one after the other. Three jobs:
 
 * gets: 300 contacts read at once, at 10 a second;
-* mixed: upsert, read, tag, lifecycle, message and comment for 75 contacts, all at once. For every 15th contact each operation's first
-  request is done but its connection is reset before the answer: whoever simply repeats a message has sent it twice;
-* pair: the 300 reads, half of them in each of two processes on one organisation. Those that limit themselves are told to take half of
-  the limit; `+ Redis` is not told.
+* mixed: upsert, read, tag, lifecycle, message and comment for 75 contacts, all at once. For every
+  15th contact each operation's first request is done but its connection is reset before the answer:
+  whoever simply repeats a message has sent it twice;
+* pair: the 300 reads, half of them in each of two processes on one organisation. Those that limit
+  themselves are told to take half of the limit; `+ Redis` is not told.
 
-Needs the extra `bench`; the Redis row also `redis-server`. `--write` renews benchmarks/results/peers.md and the plot.
+Needs the extra `bench`; the Redis row also `redis-server`. `--write` renews
+benchmarks/results/peers.md and the plot.
 """
 
 import argparse
@@ -47,13 +50,18 @@ REPEATED = frozenset({"POST /contact/{identifier}/message", "POST /contact/{iden
 """What happens again when it is asked for again."""
 HARMLESS = frozenset({"upsert", "get", "tag", "lifecycle"})
 INTRODUCTION = f"""
-    One server in a process of its own: the vendor's limits as a strict sliding log, {LATENCY * 1e3:.0f} ms of work, at most
-    {JITTER * 1e3:.0f} ms of jitter. Each client in a process of its own, which is what CPU and peak memory are of. The floor is the least
-    time that such a server allows. *In doubt*: calls whose error says that nobody can know whether they were done; the other clients
-    raise the same error for what was done and for what was not. *Done twice*: messages and comments.
-    The vendor's policy is restated in Python over httpx: what it sends is the SDK's, its CPU and memory are not.
+    One server in a process of its own: the vendor's limits as a strict sliding log,
+    {LATENCY * 1e3:.0f} ms of work, at most {JITTER * 1e3:.0f} ms of jitter. Each client
+    in a process of its own, which is what CPU and peak memory are of. The floor is the
+    least time that such a server allows. *In doubt*: calls whose error says that nobody
+    can know whether they were done; the other clients raise the same error for what was
+    done and for what was not. *Done twice*: messages and comments. The vendor's policy is
+    restated in Python over httpx: what it sends is the SDK's, its CPU and memory are not.
     """
-HEAD = "| Client | wall s | ÷ floor | done | failed | in doubt | refused | done twice | CPU s | peak MB |"
+HEAD = (
+    "| Client | wall s | ÷ floor | done | failed | in doubt "
+    "| refused | done twice | CPU s | peak MB |"
+)
 
 
 class Row(NamedTuple):
@@ -69,7 +77,9 @@ class Row(NamedTuple):
     failed: int
     """Calls that raised."""
     doubtful: int
-    """Those among them whose error says that nobody knows whether it was done (`OutcomeUnknownError`)."""
+    """Those among them whose error says that nobody knows whether it was done
+    (`OutcomeUnknownError`).
+    """
     refused: int
     twice: int
     """Messages and comments that the server did more than once."""
@@ -83,15 +93,20 @@ class Row(NamedTuple):
         # A job that was not done has no speed.
         ratio = f"{self.wall / self.floor:.3f}" if self.done == self.wanted else "–"
         return (
-            f"| {self.name} | {self.wall:.1f} | {ratio} | {self.done} of {self.wanted} | {self.failed - self.doubtful} | {self.doubtful} "
+            f"| {self.name} | {self.wall:.1f} | {ratio} | {self.done} of {self.wanted} | "
+            f"{self.failed - self.doubtful} | {self.doubtful} "
             f"| {self.refused} | {self.twice} | {self.cpu:.2f} | {self.memory:.0f} |"
         )
 
 
 def floor(operations: Iterable[Operation]) -> float:
-    """The least time in which a strict server takes them: a whole second between every L calls of a route, and the last answer."""
+    """The least time in which a strict server takes them: a whole second between every L calls of a
+    route, and the last answer.
+    """
     calls = Counter(operation.kind for operation in operations)
-    return LATENCY + max(math.ceil(count / DEFAULT_LIMITS[ROUTES[kind]]) - 1 for kind, count in calls.items())
+    return LATENCY + max(
+        math.ceil(count / DEFAULT_LIMITS[ROUTES[kind]]) - 1 for kind, count in calls.items()
+    )
 
 
 def compete(
@@ -105,7 +120,9 @@ def compete(
     share: float = 1.0,
     reset_every: int = RESET_EVERY,
 ) -> Row:
-    """Let one contestant do one job; *count* is the number of reads, or of contacts in the mixed job."""
+    """Let one contestant do one job; *count* is the number of reads, or of contacts in the mixed
+    job.
+    """
     token, first = server.ask("organisation", count, reset_every if job == "mixed" else 0)
     kinds = list(PATHS) if job == "mixed" else ["get"]
     operations = [Operation(kind, first + number) for number in range(count) for kind in kinds]
@@ -141,7 +158,9 @@ def compete(
 
 
 def run(parts: Iterable[tuple[str, Where, list[Operation]]]) -> list[dict[str, Any]]:
-    """Do the parts at the same time, each in a process of its own; they start once all are ready."""
+    """Do the parts at the same time, each in a process of its own; they start once all are
+    ready.
+    """
     workers = []
     for name, where, operations in parts:
         job = json.dumps({"name": name, "where": where._asdict(), "operations": operations})
@@ -169,7 +188,17 @@ def redis_server() -> Iterator[str | None]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        command = [
+            binary,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
                 _wait_for(port)
@@ -216,12 +245,22 @@ def measure(jobs: Sequence[str], names: Sequence[str], *, reads: int, contacts: 
 
 def report(rows: Sequence[Row]) -> str:
     """The tables, for the README's readers."""
-    lines = ["# Against what people would use instead", "", f"`python -m benchmarks.peers --write` · {versions()}", ""]
+    lines = [
+        "# Against what people would use instead",
+        "",
+        f"`python -m benchmarks.peers --write` · {versions()}",
+        "",
+    ]
     lines += [textwrap.fill(" ".join(INTRODUCTION.split()), 140), ""]
     for job, title in JOBS.items():
         chosen = [row for row in rows if row.job == job]
         if chosen:
-            lines += [f"## {title}: the floor is {chosen[0].floor:.1f} s", "", HEAD, "| --- |" + " ---: |" * 9]
+            lines += [
+                f"## {title}: the floor is {chosen[0].floor:.1f} s",
+                "",
+                HEAD,
+                "| --- |" + " ---: |" * 9,
+            ]
             lines += [row.line() for row in chosen]
             lines += [""]
     lines += ["![Use of the limit over time](peers.svg)", ""]
@@ -236,8 +275,12 @@ def judge(rows: Iterable[Row]) -> Figures:
             what = f"{row.name}, {row.job}"
             # A job of so many whole seconds: 300 reads at 10 a second are 30.
             nominal = row.floor - LATENCY + 1
-            figures.at_most(f"{what}: wall ÷ nominal", row.wall / nominal, 1.02 if row.job == "gets" else 1.06)
-            figures.at_most(f"{what}: failed without doubt, not done, refused, done twice", _wrong(row), 0)
+            figures.at_most(
+                f"{what}: wall ÷ nominal", row.wall / nominal, 1.02 if row.job == "gets" else 1.06
+            )
+            figures.at_most(
+                f"{what}: failed without doubt, not done, refused, done twice", _wrong(row), 0
+            )
     return figures
 
 
@@ -246,11 +289,17 @@ def _wrong(row: Row) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="60 reads and 15 contacts: two minutes, where all takes about ten"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="60 reads and 15 contacts: two minutes, where all takes about ten",
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME"
+    )
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
     parser.add_argument("--write", action="store_true", help="renew benchmarks/results")
     given = parser.parse_args()
@@ -262,7 +311,8 @@ def main() -> None:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "peers.md").write_text(report(rows), encoding="utf-8")
         draw(
-            [(row.name, row.arrivals, row.wanted, row.done) for row in rows if row.job == "gets"], RESULTS / "peers.svg"
+            [(row.name, row.arrivals, row.wanted, row.done) for row in rows if row.job == "gets"],
+            RESULTS / "peers.svg",
         )
     judge(rows).exit()
 

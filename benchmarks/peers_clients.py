@@ -1,8 +1,10 @@
-"""The clients that `benchmarks.peers` compares: what people write for such an API, each as its documentation recommends, and ours.
+"""The clients that `benchmarks.peers` compares: what people write for such an API, each as its
+documentation recommends, and ours.
 
-A contestant is an asynchronous context manager that gives `call(operation)`, which raises when the operation failed. All read the answer
-as JSON, wait up to 30 seconds for it, and keep one client. Those that limit themselves have a limiter for each route, made from the
-vendor's table times *share*: what a user who has read the vendor's page would write.
+A contestant is an asynchronous context manager that gives `call(operation)`, which raises when the
+operation failed. All read the answer as JSON, wait up to 30 seconds for it, and keep one client.
+Those that limit themselves have a limiter for each route, made from the vendor's table times
+*share*: what a user who has read the vendor's page would write.
 """
 
 import asyncio
@@ -75,7 +77,11 @@ class Where(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json", "User-Agent": "benchmark"}
+        return {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": "application/json",
+            "User-Agent": "benchmark",
+        }
 
 
 Contestant = Callable[[Where], AbstractAsyncContextManager[Call]]
@@ -85,8 +91,9 @@ Contestant = Callable[[Where], AbstractAsyncContextManager[Call]]
 async def vendor_policy(where: Where) -> AsyncIterator[Call]:
     """Do what the vendor's TypeScript SDK 0.3.0 does (its src/client.ts), over httpx.
 
-    Three attempts at whatever ended with 429, 5xx or no answer, POST too; Retry-After only if both X-RateLimit headers came, else
-    2 s, then 4 (10 at most). No limit of connections: Node's agent has none.
+    Three attempts at whatever ended with 429, 5xx or no answer, POST too; Retry-After only if both
+    X-RateLimit headers came, else 2 s, then 4 (10 at most). No limit of connections: Node's agent
+    has none.
     """
     import httpx
 
@@ -97,7 +104,9 @@ async def vendor_policy(where: Where) -> AsyncIterator[Call]:
             for attempt in (1, 2, 3):
                 delay = min(2.0**attempt, 10.0)
                 try:
-                    response = await client.request(operation.method, where.url + operation.path, json=operation.body)
+                    response = await client.request(
+                        operation.method, where.url + operation.path, json=operation.body
+                    )
                 except httpx.TransportError:
                     if attempt == 3:
                         raise
@@ -105,7 +114,11 @@ async def vendor_policy(where: Where) -> AsyncIterator[Call]:
                     if attempt == 3 or response.status_code < 500 and response.status_code != 429:
                         return response.raise_for_status().json()
                     told = response.headers
-                    if "retry-after" in told and "x-ratelimit-limit" in told and "x-ratelimit-remaining" in told:
+                    if (
+                        "retry-after" in told
+                        and "x-ratelimit-limit" in told
+                        and "x-ratelimit-remaining" in told
+                    ):
                         delay = float(told["retry-after"])
                 await asyncio.sleep(delay)
             raise AssertionError
@@ -115,9 +128,11 @@ async def vendor_policy(where: Where) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def httpx_with(where: Where, *, limited: bool, retried: bool) -> AsyncIterator[Call]:
-    """Call through httpx with `AsyncLimiter(L, 1)` for each route (aiolimiter's README), with tenacity, or with both.
+    """Call through httpx with `AsyncLimiter(L, 1)` for each route (aiolimiter's README), with
+    tenacity, or with both.
 
-    tenacity: exponential back-off with jitter as in its documentation, six attempts, if the request broke or was answered 429 or 5xx.
+    tenacity: exponential back-off with jitter as in its documentation, six attempts, if the request
+    broke or was answered 429 or 5xx.
     """
     import httpx
     import tenacity
@@ -134,7 +149,9 @@ async def httpx_with(where: Where, *, limited: bool, retried: bool) -> AsyncIter
 
         async def call(operation: Operation) -> object:
             async with limiter(operation.kind) if limited else nullcontext():
-                response = await client.request(operation.method, where.url + operation.path, json=operation.body)
+                response = await client.request(
+                    operation.method, where.url + operation.path, json=operation.body
+                )
             return response.raise_for_status().json()
 
         again = tenacity.retry(
@@ -152,14 +169,20 @@ async def aiohttp_throttled(where: Where) -> AsyncIterator[Call]:
     import aiohttp
     from asyncio_throttle import Throttler
 
-    throttler = cache(lambda kind: Throttler(rate_limit=int(DEFAULT_LIMITS[ROUTES[kind]] * where.share)))
+    throttler = cache(
+        lambda kind: Throttler(rate_limit=int(DEFAULT_LIMITS[ROUTES[kind]] * where.share))
+    )
     timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(headers=where.headers, timeout=timeout, raise_for_status=True) as session:
+    async with aiohttp.ClientSession(
+        headers=where.headers, timeout=timeout, raise_for_status=True
+    ) as session:
 
         async def call(operation: Operation) -> object:
             async with (
                 throttler(operation.kind),
-                session.request(operation.method, where.url + operation.path, json=operation.body) as response,
+                session.request(
+                    operation.method, where.url + operation.path, json=operation.body
+                ) as response,
             ):
                 return await response.json()
 
@@ -168,7 +191,8 @@ async def aiohttp_throttled(where: Where) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def requests_threads(where: Where) -> AsyncIterator[Call]:
-    """Call through requests in 20 threads, a session each, with urllib3's Retry: five retries, back-off from a second, Retry-After obeyed.
+    """Call through requests in 20 threads, a session each, with urllib3's Retry: five retries,
+    back-off from a second, Retry-After obeyed.
 
     Its default is to repeat reads, PUT and DELETE only, so a POST that is refused has failed.
     """
@@ -185,7 +209,9 @@ async def requests_threads(where: Where) -> AsyncIterator[Call]:
         own.session.mount("http://", HTTPAdapter(max_retries=policy))
 
     def send(operation: Operation) -> object:
-        response = own.session.request(operation.method, where.url + operation.path, json=operation.body, timeout=30)
+        response = own.session.request(
+            operation.method, where.url + operation.path, json=operation.body, timeout=30
+        )
         response.raise_for_status()
         return response.json()
 
@@ -196,7 +222,9 @@ async def requests_threads(where: Where) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def ours(where: Where, *, backend: Any = "httpx") -> AsyncIterator[Call]:
-    """Call through respondio_async as its README has it; `share=` or Redis where several processes use the organisation."""
+    """Call through respondio_async as its README has it; `share=` or Redis where several processes
+    use the organisation.
+    """
     from respondio_async import AsyncRespond
     from respondio_async.limits import LocalRateLimiter
 
@@ -210,9 +238,13 @@ async def ours(where: Where, *, backend: Any = "httpx") -> AsyncIterator[Call]:
         redis = Redis.from_url(where.redis)
         limiter = RedisRateLimiter(redis, where.token, share=0.5)
     try:
-        async with AsyncRespond(where.token, base_url=where.url, backend=backend, limiter=limiter) as client:
+        async with AsyncRespond(
+            where.token, base_url=where.url, backend=backend, limiter=limiter
+        ) as client:
             calls: dict[str, Callable[[int], Awaitable[object]]] = {
-                "upsert": lambda contact: client.contacts.create_or_update(contact, first_name="Jo"),
+                "upsert": lambda contact: client.contacts.create_or_update(
+                    contact, first_name="Jo"
+                ),
                 "get": client.contacts.get,
                 "tag": lambda contact: client.contacts.add_tags(contact, "imported"),
                 "lifecycle": lambda contact: client.contacts.update_lifecycle(contact, "Customer"),
@@ -244,5 +276,15 @@ def is_ours(name: str) -> bool:
 
 def versions() -> str:
     """The libraries that were measured."""
-    names = ("httpx", "httpx2", "aiohttp", "aiolimiter", "tenacity", "asyncio-throttle", "requests", "urllib3", "redis")
+    names = (
+        "httpx",
+        "httpx2",
+        "aiohttp",
+        "aiolimiter",
+        "tenacity",
+        "asyncio-throttle",
+        "requests",
+        "urllib3",
+        "redis",
+    )
     return ", ".join(f"{name} {version(name)}" for name in names)

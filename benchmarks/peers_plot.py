@@ -1,4 +1,7 @@
-"""Draw how each contestant used the limit over time. No background and mid greys: readable on white and on black."""
+"""Draw how each contestant used the limit over time.
+
+No background and mid greys: readable on white and on black.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +37,8 @@ def per_second(arrivals: Arrivals, seconds: int) -> tuple[list[int], list[int]]:
 
 
 def draw(rows: Sequence[tuple[str, Arrivals, int, int]], path: Path) -> None:
-    """A panel for each of (name, arrivals, wanted, done): accepted requests a second upwards, refused ones downwards.
+    """A panel for each of (name, arrivals, wanted, done): accepted requests a second upwards,
+    refused ones downwards.
 
     What goes beyond twice the limit is cut off.
     """
@@ -60,14 +64,20 @@ def draw(rows: Sequence[tuple[str, Arrivals, int, int]], path: Path) -> None:
             panel.stairs(beyond, fill=True, color=REFUSED, label="refused (429)")
             panel.axhline(LIMIT, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
             panel.axhline(0, color=INK, linewidth=0.6)
-            panel.set_title(f"{name}\n{done} of {wanted} done, {sum(refused)} refused", loc="left", color=INK)
+            panel.set_title(
+                f"{name}\n{done} of {wanted} done, {sum(refused)} refused", loc="left", color=INK
+            )
             panel.spines[["top", "right"]].set_visible(False)
             panel.set_facecolor("none")
             panel.set_ylim(-2 * LIMIT - 1, LIMIT + 2)
-            panel.set_yticks([-2 * LIMIT, -LIMIT, 0, LIMIT], [f"≥ {2 * LIMIT}", str(LIMIT), "0", "limit"])
+            panel.set_yticks(
+                [-2 * LIMIT, -LIMIT, 0, LIMIT], [f"≥ {2 * LIMIT}", str(LIMIT), "0", "limit"]
+            )
         for panel in panels[-1]:
             panel.set_xlabel("seconds")
         handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+        figure.legend(
+            handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9
+        )
         figure.savefig(path, transparent=True, metadata={"Date": None})
         plt.close(figure)

@@ -1,6 +1,8 @@
-"""One contestant at one job, in a process of its own: CPU and peak memory are its alone. Started by `benchmarks.peers`.
+"""One contestant at one job, in a process of its own: CPU and peak memory are its alone. Started by
+`benchmarks.peers`.
 
-The job comes as one line of JSON on the command line. It says when it is ready, starts when it is told to, and ends with a line of results.
+The job comes as one line of JSON on the command line. It says when it is ready, starts when it is
+told to, and ends with a line of results.
 """
 
 import asyncio
@@ -21,10 +23,20 @@ def cpu() -> float:
 
 
 def peak() -> float:
-    """The most memory this process ever had, in MB. Linux's ru_maxrss also knows the parent's from before the exec."""
+    """The most memory this process ever had, in MB.
+
+    Linux's ru_maxrss also knows the parent's from before the exec.
+    """
     status = Path("/proc/self/status")
     if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+        return (
+            next(
+                int(line.split()[1])
+                for line in status.read_text().splitlines()
+                if line.startswith("VmHWM")
+            )
+            / 1024
+        )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.run [calls decode …]
 
-Each is a script of its own (``python -m benchmarks.NAME --help``); here they run with the sizes that the README quotes.
+Each is a script of its own (``python -m benchmarks.NAME --help``); here they run with the sizes
+that the README quotes.
 """
 
 import argparse

@@ -1,6 +1,8 @@
-"""A sandbox in a process of its own, so that what it costs is not the client's; the benchmark asks it questions through its standard input.
+"""A sandbox in a process of its own, so that what it costs is not the client's; the benchmark asks
+it questions through its standard input.
 
-Its clock is the machine's monotonic one, as asyncio's is: its times can be compared with those of the clients.
+Its clock is the machine's monotonic one, as asyncio's is: its times can be compared with those of
+the clients.
 """
 
 import json
@@ -19,7 +21,10 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 class SandboxProcess:
-    """Runs until the block ends. *options* are those of `Sandbox`; `.ask(question, …)` calls a method of `Served` over there."""
+    """Runs until the block ends.
+
+    *options* are those of `Sandbox`; `.ask(question, …)` calls a method of `Served` over there.
+    """
 
     def __init__(self, **options: Any) -> None:
         self._process = subprocess.Popen(
@@ -59,9 +64,11 @@ class Served:
         self._sandbox = sandbox
 
     def organisation(self, contacts: int, reset_every: int = 0) -> list[Any]:
-        """A fresh organisation, which nobody has used; its token and its first contact's id. The record starts again.
+        """A fresh organisation, which nobody has used; its token and its first contact's id. The
+        record starts again.
 
-        Of each operation's requests, those for every *reset_every*-th contact are done and then reset, the first time they come.
+        Of each operation's requests, those for every *reset_every*-th contact are done and then
+        reset, the first time they come.
         """
         token = self._sandbox.add_organisation(contacts=contacts)
         first = min(self._sandbox.organisation(token).workspace.contacts)
@@ -82,7 +89,8 @@ class Served:
     def arrivals(self) -> list[list[Any]]:
         """When, operation, path, route, whether refused, whether done; in the order of arrival."""
         return [
-            [one.at, one.template, one.path, one.route, one.refused, one.processed] for one in self._sandbox.requests
+            [one.at, one.template, one.path, one.route, one.refused, one.processed]
+            for one in self._sandbox.requests
         ]
 
     def set_limit(self, route: str, limit: float) -> float:
@@ -105,7 +113,10 @@ def is_reset(number: int, reset_every: int) -> bool:
 def main() -> None:
     with Sandbox(quirks=Quirks.calm(), **json.loads(sys.argv[1])) as sandbox:
         served = Served(sandbox)
-        print(json.dumps([sandbox.url, sandbox.token, min(sandbox.state.contacts, default=0)]), flush=True)
+        print(
+            json.dumps([sandbox.url, sandbox.token, min(sandbox.state.contacts, default=0)]),
+            flush=True,
+        )
         for line in sys.stdin:
             question, arguments = json.loads(line)
             print(json.dumps(getattr(served, question)(*arguments)), flush=True)

@@ -1,7 +1,8 @@
-"""The limiter against every server model, in virtual time: `python benchmarks/simulation.py [--full] [--seconds N] [--jobs N]`.
+"""The limiter against every server model, in virtual time: `python benchmarks/simulation.py
+[--full] [--seconds N] [--jobs N]`.
 
-Writes a table (`simulation.md`) and a plot (`simulation.svg`, with matplotlib) into `benchmarks/results/`. Without --full:
-the cells that the test suite runs.
+Writes a table (`simulation.md`) and a plot (`simulation.svg`, with matplotlib) into
+`benchmarks/results/`. Without --full: the cells that the test suite runs.
 """
 
 import argparse
@@ -24,7 +25,10 @@ Row = tuple[Cell, Result]
 def table(rows: list[Row]) -> str:
     """A Markdown table, one row a cell."""
     lines = [
-        "| Server | Delay | L | Load | Clients | Use of the limit | Refused of 10,000 | Bound holds |",
+        (
+            "| Server | Delay | L | Load | Clients | Use of the limit | Refused of 10,000 | Bound "
+            "holds |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for cell, result in rows:
@@ -73,10 +77,17 @@ def main() -> int:
     began = time.perf_counter()
     rows: list[Row] = []
     with ProcessPoolExecutor(asked.jobs) as pool:
-        for cell, result in zip(cells, pool.map(partial(simulate, seconds=asked.seconds), cells), strict=True):
+        for cell, result in zip(
+            cells, pool.map(partial(simulate, seconds=asked.seconds), cells), strict=True
+        ):
             rows.append((cell, result))
             note = "" if bound(cell).holds(result) else f"  below its bound: {cell}\n"
-            print(f"\r{len(rows):>5,} of {len(cells):,} cells{note}", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{len(rows):>5,} of {len(cells):,} cells{note}",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
     print(file=sys.stderr)
     asked.out.mkdir(parents=True, exist_ok=True)
     text = table(rows)
@@ -89,7 +100,8 @@ def main() -> int:
     failed = sum(not bound(cell).holds(result) for cell, result in rows)
     hours = len(rows) * asked.seconds / 3600
     print(
-        f"{len(rows)} cells, {hours:.1f} virtual hours in {time.perf_counter() - began:.0f} s; {failed} below their bound"
+        f"{len(rows)} cells, {hours:.1f} virtual hours in {time.perf_counter() - began:.0f} s; "
+        f"{failed} below their bound"
     )
     return 1 if failed else 0
 

@@ -1,7 +1,9 @@
-"""CPU time of one call through the transport, against a bare `httpx.AsyncClient` with 20 connections kept alive.
+"""CPU time of one call through the transport, against a bare `httpx.AsyncClient` with 20
+connections kept alive.
 
-Both sides run in one process, in turns; the server is another process. The figure is the median over the rounds of
-process CPU time a call, and the ratio to the bare client. The transport alone is measured: no limiter, retry, hooks or models.
+Both sides run in one process, in turns; the server is another process. The figure is the median
+over the rounds of process CPU time a call, and the ratio to the bare client. The transport alone is
+measured: no limiter, retry, hooks or models.
 
     python benchmarks/transport_cpu.py --calls 400 --rounds 7
 """
@@ -22,9 +24,18 @@ import msgspec
 from respondio_async._transport import Request, Transport, open_transport
 
 BODY = msgspec.json.encode(
-    {"id": 437264483, "firstName": "Jo", "lastName": "Doe", "tags": ["vip"] * 10, "custom_fields": []}
+    {
+        "id": 437264483,
+        "firstName": "Jo",
+        "lastName": "Doe",
+        "tags": ["vip"] * 10,
+        "custom_fields": [],
+    }
 )
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
+)
 HEADERS = (("Authorization", "Bearer x"), ("User-Agent", "bench"), ("Accept", "application/json"))
 TARGET = "/contact/id:437264483"
 
@@ -32,7 +43,9 @@ Call = Callable[[], Awaitable[object]]
 
 
 class Answerer(asyncio.Protocol):
-    """Answers every request without reading it closely, so that the server takes little of the machine."""
+    """Answers every request without reading it closely, so that the server takes little of the
+    machine.
+    """
 
     def connection_made(self, transport):
         self.transport = transport
@@ -114,7 +127,8 @@ async def measure(url: str, options: argparse.Namespace) -> None:
             medians = {name: statistics.median(values) for name, values in taken.items()}
             for name, median in medians.items():
                 print(
-                    f"concurrency {concurrency:3}  {name:16} {median * 1e6:6.0f} us  {median / medians['bare httpx']:.2f}"
+                    f"concurrency {concurrency:3}  {name:16} {median * 1e6:6.0f} us  "
+                    f"{median / medians['bare httpx']:.2f}"
                 )
 
 
@@ -128,7 +142,9 @@ def main() -> None:
     if options.serve:
         asyncio.run(serve())
         return
-    with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout
         try:
             asyncio.run(measure(f"http://127.0.0.1:{int(server.stdout.readline())}/v2", options))

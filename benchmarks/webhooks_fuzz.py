@@ -1,4 +1,5 @@
-"""100,000 forged, torn, oversized, deeply nested and wrongly signed bodies: none may be accepted, none may crash.
+"""100,000 forged, torn, oversized, deeply nested and wrongly signed bodies: none may be accepted,
+none may crash.
 
 python -m benchmarks.webhooks_fuzz [count]
 """
@@ -27,16 +28,22 @@ def forged(dice: random.Random, number: int) -> tuple[bytes, Any]:
                 changed[dice.randrange(len(changed))] ^= dice.randrange(1, 256)
             return (bytes(changed) if changed != body else b"{}"), {"X-Webhook-Signature": true}
         case 2:  # another key
-            return body, {"X-Webhook-Signature": sign(body, dice.choice(["wrong", KEY + " ", KEY.upper()]))}
+            return body, {
+                "X-Webhook-Signature": sign(body, dice.choice(["wrong", KEY + " ", KEY.upper()]))
+            }
         case 3:  # nested deeply, signed truly
             deep = dice.randrange(65, 3000)
-            nested = b'{"event_type":"message.received","a":' + b'{"a":[' * deep + b"]}" * deep + b"}"
+            nested = (
+                b'{"event_type":"message.received","a":' + b'{"a":[' * deep + b"]}" * deep + b"}"
+            )
             return nested, {"X-Webhook-Signature": sign(nested, KEY)}
         case 4:  # oversized, signed truly
             large = body[:-1] + b',"a":"' + b"x" * 70_000 + b'"}'
             return large, {"X-Webhook-Signature": sign(large, KEY)}
         case 5:  # garbage in the header
-            garbage = bytes(dice.randrange(256) for _ in range(dice.choice([0, 1, 43, 44, 45, 500])))
+            garbage = bytes(
+                dice.randrange(256) for _ in range(dice.choice([0, 1, 43, 44, 45, 500]))
+            )
             return body, [(b"x-webhook-signature", garbage)]
         case 6:  # no header
             return body, {}
@@ -47,8 +54,14 @@ def forged(dice: random.Random, number: int) -> tuple[bytes, Any]:
             other = json.dumps(dice.choice([[EVENT], None, "text", 5, True, []])).encode()
             return other, {"X-Webhook-Signature": sign(other, KEY)}
         case _:  # written anew with one value changed, and the true signature
-            changed_event = {**EVENT, "event_id": str(number), "contact": {"id": dice.randrange(10**6)}}
-            return json.dumps(changed_event, indent=dice.choice([None, 1])).encode(), {"X-Webhook-Signature": true}
+            changed_event = {
+                **EVENT,
+                "event_id": str(number),
+                "contact": {"id": dice.randrange(10**6)},
+            }
+            return json.dumps(changed_event, indent=dice.choice([None, 1])).encode(), {
+                "X-Webhook-Signature": true
+            }
 
 
 async def main(count: int) -> None:
@@ -68,14 +81,18 @@ async def main(count: int) -> None:
                 print(repr(error))
     accepted = statuses[200] + len(handled)
     print(
-        f"{count} bodies: accepted {accepted}, crashes {crashes}, answers {dict(sorted(statuses.items()))} (target: 0, 0)"
+        f"{count} bodies: accepted {accepted}, crashes {crashes}, answers "
+        f"{dict(sorted(statuses.items()))} (target: 0, 0)"
     )
     async with WebhookRouter(KEY) as router:
         router.on()(handled.append)
         body = json.dumps(EVENT).encode()
         headers = {"X-Webhook-Signature": sign(body, KEY)}
         replays = [(await router.receive(body, headers)).status for _ in range(1000)]
-    print(f"1000 replays of a true one: answers {dict(Counter(replays))}, handled {len(handled)} (target: all 200, 1)")
+    print(
+        f"1000 replays of a true one: answers {dict(Counter(replays))}, handled {len(handled)} "
+        "(target: all 200, 1)"
+    )
     sys.exit(bool(accepted or crashes or len(handled) != 1))
 
 

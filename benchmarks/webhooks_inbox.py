@@ -1,4 +1,5 @@
-"""10,000 events, a tenth of them twice, a tenth out of order, and a kill -9 twenty times: none lost, no finished handler run again.
+"""10,000 events, a tenth of them twice, a tenth out of order, and a kill -9 twenty times: none
+lost, no finished handler run again.
 
 python -m benchmarks.webhooks_inbox [events] [kills]
 """
@@ -33,7 +34,8 @@ async def handle(context):
 async def main():
     await router.start()
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     room = asyncio.Semaphore(200)
     async def one(body):
         answer = await router.receive(body, {"X-Webhook-Signature": sign(body, "key")})
@@ -55,7 +57,10 @@ asyncio.run(main())
 
 def body_of(number: int) -> bytes:
     """Make an event of one of 500 contacts."""
-    return json.dumps({**EVENT, "event_id": str(number), "contact": {"id": number % 500 + 1}}).encode() + b"\n"
+    return (
+        json.dumps({**EVENT, "event_id": str(number), "contact": {"id": number % 500 + 1}}).encode()
+        + b"\n"
+    )
 
 
 def main(events: int, kills: int) -> None:
@@ -70,11 +75,16 @@ def main(events: int, kills: int) -> None:
         per_life = len(order) // (kills + 1)
         for life in range(kills + 1):
             # What was sent and not acknowledged is sent again, as respond.io may or may not do.
-            batch = [number for number in order[: (life + 1) * per_life] if number not in acknowledged]
+            batch = [
+                number for number in order[: (life + 1) * per_life] if number not in acknowledged
+            ]
             if life == kills:
-                batch = order  # all of it once more: each is a duplicate by now, or was never acknowledged
+                # All of it once more: each is a duplicate by now, or was never acknowledged.
+                batch = order
             child = subprocess.Popen(
-                [sys.executable, "-c", CHILD, inbox, str(log)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-c", CHILD, inbox, str(log)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
             )
             threading.Thread(target=feed, args=(child, batch), daemon=True).start()
             assert child.stdout is not None
@@ -98,7 +108,8 @@ def main(events: int, kills: int) -> None:
             begun[number] += 1
     lost = len({str(number) for number in acknowledged} - set(ended))
     print(
-        f"{events} events, {kills} kills: acknowledged {len(acknowledged)}, lost {lost}, finished handlers run again {again} (target: 0, 0)"
+        f"{events} events, {kills} kills: acknowledged {len(acknowledged)}, lost {lost}, finished "
+        f"handlers run again {again} (target: 0, 0)"
     )
     print(f"begun again after a kill: {marked} marked as redelivered, {unmarked} not (target: 0)")
     sys.exit(bool(lost or again or unmarked))
@@ -116,4 +127,7 @@ def feed(child: "subprocess.Popen[bytes]", batch: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, int(sys.argv[2]) if len(sys.argv) > 2 else 20)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 10_000,
+        int(sys.argv[2]) if len(sys.argv) > 2 else 20,
+    )

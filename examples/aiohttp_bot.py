@@ -1,7 +1,8 @@
 """An aiohttp bot that looks up orders: `python examples/aiohttp_bot.py`.
 
-Point a webhook of respond.io (Settings > Integrations > Webhooks) at https://<your host>/webhook, for the event "message received". From
-the environment: RESPONDIO_API_TOKEN and RESPONDIO_WEBHOOK_KEYS. Needs `pip install respondio-async aiohttp`.
+Point a webhook of respond.io (Settings > Integrations > Webhooks) at https://<your host>/webhook,
+for the event "message received". From the environment: RESPONDIO_API_TOKEN and
+RESPONDIO_WEBHOOK_KEYS. Needs `pip install respondio-async aiohttp`.
 """
 
 import os
@@ -20,7 +21,9 @@ router = WebhookRouter(os.environ["RESPONDIO_WEBHOOK_KEYS"].split())
 
 @router.middleware
 async def within_the_window(context: Context[Any], call_next: CallNext) -> None:
-    """Keep quiet when the contact wrote more than 24 hours ago: WhatsApp would take a template and nothing else."""
+    """Keep quiet when the contact wrote more than 24 hours ago: WhatsApp would take a template and
+    nothing else.
+    """
     if context.window_open():
         await call_next(context)
 

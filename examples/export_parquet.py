@@ -1,7 +1,9 @@
-"""Export all contacts to a Parquet file: `python examples/export_parquet.py contacts.parquet`; `--sandbox` shows it without an account.
+"""Export all contacts to a Parquet file: `python examples/export_parquet.py contacts.parquet`;
+`--sandbox` shows it without an account.
 
-Contacts are listed eight spans of time side by side, in no particular order, each once; memory holds one group of rows and the ids.
-From the environment: RESPONDIO_API_TOKEN. Needs `pip install 'respondio-async[parquet,sandbox]'`.
+Contacts are listed eight spans of time side by side, in no particular order, each once; memory
+holds one group of rows and the ids. From the environment: RESPONDIO_API_TOKEN. Needs `pip install
+'respondio-async[parquet,sandbox]'`.
 """
 
 import argparse
@@ -21,7 +23,9 @@ SCHEMA = pa.schema(
     {
         "id": pa.int64(),
         "created": pa.timestamp("s", tz="UTC"),
-        **dict.fromkeys(("first_name", "last_name", "phone", "email", "lifecycle", "status"), pa.string()),
+        **dict.fromkeys(
+            ("first_name", "last_name", "phone", "email", "lifecycle", "status"), pa.string()
+        ),
         "assignee_id": pa.int64(),
         "tags": pa.list_(pa.string()),
         "custom": pa.map_(pa.string(), pa.string()),
@@ -30,9 +34,13 @@ SCHEMA = pa.schema(
 
 
 def row_of(contact: Contact) -> dict[str, Any]:
-    """Make a row of the contact's attributes; the server gives the values of custom fields as texts, whatever their type."""
+    """Make a row of the contact's attributes; the server gives the values of custom fields as
+    texts, whatever their type.
+    """
     row = {name: getattr(contact, name) for name in SCHEMA.names}
-    row["custom"] = [(name, None if value is None else str(value)) for name, value in contact.custom.items()]
+    row["custom"] = [
+        (name, None if value is None else str(value)) for name, value in contact.custom.items()
+    ]
     return row
 
 
@@ -58,8 +66,12 @@ def main() -> None:
     """Read the command line, and export."""
     parser = argparse.ArgumentParser(description="Export all contacts to a Parquet file.")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--partitions", type=int, default=8, help="spans of time that are listed side by side")
-    parser.add_argument("--sandbox", action="store_true", help="export a sandbox's made-up contacts")
+    parser.add_argument(
+        "--partitions", type=int, default=8, help="spans of time that are listed side by side"
+    )
+    parser.add_argument(
+        "--sandbox", action="store_true", help="export a sandbox's made-up contacts"
+    )
     options = parser.parse_args()
     with Sandbox(contacts=500) if options.sandbox else nullcontext() as sandbox:
         client = AsyncRespond(sandbox.token, base_url=sandbox.url) if sandbox else AsyncRespond()

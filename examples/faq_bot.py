@@ -1,7 +1,8 @@
-"""An FAQ bot to talk to in the browser, with no account: `python examples/faq_bot.py`, then open the address that it prints.
+"""An FAQ bot to talk to in the browser, with no account: `python examples/faq_bot.py`, then open
+the address that it prints.
 
-It starts a sandbox, which plays respond.io, and answers what customers write on the sandbox's inbox page.
-Needs `pip install 'respondio-async[sandbox]'`.
+It starts a sandbox, which plays respond.io, and answers what customers write on the sandbox's inbox
+page. Needs `pip install 'respondio-async[sandbox]'`.
 """
 
 import asyncio
@@ -36,7 +37,10 @@ async def answer(context: Context[MessageReceived]) -> None:
 
 async def main() -> None:
     """Run the sandbox and the bot until Ctrl+C."""
-    async with Sandbox(quirks=Quirks.calm()) as sandbox, AsyncRespond(sandbox.token, base_url=sandbox.url) as client:
+    async with (
+        Sandbox(quirks=Quirks.calm()) as sandbox,
+        AsyncRespond(sandbox.token, base_url=sandbox.url) as client,
+    ):
         router.client = client
         sandbox.webhook(f"http://127.0.0.1:{PORT}/", key=KEY)
         print(f"Talk to the bot: {sandbox.inbox_url}", flush=True)

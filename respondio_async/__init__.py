@@ -3,7 +3,8 @@
     async with AsyncRespond(token="…") as client:
         contact = await client.contacts.get("phone:+60123456789")
 
-Names are looked up when they are first used: whoever needs `respondio_async.webhooks` alone does not pay for the HTTP client.
+Names are looked up when they are first used: whoever needs `respondio_async.webhooks` alone does
+not pay for the HTTP client.
 """
 
 from importlib import import_module
@@ -49,7 +50,15 @@ if TYPE_CHECKING:
     from .filters import Condition, F, Filter
     from .hooks import AttemptEnded, CallEnded, Drifted, Hook, HookEvent, Waiting
     from .identifiers import ContactId, Identifier
-    from .limits import DEFAULT_LIMITS, Feedback, Lane, LocalRateLimiter, RateLimiter, RouteStatistics, Turn
+    from .limits import (
+        DEFAULT_LIMITS,
+        Feedback,
+        Lane,
+        LocalRateLimiter,
+        RateLimiter,
+        RouteStatistics,
+        Turn,
+    )
     from .models import (
         Ack,
         ActionButton,
@@ -159,7 +168,15 @@ _HOME = {
     "filters": ("Condition", "F", "Filter"),
     "hooks": ("AttemptEnded", "CallEnded", "Drifted", "Hook", "HookEvent", "Waiting"),
     "identifiers": ("ContactId", "Identifier"),
-    "limits": ("DEFAULT_LIMITS", "Feedback", "Lane", "LocalRateLimiter", "RateLimiter", "RouteStatistics", "Turn"),
+    "limits": (
+        "DEFAULT_LIMITS",
+        "Feedback",
+        "Lane",
+        "LocalRateLimiter",
+        "RateLimiter",
+        "RouteStatistics",
+        "Turn",
+    ),
     "models": (
         "Ack",
         "ActionButton",

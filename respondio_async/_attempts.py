@@ -1,4 +1,6 @@
-"""The attempts of one call, in order: line → connection → permit → send → learn → (wait, again) → decode."""
+"""The attempts of one call, in order: line → connection → permit → send → learn → (wait, again) →
+decode.
+"""
 
 import asyncio
 import time
@@ -30,13 +32,25 @@ T = TypeVar("T")
 _NO_FACTS: Final = _wire.facts((), 0.0)
 
 _PATIENCE: Final = 0.25
-"""A permit that has moved further away than this, in seconds, is waited for without a connection."""
+"""A permit that has moved further away than this, in seconds, is waited for without a
+connection.
+"""
 
 
 class Attempts(Generic[T]):
     """The attempts of one call."""
 
-    __slots__ = ("announced", "call", "counters", "deadline", "facts", "pipeline", "sending", "settings", "tally")
+    __slots__ = (
+        "announced",
+        "call",
+        "counters",
+        "deadline",
+        "facts",
+        "pipeline",
+        "sending",
+        "settings",
+        "tally",
+    )
 
     def __init__(self, pipeline: "Pipeline", call: Call[T], settings: Settings) -> None:
         self.pipeline = pipeline
@@ -65,7 +79,8 @@ class Attempts(Generic[T]):
                 raise self._error(outcome, decision)
             await self._wait(decision)
 
-    # ── one attempt ──────────────────────────────────────────────────────────────────────────────────
+    # ── one attempt
+    # ──────────────────────────────────────────────────────────────────────────────────
 
     async def _attempt(self) -> Answer | SendError:
         endpoint, settings = self.call.endpoint, self.settings
@@ -82,7 +97,9 @@ class Attempts(Generic[T]):
         try:
             headers = settings.headers if self.call.content is None else settings.json_headers
             request = Request(endpoint.method, self.call.target, headers, self.call.content)
-            result = await connection.send(request, timeout=self._attempt_timeout(permitted), phases=settings.phases)
+            result = await connection.send(
+                request, timeout=self._attempt_timeout(permitted), phases=settings.phases
+            )
             return result  # noqa: TRY300 - what `finally` learns from is what is returned
         except SendError as error:
             result = error
@@ -94,7 +111,9 @@ class Attempts(Generic[T]):
             self._learn(turn, result, delay=left - permitted, elapsed=loop.time() - left)
 
     async def _admit(self, first: bool) -> tuple[Turn, Connection]:
-        """Wait in line, take a connection, then the permit: nothing comes between the permit and the wire."""
+        """Wait in line, take a connection, then the permit: nothing comes between the permit and
+        the wire.
+        """
         settings, endpoint = self.settings, self.call.endpoint
         timeout = settings.queue_timeout if first else self._left()
         turn: Turn | None = None
@@ -102,8 +121,13 @@ class Attempts(Generic[T]):
         try:
             async with asyncio.timeout(timeout):
                 lane = settings.lane or current_lane.get()
-                turn = await settings.limiter.turn(endpoint.bucket, lane=lane, timeout=timeout, again=not first)
-                if endpoint.replay == "unsent" and (announce := before_unsafe_send.get()) is not None:
+                turn = await settings.limiter.turn(
+                    endpoint.bucket, lane=lane, timeout=timeout, again=not first
+                )
+                if (
+                    endpoint.replay == "unsent"
+                    and (announce := before_unsafe_send.get()) is not None
+                ):
                     await announce()
                     self.announced = True
                 while True:
@@ -134,8 +158,13 @@ class Attempts(Generic[T]):
             if (withdraw := after_unsent.get()) is not None:
                 withdraw()
 
-    def _learn(self, turn: Turn, result: Answer | SendError | None, *, delay: float, elapsed: float) -> None:
-        """Tell the limiter, the counters and the hooks what became of a permit. None: the caller was cancelled."""
+    def _learn(
+        self, turn: Turn, result: Answer | SendError | None, *, delay: float, elapsed: float
+    ) -> None:
+        """Tell the limiter, the counters and the hooks what became of a permit.
+
+        None: the caller was cancelled.
+        """
         if isinstance(result, Answer):
             self.facts = facts = _wire.facts(result.headers, time.time())
             feedback = Feedback(result.status, facts.rate_limit, facts.retry_after, elapsed, delay)
@@ -146,10 +175,21 @@ class Attempts(Generic[T]):
         self.settings.limiter.observe(turn, feedback)
         if self.pipeline.hooks:
             status = feedback.status
-            failure = "cancelled" if result is None else result.failure if isinstance(result, SendError) else None
-            self.pipeline.tell(AttemptEnded(self.call.endpoint.template, self.tally.attempts, status, elapsed, failure))
+            failure = (
+                "cancelled"
+                if result is None
+                else result.failure
+                if isinstance(result, SendError)
+                else None
+            )
+            self.pipeline.tell(
+                AttemptEnded(
+                    self.call.endpoint.template, self.tally.attempts, status, elapsed, failure
+                )
+            )
 
-    # ── what it means ────────────────────────────────────────────────────────────────────────────────
+    # ── what it means
+    # ────────────────────────────────────────────────────────────────────────────────
 
     def _judge(self, outcome: Answer | SendError) -> Failure | None:
         """Why the attempt failed; None: it did not."""
@@ -157,7 +197,11 @@ class Attempts(Generic[T]):
             return Failure("unknown" if outcome.sent else "unsent")
         if 200 <= outcome.status < 300:
             return None
-        if outcome.status == 404 and self.call.endpoint.method == "DELETE" and self.tally.may_have_landed:
+        if (
+            outcome.status == 404
+            and self.call.endpoint.method == "DELETE"
+            and self.tally.may_have_landed
+        ):
             return None  # an earlier attempt, whose answer was lost, has done it
         return Failure("answered", outcome.status, self.facts.retry_after)
 
@@ -171,16 +215,21 @@ class Attempts(Generic[T]):
             left=self._left(),
         )
         if isinstance(decision, Again) and (
-            self.pipeline.life.over or (isinstance(outcome, SendError) and outcome.failure == "too_large")
+            self.pipeline.life.over
+            or (isinstance(outcome, SendError) and outcome.failure == "too_large")
         ):
-            return Stop()  # a closed client repeats nothing, and an answer that is too large would be so again
+            return (
+                Stop()
+            )  # a closed client repeats nothing, and an answer that is too large would be so again
         return decision
 
     async def _wait(self, decision: Again) -> None:
         self.counters.retried += 1
         if self.pipeline.hooks:
             template = self.call.endpoint.template
-            self.pipeline.tell(Waiting(template, self.tally.attempts, decision.seconds, decision.reason))
+            self.pipeline.tell(
+                Waiting(template, self.tally.attempts, decision.seconds, decision.reason)
+            )
         await asyncio.sleep(decision.seconds)
 
     def _decode(self, answer: Answer, started: float) -> Response[T]:
@@ -196,7 +245,8 @@ class Attempts(Generic[T]):
             if endpoint.replay == "always":
                 raise
             raise OutcomeUnknownError(
-                f"{endpoint.template}: the server answered {answer.status}, but its answer cannot be read; "
+                f"{endpoint.template}: the server answered {answer.status}, but its answer cannot "
+                "be read; "
                 "most likely the write has happened. Look before you repeat it.",
                 endpoint=endpoint.template,
                 reason="unreadable answer",
@@ -205,7 +255,9 @@ class Attempts(Generic[T]):
         self.pipeline.budget.earn()
         if decoded.drift and self.pipeline.hooks:
             for detail in decoded.drift:
-                self.pipeline.tell(Drifted(endpoint.template, getattr(endpoint.type, "__name__", "value"), detail))
+                self.pipeline.tell(
+                    Drifted(endpoint.template, getattr(endpoint.type, "__name__", "value"), detail)
+                )
         return Response(
             decoded.value,
             answer.status,
@@ -216,11 +268,16 @@ class Attempts(Generic[T]):
             answer.content,
         )
 
-    # ── time ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── time
+    # ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _left(self) -> float | None:
         """Seconds until the deadline; None: there is none (yet)."""
-        return None if self.deadline is None else max(0.0, self.deadline - asyncio.get_running_loop().time())
+        return (
+            None
+            if self.deadline is None
+            else max(0.0, self.deadline - asyncio.get_running_loop().time())
+        )
 
     def _attempt_timeout(self, now: float) -> float | None:
         timeout = self.settings.timeout
@@ -229,12 +286,15 @@ class Attempts(Generic[T]):
         left = max(0.0, self.deadline - now)
         return left if timeout is None else min(timeout, left)
 
-    # ── errors ───────────────────────────────────────────────────────────────────────────────────────
+    # ── errors
+    # ───────────────────────────────────────────────────────────────────────────────────────
 
     def _error(self, outcome: Answer | SendError, decision: Stop) -> RespondError:
         """What the caller gets to see."""
         if isinstance(outcome, SendError):
-            error: RespondError = self._transport_error(outcome, out_of_time=decision.why == "deadline")
+            error: RespondError = self._transport_error(
+                outcome, out_of_time=decision.why == "deadline"
+            )
             reason = _REASONS[outcome.failure]
         else:
             error = _wire.api_error(
@@ -250,7 +310,8 @@ class Attempts(Generic[T]):
             return error
         template = self.call.endpoint.template
         unknown = OutcomeUnknownError(
-            f"{template}: {reason} after the request was sent; the write may or may not have happened, "
+            f"{template}: {reason} after the request was sent; the write may or may not have "
+            "happened, "
             "so it was not sent again. Look (for a message: messages.list) before you repeat it.",
             endpoint=template,
             reason=reason,
@@ -267,7 +328,10 @@ class Attempts(Generic[T]):
         text = f"{template}: {failure}"
         if out_of_time or (left is not None and left <= 0):
             kind = DeadlineExceededError
-            text = f"{template}: the deadline of {self.settings.deadline:g} s ended it after {attempts} attempts; last: {failure}"
+            text = (
+                f"{template}: the deadline of {self.settings.deadline:g} s ended it "
+                f"after {attempts} attempts; last: {failure}"
+            )
         elif failure.failure == "timeout":
             kind = RequestTimeoutError
         elif failure.failure == "too_large":
@@ -276,7 +340,9 @@ class Attempts(Generic[T]):
 
     def _no_permit(self, first: bool, needed: float | None) -> DeadlineExceededError:
         template, settings = self.call.endpoint.template, self.settings
-        name, seconds = ("queue_timeout", settings.queue_timeout) if first else ("deadline", settings.deadline)
+        name, seconds = (
+            ("queue_timeout", settings.queue_timeout) if first else ("deadline", settings.deadline)
+        )
         # Without a bound of ours it was the limiter's own.
         bound = "limiter's time" if seconds is None else f"{name} of {seconds:g} s"
         wait = "" if needed is None else f": the wait would have taken {needed:.3g} s"

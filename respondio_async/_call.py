@@ -29,7 +29,9 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
 
     def __repr__(self) -> str:
         # The value and the content hold a contact's data.
-        return f"<Response {self.status} {type(self.value).__name__} after {self.attempts} attempts>"
+        return (
+            f"<Response {self.status} {type(self.value).__name__} after {self.attempts} attempts>"
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
-    """What is asked for: an operation and its arguments, as bytes where they go on the wire and as values where an error must mask them."""
+    """What is asked for: an operation and its arguments, as bytes where they go on the wire and as
+    values where an error must mask them.
+    """
 
     endpoint: Endpoint[T]
     target: str

@@ -11,7 +11,15 @@ import msgspec
 
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
-from ._options import check_headers, check_parts, check_seconds, check_timeout, check_token, header_sets, merge_headers
+from ._options import (
+    check_headers,
+    check_parts,
+    check_seconds,
+    check_timeout,
+    check_token,
+    header_sets,
+    merge_headers,
+)
 from ._pagination import Spawn
 from ._pipeline import Pipeline
 from ._retry import RetryBudget, RetryPolicy
@@ -51,20 +59,27 @@ _BUCKETS: Final = {
     for path in (endpoint.path, endpoint.alternative)
     if path
 }
-"""The server counts a known operation by its path, whatever its parameters are called here, and whichever of its two paths is used."""
+"""The server counts a known operation by its path, whatever its parameters are called here, and
+whichever of its two paths is used.
+"""
 
 
 class AsyncRespond:
-    """The client. Use it as ``async with AsyncRespond(token=…) as client``, and one for as long as the program runs.
+    """The client. Use it as ``async with AsyncRespond(token=…) as client``, and one for as long as
+    the program runs.
 
-    - *token*: made in Settings > Integrations > Developer API; None takes it from the environment, `RESPONDIO_API_TOKEN`.
-    - *base_url*: None takes `RESPONDIO_BASE_URL` or the vendor's address. Plain http is for loopback hosts only.
+    - *token*: made in Settings > Integrations > Developer API; None takes it from the environment,
+      `RESPONDIO_API_TOKEN`.
+    - *base_url*: None takes `RESPONDIO_BASE_URL` or the vendor's address. Plain http is for
+      loopback hosts only.
     - *backend*: what the client's own connections are made with; "aiohttp" and "httpx2" are extras.
-    - *http_client*: an `AsyncClient` of httpx or httpx2 to send with; it is borrowed and never closed.
+    - *http_client*: an `AsyncClient` of httpx or httpx2 to send with; it is borrowed and never
+      closed.
     - *max_connections*: how many requests may be on their way at once.
     - *limiter*: None shares one among all clients of the same organisation in this process.
-    - *timeout*: seconds for one attempt, or an `httpx.Timeout`; *deadline*: seconds for a whole call from its first permit,
-      repeats and waits included; *queue_timeout*: seconds that a call may wait for that first permit. None: no bound.
+    - *timeout*: seconds for one attempt, or an `httpx.Timeout`; *deadline*: seconds for a whole
+      call from its first permit, repeats and waits included; *queue_timeout*: seconds that a call
+      may wait for that first permit. None: no bound.
     - *headers*: sent with every request. *hooks*: see `respondio_async.hooks`.
     """
 
@@ -114,7 +129,10 @@ class AsyncRespond:
             lane=None,
         )
         transport = open_transport(
-            base_url=self._base_url, backend=backend, http_client=http_client, max_connections=max_connections
+            base_url=self._base_url,
+            backend=backend,
+            http_client=http_client,
+            max_connections=max_connections,
         )
         self._pipeline = Pipeline(transport, RetryBudget(retry.budget), hooks)
         self._make_resources(self._pipeline)
@@ -127,18 +145,23 @@ class AsyncRespond:
         self.conversations: Conversations = Conversations(caller)
         self.space: Space = Space(caller)
 
-    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── life
+    # ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: running calls get up to ten seconds to end, then every connection of ours is closed.
+        """Close the client: running calls get up to ten seconds to end, then every connection of
+        ours is closed.
 
         Safe to call again. On a view (`with_options`) it does nothing.
         """
@@ -150,8 +173,17 @@ class AsyncRespond:
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         pipeline = self._pipeline
-        if pipeline is not None and self._owns and pipeline.life.began and not pipeline.life.closing:
-            _warn(f"unclosed {self!r}: use `async with`, or await aclose()", ResourceWarning, source=self)
+        if (
+            pipeline is not None
+            and self._owns
+            and pipeline.life.began
+            and not pipeline.life.closing
+        ):
+            _warn(
+                f"unclosed {self!r}: use `async with`, or await aclose()",
+                ResourceWarning,
+                source=self,
+            )
 
     def __repr__(self) -> str:
         return f"<AsyncRespond {self._base_url}>"
@@ -161,7 +193,8 @@ class AsyncRespond:
         assert self._pipeline is not None  # noqa: S101 - it is None only until __init__ has checked its arguments
         return self._pipeline
 
-    # ── views ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── views
+    # ────────────────────────────────────────────────────────────────────────────────────────────
 
     def with_options(
         self,
@@ -176,8 +209,9 @@ class AsyncRespond:
     ) -> Self:
         """Return a view on the same connections with other settings; closing it closes nothing.
 
-        Another *token* brings its organisation's limiter, unless one was given to the client. *headers* are added to the client's;
-        None drops those. *lane* "bulk" lets interactive calls go first. The retry budget stays the client's.
+        Another *token* brings its organisation's limiter, unless one was given to the client.
+        *headers* are added to the client's; None drops those. *lane* "bulk" lets interactive calls
+        go first. The retry budget stays the client's.
         """
         view = object.__new__(type(self))
         view._owner = self  # it lives as long as its views do
@@ -188,9 +222,17 @@ class AsyncRespond:
         view_token = self._settings.token if token is _KEEP else check_token(token)
         view._extra_headers = self._extra_headers
         if headers is not _KEEP:
-            view._extra_headers = {} if headers is None else merge_headers(self._extra_headers, check_headers(headers))
+            view._extra_headers = (
+                {}
+                if headers is None
+                else merge_headers(self._extra_headers, check_headers(headers))
+            )
         without_body, with_body = header_sets(view_token, view._extra_headers)
-        changed: dict[str, Any] = {"token": view_token, "headers": without_body, "json_headers": with_body}
+        changed: dict[str, Any] = {
+            "token": view_token,
+            "headers": without_body,
+            "json_headers": with_body,
+        }
         if token is not _KEEP and not self._limiter_given:
             changed["limiter"] = limiter_for(self._base_url, view_token)
         if timeout is not _KEEP:
@@ -212,13 +254,15 @@ class AsyncRespond:
 
     @property
     def raw(self) -> RawResources:
-        """The same operations, each returning a `Response`: the value with its status, headers, attempts and raw content.
+        """The same operations, each returning a `Response`: the value with its status, headers,
+        attempts and raw content.
 
         Lists return one page: ``await client.raw.contacts.list(cursor=…)``.
         """
         return RawResources(_RawCaller(self._core, self._settings))
 
-    # ── beyond the resources ─────────────────────────────────────────────────────────────────────────────
+    # ── beyond the resources
+    # ─────────────────────────────────────────────────────────────────────────────
 
     @overload
     async def request(
@@ -254,14 +298,19 @@ class AsyncRespond:
         query: Mapping[str, Any] | None = None,
         json: Any = None,
     ) -> Any:
-        """Call an operation that the client has no method for (yet); limited, repeated and decoded like the rest.
+        """Call an operation that the client has no method for (yet); limited, repeated and decoded
+        like the rest.
 
-        *path* is a template, "/contact/{identifier}/message", and *params* its values: templates reach logs and limits, values do not.
-        *type* is anything that msgspec decodes; without it plain Python comes back. *json* None means no body. A POST or PATCH to a path
-        unknown to the client is not repeated once it may have landed; an unlisted route gets 5 requests a second.
+        *path* is a template, "/contact/{identifier}/message", and *params* its values: templates
+        reach logs and limits, values do not.
+        *type* is anything that msgspec decodes; without it plain Python comes back. *json* None
+        means no body. A POST or PATCH to a path unknown to the client is not repeated once it may
+        have landed; an unlisted route gets 5 requests a second.
         """
         endpoint = _endpoint(method, path, type)
-        return (await self._core.call(endpoint, self._settings, params, query=query, json=json)).value
+        return (
+            await self._core.call(endpoint, self._settings, params, query=query, json=json)
+        ).value
 
     def bulk(
         self,
@@ -272,25 +321,34 @@ class AsyncRespond:
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | None = None,
         ordered: bool = False,
-        stop_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[Exception], bool] | None = None,
+        stop_on: type[BaseException]
+        | Iterable[type[BaseException]]
+        | Callable[[Exception], bool]
+        | None = None,
         unknown: Literal["report", "repeat"] = "report",
         progress: "Callable[[Progress], object] | None" = None,
     ) -> "Bulk[Item, T]":
         """Do *work* on every item, as many at once as the limits can use.
 
-        ``async with client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item, failed or not.
+        ``async with client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item,
+        failed or not.
 
-        - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert", fn)`` for steps that
-          a journal remembers.
+        - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert",
+          fn)`` for steps that a journal remembers.
         - *items*: any iterable or async iterable (a paginator too), read as it is needed.
-        - *key*: names an item in its outcome and in the journal; None counts them, which a journal cannot use.
-        - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the items.
-        - *journal*: a file that makes the run resumable: finished items are skipped, and a write that a killed run left open is reported
-          as an `OutcomeUnknownError`, or done again with ``unknown="repeat"``.
-        - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is its item's outcome.
+        - *key*: names an item in its outcome and in the journal; None counts them, which a journal
+          cannot use.
+        - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the
+          items.
+        - *journal*: a file that makes the run resumable: finished items are skipped, and a write
+          that a killed run left open is reported as an `OutcomeUnknownError`, or done again with
+          ``unknown="repeat"``.
+        - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is
+          its item's outcome.
         - *progress*: called with a snapshot about twice a second.
 
-        Calls made by the work use the bulk lane, so that interactive calls of the same organisation go first.
+        Calls made by the work use the bulk lane, so that interactive calls of the same organisation
+        go first.
         """
         from .bulk import Bulk
 
@@ -308,12 +366,17 @@ class AsyncRespond:
         )
 
     def statistics(self) -> ClientStatistics:
-        """Take a snapshot: per route what was sent, repeated, refused and waits; the connections; the retry budget."""
+        """Take a snapshot: per route what was sent, repeated, refused and waits; the connections;
+        the retry budget.
+        """
         core = self._core
         lines = self._settings.limiter.statistics()
         names = dict.fromkeys([*core.counters, *lines])
         return ClientStatistics(
-            routes={name: route_use(name, core.counters.get(name, RouteCounters()), lines.get(name)) for name in names},
+            routes={
+                name: route_use(name, core.counters.get(name, RouteCounters()), lines.get(name))
+                for name in names
+            },
             pool=core.transport.statistics(),
             retry_budget=core.budget.left,
         )
@@ -334,7 +397,9 @@ class _Caller:
         query: Mapping[str, Any] | None = None,
         json: Any = None,
     ) -> T:
-        return (await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)).value
+        return (
+            await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
+        ).value
 
     async def respond(
         self,
@@ -373,7 +438,9 @@ class _RawCaller(_Caller):
 def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:
     """The row of a known operation, with the asked-for type; else a row made for the occasion."""
     if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
-        raise InvalidArgumentError("method is an HTTP method: GET, POST, PUT, DELETE", argument="method")
+        raise InvalidArgumentError(
+            "method is an HTTP method: GET, POST, PUT, DELETE", argument="method"
+        )
     check_type(type_)
     method = method.upper()
     known = _BY_TEMPLATE.get(f"{method} {path}")

@@ -1,8 +1,8 @@
 """The API's table of contents: one row an operation.
 
-Source: the vendor's API reference (one page an operation) and its "Rate limit" page (which operations share a limit).
-To add an operation, add a row here, a typed method in `resources/`, and its route's limit in `limits/_defaults.py`; tests
-walk this table.
+Source: the vendor's API reference (one page an operation) and its "Rate limit" page (which
+operations share a limit). To add an operation, add a row here, a typed method in `resources/`, and
+its route's limit in `limits/_defaults.py`; tests walk this table.
 """
 
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -12,8 +12,9 @@ import msgspec
 from . import models as m
 
 Replay = Literal["always", "unsent"]
-"""When a request may be sent again by itself: "always" (a repeat changes nothing), or only while it is provably "unsent"
-(not sent, or refused with 429 or 449 before any work was done)."""
+"""When a request may be sent again by itself: "always" (a repeat changes nothing), or only while it
+is provably "unsent" (not sent, or refused with 429 or 449 before any work was done).
+"""
 
 
 T = TypeVar("T")
@@ -35,9 +36,13 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     max_limit: int | None = None
     """The largest page of a list; None: not a list."""
     alternative: str | None = None
-    """Another path that the vendor's own pages give for it; a 404 on a list is answered by trying it, once a client."""
+    """Another path that the vendor's own pages give for it; a 404 on a list is answered by trying
+    it, once a client.
+    """
     envelopes: tuple[tuple[str, ...], ...] = ()
-    """Keys under which the value has also been seen wrapped; tried in order when the bare reading fails."""
+    """Keys under which the value has also been seen wrapped; tried in order when the bare reading
+    fails.
+    """
 
     @property
     def template(self) -> str:
@@ -53,35 +58,52 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
 _CONTACT: Final = "/contact/{identifier}"
 _CONTACT_WRITES: Final = f"POST|PUT|DELETE {_CONTACT}"
 _CONTACT_TAGS: Final = f"POST|DELETE {_CONTACT}/tag"
-# Not in the vendor's table. One bucket for the three writes, as for contacts: the strictest reading is the safe one.
+# Not in the vendor's table. One bucket for the three writes, as for contacts: the strictest reading
+# is the safe one.
 _SPACE_TAGS: Final = "POST|PUT|DELETE /space/tag"
 _TAG_ENVELOPES: Final = (("message", "tag"), ("message",), ("data",))
 
 GET_CONTACT = Endpoint("contacts.get", "GET", _CONTACT, m.Contact)
 CREATE_CONTACT = Endpoint("contacts.create", "POST", _CONTACT, m.Ack, "unsent", _CONTACT_WRITES)
 UPDATE_CONTACT = Endpoint("contacts.update", "PUT", _CONTACT, m.ContactRef, route=_CONTACT_WRITES)
-DELETE_CONTACT = Endpoint("contacts.delete", "DELETE", _CONTACT, m.ContactRef, route=_CONTACT_WRITES)
+DELETE_CONTACT = Endpoint(
+    "contacts.delete", "DELETE", _CONTACT, m.ContactRef, route=_CONTACT_WRITES
+)
 CREATE_OR_UPDATE_CONTACT = Endpoint(
     "contacts.create_or_update", "POST", "/contact/create_or_update/{identifier}", m.ContactRef
 )
 MERGE_CONTACTS = Endpoint("contacts.merge", "POST", "/contact/merge", m.ContactRef, "unsent")
 LIST_CONTACTS = Endpoint("contacts.list", "POST", "/contact/list", m.Page[m.Contact], max_limit=100)
-ADD_TAGS = Endpoint("contacts.add_tags", "POST", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS)
-DELETE_TAGS = Endpoint("contacts.delete_tags", "DELETE", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS)
+ADD_TAGS = Endpoint(
+    "contacts.add_tags", "POST", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS
+)
+DELETE_TAGS = Endpoint(
+    "contacts.delete_tags", "DELETE", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS
+)
 LIST_CONTACT_CHANNELS = Endpoint(
     "contacts.list_channels", "GET", f"{_CONTACT}/channels", m.Page[m.ContactChannel], max_limit=100
 )
-GET_CONTACT_CHANNEL = Endpoint("contacts.get_channel", "GET", f"{_CONTACT}/channel/{{channelId}}", m.ContactChannel)
-UPDATE_LIFECYCLE = Endpoint("contacts.update_lifecycle", "POST", f"{_CONTACT}/lifecycle/update", m.Ack)
+GET_CONTACT_CHANNEL = Endpoint(
+    "contacts.get_channel", "GET", f"{_CONTACT}/channel/{{channelId}}", m.ContactChannel
+)
+UPDATE_LIFECYCLE = Endpoint(
+    "contacts.update_lifecycle", "POST", f"{_CONTACT}/lifecycle/update", m.Ack
+)
 
 SEND_MESSAGE = Endpoint("messages.send", "POST", f"{_CONTACT}/message", m.SentMessage, "unsent")
 GET_MESSAGE = Endpoint("messages.get", "GET", f"{_CONTACT}/message/{{messageId}}", m.Message)
-LIST_MESSAGES = Endpoint("messages.list", "GET", f"{_CONTACT}/message/list", m.Page[m.Message], max_limit=50)
+LIST_MESSAGES = Endpoint(
+    "messages.list", "GET", f"{_CONTACT}/message/list", m.Page[m.Message], max_limit=50
+)
 
 CREATE_COMMENT = Endpoint("comments.create", "POST", f"{_CONTACT}/comment", m.Comment, "unsent")
 
-ASSIGN_CONVERSATION = Endpoint("conversations.assign", "POST", f"{_CONTACT}/conversation/assignee", m.ContactRef)
-SET_CONVERSATION_STATUS = Endpoint("conversations.status", "POST", f"{_CONTACT}/conversation/status", m.ContactRef)
+ASSIGN_CONVERSATION = Endpoint(
+    "conversations.assign", "POST", f"{_CONTACT}/conversation/assignee", m.ContactRef
+)
+SET_CONVERSATION_STATUS = Endpoint(
+    "conversations.status", "POST", f"{_CONTACT}/conversation/status", m.ContactRef
+)
 
 LIST_USERS = Endpoint("space.list_users", "GET", "/space/user", m.Page[m.User], max_limit=100)
 GET_USER = Endpoint("space.get_user", "GET", "/space/user/{id}", m.User)
@@ -94,7 +116,11 @@ LIST_CUSTOM_FIELDS = Endpoint(
     alternative="/space/contact_field",
 )
 GET_CUSTOM_FIELD = Endpoint(
-    "space.get_custom_field", "GET", "/space/custom_field/{id}", m.CustomField, alternative="/space/contact_field/{id}"
+    "space.get_custom_field",
+    "GET",
+    "/space/custom_field/{id}",
+    m.CustomField,
+    alternative="/space/contact_field/{id}",
 )
 CREATE_CUSTOM_FIELD = Endpoint(
     "space.create_custom_field",
@@ -107,16 +133,26 @@ CREATE_CUSTOM_FIELD = Endpoint(
 LIST_CLOSING_NOTES = Endpoint(
     "space.list_closing_notes", "GET", "/space/closing_notes", m.Page[m.ClosingNote], max_limit=100
 )
-LIST_CHANNELS = Endpoint("space.list_channels", "GET", "/space/channel", m.Page[m.Channel], max_limit=100)
+LIST_CHANNELS = Endpoint(
+    "space.list_channels", "GET", "/space/channel", m.Page[m.Channel], max_limit=100
+)
 LIST_TEMPLATES = Endpoint(
     "space.list_templates", "GET", "/space/channel/{id}/template", m.Page[m.Template], max_limit=100
 )
-GET_TEMPLATE = Endpoint("space.get_template", "GET", "/space/mtm/{id}", m.Template, envelopes=(("data",),))
-CREATE_TAG = Endpoint("space.create_tag", "POST", "/space/tag", m.Tag, "unsent", _SPACE_TAGS, envelopes=_TAG_ENVELOPES)
-UPDATE_TAG = Endpoint("space.update_tag", "PUT", "/space/tag", m.Tag, route=_SPACE_TAGS, envelopes=_TAG_ENVELOPES)
+GET_TEMPLATE = Endpoint(
+    "space.get_template", "GET", "/space/mtm/{id}", m.Template, envelopes=(("data",),)
+)
+CREATE_TAG = Endpoint(
+    "space.create_tag", "POST", "/space/tag", m.Tag, "unsent", _SPACE_TAGS, envelopes=_TAG_ENVELOPES
+)
+UPDATE_TAG = Endpoint(
+    "space.update_tag", "PUT", "/space/tag", m.Tag, route=_SPACE_TAGS, envelopes=_TAG_ENVELOPES
+)
 DELETE_TAG = Endpoint("space.delete_tag", "DELETE", "/space/tag", m.Ack, route=_SPACE_TAGS)
 
-_ROWS: Final[dict[str, Any]] = {name: value for name, value in globals().items() if isinstance(value, Endpoint)}
+_ROWS: Final[dict[str, Any]] = {
+    name: value for name, value in globals().items() if isinstance(value, Endpoint)
+}
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(_ROWS.values())
 """All thirty, in the order above."""

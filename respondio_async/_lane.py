@@ -1,4 +1,6 @@
-"""What a piece of running work tells the calls that it makes, without passing it through every argument list."""
+"""What a piece of running work tells the calls that it makes, without passing it through every
+argument list.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -11,15 +13,20 @@ current_lane: ContextVar[Lane] = ContextVar("respondio_lane", default="interacti
 before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar(
     "respondio_before_unsafe_send", default=None
 )
-"""Awaited just before each request that must not be repeated by itself (message, comment, create, merge), so that
-a journal notes the intent.
+"""Awaited just before each request that must not be repeated by itself (message, comment, create,
+merge), so that a journal notes the intent.
 
-That is at the head of the route's line, before the permit: earlier, and every call that merely stands in line would
-count as perhaps sent; later, and the permit would age. What it raises ends the call, unsent.
+That is at the head of the route's line, before the permit: earlier, and every call that merely
+stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the
+call, unsent.
 """
 
-after_unsent: ContextVar[Callable[[], None] | None] = ContextVar("respondio_after_unsent", default=None)
-"""Called when such a request provably had no effect: it got no permit, never left, or was refused (any 4xx).
+after_unsent: ContextVar[Callable[[], None] | None] = ContextVar(
+    "respondio_after_unsent", default=None
+)
+"""Called when such a request provably had no effect: it got no permit, never left, or was refused
+(any 4xx).
 
-At most once for each `before_unsafe_send`. Without it an outcome merely counts as unknown more often than it need be.
+At most once for each `before_unsafe_send`. Without it an outcome merely counts as unknown more
+often than it need be.
 """

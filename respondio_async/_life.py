@@ -1,4 +1,6 @@
-"""From the first call to `aclose()`: which calls are running, which event loop they run on, and how they end."""
+"""From the first call to `aclose()`: which calls are running, which event loop they run on, and how
+they end.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -43,13 +45,15 @@ class Life:
         assert task is not None  # noqa: S101 - asyncio runs every coroutine in a task
         if self.closing:
             raise ConfigurationError(
-                "this AsyncRespond is closed: make a new one, or keep it open for as long as calls are made"
+                "this AsyncRespond is closed: make a new one, or keep it open for as long as calls "
+                "are made"
             )
         if self._loop is None:
             self._loop = task.get_loop()
         elif self._loop is not task.get_loop():
             raise ConfigurationError(
-                "this AsyncRespond was first used on another event loop, and its connections belong to that one: "
+                "this AsyncRespond was first used on another event loop, and its connections "
+                "belong to that one: "
                 "make one client per event loop (per asyncio.run)"
             )
         self._calls[task] = running
@@ -62,14 +66,18 @@ class Life:
             self._idle.set_result(None)
 
     def was_dropped(self, task: asyncio.Task[Any]) -> bool:
-        """Whether it was `close` that cancelled the task; if so, the task goes on as if it had not been cancelled."""
+        """Whether it was `close` that cancelled the task; if so, the task goes on as if it had not
+        been cancelled.
+        """
         if task not in self._dropped:
             return False
         self._dropped.discard(task)
         return task.uncancel() == 0
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run *work* in a task of the client: `aclose()` ends it, and its error is nobody's if nobody asks."""
+        """Run *work* in a task of the client: `aclose()` ends it, and its error is nobody's if
+        nobody asks.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -81,7 +89,9 @@ class Life:
             task.exception()  # marks it as seen
 
     async def close(self) -> None:
-        """Let nothing begin, give the running calls `CLOSE_GRACE` seconds, then drop those that are not on the wire."""
+        """Let nothing begin, give the running calls `CLOSE_GRACE` seconds, then drop those that are
+        not on the wire.
+        """
         self.closing = True
         loop = asyncio.get_running_loop()
         at_home = self._loop is loop  # from another loop nothing can be awaited or cancelled safely

@@ -1,4 +1,6 @@
-"""The options of a client: checked when it is made, so that a wrong one fails there and not in the first call."""
+"""The options of a client: checked when it is made, so that a wrong one fails there and not in the
+first call.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,9 @@ from .limits import RateLimiter
 HeaderSet = tuple[tuple[str, str], ...]
 
 _USER_AGENT: Final = f"respondio-async/{__version__}"
-_OWN_HEADERS: Final = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding"})
+_OWN_HEADERS: Final = frozenset(
+    {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
+)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
@@ -21,13 +25,16 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 def check_token(token: str | None) -> str:
     if token is None:
         raise ConfigurationError(
-            "no token: pass token=…, or set RESPONDIO_API_TOKEN (made in Settings > Integrations > Developer API)"
+            "no token: pass token=…, or set RESPONDIO_API_TOKEN (made in Settings > Integrations > "
+            "Developer API)"
         )
     if not isinstance(token, str) or not token.strip():
         raise ConfigurationError("the token is empty, or not a str")
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigurationError('the token holds characters that no token has; give it without "Bearer"')
+        raise ConfigurationError(
+            'the token holds characters that no token has; give it without "Bearer"'
+        )
     return token
 
 
@@ -38,7 +45,9 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError("a header's name holds characters that no header has")
         if name.lower() in _OWN_HEADERS:
-            raise ConfigurationError(f"the header {name} is the client's own (the token is passed as token=)")
+            raise ConfigurationError(
+                f"the header {name} is the client's own (the token is passed as token=)"
+            )
         if not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(f"the header {name} holds characters that no header value has")
     return dict(headers)

@@ -1,7 +1,8 @@
 """Cursor pagination as ``async for``.
 
-Nothing is open between two items, so `break` leaves nothing to clean up; the page that is fetched ahead belongs to the client.
-Source of the shapes: the vendor's "Pagination" page and what its servers were seen to answer (see `models.Page`).
+Nothing is open between two items, so `break` leaves nothing to clean up; the page that is fetched
+ahead belongs to the client. Source of the shapes: the vendor's "Pagination" page and what its
+servers were seen to answer (see `models.Page`).
 """
 
 import asyncio
@@ -17,7 +18,9 @@ T = TypeVar("T")
 Cursor = int | str | None
 
 EMPTY_PAGES: Final = 20
-"""Empty pages in a row, each with a new cursor, after which the server is taken to be going round in circles."""
+"""Empty pages in a row, each with a new cursor, after which the server is taken to be going round
+in circles.
+"""
 
 Fetch = Callable[[Cursor], Coroutine[Any, Any, Response[Page[T]]]]
 Spawn = Callable[[Coroutine[Any, Any, Response[Page[T]]]], asyncio.Task[Response[Page[T]]]]
@@ -32,7 +35,8 @@ def follow_next(page: Page[T], _cursor: Cursor) -> tuple[Page[T], Cursor]:
 class Paginator(Generic[T]):
     """A list of the API, fetched page by page as it is consumed.
 
-    ``async for item in paginator`` walks the items, `pages()` the pages; each walk starts at the cursor that the list method was given.
+    ``async for item in paginator`` walks the items, `pages()` the pages; each walk starts at the
+    cursor that the list method was given.
     """
 
     def __init__(
@@ -46,9 +50,13 @@ class Paginator(Generic[T]):
         endpoint: str = "",
     ) -> None:
         if isinstance(cursor, bool) or not isinstance(cursor, int | str | None):
-            raise InvalidArgumentError("cursor is what paginator.cursor gave: an int, a str or None", argument="cursor")
+            raise InvalidArgumentError(
+                "cursor is what paginator.cursor gave: an int, a str or None", argument="cursor"
+            )
         if isinstance(prefetch, bool) or prefetch not in (0, 1):
-            raise InvalidArgumentError("prefetch is the number of pages fetched ahead: 0 or 1", argument="prefetch")
+            raise InvalidArgumentError(
+                "prefetch is the number of pages fetched ahead: 0 or 1", argument="prefetch"
+            )
         self._fetch = fetch
         self._spawn = spawn
         self._advance = advance
@@ -57,14 +65,18 @@ class Paginator(Generic[T]):
         self.endpoint = endpoint
         """The route's template."""
         self.cursor: Cursor = self._start
-        """Store it and pass it back as `cursor=` to resume: the cursor that fetched the current page until the consumer asks past its
-        last item, then the next one. Resuming may repeat items of one page and never loses any. None: the beginning."""
+        """Store it and pass it back as `cursor=` to resume: the cursor that fetched the current
+        page until the consumer asks past its last item, then the next one. Resuming may repeat
+        items of one page and never loses any. None: the beginning.
+        """
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.pages())
 
     def pages(self) -> AsyncIterator[Page[T]]:
-        """Walk page by page: ``async for page in paginator.pages()``; a page has `.items`, `.next_cursor`, `.previous_cursor`."""
+        """Walk page by page: ``async for page in paginator.pages()``; a page has `.items`,
+        `.next_cursor`, `.previous_cursor`.
+        """
         return self._walk(self._prefetch)
 
     def _walk(self, prefetch: int) -> "Pages[T]":
@@ -83,7 +95,9 @@ class Paginator(Generic[T]):
     async def collect(self, *, max_items: int | None = None) -> list[T]:
         """Return all items as a list, or the first *max_items* of them."""
         if max_items is not None and (isinstance(max_items, bool) or max_items < 0):
-            raise InvalidArgumentError("max_items is a count: 0 or more, or None for all", argument="max_items")
+            raise InvalidArgumentError(
+                "max_items is a count: 0 or more, or None for all", argument="max_items"
+            )
         items: list[T] = []
         if max_items == 0:
             return items
@@ -111,7 +125,9 @@ class Source(Generic[T]):
 class Pages(AsyncIterator[Page[T]]):
     """One walk over the pages; *moved* hears of each cursor that is asked for."""
 
-    def __init__(self, source: Source[T], start: Cursor, *, prefetch: int, moved: Callable[[Cursor], None]) -> None:
+    def __init__(
+        self, source: Source[T], start: Cursor, *, prefetch: int, moved: Callable[[Cursor], None]
+    ) -> None:
         self._source = source
         self._prefetch = prefetch
         self._moved = moved
@@ -121,7 +137,9 @@ class Pages(AsyncIterator[Page[T]]):
         self._done = False
         self._ahead: asyncio.Task[Response[Page[T]]] | None = None
         self._lost: PaginationError | None = None
-        """The cursor after the page last given leads nowhere: said when the next one is asked for, so that no item is held back."""
+        """The cursor after the page last given leads nowhere: said when the next one is asked for,
+        so that no item is held back.
+        """
 
     async def __anext__(self) -> Page[T]:
         source = self._source
@@ -143,7 +161,8 @@ class Pages(AsyncIterator[Page[T]]):
     async def _get(self, cursor: Cursor) -> Response[Page[T]]:
         if self._ahead is None:
             return await self._source.fetch(cursor)
-        # Waiting apart from the task: a cancelled consumer leaves it running, and the next one who asks gets its page.
+        # Waiting apart from the task: a cancelled consumer leaves it running, and the next one who
+        # asks gets its page.
         await asyncio.wait({self._ahead})
         ahead, self._ahead = self._ahead, None
         if ahead.cancelled():  # by aclose(), which this says in its own words
@@ -156,9 +175,13 @@ class Pages(AsyncIterator[Page[T]]):
         endpoint = self._source.endpoint
         self._empty = 0 if page.items else self._empty + 1
         if self._next in self._seen:
-            self._lost = PaginationError(f"{endpoint}: the server repeated a cursor, so the list would never end")
+            self._lost = PaginationError(
+                f"{endpoint}: the server repeated a cursor, so the list would never end"
+            )
         elif self._empty >= EMPTY_PAGES:
-            self._lost = PaginationError(f"{endpoint}: {EMPTY_PAGES} empty pages in a row, each pointing on")
+            self._lost = PaginationError(
+                f"{endpoint}: {EMPTY_PAGES} empty pages in a row, each pointing on"
+            )
         self._seen.add(self._next)
 
 

@@ -1,13 +1,15 @@
 """Walk one list as several, side by side.
 
-A list is sequential by nature: a page's cursor comes with the page before it, so where a page takes a second, one request of
-the five that the limit allows is used. The contact list can be cut by `createdAt`. How the server reads such bounds is not documented
-(inclusive or not; in whole minutes), so neighbours overlap and an item that has come is dropped when it comes again: exact
+A list is sequential by nature: a page's cursor comes with the page before it, so where a page takes
+a second, one request of the five that the limit allows is used. The contact list can be cut by
+`createdAt`. How the server reads such bounds is not documented (inclusive or not; in whole
+minutes), so neighbours overlap and an item that has come is dropped when it comes again: exact
 whatever the answer, for the price of remembering ids.
 
-The first page of the whole list tells in which direction it runs. What lies beyond it is dealt out in spans of time; a span that turns out
-to be full is cut again whenever a place is free. The former owner of what was cut off goes on until its page ends with an item that
-another walk has brought: in a list with an order that other walk is ahead of it, and goes on.
+The first page of the whole list tells in which direction it runs. What lies beyond it is dealt out
+in spans of time; a span that turns out to be full is cut again whenever a place is free. The former
+owner of what was cut off goes on until its page ends with an item that another walk has brought: in
+a list with an order that other walk is ahead of it, and goes on.
 """
 
 import asyncio
@@ -33,7 +35,9 @@ _FULL: Final = 1.5
 _SHORTEST: Final = timedelta(minutes=4)
 """The filter works in whole minutes and neighbours overlap by two: what is shorter is not cut."""
 
-FetchSpan = Callable[[datetime | None, datetime | None, Cursor], Coroutine[Any, Any, Response[Page[Contact]]]]
+FetchSpan = Callable[
+    [datetime | None, datetime | None, Cursor], Coroutine[Any, Any, Response[Page[Contact]]]
+]
 
 
 class Span(msgspec.Struct):
@@ -64,7 +68,9 @@ class Span(msgspec.Struct):
         return self.rising - self.falling
 
 
-def span_conditions(low: datetime | None, high: datetime | None, timezone: str) -> list[dict[str, Any]]:
+def span_conditions(
+    low: datetime | None, high: datetime | None, timezone: str
+) -> list[dict[str, Any]]:
     """The filter of a span, a minute wider on both sides than it is."""
     created = F.field("createdAt")
     zone = UTC if timezone == "UTC" else zone_of(timezone)
@@ -77,7 +83,9 @@ def span_conditions(low: datetime | None, high: datetime | None, timezone: str) 
 
 
 def _widen(moment: datetime, minutes: int, zone: tzinfo) -> datetime:
-    """Move a bound outwards; where the zone's clock is set back, an hour more, since it shows that hour twice."""
+    """Move a bound outwards; where the zone's clock is set back, an hour more, since it shows that
+    hour twice.
+    """
     local = moment.astimezone(zone)
     if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
         minutes += 60 if minutes > 0 else -60
@@ -96,10 +104,18 @@ class PartitionedPaginator(Paginator[Contact]):
         cursor: Cursor,
         endpoint: str,
     ) -> None:
-        if isinstance(partitions, bool) or not isinstance(partitions, int) or not 1 <= partitions <= MOST:
-            raise InvalidArgumentError(f"partitions is a number of walks: 1 to {MOST}", argument="partitions")
+        if (
+            isinstance(partitions, bool)
+            or not isinstance(partitions, int)
+            or not 1 <= partitions <= MOST
+        ):
+            raise InvalidArgumentError(
+                f"partitions is a number of walks: 1 to {MOST}", argument="partitions"
+            )
         if cursor is not None:
-            raise InvalidArgumentError("a partitioned list has no cursor to start from", argument="cursor")
+            raise InvalidArgumentError(
+                "a partitioned list has no cursor to start from", argument="cursor"
+            )
         super().__init__(lambda cursor: fetch_span(None, None, cursor), spawn, endpoint=endpoint)
         self._fetch_span = fetch_span
         self._partitions = partitions
@@ -110,9 +126,14 @@ class PartitionedPaginator(Paginator[Contact]):
 
 
 class PartitionedPages(AsyncIterator[Page[Contact]]):
-    """One walk in many. Only single requests are ever on their way, so `break` leaves nothing to clean up."""
+    """One walk in many.
 
-    def __init__(self, fetch: FetchSpan, spawn: Spawn[Contact], partitions: int, endpoint: str) -> None:
+    Only single requests are ever on their way, so `break` leaves nothing to clean up.
+    """
+
+    def __init__(
+        self, fetch: FetchSpan, spawn: Spawn[Contact], partitions: int, endpoint: str
+    ) -> None:
         self._fetch = fetch
         self._spawn = spawn
         self._partitions = partitions
@@ -157,14 +178,18 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
 
     def _goes_on(self, span: Span, page: Page[Contact], fresh: list[Contact]) -> bool:
         span.empty = 0 if page.items else span.empty + 1
-        _note_order(span, [contact.created for contact in page.items if contact.created is not None])
+        _note_order(
+            span, [contact.created for contact in page.items if contact.created is not None]
+        )
         span.came += len(page.items)
         span.cursor = page.next_cursor
         met_another = bool(page.items) and (not fresh or page.items[-1] is not fresh[-1])
         if span.cursor is None or (span.was_cut and span.direction and met_another):
             return False
         if span.cursor in span.visited or span.empty >= EMPTY_PAGES:
-            self._lost = PaginationError(f"{self._endpoint}: the server's cursors go round in circles")
+            self._lost = PaginationError(
+                f"{self._endpoint}: the server's cursors go round in circles"
+            )
         span.visited.add(span.cursor)
         if not self._dealt and span.direction:
             self._dealt = True
@@ -172,8 +197,9 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         return True
 
     def _deal(self, whole: Span) -> None:
-        """Cut what lies beyond the first page into spans: by guess a little less than whole pages, since one that ends just past
-        a page's edge costs a request for a few items."""
+        """Cut what lies beyond the first page into spans: by guess a little less than whole pages,
+        since one that ends just past a page's edge costs a request for a few items.
+        """
         pages = _left(whole)
         share = pages / self._partitions
         if 2 <= share < float("inf"):
@@ -218,7 +244,9 @@ def _note_order(span: Span, times: list[datetime]) -> None:
 
 
 def _ahead(span: Span) -> tuple[datetime, datetime] | None:
-    """Where the walk is, and where it would end; None when it runs in no known order or has not begun."""
+    """Where the walk is, and where it would end; None when it runs in no known order or has not
+    begun.
+    """
     if span.last is None or not span.direction:
         return None
     if span.direction > 0:

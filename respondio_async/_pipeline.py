@@ -1,7 +1,7 @@
 """One call, whole: the one place that is handed the four parts, which never see one another.
 
-`_wire` makes and reads bytes, the limiter says when, the transport says what became of it, `_retry` says whether to try
-again; `_attempts` is the order in which they are asked.
+`_wire` makes and reads bytes, the limiter says when, the transport says what became of it, `_retry`
+says whether to try again; `_attempts` is the order in which they are asked.
 """
 
 import asyncio
@@ -49,14 +49,18 @@ class Pipeline:
         moved = self._moved
         path = endpoint.alternative if moved and endpoint.alternative else endpoint.path
         content = None if json is None else _wire.encode_json(json)
-        call = Call(endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json))
+        call = Call(
+            endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json)
+        )
         try:
             return await self._run(call, settings)
         except NotFoundError as error:
-            # `moved` as it was at the start: calls side by side all meet the 404 before the first of them has found the way.
+            # `moved` as it was at the start: calls side by side all meet the 404 before the first
+            # of them has found the way.
             if endpoint.alternative is None or endpoint.max_limit is None or moved:
                 raise
-            # The vendor's rate table and its clients disagree about this path: the other one is tried once a client.
+            # The vendor's rate table and its clients disagree about this path: the other one is
+            # tried once a client.
             target = _wire.build_target(endpoint.alternative, params or {}, query)
             try:
                 response = await self._run(Call(endpoint, target, content, call.sent), settings)
@@ -89,7 +93,9 @@ class Pipeline:
             self.life.leave(task)
             if self.hooks:
                 elapsed = asyncio.get_running_loop().time() - started
-                self.tell(CallEnded(call.endpoint.template, attempts.tally.attempts, elapsed, error))
+                self.tell(
+                    CallEnded(call.endpoint.template, attempts.tally.attempts, elapsed, error)
+                )
 
     def tell(self, event: HookEvent) -> None:
         """Tell the hooks; what they raise is theirs."""

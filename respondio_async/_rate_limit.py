@@ -10,6 +10,9 @@ class RateLimit(msgspec.Struct, frozen=True):
     """
 
     limit: float | None = None
-    """Requests allowed for this endpoint. The vendor does not state the unit; one second is assumed."""
+    """Requests allowed for this endpoint.
+
+    The vendor does not state the unit; one second is assumed.
+    """
     remaining: float | None = None
     """Requests left for this endpoint in the current window."""

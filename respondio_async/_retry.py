@@ -1,6 +1,7 @@
 """Again, or stop, and after how long: a pure decision, with the clock and the dice handed in.
 
-What may be repeated depends on two things: the operation's replay class (`_endpoints.Replay`) and whether the server can have acted.
+What may be repeated depends on two things: the operation's replay class (`_endpoints.Replay`) and
+whether the server can have acted.
 
 =========================  ==============================  =====================================
 what happened              "always" (a repeat is harmless)  "unsent" (a repeat would do it twice)
@@ -25,19 +26,25 @@ Certainty = Literal["unsent", "unknown", "answered"]
 WaitReason = Literal["rate_limited", "not_ready", "failed"]
 
 _SERVER_ACTED_NOT: Final = frozenset({501, 503, 505})
-"""5xx that say the request was not carried out. Every other one, a CDN's 52x included, leaves a write's outcome open."""
+"""5xx that say the request was not carried out.
+
+Every other one, a CDN's 52x included, leaves a write's outcome open.
+"""
 
 _WINDOW: Final = 1.0
 """The vendor counts by the second: the first wait after a 429 that does not say how long."""
 
 _LAST_CHANCE: Final = 1.0
-"""A wait for 449 that would pass the deadline is cut to leave this many seconds for one last attempt."""
+"""A wait for 449 that would pass the deadline is cut to leave this many seconds for one last
+attempt.
+"""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how patiently a call is repeated; what may be repeated at all is not up to it.
 
-    All waits are seconds and end with the call's deadline. `max_attempts=1` turns every repeat off, waiting out 429 and 449 included.
+    All waits are seconds and end with the call's deadline. `max_attempts=1` turns every repeat off,
+    waiting out 429 and 449 included.
     """
 
     max_attempts: int = 5
@@ -51,20 +58,30 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """First wait after a 449 (the contact is still being created); it doubles each time."""
     max_not_ready_wait: float = 30.0
     budget: int = 60
-    """Repeats after failures that a client may be ahead of its successes; ten successes earn one more."""
+    """Repeats after failures that a client may be ahead of its successes; ten successes earn one
+    more.
+    """
 
     def __post_init__(self) -> None:
         whole = {"max_attempts": self.max_attempts, "max_refusals": self.max_refusals}
         for name, number in whole.items():
             if number < 1:
                 raise ConfigurationError(f"RetryPolicy.{name} counts attempts: at least 1")
-        waits = (self.backoff, self.max_backoff, self.not_ready_wait, self.max_not_ready_wait, self.budget)
+        waits = (
+            self.backoff,
+            self.max_backoff,
+            self.not_ready_wait,
+            self.max_not_ready_wait,
+            self.budget,
+        )
         if not all(wait >= 0 for wait in waits):
             raise ConfigurationError("RetryPolicy's waits and its budget must not be negative")
 
 
 class RetryBudget:
-    """Keeps a client from doubling the load of a server that is down: repeats are paid for by successes."""
+    """Keeps a client from doubling the load of a server that is down: repeats are paid for by
+    successes.
+    """
 
     __slots__ = ("_size", "_tenths")
 
@@ -101,7 +118,11 @@ class Failure(msgspec.Struct, frozen=True):
     def may_have_landed(self) -> bool:
         """Whether the server may have acted on the request."""
         if self.certainty == "answered":
-            return self.status is not None and self.status >= 500 and self.status not in _SERVER_ACTED_NOT
+            return (
+                self.status is not None
+                and self.status >= 500
+                and self.status not in _SERVER_ACTED_NOT
+            )
         return self.certainty == "unknown"
 
 
@@ -140,7 +161,10 @@ def decide(
     left: float | None,
     dice: Callable[[], float] = random.random,
 ) -> Again | Stop:
-    """Decide after a failed attempt, and note it in *tally*. *left* is what the deadline leaves, in seconds; None: no deadline."""
+    """Decide after a failed attempt, and note it in *tally*.
+
+    *left* is what the deadline leaves, in seconds; None: no deadline.
+    """
     if failure.may_have_landed:
         tally.may_have_landed = True
         if replay == "unsent":
@@ -184,8 +208,13 @@ def _after_failure(
     return Again(wait, "failed") if budget.spend() else Stop(why="budget")
 
 
-def _after_refusal(failure: Failure, tally: Tally, policy: RetryPolicy, left: float | None) -> Again | Stop:
-    """429 and 449: the server has done nothing and asks to come back. They cost no budget: the wait is the server's own."""
+def _after_refusal(
+    failure: Failure, tally: Tally, policy: RetryPolicy, left: float | None
+) -> Again | Stop:
+    """429 and 449: the server has done nothing and asks to come back.
+
+    They cost no budget: the wait is the server's own.
+    """
     tally.refusals += 1
     if policy.max_attempts == 1 or tally.refusals >= policy.max_refusals:
         return Stop(why="attempts")
@@ -197,7 +226,9 @@ def _after_refusal(failure: Failure, tally: Tally, policy: RetryPolicy, left: fl
     else:
         reason = "not_ready"
         tally.not_ready += 1
-        if not wait:  # 0 too: the contact takes as long as it takes, and asking at full speed would use up the refusals
+        # 0 too: the contact takes as long as it takes, and asking at full speed would use up the
+        # refusals.
+        if not wait:
             wait = _doubling(policy.not_ready_wait, policy.max_not_ready_wait, tally.not_ready)
             if left is not None and wait >= left - _LAST_CHANCE > 0:
                 wait = left - _LAST_CHANCE

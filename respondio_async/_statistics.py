@@ -18,7 +18,9 @@ class RouteCounters(msgspec.Struct):
     latency: float = 0.0
 
     def answered(self, status: int, elapsed: float) -> None:
-        """Note an answer; the latency is a mean in which an answer's weight fades by a tenth with each later one."""
+        """Note an answer; the latency is a mean in which an answer's weight fades by a tenth with
+        each later one.
+        """
         self.answered_count += 1
         if status == 429:
             self.refused += 1

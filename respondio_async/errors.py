@@ -27,9 +27,9 @@
             ├── ServiceUnavailableError 503
             └── GatewayTimeoutError 504
 
-Texts and attributes hold no token and no contact's data: they name arguments and route templates, never values, and
-the server's own words arrive here already masked. `.content`, the raw answer, is kept for the handler but left out of `repr`,
-`str` and pickles.
+Texts and attributes hold no token and no contact's data: they name arguments and route templates,
+never values, and the server's own words arrive here already masked. `.content`, the raw answer, is
+kept for the handler but left out of `repr`, `str` and pickles.
 """
 
 from typing import Any
@@ -67,7 +67,10 @@ __all__ = [
 
 
 def _restore(
-    cls: type["RespondError"], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None
+    cls: type["RespondError"],
+    args: tuple[Any, ...],
+    state: dict[str, Any],
+    cause: BaseException | None,
 ) -> "RespondError":
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
@@ -79,9 +82,12 @@ class RespondError(Exception):
     """The base of every error that this package raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Built from attributes, not by calling __init__ again: keyword-only facts survive, and the raw answer stays behind.
-        # Of causes only our own travel: anybody else's may hold a URL, or refuse to be pickled.
-        state = {name: None if name == "content" else value for name, value in self.__dict__.items()}
+        # Built from attributes, not by calling __init__ again: keyword-only facts survive, and the
+        # raw answer stays behind. Of causes only our own travel: anybody else's may hold a URL, or
+        # refuse to be pickled.
+        state = {
+            name: None if name == "content" else value for name, value in self.__dict__.items()
+        }
         cause = self.__cause__ if isinstance(self.__cause__, RespondError) else None
         return _restore, (type(self), self.args, state, cause)
 
@@ -91,7 +97,10 @@ class ConfigurationError(RespondError):
 
 
 class InvalidArgumentError(RespondError, ValueError):
-    """An argument that the server would refuse, found before any request. `.argument` names it; its value is never shown."""
+    """An argument that the server would refuse, found before any request.
+
+    `.argument` names it; its value is never shown.
+    """
 
     def __init__(self, message: str, *, argument: str) -> None:
         super().__init__(message)
@@ -99,7 +108,10 @@ class InvalidArgumentError(RespondError, ValueError):
 
 
 class InvalidIdentifierError(InvalidArgumentError):
-    """A contact identifier of no known form. Accepted: an int id, "id:…", "email:…", "phone:+…", "+60…", "a@b.c"."""
+    """A contact identifier of no known form.
+
+    Accepted: an int id, "id:…", "email:…", "phone:+…", "+60…", "a@b.c".
+    """
 
     def __init__(self, message: str, *, argument: str = "identifier") -> None:
         super().__init__(message, argument=argument)
@@ -108,7 +120,9 @@ class InvalidIdentifierError(InvalidArgumentError):
 class TransportError(RespondError):
     """No answer came. `.sent` is False when the request provably never left."""
 
-    def __init__(self, message: str, *, endpoint: str = "", attempts: int = 0, sent: bool = False) -> None:
+    def __init__(
+        self, message: str, *, endpoint: str = "", attempts: int = 0, sent: bool = False
+    ) -> None:
         super().__init__(message)
         self.endpoint = endpoint
         self.attempts = attempts
@@ -124,13 +138,20 @@ class RequestTimeoutError(TransportError):
 
 
 class DeadlineExceededError(TransportError):
-    """The call could not end within its `deadline`, or its first permit would not come within `queue_timeout`.
+    """The call could not end within its `deadline`, or its first permit would not come within
+    `queue_timeout`.
 
     `.needed` is the number of seconds that the wait would have taken, where it is known.
     """
 
     def __init__(
-        self, message: str, *, endpoint: str = "", attempts: int = 0, sent: bool = False, needed: float | None = None
+        self,
+        message: str,
+        *,
+        endpoint: str = "",
+        attempts: int = 0,
+        sent: bool = False,
+        needed: float | None = None,
     ) -> None:
         super().__init__(message, endpoint=endpoint, attempts=attempts, sent=sent)
         self.needed = needed
@@ -139,8 +160,8 @@ class DeadlineExceededError(TransportError):
 class OutcomeUnknownError(RespondError):
     """A write that may or may not have happened, and that the client therefore did not send again.
 
-    Look before you repeat it: `.reason` says what broke, `.endpoint` which operation it was, and `__cause__` is the `APIError`,
-    `TransportError` or `DecodeError` behind it.
+    Look before you repeat it: `.reason` says what broke, `.endpoint` which operation it was, and
+    `__cause__` is the `APIError`, `TransportError` or `DecodeError` behind it.
     """
 
     def __init__(self, message: str, *, endpoint: str, reason: str, attempts: int = 1) -> None:
@@ -153,10 +174,19 @@ class OutcomeUnknownError(RespondError):
 class DecodeError(RespondError):
     """The answer arrived whole but has no reading as the expected type.
 
-    `.content` is the raw answer, `.type` the expected type's name, `.path` where in the answer the reading failed.
+    `.content` is the raw answer, `.type` the expected type's name, `.path` where in the answer the
+    reading failed.
     """
 
-    def __init__(self, message: str, *, content: bytes | None, type: str, path: str = "$", endpoint: str = "") -> None:  # noqa: A002 - the public name
+    def __init__(
+        self,
+        message: str,
+        *,
+        content: bytes | None,
+        type: str,  # noqa: A002 - the public name
+        path: str = "$",
+        endpoint: str = "",
+    ) -> None:
         super().__init__(message)
         self.content = content
         self.type = type
@@ -169,7 +199,9 @@ class PaginationError(RespondError):
 
 
 class MessageFailedError(RespondError):
-    """A message that was waited for has failed; `.reason` is the channel's own word for it, masked."""
+    """A message that was waited for has failed; `.reason` is the channel's own word for it,
+    masked.
+    """
 
     def __init__(self, message: str, *, message_id: int, reason: str) -> None:
         super().__init__(message)
@@ -184,7 +216,8 @@ class WebhookSignatureError(RespondError):
 class APIError(RespondError):
     """The server answered with an error status.
 
-    `.message` carries the server's own words with personal data masked; `.hint` says what to do about a known cause.
+    `.message` carries the server's own words with personal data masked; `.hint` says what to do
+    about a known cause.
     """
 
     def __init__(
@@ -237,7 +270,9 @@ class ForbiddenError(APIError):
 
 
 class BlockedAtEdgeError(ForbiddenError):
-    """403 that is not JSON: the firewall before the API refused the request; the API never saw it."""
+    """403 that is not JSON: the firewall before the API refused the request; the API never saw
+    it.
+    """
 
 
 class NotFoundError(APIError):
@@ -249,11 +284,16 @@ class ConflictError(APIError):
 
 
 class RateLimitError(APIError):
-    """429: the organisation's limit on this route. Raised when the wait does not fit the deadline, or after `max_refusals`."""
+    """429: the organisation's limit on this route.
+
+    Raised when the wait does not fit the deadline, or after `max_refusals`.
+    """
 
 
 class NotReadyError(APIError):
-    """449: the contact is still being created, and was still so when the deadline left no time to wait on."""
+    """449: the contact is still being created, and was still so when the deadline left no time to
+    wait on.
+    """
 
 
 class ServerError(APIError):

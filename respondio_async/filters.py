@@ -4,8 +4,9 @@
     (F.field("createdAt").after(monday) & F.tags.none_of("spam")) & (F.lifecycle == "Lead")
     F.field("Plan").exists() | F.tags.any_of("vip", "trial")
 
-The API takes one group of conditions, joined by "and" or by "or", without nesting; so `&` and `|` can't be mixed. What the server would
-refuse can't be built. Times are written in the time zone of the list call, to the minute.
+The API takes one group of conditions, joined by "and" or by "or", without nesting; so `&` and `|`
+can't be mixed. What the server would refuse can't be built. Times are written in the time zone of
+the list call, to the minute.
 
 Source: the vendor's "List the contacts" page.
 """
@@ -50,12 +51,16 @@ class _Joinable:
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
-            "a filter is neither true nor false: join with & and | (not and, or, not), one comparison at a time"
+            "a filter is neither true nor false: join with & and | (not and, or, not), one "
+            "comparison at a time"
         )
 
 
 class Condition(_Joinable, msgspec.Struct, frozen=True):
-    """One condition; by itself a filter too. Made by `F`, never directly. Its repr hides the value."""
+    """One condition; by itself a filter too.
+
+    Made by `F`, never directly. Its repr hides the value.
+    """
 
     category: Literal["contactField", "contactTag", "lifecycle"]
     field: str | None
@@ -65,7 +70,9 @@ class Condition(_Joinable, msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<Condition {self.field or self.category} {self.operator}>"
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
+    def __rich_repr__(
+        self,
+    ) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
         return [("field", self.field or self.category), ("operator", self.operator)]
 
 
@@ -86,14 +93,18 @@ def _join(joint: Joint, *parts: object) -> Filter:
     conditions: list[Condition] = []
     for part in parts:
         if not isinstance(part, _Joinable):
-            raise TypeError(f"& and | join conditions, not a {type(part).__name__}; put each comparison in brackets")
+            raise TypeError(
+                f"& and | join conditions, not a {type(part).__name__}; put each comparison in "
+                "brackets"
+            )
         if isinstance(part, Condition):
             conditions.append(part)
         elif isinstance(part, Filter) and part.joint == joint:
             conditions += part.conditions
         else:
             raise InvalidArgumentError(
-                "the API takes one group of conditions: all joined by & or all by |", argument="filter"
+                "the API takes one group of conditions: all joined by & or all by |",
+                argument="filter",
             )
     return Filter(joint, tuple(conditions))
 
@@ -133,25 +144,32 @@ class Field:
         return self._condition("doesNotExist", None)
 
     def after(self, instant: Instant) -> Condition:
-        """Hold for times after *instant*: an aware datetime, or a date (its first minute, in the list's time zone).
+        """Hold for times after *instant*: an aware datetime, or a date (its first minute, in the
+        list's time zone).
 
         Seconds are dropped, since the API takes minutes.
         """
         return self._condition("isTimestampAfter", self._instant(instant))
 
     def before(self, instant: Instant) -> Condition:
-        """Hold for times before *instant*: an aware datetime, or a date (its first minute, in the list's time zone).
+        """Hold for times before *instant*: an aware datetime, or a date (its first minute, in the
+        list's time zone).
 
         Seconds are dropped, since the API takes minutes.
         """
         return self._condition("isTimestampBefore", self._instant(instant))
 
     def between(self, low: float | Decimal | Instant, high: float | Decimal | Instant) -> Condition:
-        """Hold between two numbers or two times. Seconds are dropped; a date as *high* means its last minute."""
+        """Hold between two numbers or two times.
+
+        Seconds are dropped; a date as *high* means its last minute.
+        """
         if isinstance(low, dt.date) or isinstance(high, dt.date):
             start, end = self._instant(low), self._instant(high)
             if type(start) is type(end) and start > end:
-                raise InvalidArgumentError("between() takes the earlier time first", argument="high")
+                raise InvalidArgumentError(
+                    "between() takes the earlier time first", argument="high"
+                )
             return self._condition("isTimestampBetween", (start, end))
         least, most = self._number(low), self._number(high)
         if least > most:
@@ -179,28 +197,37 @@ class Field:
         if isinstance(value, Field):
             raise TypeError("a field is compared with a value, never with another field")
         if name == "createdAt":
-            raise InvalidArgumentError("compare createdAt with after(), before() or between()", argument="value")
+            raise InvalidArgumentError(
+                "compare createdAt with after(), before() or between()", argument="value"
+            )
         if name in _TEXTS and not isinstance(value, str):
             raise InvalidArgumentError(
-                f"{name} is compared with a str; for no value, with does_not_exist()", argument="value"
+                f"{name} is compared with a str; for no value, with does_not_exist()",
+                argument="value",
             )
         if name == "assigneeUserId":
             if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise InvalidArgumentError("assigneeUserId is compared with a user's id, an int", argument="value")
+                raise InvalidArgumentError(
+                    "assigneeUserId is compared with a user's id, an int", argument="value"
+                )
             return value
         match value:
             case None:
                 raise InvalidArgumentError(
-                    "write does_not_exist() or exists() instead of comparing with None", argument="value"
+                    "write does_not_exist() or exists() instead of comparing with None",
+                    argument="value",
                 )
             case "":
                 raise InvalidArgumentError(
-                    "write does_not_exist() instead of comparing with an empty text", argument="value"
+                    "write does_not_exist() instead of comparing with an empty text",
+                    argument="value",
                 )
             case bool() | str():
                 return value
             case dt.datetime():
-                raise InvalidArgumentError("compare times with after(), before() or between()", argument="value")
+                raise InvalidArgumentError(
+                    "compare times with after(), before() or between()", argument="value"
+                )
             case dt.date():
                 return value.isoformat()
             case _:
@@ -208,8 +235,14 @@ class Field:
 
     def _number(self, value: object) -> int | float:
         if self._name in _BUILT_IN:
-            advice = "after(), before() or between() two times" if self._name == "createdAt" else "== or !="
-            raise InvalidArgumentError(f"{self._name} is no number: compare it with {advice}", argument="value")
+            advice = (
+                "after(), before() or between() two times"
+                if self._name == "createdAt"
+                else "== or !="
+            )
+            raise InvalidArgumentError(
+                f"{self._name} is no number: compare it with {advice}", argument="value"
+            )
         return _number(value)
 
     def _instant(self, value: object) -> Instant:
@@ -221,7 +254,8 @@ class Field:
             raise InvalidArgumentError("a time is an aware datetime or a date", argument="value")
         if isinstance(value, dt.datetime) and value.utcoffset() is None:
             raise InvalidArgumentError(
-                "a datetime needs its time zone, or it means another instant on another machine: datetime(…, tzinfo=UTC)",
+                "a datetime needs its time zone, or it means another instant on another machine: "
+                "datetime(…, tzinfo=UTC)",
                 argument="value",
             )
         return value
@@ -231,7 +265,9 @@ def _number(value: object) -> int | float:
     if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidArgumentError(f"the value is a {type(value).__name__}, not a number", argument="value")
+        raise InvalidArgumentError(
+            f"the value is a {type(value).__name__}, not a number", argument="value"
+        )
     if not math.isfinite(value):
         raise InvalidArgumentError("the number is not finite", argument="value")
     return value
@@ -263,7 +299,9 @@ def _tagged(operator: str, tags: tuple[object, ...]) -> Condition:
         raise InvalidArgumentError("name at least one tag", argument="tags")
     for tag in tags:
         if not isinstance(tag, str) or not tag.strip():
-            raise InvalidArgumentError("a tag is a text that is not empty; spread a list with *", argument="tags")
+            raise InvalidArgumentError(
+                "a tag is a text that is not empty; spread a list with *", argument="tags"
+            )
     return Condition("contactTag", None, operator, tags)
 
 
@@ -302,7 +340,8 @@ def _text(value: object, argument: str) -> None:
 def _stage(stage: object) -> str:
     if not isinstance(stage, str) or not stage.strip():
         raise InvalidArgumentError(
-            "a stage is a text that is not empty; for none, write does_not_exist()", argument="stage"
+            "a stage is a text that is not empty; for none, write does_not_exist()",
+            argument="stage",
         )
     return stage
 
@@ -315,19 +354,29 @@ class F:
 
     @staticmethod
     def field(name: str) -> Field:
-        """Name a field: firstName, lastName, phone, email, status, assigneeUserId, createdAt, or a custom field's name or slug."""
+        """Name a field: firstName, lastName, phone, email, status, assigneeUserId, createdAt, or a
+        custom field's name or slug.
+        """
         return Field(name)
 
 
-def render(filter: Filter | Condition | None, timezone: str = "UTC") -> dict[str, list[dict[str, Any]]]:  # noqa: A002 - the API's word
-    """Return the `filter` of the list body; None means all contacts. Times are written in *timezone* (IANA), as the body must say too."""
+def render(
+    filter: Filter | Condition | None,  # noqa: A002 - the API's word
+    timezone: str = "UTC",
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the `filter` of the list body; None means all contacts.
+
+    Times are written in *timezone* (IANA), as the body must say too.
+    """
     zone = zone_of(timezone)
     if filter is None:
         return {"$and": []}
     if isinstance(filter, Condition):
         filter = Filter("$and", (filter,))  # noqa: A001
     if not isinstance(filter, Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgumentError("a filter is built with F, or None for all contacts", argument="filter")
+        raise InvalidArgumentError(
+            "a filter is built with F, or None for all contacts", argument="filter"
+        )
     return {filter.joint: [_condition(condition, zone) for condition in filter.conditions]}
 
 
@@ -344,7 +393,12 @@ def _condition(condition: Condition, zone: dt.tzinfo) -> dict[str, Any]:
             value = list(value)
         case _:
             pass
-    return {"category": condition.category, "field": condition.field, "operator": condition.operator, "value": value}
+    return {
+        "category": condition.category,
+        "field": condition.field,
+        "operator": condition.operator,
+        "value": value,
+    }
 
 
 def _minute(instant: Instant, zone: dt.tzinfo, *, end: bool = False) -> str:
@@ -353,7 +407,9 @@ def _minute(instant: Instant, zone: dt.tzinfo, *, end: bool = False) -> str:
     try:
         return instant.astimezone(zone).isoformat(" ", "minutes")[:16]
     except OverflowError:
-        raise InvalidArgumentError("the time is out of range in this time zone", argument="filter") from None
+        raise InvalidArgumentError(
+            "the time is out of range in this time zone", argument="filter"
+        ) from None
 
 
 def zone_of(timezone: str) -> dt.tzinfo:
@@ -366,6 +422,7 @@ def zone_of(timezone: str) -> dt.tzinfo:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError, TypeError, AttributeError):
         raise InvalidArgumentError(
-            'timezone is no known IANA name such as "Asia/Kuala_Lumpur" (on a machine without a time zone database: install tzdata)',
+            'timezone is no known IANA name such as "Asia/Kuala_Lumpur" (on a machine without a '
+            "time zone database: install tzdata)",
             argument="timezone",
         ) from None

@@ -1,7 +1,8 @@
 """What a client tells those who listen: one event an attempt, a wait, a drift, a call.
 
-A hook is any callable that takes one event. It is called on the event loop, so it must not block; what it raises is logged and
-swallowed, because a broken metric must not break a message. Events name the route's template, never a path.
+A hook is any callable that takes one event. It is called on the event loop, so it must not block;
+what it raises is logged and swallowed, because a broken metric must not break a message. Events
+name the route's template, never a path.
 """
 
 from collections.abc import Callable
@@ -37,7 +38,9 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Drifted(msgspec.Struct, frozen=True):
-    """An answer was readable only leniently: the API has changed, or differs from its documentation."""
+    """An answer was readable only leniently: the API has changed, or differs from its
+    documentation.
+    """
 
     endpoint: str
     type: str

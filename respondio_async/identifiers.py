@@ -1,9 +1,10 @@
 """How a contact is named: by its id, its e-mail address or its phone number.
 
-The API takes it as one path segment, `<kind>:<value>`. Whatever a caller passes, `segment` returns exactly one segment
-in which every character that means something in a URL is percent-encoded, or refuses it: no identifier can change
-the path, the query or the host of a request. Nothing is guessed either: a bare run of digits could be an id or a
-phone number, and the wrong guess would write to somebody else.
+The API takes it as one path segment, `<kind>:<value>`. Whatever a caller passes, `segment` returns
+exactly one segment in which every character that means something in a URL is percent-encoded, or
+refuses it: no identifier can change the path, the query or the host of a request. Nothing is
+guessed either: a bare run of digits could be an id or a phone number, and the wrong guess would
+write to somebody else.
 
 Source: the vendor's "Get a contact" page and its siblings (`identifier`).
 """
@@ -24,16 +25,21 @@ _KINDS: Final = ("id", "email", "phone")
 
 _LARGEST_ID: Final = 2**63 - 1
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
-# E.164: at most fifteen digits, and no country code begins with 0. The shortest numbers in use have seven (Niue).
+# E.164: at most fifteen digits, and no country code begins with 0. The shortest numbers in use have
+# seven (Niue).
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-# An address whose characters all stand for themselves in a path: by far the most common, and three times as quick.
+# An address whose characters all stand for themselves in a path: by far the most common, and three
+# times as quick.
 _PLAIN_EMAIL: Final = re.compile(r"[A-Za-z0-9._~-]+@[A-Za-z0-9.-]+")
 _LONGEST_EMAIL: Final = 254  # RFC 5321, 4.5.3.1.3
 _FORMS: Final = 'give an int id, "id:…", "email:…", "phone:+…", "+60…" or "a@b.c"'
 
 
 class ContactId(msgspec.Struct, frozen=True):
-    """A contact's identifier, checked: `ContactId.id(…)`, `.email(…)` or `.phone(…)`. Its repr hides the value."""
+    """A contact's identifier, checked: `ContactId.id(…)`, `.email(…)` or `.phone(…)`.
+
+    Its repr hides the value.
+    """
 
     kind: Kind
     value: str
@@ -55,13 +61,17 @@ class ContactId(msgspec.Struct, frozen=True):
 
     @classmethod
     def phone(cls, value: str) -> "ContactId":
-        """Name a contact by its phone number in E.164: `+`, country code, number, and nothing between the digits."""
+        """Name a contact by its phone number in E.164: `+`, country code, number, and nothing
+        between the digits.
+        """
         return cls("phone", value)
 
     def __repr__(self) -> str:
         return f"ContactId({self.kind}:***)"
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
+    def __rich_repr__(
+        self,
+    ) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
         return [("kind", self.kind)]
 
 
@@ -69,7 +79,10 @@ Identifier = int | str | ContactId
 
 
 def parse(identifier: Identifier) -> ContactId:
-    """Read any accepted form of an identifier. Raises `InvalidIdentifierError` for everything else."""
+    """Read any accepted form of an identifier.
+
+    Raises `InvalidIdentifierError` for everything else.
+    """
     if isinstance(identifier, ContactId):
         return identifier
     if isinstance(identifier, bool):
@@ -77,7 +90,9 @@ def parse(identifier: Identifier) -> ContactId:
     if isinstance(identifier, int):
         return ContactId("id", _id_text(identifier))
     if not isinstance(identifier, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
-        raise InvalidIdentifierError(f"an identifier is not a {type(identifier).__name__}: {_FORMS}")
+        raise InvalidIdentifierError(
+            f"an identifier is not a {type(identifier).__name__}: {_FORMS}"
+        )
     kind, colon, value = identifier.partition(":")
     if colon:
         return ContactId(_kind(kind), value)
@@ -88,15 +103,19 @@ def parse(identifier: Identifier) -> ContactId:
         return ContactId("email", identifier)
     if identifier.strip().isdigit():
         raise InvalidIdentifierError(
-            'a run of digits could be an id or a phone number: give an int or "id:…" for an id, "+…" for a phone'
+            'a run of digits could be an id or a phone number: give an int or "id:…" for an id, '
+            '"+…" for a phone'
         )
-    raise InvalidIdentifierError(f"not an identifier: {_FORMS}" if identifier else f"the identifier is empty: {_FORMS}")
+    raise InvalidIdentifierError(
+        f"not an identifier: {_FORMS}" if identifier else f"the identifier is empty: {_FORMS}"
+    )
 
 
 def segment(identifier: Identifier, *, kinds: Collection[Kind] = _KINDS) -> str:
     """Return the one quoted path segment of *identifier*: `phone:%2B60…`, `email:a@b.com`, `id:1`.
 
-    *kinds* narrows what the operation takes: a contact is created under an e-mail address or a phone number only.
+    *kinds* narrows what the operation takes: a contact is created under an e-mail address or a
+    phone number only.
     """
     contact = parse(identifier)
     kind, value = contact.kind, contact.value
@@ -132,7 +151,9 @@ def _id_text(value: int) -> str:
 
 def _check_id(value: object) -> None:
     if not isinstance(value, str) or not _ID.fullmatch(value) or int(value) > _LARGEST_ID:
-        raise InvalidIdentifierError('a contact id is a positive integer, in the digits 0 to 9 alone: "id:123"')
+        raise InvalidIdentifierError(
+            'a contact id is a positive integer, in the digits 0 to 9 alone: "id:123"'
+        )
 
 
 def _check_phone(value: object) -> None:
@@ -157,7 +178,8 @@ def _check_email(value: object) -> None:
         raise InvalidIdentifierError("the e-mail address is empty or no text")
     if len(value) > _LONGEST_EMAIL:
         raise InvalidIdentifierError(f"an e-mail address has at most {_LONGEST_EMAIL} characters")
-    # Invisible characters too (zero-width space, direction marks): they come with copied text, and match no contact.
+    # Invisible characters too (zero-width space, direction marks): they come with copied text, and
+    # match no contact.
     if " " in value or not value.isprintable():
         raise InvalidIdentifierError(
             "the e-mail address holds whitespace, a control character or an invisible character"
@@ -167,6 +189,9 @@ def _check_email(value: object) -> None:
         raise InvalidIdentifierError("an e-mail address is a name, one @ and a domain")
 
 
-# Letters of any script, for internationalised domains; none of the characters that structure a URL or a header.
-_DOMAIN: Final = re.compile(r"[^\s@.,:;/\\?#%&=+<>()\[\]{}|\"'`^~!*$]+(?:\.[^\s@.,:;/\\?#%&=+<>()\[\]{}|\"'`^~!*$]+)*")
+# Letters of any script, for internationalised domains; none of the characters that structure a URL
+# or a header.
+_DOMAIN: Final = re.compile(
+    r"[^\s@.,:;/\\?#%&=+<>()\[\]{}|\"'`^~!*$]+(?:\.[^\s@.,:;/\\?#%&=+<>()\[\]{}|\"'`^~!*$]+)*"
+)
 _CHECKS: Final = {"id": _check_id, "email": _check_email, "phone": _check_phone}

@@ -13,14 +13,17 @@ settings.load_profile("unhurried")
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """The client is asyncio only (aiolimiter is); debug mode finds forgotten awaits and slow callbacks."""
+    """The client is asyncio only (aiolimiter is); debug mode finds forgotten awaits and slow
+    callbacks.
+    """
     return "asyncio", {"debug": True}
 
 
 def pytest_configure() -> None:
     """Hear Ctrl-C again.
 
-    A shell starts its background jobs with SIGINT ignored, and the processes that tests interrupt would inherit that.
+    A shell starts its background jobs with SIGINT ignored, and the processes that tests interrupt
+    would inherit that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

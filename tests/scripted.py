@@ -1,4 +1,6 @@
-"""The pipeline's neighbours, scripted: a transport that answers what it is told to, and a limiter that lets everybody go."""
+"""The pipeline's neighbours, scripted: a transport that answers what it is told to, and a limiter
+that lets everybody go.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -113,7 +115,9 @@ class _Scripted(AsyncRespond):
     def __del__(self) -> None: ...
 
 
-def scripted(*steps: Step, seconds: float = 0.0, **options: Any) -> tuple[AsyncRespond, ScriptedTransport, OpenLimiter]:
+def scripted(
+    *steps: Step, seconds: float = 0.0, **options: Any
+) -> tuple[AsyncRespond, ScriptedTransport, OpenLimiter]:
     """A client whose neighbours are scripted."""
     limiter = options.pop("limiter", None) or OpenLimiter()
     client = AsyncRespond(options.pop("token", "canary-token"), limiter=limiter, **options)

@@ -1,6 +1,7 @@
 """The floors of the house: who may import whom, how long a file may be, and what is never written.
 
-Read from the source by `ast`, so that a forbidden import is found wherever it hides, in a function or under TYPE_CHECKING.
+Read from the source by `ast`, so that a forbidden import is found wherever it hides, in a function
+or under TYPE_CHECKING.
 """
 
 import ast
@@ -40,7 +41,10 @@ LIBRARIES = {
     "httpx2": ("_transport/",),
     "httpcore": ("_transport/",),
     "httpx_aiohttp": ("_transport/",),
-    "aiohttp": ("_transport/", "webhooks/aiohttp.py"),  # the latter serves: it is an adapter for aiohttp's server
+    "aiohttp": (
+        "_transport/",
+        "webhooks/aiohttp.py",
+    ),  # the latter serves: it is an adapter for aiohttp's server
     "aiolimiter": ("limits/",),
     "redis": ("limits/redis", "limits/_redis", "webhooks/"),
     "starlette": ("sandbox/", "webhooks/", "cli/"),
@@ -89,7 +93,9 @@ def test_every_room_is_on_the_plan():
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_is_imported_in_its_room_only(library: str):
     """One place knows each library, so that replacing it is work for one room."""
-    where = {name for name in FILES if any(module.split(".")[0] == library for module in imports(name))}
+    where = {
+        name for name in FILES if any(module.split(".")[0] == library for module in imports(name))
+    }
     assert not {name for name in where if not name.startswith(LIBRARIES[library])}
 
 
@@ -119,7 +125,9 @@ def test_the_retry_decision_is_pure():
 
 def test_the_engine_imports_nothing_from_upstairs():
     """The pipeline knows no resource, no bulk run and no command."""
-    strays = {name: rooms_used(name) - GROUND - PARTS - ENGINE for name in FILES if room(name) in ENGINE}
+    strays = {
+        name: rooms_used(name) - GROUND - PARTS - ENGINE for name in FILES if room(name) in ENGINE
+    }
     assert not {name: used for name, used in strays.items() if used}
 
 
@@ -128,23 +136,36 @@ def test_the_engine_imports_nothing_from_upstairs():
     [
         ("resources", UPSTAIRS | FACE),
         ("sandbox", ENGINE | PARTS | FACE | {"bulk", "cli", "resources"}),
-        ("webhooks", ENGINE | {"_transport", "limits", "_retry", "_client", "resources", "bulk", "sandbox", "cli"}),
+        (
+            "webhooks",
+            ENGINE
+            | {"_transport", "limits", "_retry", "_client", "resources", "bulk", "sandbox", "cli"},
+        ),
         ("bulk", {"sandbox", "cli", "webhooks", "_transport"}),
         ("_client", {"webhooks", "sandbox", "cli"}),
     ],
 )
 def test_upstairs_neighbours_keep_apart(who: str, never: set[str]):
-    """The server's stand-in shares no code with the client; receiving events does not load the HTTP client."""
-    # What a type checker alone sees costs nothing at run time, and the sandbox's fixtures must hand out a client.
+    """The server's stand-in shares no code with the client; receiving events does not load the HTTP
+    client.
+    """
+    # What a type checker alone sees costs nothing at run time, and the sandbox's fixtures must hand
+    # out a client.
     allowed = {"sandbox/pytest_plugin.py"}
-    strays = {name: rooms_at_run_time(name) & never for name in FILES if room(name) == who and name not in allowed}
+    strays = {
+        name: rooms_at_run_time(name) & never
+        for name in FILES
+        if room(name) == who and name not in allowed
+    }
     assert not {name: used for name, used in strays.items() if used - {who}}
 
 
 def rooms_at_run_time(name: str) -> set[str]:
     tree = TREES[name]
     guarded = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     bodies = [(node, node.body) for node in guarded]
     try:
@@ -174,12 +195,18 @@ COMMANDS = ("cli/", "sandbox/_serve.py")  # the latter is `python -m respondio_a
 def test_only_commands_print(name: str):
     """A library that prints spoils its user's output."""
     calls = (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call))
-    assert not [node.lineno for node in calls if ast.unparse(node.func) in ("print", "pprint", "sys.stdout.write")]
+    assert not [
+        node.lineno
+        for node in calls
+        if ast.unparse(node.func) in ("print", "pprint", "sys.stdout.write")
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str):
-    """Asserts vanish under `python -O`: none checks what a user passed, and each says why it holds."""
+    """Asserts vanish under `python -O`: none checks what a user passed, and each says why it
+    holds.
+    """
     lines = FILES[name].read_text(encoding="utf-8").splitlines()
     bare = [
         node.lineno
@@ -191,16 +218,23 @@ def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str)
 
 FACES = (
     "respondio_async",
-    *(f"respondio_async.{name}" for name in ("limits", "limits.redis", "bulk", "webhooks", "sandbox")),
+    *(
+        f"respondio_async.{name}"
+        for name in ("limits", "limits.redis", "bulk", "webhooks", "sandbox")
+    ),
 )
 
 
 def undocumented(face: str) -> Iterator[str]:
     """What can be reached from a module's `__all__` and says nothing about itself."""
     module = importlib.import_module(face)
-    for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+    for name in getattr(
+        module, "__all__", [name for name in vars(module) if not name.startswith("_")]
+    ):
         value = getattr(module, name)
-        if not (inspect.isclass(value) or inspect.isfunction(value)) or not value.__module__.startswith("respondio_"):
+        if not (
+            inspect.isclass(value) or inspect.isfunction(value)
+        ) or not value.__module__.startswith("respondio_"):
             continue
         if "__doc__" not in vars(value) if inspect.isclass(value) else not value.__doc__:
             yield name
@@ -216,8 +250,11 @@ def undocumented(face: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("face", FACES)
 def test_what_is_public_says_what_it_does(face: str):
-    """Every public class, function and method has a docstring, its own or that of what it implements."""
-    # A payload's way onto the wire is for the client; it is spelt without an underscore because another room calls it.
+    """Every public class, function and method has a docstring, its own or that of what it
+    implements.
+    """
+    # A payload's way onto the wire is for the client; it is spelt without an underscore because
+    # another room calls it.
     assert not [name for name in undocumented(face) if not name.endswith(".to_wire")]
 
 
@@ -231,7 +268,9 @@ def test_every_module_says_what_it_holds(name: str):
 def test_a_finaliser_does_no_more_than_warn(name: str):
     """`__del__` runs anywhere, at any time: it closes nothing and awaits nothing."""
     finalisers = [
-        node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef) and node.name == "__del__"
+        node
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.FunctionDef) and node.name == "__del__"
     ]
     for node in finalisers:
         calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
@@ -239,13 +278,17 @@ def test_a_finaliser_does_no_more_than_warn(name: str):
 
 
 def test_the_checks_of_this_module_see_what_they_look_for():
-    """A relative import, a nested one and a guarded one are all found: an arrow test that sees nothing proves nothing."""
+    """A relative import, a nested one and a guarded one are all found: an arrow test that sees
+    nothing proves nothing.
+    """
     TREES["models/probe.py"] = ast.parse(
         "from .. import _pipeline\nfrom ..errors import RespondError\n"
         "def f():\n    import httpx.foo\n    from ..bulk._run import x\n"
     )
     try:
-        assert {"httpx.foo", "respondio_async.errors", "respondio_async._pipeline"} <= set(imports("models/probe.py"))
+        assert {"httpx.foo", "respondio_async.errors", "respondio_async._pipeline"} <= set(
+            imports("models/probe.py")
+        )
         assert rooms_used("models/probe.py") == {"_pipeline", "errors", "bulk"}
     finally:
         del TREES["models/probe.py"]

@@ -1,4 +1,6 @@
-"""The benchmarks against other clients and of the limiter on real sockets, at tiny sizes: that they run, and count what they say."""
+"""The benchmarks against other clients and of the limiter on real sockets, at tiny sizes: that they
+run, and count what they say.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +32,8 @@ def server() -> Iterator[SandboxProcess]:
 def row(**changes: object) -> peers.Row:
     """A row of ours in which all is well."""
     good = peers.Row(
-        job="gets", name=OURS, wall=29.5, floor=29.08, wanted=300, done=300, failed=0, doubtful=0, refused=0, twice=0,
+        job="gets", name=OURS, wall=29.5, floor=29.08, wanted=300, done=300, failed=0, doubtful=0,
+        refused=0, twice=0,
         cpu=0.5, memory=40.0, errors={}, arrivals=[(0.0, False)],
     )  # fmt: skip
     return good._replace(**changes)
@@ -47,7 +50,9 @@ def test_gets(server: SandboxProcess, name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_mixed_of_others(server: SandboxProcess, name: str) -> None:
-    """A contact whose first requests are reset: done twice by those who repeat blindly, a failure for the others."""
+    """A contact whose first requests are reset: done twice by those who repeat blindly, a failure
+    for the others.
+    """
     told = peers.compete(server, "mixed", name, name, count=1, reset_every=1)
     assert told.done == len(PATHS)
     assert told.twice == (2 if name in BLIND else 0)
@@ -72,7 +77,10 @@ def test_floor() -> None:
     reads = [Operation("get", number) for number in range(21)]
     assert peers.floor(reads[:10]) == peers.LATENCY
     assert peers.floor(reads[:20]) == peers.LATENCY + 1
-    assert peers.floor([*reads, *(Operation("tag", number) for number in range(16))]) == peers.LATENCY + 3
+    assert (
+        peers.floor([*reads, *(Operation("tag", number) for number in range(16))])
+        == peers.LATENCY + 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +119,8 @@ def test_plot(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "contact"), [("/contact/id:12/tag", 12), ("/contact/create_or_update/id%3A3", 3), ("/space/user", 0)]
+    ("path", "contact"),
+    [("/contact/id:12/tag", 12), ("/contact/create_or_update/id%3A3", 3), ("/space/user", 0)],
 )
 def test_contact_of(path: str, contact: int) -> None:
     """The contact that a path names, however its colon was written."""
@@ -119,7 +128,9 @@ def test_contact_of(path: str, contact: int) -> None:
 
 
 async def test_limits_live(tmp_path: Path) -> None:
-    """A few reads on each kind of server: each is seen by both sides, and arrives after its permit."""
+    """A few reads on each kind of server: each is seen by both sides, and arrives after its
+    permit.
+    """
     runs = await limits_live.saturated(3, 0.0)
     assert set(runs) == set(limits_live.WINDOWS)
     for name, one in runs.items():

@@ -1,6 +1,8 @@
-"""No call blocks the event loop: blockbuster raises wherever something that can block is called on it.
+"""No call blocks the event loop: blockbuster raises wherever something that can block is called on
+it.
 
-Each test makes its client inside, so that first calls count too: the TLS context, the name lookup, lazy imports.
+Each test makes its client inside, so that first calls count too: the TLS context, the name lookup,
+lazy imports.
 """
 
 import ssl
@@ -26,11 +28,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def guard() -> Iterator[BlockBuster]:
     """Blocking calls on the loop raise from here on, in the client and in what it calls."""
-    # Importing a library reads files, as every import does; that is once a process, when a client of its backend is made.
+    # Importing a library reads files, as every import does; that is once a process, when a client
+    # of its backend is made.
     for backend in ("httpx", "aiohttp", "httpx2"):
         load(backend)
     buster = BlockBuster(excluded_modules=["tests"])
-    # Our own sandbox runs in a thread with a loop of its own; it is the server, and is watched as well.
+    # Our own sandbox runs in a thread with a loop of its own; it is the server, and is watched as
+    # well.
     buster.activate()
     yield buster
     buster.deactivate()
@@ -39,7 +43,10 @@ def guard() -> Iterator[BlockBuster]:
 @pytest.mark.parametrize("operation", [*ALWAYS, *UNSENT])
 async def test_no_operation_blocks(guard, kind, operation):
     """The first call of a client and the ones after it."""
-    async with FaultServer(default=faults.answer(200, GOOD)) as server, connected(kind, server.url) as client:
+    async with (
+        FaultServer(default=faults.answer(200, GOOD)) as server,
+        connected(kind, server.url) as client,
+    ):
         for _ in range(3):
             await {**ALWAYS, **UNSENT}[operation](client)
 
@@ -79,7 +86,9 @@ async def test_a_refused_connection_does_not_block(guard, kind):
 
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
 async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
-    """Reading the certificates of the system takes 17 ms and a file: it happens in a thread, once a process."""
+    """Reading the certificates of the system takes 17 ms and a file: it happens in a thread, once a
+    process.
+    """
     contexts: dict[object, ssl.SSLContext] = {}
     monkeypatch.setattr(_tls, "_contexts", contexts)
     load(backend)
@@ -87,7 +96,9 @@ async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
     async with FaultServer(deaf=True) as server:
         buster.activate()
         try:
-            async with connected(backend, server.url.replace("http:", "https:"), timeout=0.2) as client:
+            async with connected(
+                backend, server.url.replace("http:", "https:"), timeout=0.2
+            ) as client:
                 error = await outcome(client.messages.send(7, "hi"))
                 assert not error.sent
                 assert len(contexts) == 1
@@ -97,9 +108,17 @@ async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
 async def test_a_day_s_work_on_the_sandbox_does_not_block(guard, backend):
-    """Writing, paging with prefetch, filters, helpers and views, with the limiter of the vendor's table in between."""
+    """Writing, paging with prefetch, filters, helpers and views, with the limiter of the vendor's
+    table in between.
+    """
     async with (
-        Sandbox(contacts=25, messages=5, quirks=Quirks.calm(), delivery=(0.0, 0.0, 0.0), limits_factor=20) as sandbox,
+        Sandbox(
+            contacts=25,
+            messages=5,
+            quirks=Quirks.calm(),
+            delivery=(0.0, 0.0, 0.0),
+            limits_factor=20,
+        ) as sandbox,
         AsyncRespond(sandbox.token, base_url=sandbox.url, backend=backend, retry=QUICK) as client,
     ):
         contact = await client.contacts.ensure("+60123456789", first_name="Ada")

@@ -35,7 +35,8 @@ def mock(handler):
     return httpx.AsyncClient(transport=httpx.MockTransport(handler))
 
 
-# ── arguments ────────────────────────────────────────────────────────────────────────────────────────────
+# ── arguments
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch):
@@ -126,13 +127,16 @@ async def test_a_timeout_object_bounds_the_phases():
     await client.contacts.get(7)
 
 
-# ── views ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── views
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_view_changes_only_what_it_names():
     """The client itself stays as it was."""
     client, transport, _ = scripted(CONTACT, headers={"X-A": "1"})
-    view = client.with_options(timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, lane="bulk")
+    view = client.with_options(
+        timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, lane="bulk"
+    )
     await view.contacts.get(7)
     await client.contacts.get(7)
     ours, theirs = transport.requests
@@ -175,7 +179,8 @@ async def test_a_view_keeps_the_retry_policy_it_is_given():
     assert len(transport.requests) == 1
 
 
-# ── the escape hatch ─────────────────────────────────────────────────────────────────────────────────────
+# ── the escape hatch
+# ─────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_request_calls_what_has_no_method_yet():
@@ -191,7 +196,9 @@ async def test_request_knows_the_rows_of_the_table():
     """Their bucket and their replay class apply."""
     client, transport, limiter = scripted(answer(500, b"{}"))
     with pytest.raises(Exception, match="may or may not have happened"):
-        await client.request("POST", "/contact/{identifier}/message", params={"identifier": 7}, json={})
+        await client.request(
+            "POST", "/contact/{identifier}/message", params={"identifier": 7}, json={}
+        )
     with pytest.raises(Exception, match="500"):
         await client.request("PUT", "/contact/{identifier}", params={"identifier": 7}, json={})
     assert limiter.asked[0]["route"] == "POST /contact/{identifier}/message"
@@ -209,13 +216,21 @@ async def test_request_knows_the_rows_of_the_table():
     ],
 )
 async def test_request_counts_a_known_path_in_its_own_bucket(path, bucket):
-    """The server does not know what a parameter is called here, so a bucket beside the known one would break the limit."""
+    """The server does not know what a parameter is called here, so a bucket beside the known one
+    would break the limit.
+    """
     client, _, limiter = scripted(answer(200, b"{}"))
-    await client.request("GET", path, params={name: 3 for name in ("user", "field") if name in path.partition("{")[2]})
+    await client.request(
+        "GET",
+        path,
+        params={name: 3 for name in ("user", "field") if name in path.partition("{")[2]},
+    )
     assert limiter.asked[0]["route"] == bucket
 
 
-@pytest.mark.parametrize(("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)])
+@pytest.mark.parametrize(
+    ("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)]
+)
 async def test_an_unknown_post_is_not_repeated(method, requests):
     """Whether a repeat is harmless is not known of it."""
     client, transport, _ = scripted(answer(502, b"{}"))
@@ -227,11 +242,14 @@ async def test_an_unknown_post_is_not_repeated(method, requests):
 async def test_request_decodes_into_the_type_that_is_asked_for():
     """Any that msgspec knows."""
     client, _, _ = scripted(answer(200, b'{"id": 7, "firstName": "Ada"}'))
-    value = await client.request("GET", "/contact/{identifier}", params={"identifier": 7}, type=dict[str, int | str])
+    value = await client.request(
+        "GET", "/contact/{identifier}", params={"identifier": 7}, type=dict[str, int | str]
+    )
     assert value == {"id": 7, "firstName": "Ada"}
 
 
-# ── statistics ───────────────────────────────────────────────────────────────────────────────────────────
+# ── statistics
+# ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_statistics_count_per_route():
@@ -249,7 +267,8 @@ async def test_statistics_count_per_route():
         use.sent = 5
 
 
-# ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── life
+# ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_second_event_loop_is_refused_with_a_way_out():
@@ -313,7 +332,9 @@ def test_a_client_whose_arguments_are_refused_leaves_no_noise():
 
 async def test_a_page_fetched_ahead_ends_with_the_client():
     """No task is left behind."""
-    client, _, _ = scripted(answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 1}}'), seconds=0.0)
+    client, _, _ = scripted(
+        answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 1}}'), seconds=0.0
+    )
     async for _ in client.contacts.list():
         break
     before = asyncio.all_tasks()
@@ -348,35 +369,59 @@ async def test_an_error_of_the_transport_reaches_the_caller_as_ours():
     """Picklable, without the address's path."""
 
     def handler(request):
-        raise httpx.ConnectError("cannot reach https://api.respond.io/v2/contact/phone:+60123456789")
+        raise httpx.ConnectError(
+            "cannot reach https://api.respond.io/v2/contact/phone:+60123456789"
+        )
 
     http = mock(handler)
     async with AsyncRespond("t", http_client=http, retry=RetryPolicy(max_attempts=1)) as client:
         with pytest.raises(ConnectionFailedError) as caught:
             await client.contacts.get("phone:+60123456789")
     error = pickle.loads(pickle.dumps(caught.value))
-    assert "60123456789" not in str(error) + repr(error) + repr(caught.value.__cause__) + repr(caught.value.__context__)
+    assert "60123456789" not in str(error) + repr(error) + repr(caught.value.__cause__) + repr(
+        caught.value.__context__
+    )
     assert not error.sent
     await http.aclose()
 
 
-# ── the face ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── the face
+# ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def run(code):
     """Run code in a fresh interpreter and return what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
     return done.stdout.strip()
 
 
 def test_importing_webhooks_does_not_import_the_http_client():
     """A webhook receiver need not pay for it."""
-    modules = json.loads(run("import json, sys, respondio_async.webhooks; print(json.dumps(sorted(sys.modules)))"))
+    modules = json.loads(
+        run("import json, sys, respondio_async.webhooks; print(json.dumps(sorted(sys.modules)))")
+    )
     assert not {"httpx", "httpx2", "aiohttp", "httpcore", "aiolimiter"} & set(modules)
 
 
 def test_optional_parts_are_not_imported_with_the_client():
     """Heavy ones are extras, and wait until they are used."""
-    code = "import json, sys; from respondio_async import AsyncRespond; AsyncRespond('t'); print(json.dumps(sorted(sys.modules)))"
+    code = (
+        "import json, sys; from respondio_async import AsyncRespond; AsyncRespond('t'); "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
     modules = set(json.loads(run(code)))
-    assert not {"httpx2", "aiohttp", "redis", "starlette", "uvicorn", "typer", "phonenumbers", "pyarrow"} & modules
+    assert (
+        not {
+            "httpx2",
+            "aiohttp",
+            "redis",
+            "starlette",
+            "uvicorn",
+            "typer",
+            "phonenumbers",
+            "pyarrow",
+        }
+        & modules
+    )

@@ -1,4 +1,6 @@
-"""Errors: one tree, facts as attributes, and nothing that leaks or is lost on the way to another process."""
+"""Errors: one tree, facts as attributes, and nothing that leaks or is lost on the way to another
+process.
+"""
 
 import copy
 import multiprocessing
@@ -15,7 +17,8 @@ API_ERRORS = [getattr(e, name) for name in e.__all__ if issubclass(getattr(e, na
 
 def api(cls: type[e.APIError] = e.BadRequestError) -> e.APIError:
     return cls(
-        "Validation error.", status=400, endpoint="GET /contact/{identifier}", code=400, attempts=3, retry_after=1.5,
+        "Validation error.", status=400, endpoint="GET /contact/{identifier}", code=400, attempts=3,
+        retry_after=1.5,
         rate_limit=RateLimit(5.0, 0.0), content=b"canary", hint="mend it",
     )  # fmt: skip
 
@@ -51,7 +54,9 @@ def test_a_pickle_keeps_the_facts_and_drops_the_answer(error: e.RespondError) ->
         again = pickle.loads(pickled)
         assert type(again) is type(error)
         assert (again.args, str(again), repr(again)) == (error.args, str(error), repr(error))
-        assert again.__dict__ == {name: None if name == "content" else value for name, value in error.__dict__.items()}
+        assert again.__dict__ == {
+            name: None if name == "content" else value for name, value in error.__dict__.items()
+        }
 
 
 @pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
@@ -64,7 +69,9 @@ def test_copies_work_and_texts_hold_no_answer(error: e.RespondError) -> None:
 
 
 def test_our_cause_travels_and_others_stay() -> None:
-    """`__cause__` is kept when it is ours; a foreign one may hold a URL, or refuse to be pickled."""
+    """`__cause__` is kept when it is ours; a foreign one may hold a URL, or refuse to be
+    pickled.
+    """
     unknown = e.OutcomeUnknownError("?", endpoint="POST /x", reason="status 502")
     unknown.__cause__ = api(e.BadGatewayError)
     again = pickle.loads(pickle.dumps(unknown))
@@ -83,7 +90,10 @@ def _raise(error: Exception) -> None:
 )  # 3.12 warns of forking beside threads, which spawn does not do
 def test_errors_cross_processes() -> None:
     """An error that a worker process raises arrives as itself."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool, pytest.raises(e.BadRequestError) as caught:
+    with (
+        multiprocessing.get_context("spawn").Pool(1) as pool,
+        pytest.raises(e.BadRequestError) as caught,
+    ):
         pool.apply(_raise_api)
     assert (caught.value.status, caught.value.content) == (400, None)
 
@@ -95,9 +105,12 @@ def _raise_api() -> None:
 @pytest.mark.parametrize(
     ("status", "cls"),
     [
-        (400, e.BadRequestError), (401, e.UnauthorizedError), (403, e.ForbiddenError), (404, e.NotFoundError), (409, e.ConflictError),
-        (429, e.RateLimitError), (449, e.NotReadyError), (500, e.ServerError), (501, e.ServerError), (502, e.BadGatewayError),
-        (503, e.ServiceUnavailableError), (504, e.GatewayTimeoutError), (520, e.ServerError), (301, e.APIError), (304, e.APIError),
+        (400, e.BadRequestError), (401, e.UnauthorizedError), (403, e.ForbiddenError),
+        (404, e.NotFoundError), (409, e.ConflictError),
+        (429, e.RateLimitError), (449, e.NotReadyError), (500, e.ServerError), (501, e.ServerError),
+        (502, e.BadGatewayError),
+        (503, e.ServiceUnavailableError), (504, e.GatewayTimeoutError), (520, e.ServerError),
+        (301, e.APIError), (304, e.APIError),
         (418, e.APIError), (422, e.APIError), (101, e.APIError), (999, e.APIError),
     ],
 )  # fmt: skip
@@ -110,7 +123,10 @@ def test_texts() -> None:
     """str() names operation, status, words and hint; repr() the class too."""
     error = api()
     assert str(error) == "GET /contact/{identifier}: 400 Validation error. (mend it)"
-    assert repr(error) == "BadRequestError('GET /contact/{identifier}: 400 Validation error. (mend it)')"
+    assert (
+        repr(error)
+        == "BadRequestError('GET /contact/{identifier}: 400 Validation error. (mend it)')"
+    )
     error.hint = None
     assert str(error) == "GET /contact/{identifier}: 400 Validation error."
 

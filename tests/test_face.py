@@ -1,4 +1,6 @@
-"""The names that users may import from `respondio_async`: pinned, so that none appears or goes by accident."""
+"""The names that users may import from `respondio_async`: pinned, so that none appears or goes by
+accident.
+"""
 
 import ast
 import pickle
@@ -13,20 +15,23 @@ import respondio_async
 from respondio_async import errors
 
 NAMES = """
-DEFAULT_LIMITS APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment AttachmentContent
-AttachmentType AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError CallEnded Channel ChannelSource
-ClientStatistics ClosingNote Comment Condition ConfigurationError ConflictError ConnectionFailedError Contact
-ContactChannel ContactFields ContactId ContactRef ContactStatus Cursor CustomField CustomFieldInput CustomFieldType
-CustomFieldValue CustomPayload CustomPayloadContent DeadlineExceededError DecodeError DocumentParameter Drifted
-Email EmailAttachment EmailContent F FacebookTemplate FacebookTemplateContent Feedback Filter ForbiddenError
-GatewayTimeoutError Hook HookEvent Identifier ImageParameter InvalidArgumentError InvalidIdentifierError Lane
-LocalRateLimiter LocationParameter Message MessageContent MessageFailedError MessageStatus MessageStatusValue
-MessageTag NotFoundError NotReadyError OutcomeUnknownError Page PaginationError Paginator Payload PhoneButton
-QuickReplies QuickReplyButton QuickReplyContent RateLimit RateLimitError RateLimiter RawPayload RequestTimeoutError
-RespondError Response RetryPolicy RouteStatistics RouteUse Sender SenderSource SentMessage SentTemplate ServerError
-ServiceUnavailableError Tag Team Template TemplateBody TemplateButton TemplateButtons TemplateComponent
-TemplateFooter TemplateHeader TemplateParameter Text TextContent TextParameter TransportError Turn UnauthorizedError
-UnknownContent UrlButton User UserRestriction UserRole VideoParameter Waiting WebhookSignatureError WhatsAppTemplate
+DEFAULT_LIMITS APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment
+AttachmentContent AttachmentType AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError
+CallEnded Channel ChannelSource ClientStatistics ClosingNote Comment Condition ConfigurationError
+ConflictError ConnectionFailedError Contact ContactChannel ContactFields ContactId ContactRef
+ContactStatus Cursor CustomField CustomFieldInput CustomFieldType CustomFieldValue CustomPayload
+CustomPayloadContent DeadlineExceededError DecodeError DocumentParameter Drifted Email
+EmailAttachment EmailContent F FacebookTemplate FacebookTemplateContent Feedback Filter
+ForbiddenError GatewayTimeoutError Hook HookEvent Identifier ImageParameter InvalidArgumentError
+InvalidIdentifierError Lane LocalRateLimiter LocationParameter Message MessageContent
+MessageFailedError MessageStatus MessageStatusValue MessageTag NotFoundError NotReadyError
+OutcomeUnknownError Page PaginationError Paginator Payload PhoneButton QuickReplies
+QuickReplyButton QuickReplyContent RateLimit RateLimitError RateLimiter RawPayload
+RequestTimeoutError RespondError Response RetryPolicy RouteStatistics RouteUse Sender SenderSource
+SentMessage SentTemplate ServerError ServiceUnavailableError Tag Team Template TemplateBody
+TemplateButton TemplateButtons TemplateComponent TemplateFooter TemplateHeader TemplateParameter
+Text TextContent TextParameter TransportError Turn UnauthorizedError UnknownContent UrlButton User
+UserRestriction UserRole VideoParameter Waiting WebhookSignatureError WhatsAppTemplate
 WhatsAppTemplateContent __version__
 """
 PUBLIC = NAMES.split()
@@ -60,10 +65,17 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 
 def test_dir_lists_every_name_before_it_is_used():
-    """Completion in a shell works; asked of a fresh interpreter, since here all names have been looked up."""
-    code = "import respondio_async as r; print(set(r.__all__) <= set(dir(r)), 'AsyncRespond' in vars(r))"
+    """Completion in a shell works; asked of a fresh interpreter, since here all names have been
+    looked up.
+    """
+    code = (
+        "import respondio_async as r; "
+        "print(set(r.__all__) <= set(dir(r)), 'AsyncRespond' in vars(r))"
+    )
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
         == "True False\n"
     )
 
@@ -76,14 +88,18 @@ def lazy() -> dict[str, str]:
 def seen_by_type_checkers() -> dict[str, str]:
     """name → module, as the imports under TYPE_CHECKING have it."""
     guarded = next(
-        node for node in SOURCE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        node
+        for node in SOURCE.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
     imports = [node for node in guarded.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module or "" for node in imports for alias in node.names}
 
 
 def test_run_time_and_type_checkers_see_the_same():
-    """The lazy lookup and the imports that type checkers read are two lists; they must not drift apart."""
+    """The lazy lookup and the imports that type checkers read are two lists; they must not drift
+    apart.
+    """
     assert lazy() == seen_by_type_checkers()
     assert {*lazy(), "__version__"} == set(PUBLIC)
 
@@ -91,7 +107,9 @@ def test_run_time_and_type_checkers_see_the_same():
 def test_all_is_a_plain_list():
     """Type checkers and documentation tools read it without running anything."""
     assigned = next(
-        node for node in SOURCE.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        node
+        for node in SOURCE.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     )
     assert ast.literal_eval(assigned.value) == PUBLIC
 
@@ -116,19 +134,27 @@ def test_every_error_is_public():
     """Whatever is raised can be caught by name."""
     assert set(errors.__all__) <= set(PUBLIC)
     family = {
-        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.RespondError)
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.RespondError)
     }
     assert {cls.__name__ for cls in family} == set(errors.__all__)
 
 
 def test_what_public_methods_take_and_give_can_be_imported():
-    """A user can annotate whatever the resources hand out: every model that appears in a signature has a public name."""
+    """A user can annotate whatever the resources hand out: every model that appears in a signature
+    has a public name.
+    """
     from respondio_async.resources import Comments, Contacts, Conversations, Messages, Space
 
     def parts(hint: object) -> set[type]:
         found = {hint} if isinstance(hint, type) else set()
         return found.union(
-            *(parts(each) for each in (typing.get_origin(hint), *typing.get_args(hint)) if each is not None)
+            *(
+                parts(each)
+                for each in (typing.get_origin(hint), *typing.get_args(hint))
+                if each is not None
+            )
         )
 
     hints = [
@@ -138,7 +164,12 @@ def test_what_public_methods_take_and_give_can_be_imported():
         if not name.startswith("_")
         for hint in typing.get_type_hints(method, localns=vars(respondio_async)).values()
     ]
-    ours = {part for hint in hints for part in parts(hint) if part.__module__.startswith("respondio_async")}
+    ours = {
+        part
+        for hint in hints
+        for part in parts(hint)
+        if part.__module__.startswith("respondio_async")
+    }
     assert {cls.__name__ for cls in ours if not cls.__name__.startswith("_")} <= set(PUBLIC)
     assert len(ours) > 15
 

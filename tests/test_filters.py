@@ -1,4 +1,6 @@
-"""Filters: what is built is of the documented shape, and what the server would refuse cannot be built."""
+"""Filters: what is built is of the documented shape, and what the server would refuse cannot be
+built.
+"""
 
 import datetime as dt
 import json
@@ -40,18 +42,24 @@ def test_no_filter_means_all() -> None:
         (F.field("Score") < 5.5, ("contactField", "Score", "isLessThan", 5.5)),
         (F.field("Score") < Decimal("5.5"), ("contactField", "Score", "isLessThan", 5.5)),
         (F.field("Score") > Decimal(5), ("contactField", "Score", "isGreaterThan", 5)),
-        (F.field("Score").between(1, 2), ("contactField", "Score", "isBetween", {"from": 1, "to": 2})),
+        (F.field("Score").between(1, 2),
+        ("contactField", "Score", "isBetween", {"from": 1, "to": 2})),
         (F.field("Score") == 7, ("contactField", "Score", "isEqualTo", 7)),
         (F.field("Is VIP") == True, ("contactField", "Is VIP", "isEqualTo", True)),  # noqa: E712
-        (F.field("Born") == dt.date(2000, 1, 2), ("contactField", "Born", "isEqualTo", "2000-01-02")),
+        (F.field("Born") == dt.date(2000, 1, 2),
+        ("contactField", "Born", "isEqualTo", "2000-01-02")),
         (F.field("assigneeUserId") == 3, ("contactField", "assigneeUserId", "isEqualTo", 3)),
-        (F.field("createdAt").after(NOON), ("contactField", "createdAt", "isTimestampAfter", "2026-03-01 12:00")),
-        (F.field("createdAt").before(dt.date(2026, 3, 1)), ("contactField", "createdAt", "isTimestampBefore", "2026-03-01 00:00")),
+        (F.field("createdAt").after(NOON),
+        ("contactField", "createdAt", "isTimestampAfter", "2026-03-01 12:00")),
+        (F.field("createdAt").before(dt.date(2026, 3, 1)),
+        ("contactField", "createdAt", "isTimestampBefore", "2026-03-01 00:00")),
         (
             F.field("createdAt").between(dt.date(2026, 3, 1), dt.date(2026, 3, 2)),
-            ("contactField", "createdAt", "isTimestampBetween", {"from": "2026-03-01 00:00", "to": "2026-03-02 23:59"}),
+            ("contactField", "createdAt", "isTimestampBetween",
+            {"from": "2026-03-01 00:00", "to": "2026-03-02 23:59"}),
         ),
-        (F.field("Visit").after(NOON), ("contactField", "Visit", "isTimestampAfter", "2026-03-01 12:00")),
+        (F.field("Visit").after(NOON),
+        ("contactField", "Visit", "isTimestampAfter", "2026-03-01 12:00")),
         (F.tags.any_of("a", "b"), ("contactTag", None, "hasAnyOf", ["a", "b"])),
         (F.tags.all_of("a"), ("contactTag", None, "hasAllOf", ["a"])),
         (F.tags.none_of("a"), ("contactTag", None, "hasNoneOf", ["a"])),
@@ -69,7 +77,9 @@ def test_each_condition(condition: Condition, expected: tuple[Any, ...]) -> None
 
 
 def test_times_are_written_in_the_lists_time_zone() -> None:
-    """An aware datetime of any zone becomes the body's zone, to the minute, over midnight and daylight saving."""
+    """An aware datetime of any zone becomes the body's zone, to the minute, over midnight and
+    daylight saving.
+    """
     kuala_lumpur = "Asia/Kuala_Lumpur"
     late = dt.datetime(2026, 3, 1, 20, 30, tzinfo=dt.UTC)
     assert only(F.field("createdAt").after(late), kuala_lumpur)[3] == "2026-03-02 04:30"
@@ -77,11 +87,15 @@ def test_times_are_written_in_the_lists_time_zone() -> None:
     assert only(F.field("createdAt").after(summer), "America/New_York")[3] == "2026-07-01 06:00"
     both = only(F.field("createdAt").between(late, late + dt.timedelta(hours=1)), kuala_lumpur)[3]
     assert both == {"from": "2026-03-02 04:30", "to": "2026-03-02 05:30"}
-    assert only(F.field("createdAt").after(dt.datetime(20, 1, 1, 12, tzinfo=dt.UTC)))[3] == "0020-01-01 12:00"
+    assert (
+        only(F.field("createdAt").after(dt.datetime(20, 1, 1, 12, tzinfo=dt.UTC)))[3]
+        == "0020-01-01 12:00"
+    )
 
 
 @pytest.mark.parametrize(
-    "timezone", ["", "Nowhere/Land", "../etc/passwd", "/etc/localtime", "America", "a\x00b", None, 5]
+    "timezone",
+    ["", "Nowhere/Land", "../etc/passwd", "/etc/localtime", "America", "a\x00b", None, 5],
 )
 def test_unknown_time_zones_are_refused(timezone: Any) -> None:
     """A zone that IANA does not have is named as the argument at fault."""
@@ -105,7 +119,8 @@ def test_joined_conditions_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "mix", [lambda a, b, c: a & b | c, lambda a, b, c: (a | b) & c, lambda a, b, c: (a & b) | (b & c)]
+    "mix",
+    [lambda a, b, c: a & b | c, lambda a, b, c: (a | b) & c, lambda a, b, c: (a & b) | (b & c)],
 )
 def test_mixing_and_with_or_is_refused(mix: Any) -> None:
     """The API has one group and no nesting."""
@@ -135,7 +150,9 @@ def test_mixing_and_with_or_is_refused(mix: Any) -> None:
     ],
 )
 def test_slips_of_the_pen_raise(slip: Any) -> None:
-    """`and`, `not`, chained comparisons and forgotten brackets would silently drop a condition: each is a TypeError."""
+    """`and`, `not`, chained comparisons and forgotten brackets would silently drop a condition:
+    each is a TypeError.
+    """
     with pytest.raises(TypeError):
         slip()
 
@@ -190,31 +207,47 @@ def test_what_the_server_refuses_cannot_be_built(build: Any, argument: str) -> N
 
 def test_reprs_hold_no_values() -> None:
     """A filter in a log names fields and operators alone."""
-    built = (F.field("email") == "canary@x.yz") & F.tags.any_of("canary") & (F.lifecycle == "canary")
-    for shown in (repr(built), str(built), repr(built.__rich_repr__()), repr(built.conditions[0].__rich_repr__())):
+    built = (
+        (F.field("email") == "canary@x.yz") & F.tags.any_of("canary") & (F.lifecycle == "canary")
+    )
+    for shown in (
+        repr(built),
+        str(built),
+        repr(built.__rich_repr__()),
+        repr(built.conditions[0].__rich_repr__()),
+    ):
         assert "canary" not in shown
         assert "email" in shown
     assert repr(F.field("x")) == "F.field('x')"
     assert (repr(F.tags), repr(F.lifecycle)) == ("F.tags", "F.lifecycle")
 
 
-# ── any filter that can be built is of the documented shape ──────────────────────────────────────────
+# ── any filter that can be built is of the documented shape
+# ──────────────────────────────────────────
 
-names = st.sampled_from(["firstName", "email", "status", "assigneeUserId", "createdAt", "Plan", "my_slug", "größe"])
+names = st.sampled_from(
+    ["firstName", "email", "status", "assigneeUserId", "createdAt", "Plan", "my_slug", "größe"]
+)
 values: st.SearchStrategy[Any] = st.one_of(
-    st.text(max_size=5), st.integers(), st.floats(), st.booleans(), st.none(), st.dates(), st.datetimes(),
-    st.datetimes(timezones=st.just(dt.UTC)), st.decimals(), st.lists(st.text(max_size=2), max_size=2),
+    st.text(max_size=5), st.integers(), st.floats(), st.booleans(), st.none(), st.dates(),
+        st.datetimes(),
+    st.datetimes(timezones=st.just(dt.UTC)), st.decimals(),
+        st.lists(st.text(max_size=2), max_size=2),
 )  # fmt: skip
 builders: st.SearchStrategy[Any] = st.one_of(
-    st.tuples(names, st.sampled_from(["__eq__", "__ne__", "__gt__", "__lt__", "after", "before"]), values).map(
-        lambda t: lambda: getattr(F.field(t[0]), t[1])(t[2])
-    ),
+    st.tuples(
+        names, st.sampled_from(["__eq__", "__ne__", "__gt__", "__lt__", "after", "before"]), values
+    ).map(lambda t: lambda: getattr(F.field(t[0]), t[1])(t[2])),
     st.tuples(names, values, values).map(lambda t: lambda: F.field(t[0]).between(t[1], t[2])),
-    st.tuples(names, st.sampled_from(["exists", "does_not_exist"])).map(lambda t: getattr(F.field(t[0]), t[1])),
-    st.tuples(st.sampled_from(["any_of", "all_of", "none_of"]), st.lists(st.text(max_size=2), max_size=3)).map(
-        lambda t: lambda: getattr(F.tags, t[0])(*t[1])
+    st.tuples(names, st.sampled_from(["exists", "does_not_exist"])).map(
+        lambda t: getattr(F.field(t[0]), t[1])
     ),
-    st.tuples(st.sampled_from(["__eq__", "__ne__"]), values).map(lambda t: lambda: getattr(F.lifecycle, t[0])(t[1])),
+    st.tuples(
+        st.sampled_from(["any_of", "all_of", "none_of"]), st.lists(st.text(max_size=2), max_size=3)
+    ).map(lambda t: lambda: getattr(F.tags, t[0])(*t[1])),
+    st.tuples(st.sampled_from(["__eq__", "__ne__"]), values).map(
+        lambda t: lambda: getattr(F.lifecycle, t[0])(t[1])
+    ),
 )
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 NUMBER = (int, float)
@@ -226,7 +259,9 @@ def check_documented(body: dict[str, Any]) -> None:
     assert joint in ("$and", "$or")
     for condition in body[joint]:
         assert set(condition) == {"category", "field", "operator", "value"}
-        category, field, operator, value = (condition[key] for key in ("category", "field", "operator", "value"))
+        category, field, operator, value = (
+            condition[key] for key in ("category", "field", "operator", "value")
+        )
         if category == "contactTag":
             assert field is None
             assert operator in ("hasAnyOf", "hasAllOf", "hasNoneOf")
@@ -265,7 +300,9 @@ def check_documented(body: dict[str, Any]) -> None:
     st.booleans(),
     st.sampled_from(["UTC", "Asia/Kuala_Lumpur", "America/New_York"]),
 )
-def test_any_built_filter_is_documented_json(parts: list[Any], use_and: bool, timezone: str) -> None:
+def test_any_built_filter_is_documented_json(
+    parts: list[Any], use_and: bool, timezone: str
+) -> None:
     """Building either raises InvalidArgumentError or gives what the vendor's page describes."""
     try:
         built = parts[0]()

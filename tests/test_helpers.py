@@ -1,4 +1,6 @@
-"""The helpers that users would otherwise write by hand, in virtual time: what they wait for, and what they end in."""
+"""The helpers that users would otherwise write by hand, in virtual time: what they wait for, and
+what they end in.
+"""
 
 import asyncio
 import json
@@ -38,7 +40,8 @@ def targets(transport):
     return [f"{request.method} {request.target}" for request in transport.requests]
 
 
-# ── contacts.find ────────────────────────────────────────────────────────────────────────────────────────
+# ── contacts.find
+# ────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_find_returns_the_contact_or_none():
@@ -56,15 +59,21 @@ async def test_find_raises_whatever_else_is_wrong(status, kind):
         await client.contacts.find(7)
 
 
-# ── contacts.ensure ──────────────────────────────────────────────────────────────────────────────────────
+# ── contacts.ensure
+# ──────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_ensure_writes_and_reads_back():
-    """By the id that the write has told: its fields may just have changed the e-mail that named the contact."""
+    """By the id that the write has told: its fields may just have changed the e-mail that named the
+    contact.
+    """
     client, transport, _ = scripted(REF, CONTACT)
     contact = await client.contacts.ensure("a@b.cd", first_name="Ada", email="new@b.cd")
     assert isinstance(contact, Contact)
-    assert targets(transport) == ["POST /contact/create_or_update/email:a@b.cd", "GET /contact/id:7"]
+    assert targets(transport) == [
+        "POST /contact/create_or_update/email:a@b.cd",
+        "GET /contact/id:7",
+    ]
     assert json.loads(transport.requests[0].content) == {"firstName": "Ada", "email": "new@b.cd"}
 
 
@@ -77,7 +86,9 @@ async def test_ensure_without_an_id_reads_back_by_the_identifier():
 
 async def test_ensure_waits_out_404_and_449():
     """A contact that is still being made: the write is refused, then the read finds nothing yet."""
-    client, transport, _ = scripted(error_answer(449), NO_ID, MISSING, MISSING, error_answer(449), CONTACT)
+    client, transport, _ = scripted(
+        error_answer(449), NO_ID, MISSING, MISSING, error_answer(449), CONTACT
+    )
     began = now()
     assert (await client.contacts.ensure("a@b.cd", first_name="Ada")).id == 7
     assert len(transport.requests) == 6
@@ -92,9 +103,13 @@ async def test_ensure_repeats_a_write_whose_answer_was_lost():
 
 @pytest.mark.parametrize("steps", [(NO_ID, MISSING), (error_answer(449),), (LOST,)])
 async def test_ensure_ends_with_its_timeout(steps):
-    """In a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot end in time is not begun."""
+    """In a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot end in
+    time is not begun.
+    """
     client, transport, _ = scripted(*steps, deadline=None)
-    client = client.with_options(retry=client._settings.retry.__class__(max_attempts=10_000, budget=10_000))
+    client = client.with_options(
+        retry=client._settings.retry.__class__(max_attempts=10_000, budget=10_000)
+    )
     began = now()
     with pytest.raises(DeadlineExceededError, match=r"10 s") as caught:
         await client.contacts.ensure("secret@b.cd", first_name="Ada", timeout=10)
@@ -120,11 +135,14 @@ async def test_ensure_cancelled_from_outside_is_cancelled():
             await client.contacts.ensure("a@b.cd", first_name="Ada")
 
 
-# ── conversations.hand_over ──────────────────────────────────────────────────────────────────────────────
+# ── conversations.hand_over
+# ──────────────────────────────────────────────────────────────────────────────
 
 
 class Workspace:
-    """A conversation as the vendor's server has it: an assignment to a closed one is answered 200 and not done."""
+    """A conversation as the vendor's server has it: an assignment to a closed one is answered 200
+    and not done.
+    """
 
     def __init__(self, *, status="closed", takes_after=0):
         self.status = status
@@ -144,7 +162,10 @@ class Workspace:
             elif self.status == "open":
                 self.assignee = body["assignee"]
         else:
-            users = {2: {"id": 2, "email": "Agent@x.yz"}, "agent@x.yz": {"id": 2, "email": "Agent@x.yz"}}
+            users = {
+                2: {"id": 2, "email": "Agent@x.yz"},
+                "agent@x.yz": {"id": 2, "email": "Agent@x.yz"},
+            }
             contact = {"id": 7, "firstName": "Ada", "assignee": users.get(self.assignee)}
             return answer(200, json.dumps(contact).encode())
         return REF
@@ -158,7 +179,11 @@ async def test_hand_over_opens_assigns_and_verifies(user, status):
     client, _, _ = scripted(workspace)
     contact = await client.conversations.hand_over(7, user)
     assert contact.assignee.id == 2
-    assert workspace.log == [("status", {"status": "open"}), ("assignee", {"assignee": user}), ("id:7", None)]
+    assert workspace.log == [
+        ("status", {"status": "open"}),
+        ("assignee", {"assignee": user}),
+        ("id:7", None),
+    ]
 
 
 async def test_hand_over_repeats_what_did_not_take():
@@ -197,7 +222,8 @@ async def test_hand_over_refuses_what_names_no_user(user):
     assert transport.requests == []
 
 
-# ── messages.wait_for_status ─────────────────────────────────────────────────────────────────────────────
+# ── messages.wait_for_status
+# ─────────────────────────────────────────────────────────────────────────────
 
 ID = 1783918786000000
 
@@ -206,7 +232,12 @@ def message(*values, **last):
     history = [{"value": value, "timestamp": 1663274081} for value in values]
     if history:
         history[-1].update(last)
-    body = {"messageId": ID, "traffic": "outgoing", "message": {"type": "text", "text": "hi"}, "status": history}
+    body = {
+        "messageId": ID,
+        "traffic": "outgoing",
+        "message": {"type": "text", "text": "hi"},
+        "status": history,
+    }
     return answer(200, json.dumps(body).encode())
 
 
@@ -215,9 +246,13 @@ def message(*values, **last):
 async def test_a_status_is_reached_by_any_later_one(wanted, reached):
     """A message that was read has been delivered."""
     order = ["pending", "sent", "delivered", "read"]
-    client, transport, _ = scripted(message(), message("pending"), message("pending", reached), message("read"))
+    client, transport, _ = scripted(
+        message(), message("pending"), message("pending", reached), message("read")
+    )
     got = await client.messages.wait_for_status(7, ID, wanted)
-    assert got.current_status.value == (reached if order.index(reached) >= order.index(wanted) else "read")
+    assert got.current_status.value == (
+        reached if order.index(reached) >= order.index(wanted) else "read"
+    )
     assert len(transport.requests) == (3 if order.index(reached) >= order.index(wanted) else 4)
 
 
@@ -245,7 +280,9 @@ async def test_a_status_of_tomorrow_is_waited_past():
 
 async def test_a_failed_message_raises_with_the_reason_masked():
     """The channel's own words, without the phone number that it quotes."""
-    client, _, _ = scripted(message("pending", "failed", message="131026: +60121233112 is not on WhatsApp, ada@b.cd"))
+    client, _, _ = scripted(
+        message("pending", "failed", message="131026: +60121233112 is not on WhatsApp, ada@b.cd")
+    )
     with pytest.raises(MessageFailedError) as caught:
         await client.messages.wait_for_status(7, ID)
     error = pickle.loads(pickle.dumps(caught.value))
@@ -280,7 +317,9 @@ async def test_a_message_that_does_not_exist_is_not_waited_for():
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize("options", [{"status": "failed"}, {"status": "seen"}, {"timeout": 0}, {"timeout": -1}])
+@pytest.mark.parametrize(
+    "options", [{"status": "failed"}, {"status": "seen"}, {"timeout": 0}, {"timeout": -1}]
+)
 async def test_wait_for_status_refuses_what_cannot_come(options):
     """Before any request."""
     client, transport, _ = scripted(message("read"))
@@ -290,11 +329,14 @@ async def test_wait_for_status_refuses_what_cannot_come(options):
     assert transport.requests == []
 
 
-# ── messages.list_new ────────────────────────────────────────────────────────────────────────────────────
+# ── messages.list_new
+# ────────────────────────────────────────────────────────────────────────────────────
 
 
 class Inbox:
-    """A message list: a negative cursor gives what is newer; everything else gives the newest page."""
+    """A message list: a negative cursor gives what is newer; everything else gives the newest
+    page.
+    """
 
     def __init__(self, ids, *, size=3, order="oldest first", ignores_direction=False, stuck=False):
         self.ids = sorted(ids)
@@ -316,7 +358,8 @@ class Inbox:
             if self.order == "newest first":
                 chosen = chosen[::-1]
         items = [
-            {"messageId": each, "message": {"type": "text", "text": "x"}, "traffic": "incoming"} for each in chosen
+            {"messageId": each, "message": {"type": "text", "text": "x"}, "traffic": "incoming"}
+            for each in chosen
         ]
         pagination = {"next": f"https://api.respond.io/x?cursorId={cursor}", "previous": None}
         return answer(200, json.dumps({"items": items, "pagination": pagination}).encode())
@@ -325,7 +368,9 @@ class Inbox:
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("order", ["oldest first", "newest first"])
 async def test_list_new_gives_each_newer_message_once_oldest_first(order, prefetch):
-    """Over several pages, in whatever order a page is written, with the known message among them or not."""
+    """Over several pages, in whatever order a page is written, with the known message among them or
+    not.
+    """
     inbox = Inbox(range(100, 111), order=order)
     client, _, _ = scripted(inbox)
     new = await client.messages.list_new(7, 102, prefetch=prefetch).collect()
@@ -386,12 +431,20 @@ def test_list_new_needs_a_message_id(after):
     assert caught.value.argument == "after"
 
 
-# ── space.find_template ──────────────────────────────────────────────────────────────────────────────────
+# ── space.find_template
+# ──────────────────────────────────────────────────────────────────────────────────
 
 
 def template_page(*templates, after=None):
     items = [
-        {"id": number, "name": name, "languageCode": language, "components": [], "channelId": 3, "status": "APPROVED"}
+        {
+            "id": number,
+            "name": name,
+            "languageCode": language,
+            "components": [],
+            "channelId": 3,
+            "status": "APPROVED",
+        }
         for number, name, language in templates
     ]
     return answer(200, json.dumps({"items": items, "pagination": {"next": after}}).encode())
@@ -399,7 +452,10 @@ def template_page(*templates, after=None):
 
 async def test_find_template_by_name_and_language():
     """On whatever page it is; without a language the first of the name wins."""
-    pages = (template_page((1, "hello", "en"), after=9), template_page((2, "hello", "ms"), (3, "bye", "en")))
+    pages = (
+        template_page((1, "hello", "en"), after=9),
+        template_page((2, "hello", "ms"), (3, "bye", "en")),
+    )
     client, transport, _ = scripted(*pages)
     assert (await client.space.find_template(3, "hello", language_code="ms")).id == 2
     assert [request.target for request in transport.requests] == [
@@ -410,14 +466,17 @@ async def test_find_template_by_name_and_language():
     assert (await client.space.find_template(3, "hello")).id == 1
 
 
-@pytest.mark.parametrize("wanted", [{"name": "hell"}, {"name": "HELLO"}, {"name": "hello", "language_code": "de"}])
+@pytest.mark.parametrize(
+    "wanted", [{"name": "hell"}, {"name": "HELLO"}, {"name": "hello", "language_code": "de"}]
+)
 async def test_find_template_that_is_not_there_is_none(wanted):
     """A name is exact."""
     client, _, _ = scripted(template_page((1, "hello", "en")))
     assert await client.space.find_template(3, **wanted) is None
 
 
-# ── and writes that helpers never hide ───────────────────────────────────────────────────────────────────
+# ── and writes that helpers never hide
+# ───────────────────────────────────────────────────────────────────
 
 
 async def test_sending_is_no_helper():
@@ -442,11 +501,17 @@ async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
 
 async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed():
     """Stopping there would lose what comes after it."""
-    empty = answer(200, b'{"items": [], "pagination": {"next": "https://x/y?cursorId=-1783918786000005"}}')
-    last = answer(
-        200, b'{"items": [{"messageId": 1783918786000009, "contactId": 7, "message": {"type": "text", "text": "a"}}]}'
+    empty = answer(
+        200, b'{"items": [], "pagination": {"next": "https://x/y?cursorId=-1783918786000005"}}'
     )
-    client, transport, _ = scripted(empty, last, answer(200, b'{"items": [], "pagination": {"next": null}}'))
+    last = answer(
+        200,
+        b'{"items": [{"messageId": 1783918786000009, "contactId": 7, "message": {"type": "text", '
+        b'"text": "a"}}]}',
+    )
+    client, transport, _ = scripted(
+        empty, last, answer(200, b'{"items": [], "pagination": {"next": null}}')
+    )
     found = [message.message_id async for message in client.messages.list_new(7, 1783918786000000)]
     assert found == [1783918786000009]
     assert "cursorId=-1783918786000005" in transport.requests[1].target

@@ -1,6 +1,8 @@
-"""Every operation: the bytes that go out, the struct that comes in. One row here for each row of the endpoint table.
+"""Every operation: the bytes that go out, the struct that comes in. One row here for each row of
+the endpoint table.
 
-Source of the expectations: the vendor's API reference, written out by hand and not taken from the code under test.
+Source of the expectations: the vendor's API reference, written out by hand and not taken from the
+code under test.
 """
 
 import datetime as dt
@@ -31,7 +33,14 @@ from respondio_async.limits import DEFAULT_LIMITS
 from tests.scripted import answer, scripted
 
 PHONE = "phone:+60121233112"
-CONTACT = {"id": 7, "firstName": "Ada", "created_at": 1663274081, "custom_fields": None, "tags": [], "assignee": None}
+CONTACT = {
+    "id": 7,
+    "firstName": "Ada",
+    "created_at": 1663274081,
+    "custom_fields": None,
+    "tags": [],
+    "assignee": None,
+}
 MESSAGE = {
     "messageId": 1783918786000000,
     "channelMessageId": "abc",
@@ -52,7 +61,14 @@ USER = {
 }
 CHANNEL = {"id": 3, "name": "WA", "source": "whatsapp", "created_at": 1663274081}
 FIELD = {"id": 4, "name": "plan", "dataType": "text"}
-TEMPLATE = {"id": 5, "name": "hello", "components": "[]", "channelId": 3, "languageCode": "en", "status": "APPROVED"}
+TEMPLATE = {
+    "id": 5,
+    "name": "hello",
+    "components": "[]",
+    "channelId": 3,
+    "languageCode": "en",
+    "status": "APPROVED",
+}
 TAG = {"id": 6, "name": "vip"}
 NONE = object()
 
@@ -63,7 +79,15 @@ def page(item):
 
 # name · call · method · target · body (NONE: no body) · answer · what the value is
 OPERATIONS = [
-    ("contacts.get", lambda c: c.contacts.get(PHONE), "GET", "/contact/phone:%2B60121233112", NONE, CONTACT, Contact),
+    (
+        "contacts.get",
+        lambda c: c.contacts.get(PHONE),
+        "GET",
+        "/contact/phone:%2B60121233112",
+        NONE,
+        CONTACT,
+        Contact,
+    ),
     (
         "contacts.create",
         lambda c: c.contacts.create("a@b.cd", first_name="Ada", last_name=None),
@@ -144,7 +168,16 @@ OPERATIONS = [
         {
             "search": "",
             "timezone": "UTC",
-            "filter": {"$and": [{"category": "lifecycle", "field": None, "operator": "isEqualTo", "value": "Lead"}]},
+            "filter": {
+                "$and": [
+                    {
+                        "category": "lifecycle",
+                        "field": None,
+                        "operator": "isEqualTo",
+                        "value": "Lead",
+                    }
+                ]
+            },
         },
         page(CONTACT),
         Contact,
@@ -278,7 +311,9 @@ OPERATIONS = [
     ),
     (
         "space.create_custom_field",
-        lambda c: c.space.create_custom_field("plan", "list", slug="plan", allowed_values=["a", "b"]),
+        lambda c: c.space.create_custom_field(
+            "plan", "list", slug="plan", allowed_values=["a", "b"]
+        ),
         "POST",
         "/space/custom_field",
         {"name": "plan", "dataType": "list", "slug": "plan", "allowedValues": ["a", "b"]},
@@ -357,7 +392,9 @@ OPERATIONS = [
     ids=[row[0] for row in OPERATIONS],
 )
 async def test_bytes_out_and_struct_in(call, method, target, body, reply, kind):
-    """Method, path, query, body and headers as the vendor documents them; the answer as its struct."""
+    """Method, path, query, body and headers as the vendor documents them; the answer as its
+    struct.
+    """
     events = []
     client, transport, _ = scripted(answer(200, json.dumps(reply).encode()), hooks=[events.append])
     value = await call(client)
@@ -482,7 +519,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("argument", "call"), BAD, ids=[f"{n}-{a}" for n, (a, _) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("argument", "call"), BAD, ids=[f"{n}-{a}" for n, (a, _) in enumerate(BAD)]
+)
 async def test_bad_input_fails_before_any_request_and_names_the_argument(argument, call):
     """As `InvalidArgumentError`, also a ValueError, without the value."""
     client, transport, limiter = scripted(answer())

@@ -39,7 +39,9 @@ def body(items, next_=None, end=None):
     if end == "null pagination":
         envelope["pagination"] = None
     elif end != "no pagination":
-        envelope["pagination"] = {"previous": None} if end == "missing" else {"next": next_ if end is None else end}
+        envelope["pagination"] = (
+            {"previous": None} if end == "missing" else {"next": next_ if end is None else end}
+        )
     return json.dumps(envelope).encode()
 
 
@@ -80,14 +82,20 @@ def three_pages():
 
 
 def chain(sizes, forms, end):
-    """A server whose pages have these sizes; page n's cursor is its last id (or a made-up one when empty)."""
+    """A server whose pages have these sizes; page n's cursor is its last id (or a made-up one when
+    empty).
+    """
     pages, number, cursor = {}, 0, None
     for at, size in enumerate(sizes):
         items = [{"id": number + k} for k in range(1, size + 1)]
         number += size
         following = 1000 + at
         last = at == len(sizes) - 1
-        pages[cursor] = body(items, end=end if end is not None else None) if last else body(items, forms[at](following))
+        pages[cursor] = (
+            body(items, end=end if end is not None else None)
+            if last
+            else body(items, forms[at](following))
+        )
         cursor = following
     return Server(pages), list(range(1, number + 1))
 
@@ -115,7 +123,9 @@ async def test_a_thousand_page_shapes_lose_and_double_nothing():
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(0, 1), st.data())
 @settings(max_examples=60, deadline=None)
 def test_resuming_from_any_stored_cursor_loses_nothing(sizes, prefetch, data):
-    """Stop after any item, start again from the cursor: together the two walks hold every item; only one page's items may repeat."""
+    """Stop after any item, start again from the cursor: together the two walks hold every item;
+    only one page's items may repeat.
+    """
 
     async def walk():
         server, expected = chain(sizes, [lambda c: next_forms(c)[2]] * len(sizes), None)
@@ -126,7 +136,10 @@ def test_resuming_from_any_stored_cursor_loses_nothing(sizes, prefetch, data):
             before.append(item["id"])
             if len(before) > stop:
                 break
-        after = [item["id"] async for item in server.paginator(cursor=paginator.cursor, prefetch=prefetch)]
+        after = [
+            item["id"]
+            async for item in server.paginator(cursor=paginator.cursor, prefetch=prefetch)
+        ]
         assert sorted(set(before) | set(after)) == expected
         assert len(after) == len(set(after))
         assert len(set(before) & set(after)) <= max(sizes)
@@ -171,7 +184,9 @@ async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty
     assert await chain([0], [lambda c: c], None)[0].paginator().first() is None
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(None, 5), (0, 0), (1, 1), (2, 2), (3, 3), (5, 5), (99, 5)])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, 5), (0, 0), (1, 1), (2, 2), (3, 3), (5, 5), (99, 5)]
+)
 async def test_collect_gives_a_list_of_at_most_max_items(limit, expected):
     """And asks for no page that it does not need."""
     server = three_pages()
@@ -190,7 +205,10 @@ async def test_collect_refuses_a_count_that_is_none(limit):
 
 async def test_pages_have_items_and_cursors():
     """Page by page, for those who work in pages."""
-    found = [([i["id"] for i in page.items], page.next_cursor) async for page in three_pages().paginator().pages()]
+    found = [
+        ([i["id"] for i in page.items], page.next_cursor)
+        async for page in three_pages().paginator().pages()
+    ]
     assert found == [([1, 2], 2), ([3, 4], 4), ([5], None)]
 
 
@@ -277,7 +295,9 @@ async def test_a_cancelled_consumer_does_not_cancel_the_page_that_is_on_its_way(
 
 
 async def test_a_page_dropped_by_closing_the_client_is_asked_for_again():
-    """So that the client's own words about being closed reach the consumer, not a stray CancelledError."""
+    """So that the client's own words about being closed reach the consumer, not a stray
+    CancelledError.
+    """
     server = three_pages()
     walk = aiter(server.paginator())
     await anext(walk)
@@ -287,7 +307,8 @@ async def test_a_page_dropped_by_closing_the_client_is_asked_for_again():
 
 
 @pytest.mark.parametrize(
-    "options", [{"cursor": 1.5}, {"cursor": True}, {"prefetch": 2}, {"prefetch": True}, {"prefetch": -1}]
+    "options",
+    [{"cursor": 1.5}, {"cursor": True}, {"prefetch": 2}, {"prefetch": True}, {"prefetch": -1}],
 )
 def test_wrong_options_fail_at_once(options):
     """Named, before any request."""

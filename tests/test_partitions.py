@@ -1,4 +1,6 @@
-"""A partitioned list: each contact once, whatever the server's bounds, order and spread; and side by side."""
+"""A partitioned list: each contact once, whatever the server's bounds, order and spread; and side
+by side.
+"""
 
 import asyncio
 import json
@@ -21,7 +23,9 @@ def anyio_backend():
 
 
 class ContactServer:
-    """A contact list as a server might keep it: bounds in whole minutes, inclusive or not, in an order of its own."""
+    """A contact list as a server might keep it: bounds in whole minutes, inclusive or not, in an
+    order of its own.
+    """
 
     def __init__(self, times, *, order="rising", inclusive=True, shift=timedelta(0), seconds=1.0):
         ids = range(1, len(times) + 1)
@@ -55,12 +59,23 @@ class ContactServer:
         size, cursor = int(query["limit"]), query.get("cursorId")
         conditions = json.loads(request.content)["filter"]["$and"]
         found = [
-            c for c in self.contacts if all(self.holds(c, each) for each in conditions if each["field"] == "createdAt")
+            c
+            for c in self.contacts
+            if all(self.holds(c, each) for each in conditions if each["field"] == "createdAt")
         ]
-        at = 0 if cursor is None else next((n + 1 for n, c in enumerate(found) if c["id"] == int(cursor)), len(found))
-        page = [{name: c[name] for name in ("id", "firstName", "created_at")} for c in found[at : at + size]]
+        at = (
+            0
+            if cursor is None
+            else next((n + 1 for n, c in enumerate(found) if c["id"] == int(cursor)), len(found))
+        )
+        page = [
+            {name: c[name] for name in ("id", "firstName", "created_at")}
+            for c in found[at : at + size]
+        ]
         following = page[-1]["id"] if at + size < len(found) else None
-        return Answer(200, [], json.dumps({"items": page, "pagination": {"next": following}}).encode())
+        return Answer(
+            200, [], json.dumps({"items": page, "pagination": {"next": following}}).encode()
+        )
 
     def client(self):
         client, transport, _ = scripted(self.answer)
@@ -85,7 +100,9 @@ def spread(kind, count):
         return [START + span * n / count for n in range(count)]
     if kind == "bunched":
         centres = [START + span * dice.random() for _ in range(3)]
-        return [dice.choice(centres) + timedelta(minutes=dice.uniform(-300, 300)) for _ in range(count)]
+        return [
+            dice.choice(centres) + timedelta(minutes=dice.uniform(-300, 300)) for _ in range(count)
+        ]
     if kind == "one instant":
         return [START] * count
     if kind == "at once":
@@ -123,7 +140,9 @@ async def test_short_lists_cost_no_more_requests_than_they_need(count):
 @pytest.mark.parametrize(("kind", "faster"), [("even", 4), ("bunched", 2.5), ("growing", 2.5)])
 @pytest.mark.parametrize("order", ["rising", "falling"])
 async def test_walks_go_side_by_side(kind, faster, order):
-    """5,000 contacts, a second a page, eight walks: the cuts find the contacts wherever they lie."""
+    """5,000 contacts, a second a page, eight walks: the cuts find the contacts wherever they
+    lie.
+    """
     server = ContactServer(spread(kind, 5000), order=order)
     began = asyncio.get_running_loop().time()
     assert len(await server.client().contacts.list(partitions=8).collect()) == 5000
@@ -188,12 +207,15 @@ async def test_the_users_filter_and_zone_are_kept():
     assert all(body["timezone"] == "Europe/Berlin" and body["search"] == "" for body in bodies)
     assert any(len(body["filter"]["$and"]) > 1 for body in bodies)
     with pytest.raises(InvalidArgumentError, match="&") as caught:
-        client.contacts.list(filter=(F.lifecycle == "Lead") | (F.lifecycle == "Customer"), partitions=3)
+        client.contacts.list(
+            filter=(F.lifecycle == "Lead") | (F.lifecycle == "Customer"), partitions=3
+        )
     assert caught.value.argument == "partitions"
 
 
 @pytest.mark.parametrize(
-    "options", [{"partitions": 0}, {"partitions": 33}, {"partitions": True}, {"partitions": 2, "cursor": 5}]
+    "options",
+    [{"partitions": 0}, {"partitions": 33}, {"partitions": True}, {"partitions": 2, "cursor": 5}],
 )
 async def test_options_that_cannot_work_fail_before_any_request(options):
     """Named."""

@@ -1,4 +1,7 @@
-"""One call, whole: deadlines, repeats, outcomes and what the neighbours are told. In virtual time."""
+"""One call, whole: deadlines, repeats, outcomes and what the neighbours are told.
+
+In virtual time.
+"""
 
 import asyncio
 import pickle
@@ -56,10 +59,13 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-# ── repeats ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── repeats
+# ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("failure", [UNSENT, LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(503)])
+@pytest.mark.parametrize(
+    "failure", [UNSENT, LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(503)]
+)
 async def test_a_read_is_repeated_until_it_succeeds(failure):
     """A read may be sent again after anything that passes."""
     client, transport, _ = scripted(failure, failure, CONTACT)
@@ -68,7 +74,9 @@ async def test_a_read_is_repeated_until_it_succeeds(failure):
     assert transport.lent == 0
 
 
-@pytest.mark.parametrize("failure", [LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(504)])
+@pytest.mark.parametrize(
+    "failure", [LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(504)]
+)
 @pytest.mark.parametrize("operation", ["message", "comment", "create", "merge", "field", "tag"])
 async def test_an_unsafe_write_that_may_have_landed_is_sent_once(failure, operation):
     """The caller is told that nobody knows, with the cause."""
@@ -110,7 +118,9 @@ async def test_503_on_an_unsafe_write_is_raised_as_it_is():
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, BadRequestError), (403, ForbiddenError), (404, NotFoundError)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, BadRequestError), (403, ForbiddenError), (404, NotFoundError)]
+)
 async def test_a_definite_answer_is_raised_at_once(status, kind):
     """With its status and the number of attempts."""
     client, transport, _ = scripted(error_answer(status))
@@ -154,12 +164,15 @@ async def test_a_404_on_the_first_try_is_a_404():
 async def test_a_total_outage_costs_little_more_than_one_request_a_call():
     """The retry budget: 1,000 calls make at most 1,060 requests."""
     client, transport, _ = scripted(error_answer(503))
-    results = await asyncio.gather(*(client.contacts.get(n + 1) for n in range(1000)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(client.contacts.get(n + 1) for n in range(1000)), return_exceptions=True
+    )
     assert all(isinstance(each, ServiceUnavailableError) for each in results)
     assert len(transport.requests) == 1060
 
 
-# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── refusals
+# ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_429_waits_for_the_named_seconds():
@@ -199,7 +212,8 @@ async def test_a_repeated_call_keeps_its_place_in_line():
     assert [each["again"] for each in limiter.asked] == [False, True]
 
 
-# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── time
+# ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_the_deadline_covers_attempts_and_waits():
@@ -322,7 +336,8 @@ async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
     assert transport.lent == 0
 
 
-# ── cancellation ─────────────────────────────────────────────────────────────────────────────────────────
+# ── cancellation
+# ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_cancelled_call_gives_everything_back_and_is_observed():
@@ -374,7 +389,8 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     assert len(abandoned) == (where != "turn")
 
 
-# ── answers ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── answers
+# ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
@@ -401,10 +417,14 @@ async def test_an_unreadable_answer_to_an_unsafe_write_leaves_its_outcome_unknow
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize(("call", "kind"), [("read", TransportError), ("write", OutcomeUnknownError)])
+@pytest.mark.parametrize(
+    ("call", "kind"), [("read", TransportError), ("write", OutcomeUnknownError)]
+)
 async def test_an_answer_that_is_too_large_is_not_fetched_again(call, kind):
     """It would be too large again."""
-    client, transport, _ = scripted(SendError("too large", failure="too_large", sent=True, status=200))
+    client, transport, _ = scripted(
+        SendError("too large", failure="too_large", sent=True, status=200)
+    )
     with pytest.raises(kind):
         await (client.contacts.get(7) if call == "read" else client.messages.send(7, "hi"))
     assert len(transport.requests) == 1
@@ -447,7 +467,9 @@ async def test_lists_side_by_side_all_find_the_other_custom_field_path():
 
     def field(request):
         return (
-            error_answer(404) if "custom" in request.target else answer(200, b'{"items": [{"id": 3, "name": "plan"}]}')
+            error_answer(404)
+            if "custom" in request.target
+            else answer(200, b'{"items": [{"id": 3, "name": "plan"}]}')
         )
 
     client, _, _ = scripted(CONTACT)
@@ -473,7 +495,8 @@ async def test_a_missing_custom_field_is_simply_missing():
     assert len(transport.requests) == 1
 
 
-# ── hooks, lanes, journals ───────────────────────────────────────────────────────────────────────────────
+# ── hooks, lanes, journals
+# ───────────────────────────────────────────────────────────────────────────────
 
 
 async def test_hooks_hear_of_attempts_waits_drift_and_the_end():
@@ -529,7 +552,12 @@ async def test_the_lane_comes_from_the_view_or_else_from_the_context():
     await client.contacts.get(7)
     await client.with_options(lane="interactive").contacts.get(7)
     current_lane.reset(token)
-    assert [each["lane"] for each in limiter.asked] == ["interactive", "bulk", "bulk", "interactive"]
+    assert [each["lane"] for each in limiter.asked] == [
+        "interactive",
+        "bulk",
+        "bulk",
+        "interactive",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -573,7 +601,8 @@ async def test_a_journal_that_fails_ends_the_call_before_it_is_sent():
     assert transport.requests == []
 
 
-# ── the end ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the end
+# ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_closing_waits_for_calls_on_their_way():
@@ -613,7 +642,9 @@ async def test_a_call_cancelled_by_its_owner_while_closing_is_cancelled():
 
 
 async def test_closing_leaves_what_is_on_the_wire_to_the_transport():
-    """A request that is on its way is not cancelled by us: its outcome would be unknown for nothing."""
+    """A request that is on its way is not cancelled by us: its outcome would be unknown for
+    nothing.
+    """
     client, transport, _ = scripted(CONTACT, seconds=20.0)
     task = asyncio.create_task(client.contacts.get(7))
     await asyncio.sleep(1)
@@ -645,7 +676,9 @@ async def test_a_journal_need_not_hear_of_what_did_nothing():
 
 async def test_raw_lists_give_one_page_with_its_answer():
     """Where the cursor leads is the caller's business."""
-    client, transport, _ = scripted(answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 5}}'))
+    client, transport, _ = scripted(
+        answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 5}}')
+    )
     response = await client.raw.contacts.list(page_size=1)
     assert [contact.id for contact in response.value.items] == [1]
     assert response.value.next_cursor == 5

@@ -13,7 +13,9 @@ from respondio_async import AsyncRespond
 from respondio_async.sandbox import Sandbox
 
 README = Path(__file__).parent.parent / "README.md"
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+SNIPPETS = re.findall(
+    r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
 
 
 @pytest.fixture
@@ -31,13 +33,19 @@ def test_the_five_lines_work(sandbox):
         capture_output=True,
         text=True,
         check=False,
-        env={"RESPONDIO_API_TOKEN": sandbox.token, "RESPONDIO_BASE_URL": sandbox.url, "PYTHONPATH": str(README.parent)},
+        env={
+            "RESPONDIO_API_TOKEN": sandbox.token,
+            "RESPONDIO_BASE_URL": sandbox.url,
+            "PYTHONPATH": str(README.parent),
+        },
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Contact(id=")
 
 
-async def test_every_other_snippet_runs_after_the_one_before_it(sandbox, monkeypatch, tmp_path, capsys):
+async def test_every_other_snippet_runs_after_the_one_before_it(
+    sandbox, monkeypatch, tmp_path, capsys
+):
     """They share a `client`, as the README says."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", sandbox.token)
     monkeypatch.setenv("RESPONDIO_BASE_URL", sandbox.url)
@@ -46,7 +54,9 @@ async def test_every_other_snippet_runs_after_the_one_before_it(sandbox, monkeyp
         scope = {"__name__": "readme", "client": client, "AsyncRespond": AsyncRespond}
         exec("import asyncio", scope)
         for number, snippet in enumerate(SNIPPETS[1:], 2):
-            code = compile(snippet, f"README snippet {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            code = compile(
+                snippet, f"README snippet {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            )
             result = eval(code, scope)
             if inspect.iscoroutine(result):
                 await result

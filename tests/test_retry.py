@@ -10,7 +10,16 @@ from respondio_async._retry import Again, Failure, RetryBudget, Stop, Tally, dec
 POLICY = RetryPolicy()
 
 
-def ask(failure, *, tally=None, replay="always", policy=POLICY, budget=None, left=100.0, dice=lambda: 1.0):
+def ask(
+    failure,
+    *,
+    tally=None,
+    replay="always",
+    policy=POLICY,
+    budget=None,
+    left=100.0,
+    dice=lambda: 1.0,
+):
     return decide(
         failure,
         tally if tally is not None else Tally(),
@@ -35,7 +44,9 @@ def test_a_write_whose_server_failed_midway_is_unknown_and_a_harmless_call_is_re
 
 @pytest.mark.parametrize("status", [503, 501, 505])
 def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status):
-    """503, 501 and 505 say that nothing was done, so the outcome is not unknown; and the write is not repeated."""
+    """503, 501 and 505 say that nothing was done, so the outcome is not unknown; and the write is
+    not repeated.
+    """
     assert ask(answered(status), replay="unsent") == Stop()
 
 
@@ -89,7 +100,11 @@ def test_without_a_deadline_refusals_are_still_counted():
     tally = Tally()
     policy = RetryPolicy(max_refusals=3)
     decisions = [ask(answered(429, 1.0), tally=tally, policy=policy, left=None) for _ in range(3)]
-    assert decisions == [Again(1.0, "rate_limited"), Again(1.0, "rate_limited"), Stop(why="attempts")]
+    assert decisions == [
+        Again(1.0, "rate_limited"),
+        Again(1.0, "rate_limited"),
+        Stop(why="attempts"),
+    ]
 
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
@@ -113,9 +128,15 @@ def test_449_takes_a_retry_after_when_there_is_one():
 
 
 def test_a_retry_after_of_zero_leaves_the_wait_to_us():
-    """A server that says "at once" and refuses again would be asked at full speed until the attempts are used up."""
+    """A server that says "at once" and refuses again would be asked at full speed until the
+    attempts are used up.
+    """
     tally = Tally()
-    assert [ask(answered(449, 0.0), tally=tally, left=1000.0).seconds for _ in range(3)] == [2.0, 4.0, 8.0]
+    assert [ask(answered(449, 0.0), tally=tally, left=1000.0).seconds for _ in range(3)] == [
+        2.0,
+        4.0,
+        8.0,
+    ]
     assert ask(answered(503, 0.0)) == Again(0.5, "failed")
 
 
@@ -186,7 +207,9 @@ def test_an_outcome_that_may_have_landed_is_remembered():
 def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
     certainty, status, retry_after, replay, left, dice, refusals, failures
 ):
-    """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative wait."""
+    """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative
+    wait.
+    """
     failure = Failure(certainty, status if certainty == "answered" else None, retry_after)
     tally = Tally(refusals=refusals, failures=failures, not_ready=refusals)
     decision = ask(failure, tally=tally, replay=replay, left=left, dice=lambda: dice)
@@ -200,7 +223,13 @@ def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
 
 @pytest.mark.parametrize(
     "options",
-    [{"max_attempts": 0}, {"max_refusals": 0}, {"backoff": -1}, {"budget": -1}, {"max_backoff": float("nan")}],
+    [
+        {"max_attempts": 0},
+        {"max_refusals": 0},
+        {"backoff": -1},
+        {"budget": -1},
+        {"max_backoff": float("nan")},
+    ],
 )
 def test_a_policy_that_cannot_work_is_refused(options):
     """Wrong numbers fail where they are written."""

@@ -1,7 +1,8 @@
 """No token and no contact's data leaves the process by the side door.
 
-Canaries travel through success and through every way to fail; then everything that a program might store or show is searched for
-them: logs of every logger at DEBUG, reprs, texts, attributes, pickles, tracebacks, hook events, warnings, statistics.
+Canaries travel through success and through every way to fail; then everything that a program might
+store or show is searched for them: logs of every logger at DEBUG, reprs, texts, attributes,
+pickles, tracebacks, hook events, warnings, statistics.
 """
 
 import gc
@@ -15,7 +16,13 @@ from typing import Any
 
 import pytest
 
-from respondio_async import AsyncRespond, MessageFailedError, OutcomeUnknownError, RespondError, Text
+from respondio_async import (
+    AsyncRespond,
+    MessageFailedError,
+    OutcomeUnknownError,
+    RespondError,
+    Text,
+)
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
@@ -50,25 +57,37 @@ CALLS: dict[str, Call] = {
     "get by e-mail": lambda client: client.contacts.get(f"email:{EMAIL}"),
     "get by phone": lambda client: client.contacts.get(PHONE),
     "create": lambda client: client.contacts.create(
-        PHONE, first_name=NAME, email=EMAIL, custom_fields={"note": VALUE}, last_name=TEXT, profile_pic=TOKEN
+        PHONE,
+        first_name=NAME,
+        email=EMAIL,
+        custom_fields={"note": VALUE},
+        last_name=TEXT,
+        profile_pic=TOKEN,
     ),
     "update": lambda client: client.contacts.update(
         EMAIL, first_name=NAME, phone=PHONE, custom_fields={"note": VALUE}, last_name=TEXT
     ),
-    "ensure": lambda client: client.contacts.ensure(EMAIL, first_name=NAME, phone=PHONE, timeout=0.3),
+    "ensure": lambda client: client.contacts.ensure(
+        EMAIL, first_name=NAME, phone=PHONE, timeout=0.3
+    ),
     "message": lambda client: client.messages.send(PHONE, Text(TEXT), channel_id=3),
     "comment": lambda client: client.comments.create(EMAIL, TEXT),
     "list": lambda client: client.contacts.list(search=NAME).collect(),
     "hand over": lambda client: client.conversations.hand_over(PHONE, EMAIL, timeout=0.3),
     "request": lambda client: client.request(
-        "POST", "/tomorrow/{who}", params={"who": EMAIL}, query={"q": PHONE}, json={"name": NAME, "text": TEXT}
+        "POST",
+        "/tomorrow/{who}",
+        params={"who": EMAIL},
+        query={"q": PHONE},
+        json={"name": NAME, "text": TEXT},
     ),
     "raw": lambda client: client.raw.contacts.get(EMAIL),
 }
 
 ECHOES = {
-    # The values sent in a call, e-mails, numbers and the token are masked wherever the server says them. Words of a contact that
-    # were not part of the call cannot be known for what they are, and no server text with them has been seen.
+    # The values sent in a call, e-mails, numbers and the token are masked wherever the server says
+    # them. Words of a contact that were not part of the call cannot be known for what they are, and
+    # no server text with them has been seen.
     "get by e-mail": (TOKEN, EMAIL, PHONE[1:]),
     "get by phone": (TOKEN, EMAIL, PHONE[1:]),
     "create": CANARIES,
@@ -93,11 +112,15 @@ FAULTS: dict[str, Fault] = {
     "torn": faults.torn(CONTACT),
     "garbage": faults.raw(ECHO.encode() + b"\r\n\r\n"),
     "garbage header": faults.raw(b"HTTP/1.1 200 OK\r\n" + ECHO.encode() + b"\r\n\r\n"),
-    "bad chunk": faults.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + ECHO.encode() + b"\r\n"),
+    "bad chunk": faults.raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + ECHO.encode() + b"\r\n"
+    ),
     "redirect": faults.refuse(302, b"", (("Location", f"https://evil.example/{EMAIL}?t={TOKEN}"),)),
     "edge echo": faults.refuse(403, f"<html>{ECHO}</html>".encode()),
     **{
-        f"{status} echo": faults.refuse(status, f'{{"code": {status}, "message": "{ECHO}"}}'.encode())
+        f"{status} echo": faults.refuse(
+            status, f'{{"code": {status}, "message": "{ECHO}"}}'.encode()
+        )
         for status in (400, 401, 403, 404, 409, 418, 500, 502, 503)
     },
     "429": faults.refuse(429, ECHO.encode(), (("Retry-After", "9999"),)),
@@ -116,9 +139,14 @@ class Leaks(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = f"{self.format(record)} {record.args!r}"
-        if not self.wire_trace and record.name.startswith("httpcore") and text.startswith("receive_response"):
+        if (
+            not self.wire_trace
+            and record.name.startswith("httpcore")
+            and text.startswith("receive_response")
+        ):
             return
-        # asyncio in debug mode prints the arguments of slow callbacks; that mode is the test's own doing.
+        # asyncio in debug mode prints the arguments of slow callbacks; that mode is the test's own
+        # doing.
         self.note(f"log of {record.name}", text)
 
     def note(self, where: str, text: object) -> None:
@@ -130,7 +158,12 @@ class Leaks(logging.Handler):
         each: BaseException | None = error
         while each is not None:
             shown = {name: value for name, value in vars(each).items() if name != "content"}
-            for where, text in (("str", str(each)), ("repr", repr(each)), ("args", each.args), ("attributes", shown)):
+            for where, text in (
+                ("str", str(each)),
+                ("repr", repr(each)),
+                ("args", each.args),
+                ("attributes", shown),
+            ):
                 self.note(f"{where} of {type(each).__name__}", text)
             each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
         if isinstance(error, RespondError):
@@ -140,7 +173,12 @@ class Leaks(logging.Handler):
             assert (type(again), str(again)) == (type(error), str(error))
 
     def found(self, needles: tuple[str, ...] = NEEDLES) -> list[str]:
-        return [f"{where}: {text[:300]}" for where, text in self.seen for needle in needles if needle.lower() in text]
+        return [
+            f"{where}: {text[:300]}"
+            for where, text in self.seen
+            for needle in needles
+            if needle.lower() in text
+        ]
 
 
 @pytest.fixture
@@ -169,7 +207,8 @@ def leaks():
 async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str):
     """Whatever becomes of it, over any backend."""
     allowed_by_echo = "echo" in fault or fault in ("449", "429")
-    # What a server writes into the head of its answer, httpcore's own trace of the wire shows to whoever turns it on.
+    # What a server writes into the head of its answer, httpcore's own trace of the wire shows to
+    # whoever turns it on.
     leaks.wire_trace = fault not in ("garbage", "garbage header", "bad chunk", "redirect")
     events: list[object] = []
     async with FaultServer(default=FAULTS[fault]) as server:
@@ -190,10 +229,23 @@ async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str):
                 else:
                     if name == "raw":
                         leaks.note("repr of the response", repr(value))
-                needles = tuple(each.lower() for each in ECHOES[name]) if allowed_by_echo else NEEDLES
-                later = [seen for seen in leaks.seen[mine:] if any(needle in seen[1] for needle in needles)]
+                needles = (
+                    tuple(each.lower() for each in ECHOES[name]) if allowed_by_echo else NEEDLES
+                )
+                later = [
+                    seen
+                    for seen in leaks.seen[mine:]
+                    if any(needle in seen[1] for needle in needles)
+                ]
                 assert not later, name
-            for each in (client, client._settings, client.statistics(), plain, client.contacts, client.raw):
+            for each in (
+                client,
+                client._settings,
+                client.statistics(),
+                plain,
+                client.contacts,
+                client.raw,
+            ):
                 leaks.note("repr", repr(each))
     for event in events:
         leaks.note("event", repr(event))
@@ -246,10 +298,14 @@ async def test_nothing_is_shown_without_a_server(leaks: Leaks, where: str):
 )
 async def test_bad_input_is_refused_without_showing_it(leaks: Leaks, call: Call):
     """The text names the argument, never its value."""
-    async with FaultServer(default=faults.answer(200, CONTACT)) as server, connected("httpx", server.url) as client:
+    async with (
+        FaultServer(default=faults.answer(200, CONTACT)) as server,
+        connected("httpx", server.url) as client,
+    ):
         with pytest.raises((RespondError, TypeError)) as caught:
             await call(client)
-        # The traceback shows lines of this file, and those hold the names of the canaries, not their values.
+        # The traceback shows lines of this file, and those hold the names of the canaries, not
+        # their values.
         leaks.error(caught.value)
         assert not server.requests
     assert not leaks.found((*NEEDLES, "canary-is-no"))
@@ -259,9 +315,13 @@ async def test_the_sandbox_s_own_words_are_masked(leaks: Leaks):
     """Errors that a stateful server words itself: what is missing, what exists, what is invalid."""
     async with (
         Sandbox(
-            limits=None, quirks=Quirks(not_ready_for=0, list_lag=0, not_ready_tries=0), delivery=(0.0, 0.0, 0.0)
+            limits=None,
+            quirks=Quirks(not_ready_for=0, list_lag=0, not_ready_tries=0),
+            delivery=(0.0, 0.0, 0.0),
         ) as sandbox,
-        AsyncRespond(sandbox.token, base_url=sandbox.url, limiter=OpenLimiter(), retry=QUICK) as client,
+        AsyncRespond(
+            sandbox.token, base_url=sandbox.url, limiter=OpenLimiter(), retry=QUICK
+        ) as client,
     ):
         fields: dict[str, Any] = {"first_name": NAME, "email": EMAIL}
         await client.contacts.ensure(PHONE, **fields)
@@ -317,6 +377,8 @@ async def test_an_unclosed_client_warns_without_the_token(leaks: Leaks):
 async def test_the_net_holds(leaks: Leaks):
     """This module's search sees a canary where there is one."""
     leaks.error(OutcomeUnknownError(f"sent to {EMAIL}", endpoint="x", reason="y"))
-    logging.getLogger("httpx").info("HTTP Request: GET https://x/contact/email:%s", urllib.parse.quote(EMAIL))
+    logging.getLogger("httpx").info(
+        "HTTP Request: GET https://x/contact/email:%s", urllib.parse.quote(EMAIL)
+    )
     assert len({each.partition(":")[0] for each in leaks.found()}) >= 5
     leaks.seen.clear()

@@ -1,10 +1,14 @@
-"""An event loop whose clock jumps to the next timer: hours pass in milliseconds, and nothing depends on the machine's speed."""
+"""An event loop whose clock jumps to the next timer: hours pass in milliseconds, and nothing
+depends on the machine's speed.
+"""
 
 import asyncio
 from typing import Any
 
 LANDING = 1e-7
-"""Seconds past a timer at which the clock lands: a real clock never wakes exactly on time, and code may not count on it."""
+"""Seconds past a timer at which the clock lands: a real clock never wakes exactly on time, and code
+may not count on it.
+"""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

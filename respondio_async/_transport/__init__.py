@@ -9,7 +9,16 @@ from ..errors import ConfigurationError
 from ._address import Address, check_base_url
 from ._library import Backend, library_of, load
 from ._quiet import quiet
-from ._seam import Answer, Connection, PoolStatistics, RawHeaders, Request, SendError, SendFailure, Transport
+from ._seam import (
+    Answer,
+    Connection,
+    PoolStatistics,
+    RawHeaders,
+    Request,
+    SendError,
+    SendFailure,
+    Transport,
+)
 
 __all__ = [
     "Address",
@@ -48,16 +57,24 @@ class HTTPClient(Protocol):
     @property
     def is_closed(self) -> bool: ...
     def build_request(self, method: str, url: Any, /) -> Any: ...
-    async def send(self, request: Any, /, *, stream: bool, auth: Any, follow_redirects: Any) -> Any: ...
+    async def send(
+        self, request: Any, /, *, stream: bool, auth: Any, follow_redirects: Any
+    ) -> Any: ...
     async def aclose(self) -> None: ...
 
 
 def open_transport(
-    *, base_url: str, backend: Backend = "httpx", http_client: HTTPClient | None = None, max_connections: int = 64
+    *,
+    base_url: str,
+    backend: Backend = "httpx",
+    http_client: HTTPClient | None = None,
+    max_connections: int = 64,
 ) -> Transport:
-    """Make a transport; nothing connects yet, and no event loop is needed. Raises `ConfigurationError`.
+    """Make a transport; nothing connects yet, and no event loop is needed. Raises
+    `ConfigurationError`.
 
-    *http_client* is borrowed: used as it is and never closed. Without one, *backend* says what our own is built on.
+    *http_client* is borrowed: used as it is and never closed. Without one, *backend* says what our
+    own is built on.
     """
     address = check_base_url(base_url)
     if type(max_connections) is not int or max_connections < 1:

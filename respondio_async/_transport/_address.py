@@ -45,7 +45,9 @@ def check_base_url(url: str) -> Address:
     Plain http would show the token to the network, so it is accepted for loopback hosts only.
     """
     if not _PLAIN.fullmatch(url) or "\\" in url:
-        raise ConfigurationError("base_url must be an absolute URL in printable ASCII without spaces or backslashes")
+        raise ConfigurationError(
+            "base_url must be an absolute URL in printable ASCII without spaces or backslashes"
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -58,7 +60,9 @@ def check_base_url(url: str) -> Address:
     if "?" in url or "#" in url:
         raise ConfigurationError("base_url must have no query and no fragment")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigurationError("base_url must be https: plain http shows the token, and is for loopback hosts only")
+        raise ConfigurationError(
+            "base_url must be https: plain http shows the token, and is for loopback hosts only"
+        )
     if port == 0:
         raise ConfigurationError("base_url has no valid host or port")
     return Address(

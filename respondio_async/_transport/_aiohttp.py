@@ -1,7 +1,8 @@
-"""The backend aiohttp: httpx-aiohttp's transport, called as an `httpx.AsyncClient` would call it, without its cost.
+"""The backend aiohttp: httpx-aiohttp's transport, called as an `httpx.AsyncClient` would call it,
+without its cost.
 
-aiohttp's pool survives cancellation, so its connections are its own affair; a loan here is a place in line and a watch on
-one attempt.
+aiohttp's pool survives cancellation, so its connections are its own affair; a loan here is a place
+in line and a watch on one attempt.
 """
 
 import ssl
@@ -31,8 +32,9 @@ _attempt: Final[ContextVar["Place"]] = ContextVar("_attempt")
 class _Connector(aiohttp.TCPConnector):
     """Tells the attempt when it has its connection, and lets it have only one.
 
-    aiohttp sends an idempotent request again by itself when a kept connection turns out to be broken. Whether a request is
-    sent again, and under which permit of the limiter, is not decided down here.
+    aiohttp sends an idempotent request again by itself when a kept connection turns out to be
+    broken. Whether a request is sent again, and under which permit of the limiter, is not decided
+    down here.
     """
 
     def __init__(self, pool: "AiohttpPool", tls: ssl.SSLContext) -> None:
@@ -79,7 +81,9 @@ class Place(Lent):
         try:
             return await read_answer(response)
         except BaseException:
-            await response.stream.aclose()  # aiohttp closes a connection whose answer was not read to its end
+            await (
+                response.stream.aclose()
+            )  # aiohttp closes a connection whose answer was not read to its end
             raise
 
     def release(self) -> None:
@@ -123,8 +127,12 @@ class AiohttpPool(Pool[Place]):
 
 
 def _with_plain_header(proxy: Any) -> Any:
-    """Say the credentials of *proxy* in a header, as aiohttp wants it; httpx-aiohttp still makes a deprecated object of them."""
+    """Say the credentials of *proxy* in a header, as aiohttp wants it; httpx-aiohttp still makes a
+    deprecated object of them.
+    """
     if proxy is not None and proxy.auth is not None:
-        proxy.headers["Proxy-Authorization"] = "Basic " + b64encode(":".join(proxy.auth).encode()).decode()
+        proxy.headers["Proxy-Authorization"] = (
+            "Basic " + b64encode(":".join(proxy.auth).encode()).decode()
+        )
         proxy.auth = None
     return proxy

@@ -12,9 +12,11 @@ MAX_ANSWER: Final = 32 * 1024 * 1024
 
 
 async def read_answer(response: Any) -> Answer:
-    """Read *response* (of httpx or httpx2, not yet read) and close it. Raises `SendError` "too_large" or "torn".
+    """Read *response* (of httpx or httpx2, not yet read) and close it. Raises `SendError`
+    "too_large" or "torn".
 
-    The library's own reading runs the body through more generators and lets a compressed one grow a thousandfold at once.
+    The library's own reading runs the body through more generators and lets a compressed one grow a
+    thousandfold at once.
     """
     limit = MAX_ANSWER
     status: int = response.status_code

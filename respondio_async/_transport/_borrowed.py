@@ -1,8 +1,9 @@
 """A client that the user made: httpx's or httpx2's, with whatever transport below.
 
-It is not ours to rebuild, and the released httpx loses places of its pool when a request is cancelled. So every request runs
-in a task of its own, which no cancelled caller and no timeout of ours reaches: the caller leaves at once, the task ends by
-the library's own timeouts, and its place in line is free only then.
+It is not ours to rebuild, and the released httpx loses places of its pool when a request is
+cancelled. So every request runs in a task of its own, which no cancelled caller and no timeout of
+ours reaches: the caller leaves at once, the task ends by the library's own timeouts, and its place
+in line is free only then.
 """
 
 import asyncio
@@ -31,7 +32,11 @@ class Loan(Lent):
         self._task: asyncio.Task[Answer] | None = None
         self._redirect: Answer | None = None
         self._left = False
-        """The caller has gone. What had not been sent by then must not be sent after: the caller was told so, and may repeat it."""
+        """The caller has gone.
+
+        What had not been sent by then must not be sent after: the caller was told so, and may
+        repeat it.
+        """
 
     @property
     def _pool(self) -> "BorrowedPool":
@@ -41,7 +46,12 @@ class Loan(Lent):
         if phases is None:
             bounds = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
         else:
-            bounds = {"connect": phases.connect, "read": phases.read, "write": phases.write, "pool": phases.pool}
+            bounds = {
+                "connect": phases.connect,
+                "read": phases.read,
+                "write": phases.write,
+                "pool": phases.pool,
+            }
         built = self._owner.requests.plain(request, {"timeout": bounds, "trace": self._trace})
         task = self._task = asyncio.get_running_loop().create_task(self._deliver(built))
         try:
@@ -54,7 +64,9 @@ class Loan(Lent):
     async def _deliver(self, built: Any) -> Answer:
         library = self._owner.library
         try:
-            response = await self._owner.client.send(built, stream=True, auth=None, follow_redirects=False)
+            response = await self._owner.client.send(
+                built, stream=True, auth=None, follow_redirects=False
+            )
         except library.HTTPStatusError as error:
             # The user's own hook called raise_for_status(): the server has answered all the same.
             return _already_read(error.response)
@@ -73,14 +85,17 @@ class Loan(Lent):
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
             self.unsent = True
-        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+        elif (
+            event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT"
+        ):
             if self._left:
                 raise _failures.closed(sent=False)
             self.leaves()
         elif event == "http11.receive_response_headers.complete":
             _, status, _, headers = info["return_value"][:4]
             if 300 <= status < 400:
-                # httpx parses the Location of a redirect even if told not to follow it, and fails where that is malformed.
+                # httpx parses the Location of a redirect even if told not to follow it, and fails
+                # where that is malformed.
                 self._redirect = Answer(status, _in_lower_case(headers), b"")
 
     def release(self) -> None:

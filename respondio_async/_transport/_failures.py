@@ -1,7 +1,7 @@
 """From the HTTP libraries' exceptions to what the pipeline must know: had the request left?
 
-Their texts can quote a URL or a header, so they are dropped; of a failed connection the operating system's or the TLS
-library's reason is kept, since whoever has to repair a certificate needs it.
+Their texts can quote a URL or a header, so they are dropped; of a failed connection the operating
+system's or the TLS library's reason is kept, since whoever has to repair a certificate needs it.
 """
 
 import ssl
@@ -26,19 +26,27 @@ class Failures:
         )
         self._library = library
 
-    def read(self, error: Exception, *, unsent: bool, status: int | None) -> SendError | ConfigurationError | None:
+    def read(
+        self, error: Exception, *, unsent: bool, status: int | None
+    ) -> SendError | ConfigurationError | None:
         """Say what *error* means; None: it is not a failure of the network."""
         library = self._library
         foreign = _of_aiohttp(error) or _of_aiohttp(error.__cause__)
         if foreign is not None:
-            meaning: SendError | ConfigurationError | None = _read_aiohttp(foreign, unsent=unsent, status=status)
+            meaning: SendError | ConfigurationError | None = _read_aiohttp(
+                foreign, unsent=unsent, status=status
+            )
         elif isinstance(error, self._unconnected):
             meaning = unconnected(error)
         elif isinstance(error, library.TimeoutException):
             meaning = timed_out(unsent=unsent, status=status)
         elif isinstance(error, (library.LocalProtocolError, library.InvalidURL)):
-            meaning = ConfigurationError("the request is not valid HTTP: look at `token`, `headers` and the path")
-        elif isinstance(error, library.ProtocolError) and not str(error).startswith("Server disconnected"):
+            meaning = ConfigurationError(
+                "the request is not valid HTTP: look at `token`, `headers` and the path"
+            )
+        elif isinstance(error, library.ProtocolError) and not str(error).startswith(
+            "Server disconnected"
+        ):
             meaning = torn(status)
         elif isinstance(error, (library.TransportError, library.StreamError, OSError)):
             meaning = broken(unsent=unsent, status=status)
@@ -52,14 +60,24 @@ def unconnected(error: BaseException) -> SendError:
 
 
 def timed_out(*, unsent: bool, status: int | None) -> SendError:
-    where = "within the answer" if status else "before the request left" if unsent else "before the answer began"
-    return SendError(f"the time of the attempt ended {where}", failure="timeout", sent=not unsent, status=status)
+    where = (
+        "within the answer"
+        if status
+        else "before the request left"
+        if unsent
+        else "before the answer began"
+    )
+    return SendError(
+        f"the time of the attempt ended {where}", failure="timeout", sent=not unsent, status=status
+    )
 
 
 def broken(*, unsent: bool, status: int | None) -> SendError:
     if status is not None:
         return torn(status)
-    return SendError("the connection broke before an answer began", failure="reset", sent=not unsent)
+    return SendError(
+        "the connection broke before an answer began", failure="reset", sent=not unsent
+    )
 
 
 def torn(status: int | None) -> SendError:
@@ -67,7 +85,9 @@ def torn(status: int | None) -> SendError:
 
 
 def too_large(limit: int, status: int) -> SendError:
-    return SendError(f"the answer is larger than {limit} bytes", failure="too_large", sent=True, status=status)
+    return SendError(
+        f"the answer is larger than {limit} bytes", failure="too_large", sent=True, status=status
+    )
 
 
 def closed(*, sent: bool, status: int | None = None) -> SendError:
@@ -78,7 +98,8 @@ def _reason(error: BaseException | None) -> str:
     while error is not None:
         if "Proxy" in type(error).__name__:
             return "the proxy refused it"
-        # aiohttp's own class of this name poses as an SSLCertVerificationError but has no message; its cause has.
+        # aiohttp's own class of this name poses as an SSLCertVerificationError but has no message;
+        # its cause has.
         if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_message"):
             return error.verify_message
         if isinstance(error, TimeoutError):
@@ -94,9 +115,17 @@ def _of_aiohttp(error: BaseException | None) -> Any:
 
 
 def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError:
-    # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had left: only the cause tells.
+    # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had left:
+    # only the cause tells.
     aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)):
+    if isinstance(
+        error,
+        (
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.ClientHttpProxyError,
+        ),
+    ):
         return unconnected(error)
     if isinstance(error, TimeoutError):
         return timed_out(unsent=unsent, status=status)

@@ -7,7 +7,8 @@ from collections import OrderedDict
 class Gate:
     """Lets *size* callers in at a time, first come first served.
 
-    A place is never lost: a caller that is cancelled at the very moment it is let in hands its place on.
+    A place is never lost: a caller that is cancelled at the very moment it is let in hands its
+    place on.
     """
 
     __slots__ = ("_line", "free", "open", "size")
@@ -16,7 +17,8 @@ class Gate:
         self.size = size
         self.free = size
         self.open = True
-        # Ordered, with cheap removal from the middle: thousands may wait, and any of them may be cancelled.
+        # Ordered, with cheap removal from the middle: thousands may wait, and any of them may be
+        # cancelled.
         self._line: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
 
     @property

@@ -1,4 +1,6 @@
-"""Finds the HTTP library: imported when a client is made, neither before nor during its first call."""
+"""Finds the HTTP library: imported when a client is made, neither before nor during its first
+call.
+"""
 
 import contextlib
 import importlib
@@ -27,7 +29,9 @@ _LATE: Final = (
     "encodings.idna",
     "sniffio",
 )
-"""What the libraries import only within their first call, where it blocks the event loop for tens of milliseconds."""
+"""What the libraries import only within their first call, where it blocks the event loop for tens
+of milliseconds.
+"""
 
 
 def load(backend: Backend) -> ModuleType:

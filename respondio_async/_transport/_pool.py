@@ -1,4 +1,6 @@
-"""What the backends share: the line in front of the connections, the end of an attempt, and the closing."""
+"""What the backends share: the line in front of the connections, the end of an attempt, and the
+closing.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,8 +19,9 @@ from ._seam import Answer, PoolStatistics, Request, SendError
 LentT = TypeVar("LentT", bound="Lent")
 
 KEEPALIVE: Final = 4.5
-"""Seconds that an idle connection is kept: less than the five after which common servers (uvicorn, Node) drop one, so that
-a request does not meet a connection that is just being closed."""
+"""Seconds that an idle connection is kept: less than the five after which common servers (uvicorn,
+Node) drop one, so that a request does not meet a connection that is just being closed.
+"""
 
 GRACE: Final = 5.0
 """Seconds that `aclose` waits for calls in flight."""
@@ -66,7 +69,8 @@ class Lent(ABC):
             return answer
         finally:
             self._scope = None
-        # Raised out here, so that it drags no foreign exception along: those hold the request, with token and path.
+        # Raised out here, so that it drags no foreign exception along: those hold the request, with
+        # token and path.
         try:
             raise failure
         finally:
@@ -146,7 +150,10 @@ class Pool(ABC, Generic[LentT]):
         )
 
     async def aclose(self) -> None:
-        """Turn away who waits, give calls in flight five seconds, then end those that are left. A repeat does nothing."""
+        """Turn away who waits, give calls in flight five seconds, then end those that are left.
+
+        A repeat does nothing.
+        """
         if self._loop is not None:
             self._check_loop()
         if not self._gate.open:
@@ -194,7 +201,8 @@ class Pool(ABC, Generic[LentT]):
     def _check_loop(self) -> None:
         if self._loop is not asyncio.get_running_loop():
             raise ConfigurationError(
-                "this client belongs to another event loop, where its connections are: make one client per loop"
+                "this client belongs to another event loop, where its connections are: make one "
+                "client per loop"
                 " (each asyncio.run() is a new loop), and close it where it was used"
             )
 

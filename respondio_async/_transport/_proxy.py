@@ -1,4 +1,6 @@
-"""The proxy that the environment asks for, as httpx reads it for a client without a transport of its own."""
+"""The proxy that the environment asks for, as httpx reads it for a client without a transport of
+its own.
+"""
 
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,10 @@ from ._address import Address, is_loopback
 
 
 def proxy_for(library: ModuleType, address: Address) -> Any:
-    """HTTPS_PROXY or ALL_PROXY unless NO_PROXY names the host; None for loopback hosts. Raises `ConfigurationError`."""
+    """HTTPS_PROXY or ALL_PROXY unless NO_PROXY names the host; None for loopback hosts.
+
+    Raises `ConfigurationError`.
+    """
     if is_loopback(address.host) or proxy_bypass(address.host):
         return None
     proxies = getproxies()
@@ -20,4 +25,6 @@ def proxy_for(library: ModuleType, address: Address) -> Any:
         return library.Proxy(url if "://" in url else f"http://{url}")
     except (ValueError, library.InvalidURL):
         # The text of the error would show the proxy's password.
-        raise ConfigurationError("the proxy named by HTTPS_PROXY or ALL_PROXY is not a usable URL") from None
+        raise ConfigurationError(
+            "the proxy named by HTTPS_PROXY or ALL_PROXY is not a usable URL"
+        ) from None

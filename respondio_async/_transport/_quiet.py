@@ -1,4 +1,6 @@
-"""Keeps httpx from printing our URLs: its INFO line of every request shows e-mail addresses and phone numbers."""
+"""Keeps httpx from printing our URLs: its INFO line of every request shows e-mail addresses and
+phone numbers.
+"""
 
 import logging
 from typing import Any, Final
@@ -22,7 +24,9 @@ _filters: Final[dict[str, _OtherHosts]] = {}
 
 
 def quiet(library: str, netloc: str) -> None:
-    """Drop the lines that the logger of *library* ("httpx", "httpx2") writes about *netloc*, for the rest of the process."""
+    """Drop the lines that the logger of *library* ("httpx", "httpx2") writes about *netloc*, for
+    the rest of the process.
+    """
     if library not in _filters:
         _filters[library] = _OtherHosts()
         logging.getLogger(library).addFilter(_filters[library])

@@ -8,7 +8,12 @@ from ..errors import ConfigurationError
 from ._address import Address
 from ._seam import Request
 
-_NO_TIMEOUTS: Final[dict[str, float | None]] = {"connect": None, "read": None, "write": None, "pool": None}
+_NO_TIMEOUTS: Final[dict[str, float | None]] = {
+    "connect": None,
+    "read": None,
+    "write": None,
+    "pool": None,
+}
 _REMEMBERED: Final = 256
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~]*")
@@ -17,9 +22,11 @@ HeaderSet = tuple[tuple[str, str], ...]
 
 
 def phase_timeouts(phases: Any) -> dict[str, float | None]:
-    """Return what the library bounds by itself; nothing unless the user asked, since the whole attempt has its bound.
+    """Return what the library bounds by itself; nothing unless the user asked, since the whole
+    attempt has its bound.
 
-    The phase "pool" is not passed on: calls queue in front of the library, under their own deadline.
+    The phase "pool" is not passed on: calls queue in front of the library, under their own
+    deadline.
     """
     if phases is None:
         return _NO_TIMEOUTS
@@ -41,14 +48,19 @@ class Requests:
     def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
         """Make a request whose path only the wire sees, as the extension "target".
 
-        No URL is parsed, and none of the library's objects, logs and exceptions knows whose phone number is in the path.
+        No URL is parsed, and none of the library's objects, logs and exceptions knows whose phone
+        number is in the path.
         """
         extensions["target"] = self._prefix + request.target.encode("ascii")
         return self._build(request, self._url, extensions)
 
     def plain(self, request: Request, extensions: dict[str, Any]) -> Any:
-        """Make a request with its full URL and its content at hand, for transports that know no extension."""
-        built = self._build(request, self._library.URL(f"{self._address.url}{request.target}"), extensions)
+        """Make a request with its full URL and its content at hand, for transports that know no
+        extension.
+        """
+        built = self._build(
+            request, self._library.URL(f"{self._address.url}{request.target}"), extensions
+        )
         built.read()
         return built
 
@@ -59,7 +71,9 @@ class Requests:
         if headers is None:
             headers = self._encode(*key)
         stream = self._library.ByteStream(content) if content else self._nothing
-        return self._library.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
+        return self._library.Request(
+            request.method, url, headers=headers, stream=stream, extensions=extensions
+        )
 
     def _encode(self, headers: HeaderSet, length: int | None) -> Any:
         pairs = [(b"Host", self._address.netloc.encode("ascii"))]
@@ -68,7 +82,9 @@ class Requests:
             names.add(name.lower())
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 # The value may be the token: it is not shown.
-                raise ConfigurationError(f"the header {name!r} holds characters that HTTP cannot carry")
+                raise ConfigurationError(
+                    f"the header {name!r} holds characters that HTTP cannot carry"
+                )
             pairs.append((name.encode("ascii"), value.encode("ascii")))
         if "accept-encoding" not in names:
             pairs.append((b"Accept-Encoding", b"gzip"))  # what `read_answer` decodes by itself

@@ -1,8 +1,8 @@
 """The seam between the pipeline and the wire.
 
-One attempt, in order: ``connection = await transport.acquire()`` (the only place where a call waits for a connection), then the limiter's
-permit, then ``answer = await connection.send(request, timeout=…)``, and in every case ``connection.release()``.
-Nothing queues inside `send`.
+One attempt, in order: ``connection = await transport.acquire()`` (the only place where a call waits
+for a connection), then the limiter's permit, then ``answer = await connection.send(request,
+timeout=…)``, and in every case ``connection.release()``. Nothing queues inside `send`.
 """
 
 from typing import Any, Literal, Protocol
@@ -19,7 +19,9 @@ class Request(msgspec.Struct, frozen=True):
     target: str
     """Path and query below the base URL, already quoted: "/contact/id:1/message/list?limit=50"."""
     headers: tuple[tuple[str, str], ...]
-    """All of the call's headers, authorization included (a view of a client may have another token than its transport)."""
+    """All of the call's headers, authorization included (a view of a client may have another token
+    than its transport).
+    """
     content: bytes | None = None
 
 
@@ -52,12 +54,15 @@ SendFailure = Literal["connect", "timeout", "reset", "torn", "too_large", "close
 class SendError(Exception):
     """No whole answer. `.sent` is False only when the request provably never left this machine.
 
-    `.failure`: "connect" (no connection), "timeout" (of this attempt), "reset" (broken before an answer began), "torn" (broken within the
-    answer), "too_large" (the answer passed the bound), "closed" (the client was closed meanwhile). The text names
-    no URL, since a URL holds an e-mail address or a phone number. `.status` is known when the head of an answer had arrived.
+    `.failure`: "connect" (no connection), "timeout" (of this attempt), "reset" (broken before an
+    answer began), "torn" (broken within the answer), "too_large" (the answer passed the bound),
+    "closed" (the client was closed meanwhile). The text names no URL, since a URL holds an e-mail
+    address or a phone number. `.status` is known when the head of an answer had arrived.
     """
 
-    def __init__(self, message: str, *, failure: SendFailure, sent: bool, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, failure: SendFailure, sent: bool, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.failure = failure
         self.sent = sent
@@ -69,21 +74,29 @@ class Connection(Protocol):
 
     @property
     def left_at(self) -> float | None:
-        """When the request of the last `send` went out, on the loop's clock; None: at once, or never."""
+        """When the request of the last `send` went out, on the loop's clock; None: at once, or
+        never.
+        """
         ...
 
     async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
-        """Send and read the whole answer within *timeout* seconds; None: unbounded, but for *phases*.
+        """Send and read the whole answer within *timeout* seconds; None: unbounded, but for
+        *phases*.
 
-        *phases* is an `httpx.Timeout` or `httpx2.Timeout` (connect, read, write, pool) that a user gave in place of a number; it
-        bounds each phase, *timeout* the whole. None: *timeout* bounds everything.
+        *phases* is an `httpx.Timeout` or `httpx2.Timeout` (connect, read, write, pool) that a user
+        gave in place of a number; it bounds each phase, *timeout* the whole. None: *timeout* bounds
+        everything.
 
-        Raises `SendError`. Cancelling it is prompt and never harms another call: the connection is thrown away.
+        Raises `SendError`. Cancelling it is prompt and never harms another call: the connection is
+        thrown away.
         """
         ...
 
     def release(self) -> None:
-        """Give it back; exactly once, in every case. Synchronous, so that it works while being cancelled."""
+        """Give it back; exactly once, in every case.
+
+        Synchronous, so that it works while being cancelled.
+        """
         ...
 
 
@@ -91,11 +104,17 @@ class Transport(Protocol):
     """What the pipeline needs of an HTTP client."""
 
     async def acquire(self) -> Connection:
-        """Wait for a free connection, first come first served. Raises `SendError("closed")` after `aclose()` has begun."""
+        """Wait for a free connection, first come first served.
+
+        Raises `SendError("closed")` after `aclose()` has begun.
+        """
         ...
 
     def statistics(self) -> PoolStatistics: ...
 
     async def aclose(self) -> None:
-        """Close what is ours. Calls that still hold a connection are given up on; nothing is left open."""
+        """Close what is ours.
+
+        Calls that still hold a connection are given up on; nothing is left open.
+        """
         ...

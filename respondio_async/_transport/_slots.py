@@ -1,11 +1,12 @@
 """The backends httpx and httpx2: slots, each a transport of the library's own with one connection.
 
-httpcore's pool looks through all of its idle connections for every request, and in the released httpx it loses places
-for good when requests are cancelled: after 2,400 of them on a pool of ten, every later request fails with PoolTimeout.
-A slot has nothing to look through, and one whose call was cancelled or broke is thrown away with all its state.
+httpcore's pool looks through all of its idle connections for every request, and in the released
+httpx it loses places for good when requests are cancelled: after 2,400 of them on a pool of ten,
+every later request fails with PoolTimeout. A slot has nothing to look through, and one whose call
+was cancelled or broke is thrown away with all its state.
 
-No `AsyncClient` stands above them: all that it would add (cookies, redirects, hooks, a log line with the URL) is unwanted
-here, and costs an eighth of a call.
+No `AsyncClient` stands above them: all that it would add (cookies, redirects, hooks, a log line
+with the URL) is unwanted here, and costs an eighth of a call.
 """
 
 import asyncio
@@ -22,8 +23,10 @@ from ._seam import Answer, Request
 from ._tls import shared_context
 
 _SURELY_ALIVE: Final = 0.25
-"""A connection used so many seconds ago is taken to be still there. After a longer rest the library may have to connect
-again, so what it does is traced, to know whether the request had left; tracing costs a tenth of a request."""
+"""A connection used so many seconds ago is taken to be still there. After a longer rest the library
+may have to connect again, so what it does is traced, to know whether the request had left; tracing
+costs a tenth of a request.
+"""
 
 
 class Slot(Lent):
@@ -61,7 +64,9 @@ class Slot(Lent):
         if event == "connection.connect_tcp.complete":
             self._stream = info["return_value"]
             self._owner.opened += 1
-        elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+        elif (
+            event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT"
+        ):
             self.leaves()
 
     def release(self) -> None:
@@ -69,7 +74,9 @@ class Slot(Lent):
 
     async def aclose(self) -> None:
         await self.http.aclose()
-        if self._stream is not None:  # of a connection that was cancelled while it was made, the library knows nothing
+        if (
+            self._stream is not None
+        ):  # of a connection that was cancelled while it was made, the library knows nothing
             await self._stream.aclose()
             self._stream = None
 
@@ -80,9 +87,12 @@ class SlotPool(Pool[Slot]):
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         super().__init__(library, address, size)
         self._proxy = proxy_for(library, address)
-        # httpcore 1.0 sends a hidden path to the proxy as well, in place of the host that it should connect to.
+        # httpcore 1.0 sends a hidden path to the proxy as well, in place of the host that it should
+        # connect to.
         self.build = self.requests.hidden if self._proxy is None else self.requests.plain
-        self._limits = library.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE)
+        self._limits = library.Limits(
+            max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE
+        )
         self._tls: ssl.SSLContext | None = None
         self._idle: list[Slot] = []
         self._reaper: asyncio.TimerHandle | None = None
@@ -93,7 +103,9 @@ class SlotPool(Pool[Slot]):
         return self._idle.pop() if self._idle else Slot(self, self._make_transport(self._tls))
 
     def _make_transport(self, tls: ssl.SSLContext) -> Any:
-        return self.library.AsyncHTTPTransport(verify=tls, trust_env=False, limits=self._limits, proxy=self._proxy)
+        return self.library.AsyncHTTPTransport(
+            verify=tls, trust_env=False, limits=self._limits, proxy=self._proxy
+        )
 
     def take_back(self, slot: Slot) -> None:
         """Keep *slot* for the next call, or throw it away."""

@@ -17,14 +17,18 @@ _lock: Final = threading.Lock()
 
 
 async def shared_context(library: ModuleType, scheme: str) -> ssl.SSLContext:
-    """Return the context that every client of *library* shares, built in a thread by the first that needs it.
+    """Return the context that every client of *library* shares, built in a thread by the first that
+    needs it.
 
-    SSL_CERT_FILE and SSL_CERT_DIR count, as they do for httpx. For plain http it is an empty context that trusts nobody:
-    the library wants one even where it is not used, and would build a full one. Raises `ConfigurationError`.
+    SSL_CERT_FILE and SSL_CERT_DIR count, as they do for httpx. For plain http it is an empty
+    context that trusts nobody: the library wants one even where it is not used, and would build a
+    full one. Raises `ConfigurationError`.
     """
     if scheme != "https":
         key: _Key = (scheme,)
-        return _contexts.get(key) or _contexts.setdefault(key, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return _contexts.get(key) or _contexts.setdefault(
+            key, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
     key = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     # The thread may be left behind by a cancelled caller: what it builds serves the next one.
     context = _contexts.get(key)
@@ -40,7 +44,10 @@ def _build(library: ModuleType, key: _Key) -> ssl.SSLContext:
             try:
                 context = library.create_ssl_context()
             except OSError as error:  # ssl.SSLError is one
-                why = f"the TLS certificates could not be loaded: {error.strerror}; look at SSL_CERT_FILE and SSL_CERT_DIR"
+                why = (
+                    f"the TLS certificates could not be loaded: {error.strerror}; "
+                    "look at SSL_CERT_FILE and SSL_CERT_DIR"
+                )
                 raise ConfigurationError(why) from None
             _contexts[key] = context
     return context

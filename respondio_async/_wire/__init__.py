@@ -1,4 +1,7 @@
-"""Bytes out and bytes in: targets, bodies, headers, answers. Knows nothing of connections, limits or retries."""
+"""Bytes out and bytes in: targets, bodies, headers, answers.
+
+Knows nothing of connections, limits or retries.
+"""
 
 from ._api_errors import api_error
 from ._check import (

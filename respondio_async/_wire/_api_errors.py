@@ -1,8 +1,8 @@
 """An answer with an error status becomes the error that the caller catches.
 
-The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery network, firewall, load
-balancer) answers in HTML or plain text, and nothing promises that `message` is a text; whatever arrives becomes one
-short line.
+The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery
+network, firewall, load balancer) answers in HTML or plain text, and nothing promises that `message`
+is a text; whatever arrives becomes one short line.
 
 Source: the vendor's "Error codes" page.
 """
@@ -28,7 +28,8 @@ _LONGEST: Final = 500
 _LOOKED_AT: Final = 8192
 _MESSAGE_KEYS: Final = ("message", "error", "errors", "detail", "title", "description")
 _IN_HTML: Final = re.compile(
-    r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL
+    r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>",
+    re.IGNORECASE | re.DOTALL,
 )
 _TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
@@ -45,8 +46,8 @@ def api_error(
 ) -> APIError:
     """Make the error for an answer.
 
-    *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON bytes, nested at will): they are
-    masked in the server's words.
+    *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON
+    bytes, nested at will): they are masked in the server's words.
     """
     limit, wait, _ = facts(headers, time.time() if now is None else now)
     return _build(
@@ -147,7 +148,9 @@ def _code(code: object, sent: object) -> int | str | None:
         code = int(code)
     if isinstance(code, str) and re.fullmatch(r"\s*[0-9]{1,6}\s*", code):
         code = int(code)
-    if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**6:  # as long as a phone number: no code
+    if (
+        isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**6
+    ):  # as long as a phone number: no code
         return code
     return mask(code.strip()[:100], sent) if isinstance(code, str) and code.strip() else None
 

@@ -1,4 +1,5 @@
-"""What the API would refuse, refused here: before any permit is spent, and by the argument's name, never its value.
+"""What the API would refuse, refused here: before any permit is spent, and by the argument's name,
+never its value.
 
 Lengths are counted in characters. Sources: the vendor's pages of the operations named.
 """
@@ -16,33 +17,49 @@ _MOST_TAGS: Final = 10
 def check_text(value: object, argument: str, *, longest: int | None = None) -> str:
     """Return a text that is not blank and has at most *longest* characters."""
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"{argument} is a {type(value).__name__}, not a str", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a {type(value).__name__}, not a str", argument=argument
+        )
     if not value.strip():
         raise InvalidArgumentError(f"{argument} is empty", argument=argument)
     if longest is not None and len(value) > longest:
-        raise InvalidArgumentError(f"{argument} has {len(value)} characters, more than {longest}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} has {len(value)} characters, more than {longest}", argument=argument
+        )
     return value
 
 
 def check_id(value: object, argument: str) -> int:
-    """Return the id of a thing other than a contact: a positive int ("274637" as a text is refused by the server)."""
+    """Return the id of a thing other than a contact: a positive int ("274637" as a text is refused
+    by the server).
+    """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgumentError(f"{argument} is a {type(value).__name__}, not an int", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a {type(value).__name__}, not an int", argument=argument
+        )
     if not 0 < value < 2**63:
-        raise InvalidArgumentError(f"{argument} is not a positive integer of at most 64 bits", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is not a positive integer of at most 64 bits", argument=argument
+        )
     return int(value)
 
 
 def check_tags(tags: Iterable[object], argument: str = "tags") -> list[str]:
     """Return 1 to 10 different tags of at most 255 characters, as "Add tags" takes them."""
     if isinstance(tags, str):
-        raise InvalidArgumentError(f"{argument} is one text: its letters would become tags", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is one text: its letters would become tags", argument=argument
+        )
     checked = list(tags)
     if any(isinstance(tag, list | tuple | set | frozenset | dict) for tag in checked):
-        raise InvalidArgumentError(f"{argument} are single texts: spread a list with *", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} are single texts: spread a list with *", argument=argument
+        )
     texts = [check_text(tag, argument, longest=255) for tag in checked]
     if not 1 <= len(texts) <= _MOST_TAGS:
-        raise InvalidArgumentError(f"{argument} are {len(texts)}, not 1 to {_MOST_TAGS}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} are {len(texts)}, not 1 to {_MOST_TAGS}", argument=argument
+        )
     if len(set(texts)) != len(texts):
         raise InvalidArgumentError(f"{argument} holds one tag twice", argument=argument)
     return texts
@@ -61,13 +78,17 @@ def check_page_size(value: object, *, most: int, argument: str = "page_size") ->
 
 
 def check_closing_note(category: str | None, summary: str | None) -> dict[str, str]:
-    """Return what "Close a conversation" takes beside the status: a category ≤ 128 and, only with it, a summary ≤ 512."""
+    """Return what "Close a conversation" takes beside the status: a category ≤ 128 and, only with
+    it, a summary ≤ 512.
+    """
     note: dict[str, str] = {}
     if category is not None:
         note["category"] = check_text(category, "category", longest=128)
     if summary is not None:
         if category is None:
-            raise InvalidArgumentError("a summary is taken only together with a category", argument="summary")
+            raise InvalidArgumentError(
+                "a summary is taken only together with a category", argument="summary"
+            )
         note["summary"] = check_text(summary, "summary", longest=512)
     return note
 
@@ -78,11 +99,15 @@ def check_field_name(name: object, argument: str = "name") -> str:
 
 
 def check_slug(slug: object, argument: str = "slug") -> str | None:
-    """Return the slug of a new custom field: at most 50 letters, digits and underscores of ASCII; None leaves it to the server."""
+    """Return the slug of a new custom field: at most 50 letters, digits and underscores of ASCII;
+    None leaves it to the server.
+    """
     if slug is None:
         return None
     if not isinstance(slug, str) or not _SLUG.fullmatch(slug):
-        raise InvalidArgumentError(f"{argument} is 1 to 50 of A-Z, a-z, 0-9 and _", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is 1 to 50 of A-Z, a-z, 0-9 and _", argument=argument
+        )
     return slug
 
 
@@ -91,24 +116,33 @@ def check_allowed_values(values: Sequence[str] | None, data_type: str) -> list[s
     if values is None:
         return None
     if data_type != "list":
-        raise InvalidArgumentError('only a field of data_type "list" has allowed values', argument="allowed_values")
+        raise InvalidArgumentError(
+            'only a field of data_type "list" has allowed values', argument="allowed_values"
+        )
     if isinstance(values, str):
         raise InvalidArgumentError(
-            "allowed_values is one text: its letters would become the values", argument="allowed_values"
+            "allowed_values is one text: its letters would become the values",
+            argument="allowed_values",
         )
     texts = [check_text(value, "allowed_values") for value in values]
     if not texts or len(set(texts)) != len(texts):
-        raise InvalidArgumentError("allowed_values is empty or holds one value twice", argument="allowed_values")
+        raise InvalidArgumentError(
+            "allowed_values is empty or holds one value twice", argument="allowed_values"
+        )
     return texts
 
 
 def check_assignee(user: object, argument: str = "user") -> int | str:
-    """Return whom to assign: a user's id as an int, or the user's e-mail address. A numeric text is refused: the API wants a number."""
+    """Return whom to assign: a user's id as an int, or the user's e-mail address.
+
+    A numeric text is refused: the API wants a number.
+    """
     if isinstance(user, str):
         local, at, domain = user.partition("@")
         if not (at and local and domain) or "@" in domain or " " in user or not user.isprintable():
             raise InvalidArgumentError(
-                f"{argument} is neither a user's id (an int) nor an e-mail address", argument=argument
+                f"{argument} is neither a user's id (an int) nor an e-mail address",
+                argument=argument,
             )
         return user
     return check_id(user, argument)

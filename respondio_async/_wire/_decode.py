@@ -1,7 +1,9 @@
-"""Bytes in: strictly at msgspec's bare speed first, leniently when that fails, `DecodeError` when there is no reading.
+"""Bytes in: strictly at msgspec's bare speed first, leniently when that fails, `DecodeError` when
+there is no reading.
 
-The vendor's pages and the vendor's own clients disagree about types, wrappers and nulls, so an answer that differs from
-the models is read as well as it can be. What was bent is told in `Decoded.drift`, by place and kind, never by value.
+The vendor's pages and the vendor's own clients disagree about types, wrappers and nulls, so an
+answer that differs from the models is read as well as it can be. What was bent is told in
+`Decoded.drift`, by place and kind, never by value.
 """
 
 import json
@@ -30,24 +32,35 @@ class Decoded(msgspec.Struct, frozen=True):
 
     value: Any
     drift: tuple[str, ...] = ()
-    """One entry for each kind of difference, such as "$.items[].id: string read as int". Empty: read strictly."""
+    """One entry for each kind of difference, such as "$.items[].id: string read as int".
+
+    Empty: read strictly.
+    """
 
 
 def decode(content: bytes, type: Any, *, envelopes: Envelopes = ()) -> Decoded:  # noqa: A002 - the users' name
     """Read an answer as a type, any that msgspec knows.
 
-    `envelopes` are keys under which the value has also been seen wrapped: no drift. Raises `DecodeError`
-    and nothing else for any content, and `InvalidArgumentError` for a type that can't be read from JSON.
+    `envelopes` are keys under which the value has also been seen wrapped: no drift. Raises
+    `DecodeError` and nothing else for any content, and `InvalidArgumentError` for a type that can't
+    be read from JSON.
     """
     decoder = _decoder(type)
     try:
         return Decoded(decoder.decode(content))
     except _UNREADABLE:
-        pass  # gone on with outside, so that no exception below drags the answer's values along in its context
+        # Gone on with outside, so that no exception below drags the answer's values along in its
+        # context.
+        pass
     read = _read_drifted(content, type, envelopes)
     if isinstance(read, NoReadingError):
         name = _name(type)
-        raise DecodeError(f"the answer has no reading as {name}: {read}", content=content, type=name, path=read.path)
+        raise DecodeError(
+            f"the answer has no reading as {name}: {read}",
+            content=content,
+            type=name,
+            path=read.path,
+        )
     return read
 
 
@@ -56,12 +69,16 @@ def check_type(type: Any) -> None:  # noqa: A002 - the users' name
     _decoder(type)
 
 
-@lru_cache(maxsize=256)  # several times the table of endpoints; bounded, because types can be made at run time
+@lru_cache(
+    maxsize=256
+)  # several times the table of endpoints; bounded, because types can be made at run time
 def _decoder(expected: Any) -> msgspec.json.Decoder[Any]:
     try:
         return msgspec.json.Decoder(expected)
     except TypeError:
-        raise InvalidArgumentError("type: can't be read from JSON by msgspec", argument="type") from None
+        raise InvalidArgumentError(
+            "type: can't be read from JSON by msgspec", argument="type"
+        ) from None
 
 
 def _read_drifted(
@@ -79,7 +96,9 @@ def _read_drifted(
                 return Decoded(msgspec.convert(candidate, expected), drift)
             except msgspec.ValidationError:
                 pass
-        return _read_leniently([("$", plain), *wrapped, *_unwrap(plain, (_COMMON_WRAPPER,))], expected, drift)
+        return _read_leniently(
+            [("$", plain), *wrapped, *_unwrap(plain, (_COMMON_WRAPPER,))], expected, drift
+        )
     except RecursionError:
         return NoReadingError("$", "nested too deeply")
 
@@ -106,20 +125,27 @@ def _unwrap(plain: Any, envelopes: Envelopes) -> Iterator[tuple[str, Any]]:
     for keys in envelopes:
         inner: Any = plain
         for key in keys:
-            inner = cast("dict[str, Any]", inner).get(key, _ABSENT) if isinstance(inner, dict) else _ABSENT
+            inner = (
+                cast("dict[str, Any]", inner).get(key, _ABSENT)
+                if isinstance(inner, dict)
+                else _ABSENT
+            )
         if inner is not _ABSENT:
             yield ".".join(("$", *keys)), inner
 
 
 def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Parse to plain Python, mending what real servers get wrong; `_ABSENT` when it is no JSON at all."""
+    """Parse to plain Python, mending what real servers get wrong; `_ABSENT` when it is no JSON at
+    all.
+    """
     try:
         return msgspec.json.decode(content), ()
     except (msgspec.MsgspecError, UnicodeError):
         pass
     try:
-        # A byte-order mark, bytes that aren't UTF-8, raw control characters, NaN, and half of a surrogate pair (a name
-        # that was cut in the middle of an emoji) all have a plain meaning. A torn answer has none, and stays an error.
+        # A byte-order mark, bytes that aren't UTF-8, raw control characters, NaN, and half of a
+        # surrogate pair (a name that was cut in the middle of an emoji) all have a plain meaning. A
+        # torn answer has none, and stays an error.
         text = content.decode("utf-8-sig", "replace")
         plain = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
         mended = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")

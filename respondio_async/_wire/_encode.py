@@ -28,9 +28,10 @@ _NO_PARAMS: Final[Params] = {}
 def build_target(template: str, params: Params | None = None, query: Query | None = None) -> str:
     """Fill the `{names}` of *template* and add the query: "/contact/id:1/message/list?limit=50".
 
-    The parameter called `identifier` is a contact's identifier; every other one is an int or a text of one segment, with
-    nothing safe in it. Only the template decides which path is called: values cannot add a segment, and the template itself
-    is a plain path (a value written into it would reach the logs, which name templates).
+    The parameter called `identifier` is a contact's identifier; every other one is an int or a text
+    of one segment, with nothing safe in it. Only the template decides which path is called: values
+    cannot add a segment, and the template itself is a plain path (a value written into it would
+    reach the logs, which name templates).
     """
     literals, names = _parse(template)
     params = _NO_PARAMS if params is None else params
@@ -72,7 +73,8 @@ def _parse(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             literals[-1] += part
         else:
             raise _template_error(
-                "is a plain path with whole segments in braces; put values into params and the query into query"
+                "is a plain path with whole segments in braces; put values into params and the "
+                "query into query"
             )
     if len(set(names)) != len(names):
         raise _template_error("names each parameter once")
@@ -86,16 +88,24 @@ def _template_error(rule: str) -> InvalidArgumentError:
 def _misfit(names: tuple[str, ...], params: Params) -> InvalidArgumentError:
     missing = [name for name in names if name not in params]
     unused = [str(name) for name in params if name not in names]
-    said = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unused: {', '.join(unused)}"] * bool(unused)
-    return InvalidArgumentError(f"the params do not fit the path ({'; '.join(said)})", argument="params")
+    said = [f"missing: {', '.join(missing)}"] * bool(missing) + [
+        f"unused: {', '.join(unused)}"
+    ] * bool(unused)
+    return InvalidArgumentError(
+        f"the params do not fit the path ({'; '.join(said)})", argument="params"
+    )
 
 
 def _segment(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidArgumentError(f"{name} is a {type(value).__name__}, not an int or a str", argument=name)
+        raise InvalidArgumentError(
+            f"{name} is a {type(value).__name__}, not an int or a str", argument=name
+        )
     text = _int_text(name, value) if isinstance(value, int) else str(value)
     if not text or text in (".", ".."):
-        raise InvalidArgumentError(f"{name} is empty or a dot segment, which no path can carry", argument=name)
+        raise InvalidArgumentError(
+            f"{name} is empty or a dot segment, which no path can carry", argument=name
+        )
     return _quote(name, text)
 
 
@@ -109,7 +119,9 @@ def _quote(name: str, text: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        raise InvalidArgumentError(f"{name} holds half a surrogate pair, which is no text", argument=name) from None
+        raise InvalidArgumentError(
+            f"{name} holds half a surrogate pair, which is no text", argument=name
+        ) from None
 
 
 def _query(query: Query) -> str:
@@ -121,7 +133,9 @@ def _query(query: Query) -> str:
             pairs.append(f"{_quote(name, name)}={value}")
             continue
         many = value if is_list(value) else (value,)
-        pairs += [f"{_quote(name, name)}={_query_text(name, each)}" for each in many if each is not None]
+        pairs += [
+            f"{_quote(name, name)}={_query_text(name, each)}" for each in many if each is not None
+        ]
     return "&".join(pairs)
 
 
@@ -149,15 +163,16 @@ _encode: Final = msgspec.json.Encoder().encode
 def encode_json(body: object, *, argument: str = "json") -> bytes:
     """Encode a JSON body. Dates become `yyyy-mm-dd`, times `HH:MM`.
 
-    Refused: NaN and infinity (JSON has none, and null in their place would clear a field), and datetimes, whose form differs from
-    operation to operation.
+    Refused: NaN and infinity (JSON has none, and null in their place would clear a field), and
+    datetimes, whose form differs from operation to operation.
     """
     try:
         return _encode(_plain(body, argument))
     except InvalidArgumentError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        # The encoder's own text names types; it is left out all the same, since a value may stand in it.
+        # The encoder's own text names types; it is left out all the same, since a value may stand
+        # in it.
         raise InvalidArgumentError(
             f"{argument} cannot be written as JSON ({type(error).__name__})", argument=argument
         ) from None
@@ -170,7 +185,9 @@ def _plain(value: Any, argument: str) -> Any:
     if kind is float:
         if math.isfinite(value):
             return value
-        raise InvalidArgumentError(f"{argument} holds a number that is not finite", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} holds a number that is not finite", argument=argument
+        )
     if kind is dict or is_object(value):
         return {key: _plain(each, argument) for key, each in value.items()}
     if is_list(value) or is_set(value):
@@ -185,7 +202,8 @@ def _rare(value: Any, argument: str) -> Any:
         return _plain(float(value), argument)
     if isinstance(value, dt.datetime):
         raise InvalidArgumentError(
-            f"{argument} holds a datetime: give a date, a time, Unix seconds or the text that the field takes",
+            f"{argument} holds a datetime: give a date, a time, Unix seconds or the text that the "
+            "field takes",
             argument=argument,
         )
     if isinstance(value, dt.time):

@@ -1,4 +1,6 @@
-"""The headers of an answer: three facts for the engine, and a mapping for those who want them all."""
+"""The headers of an answer: three facts for the engine, and a mapping for those who want them
+all.
+"""
 
 import math
 import re
@@ -12,7 +14,8 @@ from respondio_async._rate_limit import RateLimit
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
-# A list ("20, 20;w=1") is how drafts of the RateLimit headers write it; its first member is the limit.
+# A list ("20, 20;w=1") is how drafts of the RateLimit headers write it; its first member is the
+# limit.
 _LEADING_NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;].*)?", re.DOTALL)
 
 _WANTED: Final = frozenset(
@@ -35,7 +38,9 @@ _NO_FACTS: Final = Facts(None, None, "")
 
 
 def facts(headers: RawHeaders, now: float) -> Facts:
-    """Read what the engine needs in one pass; *now* is the Unix time, for a Retry-After that is a date."""
+    """Read what the engine needs in one pass; *now* is the Unix time, for a Retry-After that is a
+    date.
+    """
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if len(name) in _LENGTHS:
@@ -44,8 +49,14 @@ def facts(headers: RawHeaders, now: float) -> Facts:
                 found.setdefault(lower, value)
     if not found:
         return _NO_FACTS
-    content_type = found.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
-    return Facts(_rate_limit(found), _retry_after(found, now) if b"retry-after" in found else None, content_type)
+    content_type = (
+        found.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
+    )
+    return Facts(
+        _rate_limit(found),
+        _retry_after(found, now) if b"retry-after" in found else None,
+        content_type,
+    )
 
 
 def rate_limit(headers: RawHeaders) -> RateLimit | None:
@@ -54,16 +65,21 @@ def rate_limit(headers: RawHeaders) -> RateLimit | None:
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """Read how many seconds to wait; None when the header is absent or makes no sense (negative, not a number).
+    """Read how many seconds to wait; None when the header is absent or makes no sense (negative,
+    not a number).
 
-    The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A date is measured by the answer's
-    own Date header where there is one (the clocks of two machines differ), else against *now*; one in the past is 0.
+    The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A
+    date is measured by the answer's own Date header where there is one (the clocks of two machines
+    differ), else against *now*; one in the past is 0.
     """
     return facts(headers, now).retry_after
 
 
 def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
-    limit, remaining = _count(found.get(b"x-ratelimit-limit")), _count(found.get(b"x-ratelimit-remaining"))
+    limit, remaining = (
+        _count(found.get(b"x-ratelimit-limit")),
+        _count(found.get(b"x-ratelimit-remaining")),
+    )
     if limit == 0:
         limit = None  # nothing could ever be sent: not a limit, a mistake
     if limit is None and remaining is None:
@@ -93,19 +109,24 @@ def _retry_after(found: Mapping[bytes, bytes], now: float) -> float | None:
 
 
 def _date(value: bytes) -> float | None:
-    # The lenient parser of e-mail also reads the two obsolete forms (RFC 850 and asctime) that a recipient must accept.
+    # The lenient parser of e-mail also reads the two obsolete forms (RFC 850 and asctime) that a
+    # recipient must accept.
     try:
         parsed = parsedate_tz(value.decode("ascii"))
         if parsed is None or not 1 <= parsed[2] <= 31:
             return None
-        # asctime names no zone, and HTTP's dates are all in UTC; mktime_tz would take it for local time.
+        # asctime names no zone, and HTTP's dates are all in UTC; mktime_tz would take it for local
+        # time.
         return float(timegm((*parsed[:6], 0, 1, 0)) if parsed[9] is None else mktime_tz(parsed))
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
 
 
 class Headers(Mapping[str, str]):
-    """The headers of an answer. Names are matched in any case; several of one name are joined by a comma. Immutable."""
+    """The headers of an answer.
+
+    Names are matched in any case; several of one name are joined by a comma. Immutable.
+    """
 
     __slots__ = ("_index", "_raw")
 
@@ -137,7 +158,9 @@ class Headers(Mapping[str, str]):
     def get_list(self, name: str) -> list[str]:
         """Return each value of *name* by itself, in the order received."""
         wanted = name.lower().encode("latin-1", "replace")
-        return [value.decode("latin-1") for raw_name, value in self._raw if raw_name.lower() == wanted]
+        return [
+            value.decode("latin-1") for raw_name, value in self._raw if raw_name.lower() == wanted
+        ]
 
     def __hash__(self) -> int:
         return hash(frozenset(self._values().items()))

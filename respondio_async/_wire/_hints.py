@@ -1,7 +1,7 @@
 """What to do about an error whose cause is known.
 
-The server's texts are terse ("Validation error.") and some mislead. Each row here is a text that was seen and what mends it. A hint is
-fixed text: nothing of the answer goes into it.
+The server's texts are terse ("Validation error.") and some mislead. Each row here is a text that
+was seen and what mends it. A hint is fixed text: nothing of the answer goes into it.
 """
 
 import re
@@ -13,45 +13,73 @@ _SEEN: Final[tuple[tuple[int, re.Pattern[str], str], ...]] = tuple(
         (
             400,
             r"invalid field.*channelId",
-            "channelId must be a JSON integer that names a channel of this workspace: see space.list_channels()",
+            (
+                "channelId must be a JSON integer that names a channel of this workspace: see "
+                "space.list_channels()"
+            ),
         ),
-        (400, r"missing field.*languageCode", "a template needs its language_code, as space.list_templates() shows it"),
+        (
+            400,
+            r"missing field.*languageCode",
+            "a template needs its language_code, as space.list_templates() shows it",
+        ),
         (400, r"missing field", "the body lacks a field that this operation requires"),
         (
             400,
             r"invalid field",
-            "the named field has the wrong JSON type: ids are integers, checkboxes booleans, numbers not texts",
+            (
+                "the named field has the wrong JSON type: ids are integers, checkboxes booleans, "
+                "numbers not texts"
+            ),
         ),
         (
             400,
             r"filter is provided",
-            "a contact list needs filter, search and timezone, even when empty; contacts.list() sends all three",
+            (
+                "a contact list needs filter, search and timezone, even when empty; "
+                "contacts.list() sends all three"
+            ),
         ),
         (
             400,
             r"not found in the workspace",
-            "one unknown custom field refuses the whole write, so nothing was saved: compare with space.list_custom_fields()",
+            (
+                "one unknown custom field refuses the whole write, so nothing was saved: compare "
+                "with space.list_custom_fields()"
+            ),
         ),
         (
             400,
             r"channel not found",
-            "the contact has no such channel, or none yet (a new contact has no last channel): see contacts.list_channels()",
+            (
+                "the contact has no such channel, or none yet (a new contact has no last channel): "
+                "see contacts.list_channels()"
+            ),
         ),
         (
             400,
             r"attachment url",
-            "the URL must be public, reachable without a login, and end in a file extension that the channel allows",
+            (
+                "the URL must be public, reachable without a login, and end in a file extension "
+                "that the channel allows"
+            ),
         ),
         (400, r"comment length", "a comment has at most 1000 characters"),
         (
             400,
             r"invalid value",
-            "check the field's format: phone in E.164, a whole e-mail address, language ISO 639-1, country ISO 3166-1 alpha-2",
+            (
+                "check the field's format: phone in E.164, a whole e-mail address, language ISO "
+                "639-1, country ISO 3166-1 alpha-2"
+            ),
         ),
         (
             400,
             r"validation error",
-            "a value has the wrong JSON type or form: ids are integers, checkboxes booleans, numbers not texts, dates yyyy-mm-dd",
+            (
+                "a value has the wrong JSON type or form: ids are integers, checkboxes booleans, "
+                "numbers not texts, dates yyyy-mm-dd"
+            ),
         ),
         (
             400,
@@ -61,39 +89,56 @@ _SEEN: Final[tuple[tuple[int, re.Pattern[str], str], ...]] = tuple(
         (
             404,
             r"template",
-            "the template is not known to the workspace: synchronise the channel's templates, then look again",
+            (
+                "the template is not known to the workspace: synchronise the channel's templates, "
+                "then look again"
+            ),
         ),
-        (404, r"contact", "no such contact for this token; a contact made moments ago may still be in the making"),
+        (
+            404,
+            r"contact",
+            "no such contact for this token; a contact made moments ago may still be in the making",
+        ),
     )
 )
 
 _BY_STATUS: Final = {
-    401: "use a token made in Settings > Integrations > Developer API; the keys of Make, n8n and custom channels are other tokens",
-    403: "the workspace's plan may not include the Developer API, or the token lacks this permission",
+    401: "use a token made in Settings > Integrations > Developer API; the keys of Make, n8n and "
+    "custom channels are other tokens",
+    403: "the workspace's plan may not include the Developer API, or the token lacks this "
+    "permission",
     409: "it exists already",
     429: "the organisation's limit on this route, which all its tokens share",
     449: "the contact is still being created: try again in a few minutes",
     503: "overloaded or under maintenance; not processed",
 }
 _BLOCKED: Final = (
-    "the firewall before the API refused the request and the API never saw it: check the Authorization header, the token's "
+    "the firewall before the API refused the request and the API never saw it: check the "
+    "Authorization header, the token's "
     "characters, the method (PATCH is blocked), and that no proxy strips headers"
 )
 _CUSTOM_PAYLOAD: Final = (
-    "custom payloads work on Telegram, Facebook, Viber and LINE only, not on WhatsApp; else the workspace's plan may not "
+    "custom payloads work on Telegram, Facebook, Viber and LINE only, not on WhatsApp; else the "
+    "workspace's plan may not "
     "include the Developer API"
 )
 
 
 def hint(status: int, text: str, *, endpoint: str, blocked: bool = False) -> str | None:
-    """Return what to do about an answer of *status* with the words *text*; None when nothing is known of it."""
+    """Return what to do about an answer of *status* with the words *text*; None when nothing is
+    known of it.
+    """
     if blocked:
         return _BLOCKED
     for known, pattern, advice in _SEEN:
         if known == status and pattern.search(text):
             return advice
     if status == 403 and endpoint.endswith("/message"):
-        return _CUSTOM_PAYLOAD if re.search("custom|payload|channel|support", text, re.IGNORECASE) else _BY_STATUS[403]
+        return (
+            _CUSTOM_PAYLOAD
+            if re.search("custom|payload|channel|support", text, re.IGNORECASE)
+            else _BY_STATUS[403]
+        )
     if status in (500, 502, 504) and not endpoint.startswith("GET"):
         return "the write may have happened: look before repeating it"
     return _BY_STATUS.get(status)

@@ -12,7 +12,9 @@ def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Tell a list or tuple from a text or bytes, which are sequences too."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)
+    return isinstance(value, Sequence) and not isinstance(
+        value, str | bytes | bytearray | memoryview
+    )
 
 
 def is_set(value: object) -> TypeGuard[AbstractSet[Any]]:

@@ -1,13 +1,15 @@
 """The second reading of an answer: field by field, keeping all that has a reading.
 
-Any struct is walked by its own annotations, so a new model needs nothing here. The rules, from best to worst:
+Any struct is walked by its own annotations, so a new model needs nothing here. The rules, from best
+to worst:
 
 * what reads strictly is read strictly;
 * a number sent as a string, a string sent as a number, 0 and 1 for a boolean are what they say;
 * null, or anything else that can't be read, gives an optional field its default;
 * an element that can't be read is left out of an optional list (one bad tag costs no contact);
-* a required value that can't be read fails whatever holds it. So a page whose item has no id fails as a whole: an error
-  is seen, and its `.content` holds every item, where an item left out would be lost in silence.
+* a required value that can't be read fails whatever holds it. So a page whose item has no id fails
+  as a whole: an error is seen, and its `.content` holds every item, where an item left out would be
+  lost in silence.
 
 All but the first are reported as drift.
 """
@@ -101,7 +103,9 @@ class Reader:
             where = f"{path}.{field.encode_name}"
             try:
                 if field.encode_name in raw:
-                    values[field.name] = self.read(raw[field.encode_name], field.type, where, required=field.required)
+                    values[field.name] = self.read(
+                        raw[field.encode_name], field.type, where, required=field.required
+                    )
                 elif field.required:
                     raise NoReadingError(where, "missing")  # noqa: TRY301 - caught for optional fields
             except NoReadingError as failure:
@@ -124,7 +128,8 @@ class Reader:
             self._note(f"{path}.data: in place of items")
             return {**raw, "items": raw["data"]}
         if "items" in raw or "pagination" in raw:
-            # With neither key it is no page, and must not pass for an empty one: that would end a walk in silence.
+            # With neither key it is no page, and must not pass for an empty one: that would end a
+            # walk in silence.
             self._note(f"{path}.items: null or missing")
             return {**raw, "items": []}
         return raw

@@ -1,7 +1,8 @@
 """Take personal data out of a text that came from the server.
 
-Masked: e-mail addresses, phone numbers (seven digits or more, however they are grouped), tokens, and every value that the call
-itself sent: a server that refuses a value likes to quote it. The names of fields stay, since they say what to mend.
+Masked: e-mail addresses, phone numbers (seven digits or more, however they are grouped), tokens,
+and every value that the call itself sent: a server that refuses a value likes to quote it. The
+names of fields stay, since they say what to mend.
 """
 
 import html
@@ -33,7 +34,8 @@ _EMAIL: Final = re.compile(
 )
 _DIGITS: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ \u00a0().\-/]{0,2}\d){6,}", re.IGNORECASE)
 
-# What these keys hold is the API's vocabulary, not anybody's data, and a message without it says nothing.
+# What these keys hold is the API's vocabulary, not anybody's data, and a message without it says
+# nothing.
 _VOCABULARY: Final = frozenset(
     {"type", "format", "operator", "field", "dataType", "status", "timezone", "languageCode"}
 )
@@ -45,7 +47,9 @@ _DEEPEST: Final = 20
 
 def mask(text: str, sent: object = None) -> str:
     """Return *text* with what could be personal data, or was *sent*, replaced by `***`."""
-    values = sorted({value for value in _values(sent, _DEEPEST) if value.strip()}, key=len, reverse=True)
+    values = sorted(
+        {value for value in _values(sent, _DEEPEST) if value.strip()}, key=len, reverse=True
+    )
     for value in values:
         text = _mask_value(text, value)
     text = _TOKEN.sub(MASK, text)
@@ -70,7 +74,11 @@ def _mask_start(text: str, value: str) -> str:
     start = text.lower().find(value[:_QUOTED_START].lower())
     while start >= 0:
         end = start + _QUOTED_START
-        while end < len(text) and end - start < len(value) and text[end].lower() == value[end - start].lower():
+        while (
+            end < len(text)
+            and end - start < len(value)
+            and text[end].lower() == value[end - start].lower()
+        ):
             end += 1
         text = text[:start] + MASK + text[end:]
         start = text.lower().find(value[:_QUOTED_START].lower(), start + len(MASK))
@@ -78,7 +86,9 @@ def _mask_start(text: str, value: str) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Yield the ways in which a server may write a value back: as it is, in a URL, in JSON, in HTML, on one line."""
+    """Yield the ways in which a server may write a value back: as it is, in a URL, in JSON, in
+    HTML, on one line.
+    """
     safe = value.encode("utf-8", "replace").decode("utf-8")
     seen = {""}
     for form in (
@@ -109,7 +119,9 @@ def _values(sent: object, depth: int) -> Iterator[str]:
     elif isinstance(sent, str):
         yield from _text_values(sent)
     elif isinstance(sent, int | float):
-        if abs(sent) < 1e30:  # Python writes no integer of thousands of digits, and no answer quotes one
+        if (
+            abs(sent) < 1e30
+        ):  # Python writes no integer of thousands of digits, and no answer quotes one
             yield str(sent)
         if isinstance(sent, float) and sent.is_integer():
             yield str(int(sent))

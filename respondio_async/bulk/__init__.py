@@ -1,4 +1,6 @@
-"""Thousands of operations at once, with a report of each and a journal to resume from; `client.bulk(…)` starts one."""
+"""Thousands of operations at once, with a report of each and a journal to resume from;
+`client.bulk(…)` starts one.
+"""
 
 from ._execution import Step
 from ._inspect import FailedItem, RunSummary, export_failed, failures, inspect

@@ -1,8 +1,9 @@
 """One item at work: its steps, what it has sent, and what that means if it does not end.
 
-A step is *in doubt* from the moment one of its calls is about to send something that must not be repeated until the step has returned.
-Which calls those are is the client's knowledge (the endpoint's replay class), heard of through `_lane.before_unsafe_send`: steps that only
-read or set a state are simply done again.
+A step is *in doubt* from the moment one of its calls is about to send something that must not be
+repeated until the step has returned. Which calls those are is the client's knowledge (the
+endpoint's replay class), heard of through `_lane.before_unsafe_send`: steps that only read or set a
+state are simply done again.
 """
 
 import asyncio
@@ -25,21 +26,29 @@ _MODELS: Final = models.__name__
 class Step(Protocol):
     """What a work with two arguments is given: `await step("upsert", fn)`.
 
-    *fn* takes nothing and returns an awaitable. Its result is remembered, in the journal if there is one: when the item is
-    resumed, the step is not done again and its result is given once more, decoded as *type* if that is named (the
-    client's own models need no naming; without it, anything else comes back as plain JSON values, and what
-    msgspec cannot encode as None). Names are unique within an item.
+    *fn* takes nothing and returns an awaitable. Its result is remembered, in the journal if there
+    is one: when the item is resumed, the step is not done again and its result is given once more,
+    decoded as *type* if that is named (the client's own models need no naming; without it, anything
+    else comes back as plain JSON values, and what msgspec cannot encode as None). Names are unique
+    within an item.
 
-    *repeatable* None: the step is repeatable unless one of the client's calls in it is not. False: *fn* writes elsewhere and
-    must not run twice. True: it may run twice whatever it calls.
+    *repeatable* None: the step is repeatable unless one of the client's calls in it is not. False:
+    *fn* writes elsewhere and must not run twice. True: it may run twice whatever it calls.
     """
 
     @overload
     async def __call__(
-        self, name: str, fn: Callable[[], Awaitable[T]], *, type: type[T], repeatable: bool | None = None
+        self,
+        name: str,
+        fn: Callable[[], Awaitable[T]],
+        *,
+        type: type[T],
+        repeatable: bool | None = None,
     ) -> T: ...
     @overload
-    async def __call__(self, name: str, fn: Callable[[], Awaitable[T]], *, repeatable: bool | None = None) -> T: ...
+    async def __call__(
+        self, name: str, fn: Callable[[], Awaitable[T]], *, repeatable: bool | None = None
+    ) -> T: ...
 
 
 class Stopping(asyncio.CancelledError):
@@ -52,7 +61,11 @@ class Execution:
     __slots__ = ("_in_doubt", "_journal", "_names", "_number", "_refuse", "_returned", "refused")
 
     def __init__(
-        self, journal: Journal | None, number: int, returned: dict[str, Remembered], refuse: Callable[[], bool]
+        self,
+        journal: Journal | None,
+        number: int,
+        returned: dict[str, Remembered],
+        refuse: Callable[[], bool],
     ) -> None:
         self._journal = journal
         self._number = number
@@ -61,7 +74,9 @@ class Execution:
         self._in_doubt: dict[str, int] = {}
         self._names: set[str] = set()
         self.refused = False
-        """Whether a send was held back because the run is to stop: even a work that returns is then unfinished."""
+        """Whether a send was held back because the run is to stop: even a work that returns is then
+        unfinished.
+        """
 
     @property
     def in_doubt(self) -> tuple[str, ...]:
@@ -75,10 +90,16 @@ class Execution:
         self._watch("")
 
     def unknown(self, cause: BaseException) -> OutcomeUnknownError | None:
-        """Say that nobody knows the outcome, if what ended the work leaves that open; also when the work raised something else of it."""
+        """Say that nobody knows the outcome, if what ended the work leaves that open; also when the
+        work raised something else of it.
+        """
         if isinstance(cause, OutcomeUnknownError):
             return cause
-        ending = find(cause, (OutcomeUnknownError, TimeoutError, asyncio.CancelledError)) if self.in_doubt else None
+        ending = (
+            find(cause, (OutcomeUnknownError, TimeoutError, asyncio.CancelledError))
+            if self.in_doubt
+            else None
+        )
         if ending is None:
             return None
         if isinstance(ending, OutcomeUnknownError):
@@ -128,7 +149,9 @@ class Execution:
     ) -> Any:
         """Do a step, or give the result that it had."""
         if not isinstance(name, str) or not name:
-            raise InvalidArgumentError("a step's name must be a text that is not empty", argument="name")
+            raise InvalidArgumentError(
+                "a step's name must be a text that is not empty", argument="name"
+            )
         if name in self._names:
             raise InvalidArgumentError("this item has a step of that name already", argument="name")
         self._names.add(name)
@@ -177,14 +200,17 @@ def unknown_outcome(steps: tuple[str, ...], reason: str) -> OutcomeUnknownError:
     named = [step for step in steps if step]
     where = f" in step {', '.join(named)}" if named else ""
     return OutcomeUnknownError(
-        f"{reason} after something that must not be repeated may have been sent{where}: look before you repeat it",
+        f"{reason} after something that must not be repeated may have been sent{where}: look "
+        "before you repeat it",
         endpoint="",
         reason=reason,
     )
 
 
 def remember(value: object) -> tuple[bytes | None, str | None]:
-    """Write a step's result for the journal: as JSON, with its class's name if it is one of the client's models."""
+    """Write a step's result for the journal: as JSON, with its class's name if it is one of the
+    client's models.
+    """
     try:
         encoded = msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):

@@ -30,11 +30,15 @@ class RunSummary(msgspec.Struct, frozen=True):
     done: int
     failed: int
     unknown: int
-    """Items with a write that may or may not have happened; while a run goes on, also those that are being sent."""
+    """Items with a write that may or may not have happened; while a run goes on, also those that
+    are being sent.
+    """
     unfinished: int
     """Items that were taken and have no outcome: the next run does them."""
     reasons: Mapping[str, int]
-    """How many failed or unknown items gave each reason (class name and masked text), most frequent first."""
+    """How many failed or unknown items gave each reason (class name and masked text), most frequent
+    first.
+    """
 
 
 class FailedItem(msgspec.Struct, frozen=True):
@@ -59,7 +63,8 @@ def inspect(path: str | os.PathLike[str]) -> RunSummary:
         states = dict(connection.execute("SELECT state, count(*) FROM items GROUP BY state"))
         unknown = connection.execute(f"SELECT count(*) FROM items WHERE {_IN_DOUBT}").fetchone()[0]  # noqa: S608 - a constant
         reasons = connection.execute(
-            f"""SELECT coalesce(error || ': ' || reason, 'OutcomeUnknownError: {_KILLED}') AS why, count(*) FROM items
+            f"""SELECT coalesce(error || ': ' || reason, 'OutcomeUnknownError: {_KILLED}') AS why,
+            count(*) FROM items
             WHERE state = {FAILED} OR {_IN_DOUBT} GROUP BY why ORDER BY 2 DESC, 1 LIMIT 100"""  # noqa: S608 - constants
         )
         return RunSummary(
@@ -74,7 +79,9 @@ def inspect(path: str | os.PathLike[str]) -> RunSummary:
 
 
 def failures(path: str | os.PathLike[str], *, unknown: bool = True) -> Iterator[FailedItem]:
-    """Give the items that failed, one after another in their order; with *unknown*, also those whose outcome is."""
+    """Give the items that failed, one after another in their order; with *unknown*, also those
+    whose outcome is.
+    """
     chosen = f"state = {FAILED} OR {_IN_DOUBT}" if unknown else f"state = {FAILED}"
     with closing(_open(Path(path))) as connection:
         for number, key, item, state, error, reason in connection.execute(
@@ -93,10 +100,13 @@ def failures(path: str | os.PathLike[str], *, unknown: bool = True) -> Iterator[
             )
 
 
-def export_failed(path: str | os.PathLike[str], csv_path: str | os.PathLike[str], *, unknown: bool = False) -> int:
+def export_failed(
+    path: str | os.PathLike[str], csv_path: str | os.PathLike[str], *, unknown: bool = False
+) -> int:
     """Write the failed items to a CSV file for another try, and return their number.
 
-    The columns are the items' own fields (an item without fields gets the column "item"), then `_key`, `_error` and `_reason`. With
+    The columns are the items' own fields (an item without fields gets the column "item"), then
+    `_key`, `_error` and `_reason`. With
     *unknown*, those whose outcome is unknown are written too: look before you try them again.
     """
     columns: dict[str, None] = {}
@@ -119,7 +129,11 @@ def _fields(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {} if item is None else {"item": _cell(item)}
     fields = cast("dict[str, Any]", item)
-    return {name: _cell(value) for name, value in fields.items() if name not in {"_key", "_error", "_reason"}}
+    return {
+        name: _cell(value)
+        for name, value in fields.items()
+        if name not in {"_key", "_error", "_reason"}
+    }
 
 
 def _cell(value: Any) -> Any:

@@ -31,7 +31,9 @@ class Entry:
         self.key = key
         self.item = item
         self.error = error
-        """Set when there is nothing to do but to report: a bad or a doubled key, or a write in doubt."""
+        """Set when there is nothing to do but to report: a bad or a doubled key, or a write in
+        doubt.
+        """
         self.number = 0
         """Its row in the journal; 0: none."""
         self.recorded = False
@@ -79,7 +81,9 @@ class Intake:
             raise
         if items:
             entries = [self._entry(item) for item in items]
-            self._ready.extend(entries if self.journal is None else await self._known(entries, self.journal))
+            self._ready.extend(
+                entries if self.journal is None else await self._known(entries, self.journal)
+            )
         elif self.journal is not None and self._leftovers_after is not None:
             await self._fill_with_leftovers(self.journal, self._leftovers_after)
         else:
@@ -98,7 +102,11 @@ class Intake:
             key = str(key)
         if not isinstance(key, str) or not key:
             return Entry(
-                place, item, InvalidArgumentError("the key of an item must be a text that is not empty", argument="key")
+                place,
+                item,
+                InvalidArgumentError(
+                    "the key of an item must be a text that is not empty", argument="key"
+                ),
             )
         return Entry(key, item)
 
@@ -106,14 +114,20 @@ class Intake:
         """Ask the journal about those that have a key, and drop what is finished."""
         asked = [entry for entry in entries if entry.error is None]
         claims = await journal.claim([(entry.key, _as_json(entry.item)) for entry in asked])
-        finished = {id(entry) for entry, claim in zip(asked, claims, strict=True) if not self._apply(entry, claim)}
+        finished = {
+            id(entry)
+            for entry, claim in zip(asked, claims, strict=True)
+            if not self._apply(entry, claim)
+        }
         self.skipped += len(finished)
         return [entry for entry in entries if id(entry) not in finished]
 
     def _apply(self, entry: Entry, claim: Claim) -> bool:
         """Note on the entry what the journal knows; False: it is finished."""
         if claim.duplicate:
-            entry.error = InvalidArgumentError("an earlier item of this run has the same key", argument="key")
+            entry.error = InvalidArgumentError(
+                "an earlier item of this run has the same key", argument="key"
+            )
             return True
         entry.number = claim.id
         entry.returned = claim.returned
@@ -125,7 +139,9 @@ class Intake:
         return True
 
     async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
-        """Report writes in doubt whose items the source gives no longer, the items being read from the journal."""
+        """Report writes in doubt whose items the source gives no longer, the items being read from
+        the journal.
+        """
         found = await journal.leftovers(after, _CHUNK)
         self._leftovers_after = found[-1].id if found else None
         self._ready.extend(map(_leftover, found))

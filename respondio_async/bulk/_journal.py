@@ -1,8 +1,8 @@
 """The journal as the event loop sees it: requests go to one thread, which commits them in batches.
 
-A batch is whatever has gathered while the last one was committed, so a busy run pays one commit for many items and a quiet one waits for
-none. Requests are carried out in the order of their making, and answered after the commit: what was answered, a killed process
-finds again.
+A batch is whatever has gathered while the last one was committed, so a busy run pays one commit for
+many items and a quiet one waits for none. Requests are carried out in the order of their making,
+and answered after the commit: what was answered, a killed process finds again.
 """
 
 import asyncio
@@ -30,15 +30,22 @@ class _Request(msgspec.Struct, frozen=True):
     """Called on the event loop with the result or the failure."""
 
 
-def _act_all(store: Store, act: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+def _act_all(
+    store: Store, act: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
+) -> list[Any]:
     return [act(store, *each) for each in arguments]
 
 
 class Journal:
     """One run's journal; await `open()` before anything else and `aclose()` after."""
 
-    def __init__(self, path: Path, work: str, *, on_failure: Callable[[ConfigurationError], None]) -> None:
-        """*work* names what the run does. *on_failure* hears, once, that the file cannot be written any more."""
+    def __init__(
+        self, path: Path, work: str, *, on_failure: Callable[[ConfigurationError], None]
+    ) -> None:
+        """*work* names what the run does.
+
+        *on_failure* hears, once, that the file cannot be written any more.
+        """
         self.path = path
         self.earlier_work: str | None = None
         """The name of the work that the file was begun with; None: it is new."""
@@ -52,7 +59,9 @@ class Journal:
         self._thread = threading.Thread(target=self._serve, name="respondio-journal", daemon=True)
 
     async def open(self) -> None:
-        """Open or make the file, for this run alone; `ConfigurationError` when another run has it or it is no journal."""
+        """Open or make the file, for this run alone; `ConfigurationError` when another run has it
+        or it is no journal.
+        """
         self._thread.start()
         try:
             await self._opened
@@ -66,7 +75,8 @@ class Journal:
         await self._closed
         self._thread.join()  # it has nothing left to do
 
-    # ── what can be asked ────────────────────────────────────────────────────────────────────────────
+    # ── what can be asked
+    # ────────────────────────────────────────────────────────────────────────────
 
     async def claim(self, items: Sequence[tuple[str, bytes | None]]) -> list[Claim]:
         """Note that these items (key and JSON) were taken, and tell what is known of each."""
@@ -94,7 +104,8 @@ class Journal:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
         self._tell(Store.end, (ending,), lambda _, __: then())
 
-    # ── between the loop and the thread ──────────────────────────────────────────────────────────────
+    # ── between the loop and the thread
+    # ──────────────────────────────────────────────────────────────
 
     async def _ask(self, act: Callable[..., Any], *arguments: Any) -> Any:
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -186,7 +197,9 @@ class Journal:
         else:
             self._opened.set_exception(failure)
 
-    def _answer(self, batch: Sequence[_Request], results: Sequence[Any], failure: ConfigurationError | None) -> None:
+    def _answer(
+        self, batch: Sequence[_Request], results: Sequence[Any], failure: ConfigurationError | None
+    ) -> None:
         """Hand a batch's results to those who asked; on the loop."""
         if failure is not None and self._failure is None:
             self._failure = failure

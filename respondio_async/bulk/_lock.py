@@ -1,7 +1,8 @@
 """One process a journal.
 
-The lock is SQLite's own, held on an empty database beside the journal: the operating system frees it when the process dies, however it
-dies, it works wherever SQLite does, and the journal itself stays readable for whoever wants to look at the run.
+The lock is SQLite's own, held on an empty database beside the journal: the operating system frees
+it when the process dies, however it dies, it works wherever SQLite does, and the journal itself
+stays readable for whoever wants to look at the run.
 """
 
 import sqlite3
@@ -17,7 +18,9 @@ class JournalLock:
         self._path = journal.with_name(journal.name + ".lock")
         while True:
             try:
-                self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+                self._connection = sqlite3.connect(
+                    self._path, timeout=0, isolation_level=None, check_same_thread=False
+                )
                 before = self._identity()
                 self._lock()
             except sqlite3.Error as error:
@@ -46,12 +49,17 @@ class JournalLock:
         """Let the next process in."""
         try:
             self._path.unlink(missing_ok=True)
-        except OSError:  # pragma: no cover - Windows removes no open file; it is empty, and may stay
+        except (
+            OSError
+        ):  # pragma: no cover - Windows removes no open file; it is empty, and may stay
             pass
         self._connection.close()
 
 
 def _refusal(journal: Path, error: sqlite3.Error) -> str:
     if "locked" in str(error):
-        return f"the journal {journal.name} is in use by another run: wait for it to end, or give this run a file of its own"
+        return (
+            f"the journal {journal.name} is in use by another run: "
+            "wait for it to end, or give this run a file of its own"
+        )
     return f"the journal {journal.name} cannot be locked: {error}"

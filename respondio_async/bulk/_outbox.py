@@ -31,7 +31,9 @@ class Outbox(Generic[Item, T]):
     @property
     def is_full(self) -> bool:
         """Whether a worker has to wait before it takes an item."""
-        return not self._opened and self.expected + len(self._ready) + len(self._early) >= self.window
+        return (
+            not self._opened and self.expected + len(self._ready) + len(self._early) >= self.window
+        )
 
     def push(self, index: int, outcome: Outcome[Item, T] | None) -> None:
         """Add the outcome of the item at *index*; None: it has none."""
@@ -76,7 +78,9 @@ class Outbox(Generic[Item, T]):
         _wake_all(self._waiting)
 
     def let_in(self) -> None:
-        """Wake one worker, which looks whether there is room; a worker that leaves without taking an item passes this on."""
+        """Wake one worker, which looks whether there is room; a worker that leaves without taking
+        an item passes this on.
+        """
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():

@@ -20,7 +20,9 @@ class Outcome(msgspec.Struct, Generic[Item, T], frozen=True):
     error: Exception | None
     """Why it failed; None when it did not. An `OutcomeUnknownError`: it may have been done."""
     attempts: int
-    """How often this run has started the work for the item; above 1 only with `unknown="repeat"`."""
+    """How often this run has started the work for the item; above 1 only with
+    `unknown="repeat"`.
+    """
     started: float
     """Unix time in seconds."""
     elapsed: float
@@ -55,7 +57,9 @@ class Progress(msgspec.Struct, frozen=True):
     skipped: int
     """Items that the journal knew as finished in an earlier run."""
     unfinished: int
-    """Items that were begun and then given up because the run was stopped; a journal does them next time."""
+    """Items that were begun and then given up because the run was stopped; a journal does them next
+    time.
+    """
     in_progress: int
     workers: int
     """Items that may be in progress at once, as found from the limits or given."""

@@ -1,7 +1,7 @@
 """The run: workers that take items, and a consumer that takes their outcomes.
 
-At most a *window* of items is between the two, so a consumer that stops reading stops the intake, an ordered run holds
-back no more than that, and memory stays flat however many items there are.
+At most a *window* of items is between the two, so a consumer that stops reading stops the intake,
+an ordered run holds back no more than that, and memory stays flat however many items there are.
 """
 
 import asyncio
@@ -16,7 +16,13 @@ from typing import Final, Generic, Literal, Self, TypeVar, cast
 import anyio
 
 from .. import _lane
-from ..errors import ConfigurationError, InvalidArgumentError, OutcomeUnknownError, RespondError, UnauthorizedError
+from ..errors import (
+    ConfigurationError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    RespondError,
+    UnauthorizedError,
+)
 from ._execution import Execution, find
 from ._intake import Entry, Intake
 from ._journal import Journal
@@ -33,7 +39,9 @@ Item = TypeVar("Item")
 T = TypeVar("T")
 
 _LOOK: Final = (0.1, 0.5)
-"""Seconds between two looks at the routes, at first (high limits must not lose their first second) and later."""
+"""Seconds between two looks at the routes, at first (high limits must not lose their first second)
+and later.
+"""
 _SETTLED: Final = 10.0
 _TELL: Final = 0.5
 """Seconds between two calls of `progress`."""
@@ -46,9 +54,10 @@ _log: Final = logging.getLogger("respondio_async.bulk")
 class Bulk(Generic[Item, T]):
     """Many operations at once: `async with` it, and iterate the outcomes.
 
-    Leaving the block stops the intake, gives what is in flight *grace* seconds to end, and cancels the rest: an item with a
-    write that may have landed counts as unknown, any other as unfinished. When the block is left by an error or a
-    cancellation, no new send of a message, comment, creation or merge begins in those seconds.
+    Leaving the block stops the intake, gives what is in flight *grace* seconds to end, and cancels
+    the rest: an item with a write that may have landed counts as unknown, any other as unfinished.
+    When the block is left by an error or a cancellation, no new send of a message, comment,
+    creation or merge begins in those seconds.
     """
 
     def __init__(
@@ -60,14 +69,26 @@ class Bulk(Generic[Item, T]):
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | None = None,
         ordered: bool = False,
-        stop_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[Exception], bool] | None = None,
+        stop_on: type[BaseException]
+        | Iterable[type[BaseException]]
+        | Callable[[Exception], bool]
+        | None = None,
         unknown: Literal["report", "repeat"] = "report",
         progress: Callable[[Progress], object] | None = None,
         grace: float = 5.0,
         routes: Callable[[], Mapping[str, Route]] | None = None,
     ) -> None:
-        """*routes* tells the state of the limiter's routes, from which the number of workers follows."""
-        _check(key=key, concurrency=concurrency, journal=journal, unknown=unknown, progress=progress, grace=grace)
+        """*routes* tells the state of the limiter's routes, from which the number of workers
+        follows.
+        """
+        _check(
+            key=key,
+            concurrency=concurrency,
+            journal=journal,
+            unknown=unknown,
+            progress=progress,
+            grace=grace,
+        )
         self._call = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
@@ -92,7 +113,8 @@ class Bulk(Generic[Item, T]):
         self._failure: Exception | None = None
         self._done = self._failed = self._unknown = self._unfinished = self._in_progress = 0
 
-    # ── the block ────────────────────────────────────────────────────────────────────────────────────
+    # ── the block
+    # ────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
@@ -105,7 +127,8 @@ class Bulk(Generic[Item, T]):
             self._intake.journal = self._journal = journal
             if journal.earlier_work not in {None, self._work_name}:
                 _log.warning(
-                    "the journal %s was begun by the work %s and is continued by %s: items that are finished in it are skipped",
+                    "the journal %s was begun by the work %s and is continued by %s: items that "
+                    "are finished in it are skipped",
                     self._journal_path.name,
                     journal.earlier_work,
                     self._work_name,
@@ -120,7 +143,10 @@ class Bulk(Generic[Item, T]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._refusing = self._refusing or kind is not None
         self._stop_intake()
@@ -152,7 +178,8 @@ class Bulk(Generic[Item, T]):
                 self._ended = asyncio.get_running_loop().time()
                 self._report()
 
-    # ── the consumer ─────────────────────────────────────────────────────────────────────────────────
+    # ── the consumer
+    # ─────────────────────────────────────────────────────────────────────────────────
 
     def __aiter__(self) -> Self:
         return self
@@ -193,7 +220,8 @@ class Bulk(Generic[Item, T]):
             elapsed=0.0 if now is None or self._began is None else now - self._began,
         )
 
-    # ── the workers ──────────────────────────────────────────────────────────────────────────────────
+    # ── the workers
+    # ──────────────────────────────────────────────────────────────────────────────────
 
     def _hire(self) -> None:
         """Bring the workers up to their number; those above it leave after their item."""
@@ -234,26 +262,38 @@ class Bulk(Generic[Item, T]):
         error = entry.error
         attempts = 0
         if error is None:
-            self._workers[task] = execution = Execution(self._journal, entry.number, entry.returned, self._refuses)
+            self._workers[task] = execution = Execution(
+                self._journal, entry.number, entry.returned, self._refuses
+            )
             again = True
             while again:
                 attempts += 1
                 value, error = await self._attempt(entry.item, execution, task)
-                again = self._repeat and isinstance(error, OutcomeUnknownError) and attempts < _MOST_ATTEMPTS
+                again = (
+                    self._repeat
+                    and isinstance(error, OutcomeUnknownError)
+                    and attempts < _MOST_ATTEMPTS
+                )
                 again = again and not self._stopping
             self._workers[task] = None
             refused = find(error, UnauthorizedError)
-            if refused is not None:  # every other item would end so too, and a run with another token can do this one
+            if (
+                refused is not None
+            ):  # every other item would end so too, and a run with another token can do this one
                 self._fail(refused, at_once=True)
             if refused is not None or error is _UNFINISHED:
                 self._give_up(entry)
                 return
-        self._settle(entry, Outcome(entry.key, entry.item, value, error, attempts, started, clock() - begun))
+        self._settle(
+            entry, Outcome(entry.key, entry.item, value, error, attempts, started, clock() - begun)
+        )
 
     async def _attempt(
         self, item: Item, execution: Execution, task: asyncio.Task[None]
     ) -> tuple[T | None, Exception | None]:
-        """Do the work once; the error is `_UNFINISHED` when the run ended before the work did, and nothing is in doubt."""
+        """Do the work once; the error is `_UNFINISHED` when the run ended before the work did, and
+        nothing is in doubt.
+        """
         execution.begin()
         try:
             value = await self._call(item, execution)
@@ -275,7 +315,8 @@ class Bulk(Generic[Item, T]):
     def _settle(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
         """Record the outcome, then hand it over: what the consumer has seen is not done again.
 
-        If it cannot be recorded any more it is handed over all the same; a send in it is on record as an intent.
+        If it cannot be recorded any more it is handed over all the same; a send in it is on record
+        as an intent.
         """
         if outcome.error is not None and entry.error is None and self._stops(outcome.error):
             self._fail(outcome.error, at_once=False)
@@ -284,7 +325,9 @@ class Bulk(Generic[Item, T]):
             return
         name, reason = reason_of(outcome.error)
         state = UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED
-        ending = Ending(entry.number, state, name, reason, outcome.attempts, outcome.started, outcome.elapsed)
+        ending = Ending(
+            entry.number, state, name, reason, outcome.attempts, outcome.started, outcome.elapsed
+        )
         self._journal.end(ending, lambda: self._deliver(entry, outcome))
 
     def _deliver(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
@@ -302,7 +345,8 @@ class Bulk(Generic[Item, T]):
         self._outbox.expected -= 1
         self._outbox.push(entry.index, None)
 
-    # ── the end ──────────────────────────────────────────────────────────────────────────────────────
+    # ── the end
+    # ──────────────────────────────────────────────────────────────────────────────────────
 
     def _refuses(self) -> bool:
         return self._refusing
@@ -312,7 +356,9 @@ class Bulk(Generic[Item, T]):
         self._outbox.open()
 
     def _fail(self, error: Exception, *, at_once: bool = True) -> None:
-        """Stop the run because of *error*; what is in progress ends, or is given up *at once* unless it is in doubt."""
+        """Stop the run because of *error*; what is in progress ends, or is given up *at once*
+        unless it is in doubt.
+        """
         if self._failure is None:
             self._failure = error
         self._stop_intake()
@@ -323,7 +369,8 @@ class Bulk(Generic[Item, T]):
                     task.cancel()
         self._outbox.notify()
 
-    # ── looking on ───────────────────────────────────────────────────────────────────────────────────
+    # ── looking on
+    # ───────────────────────────────────────────────────────────────────────────────────
 
     async def _watch(self) -> None:
         """Size the run, and tell how it goes."""
@@ -352,22 +399,33 @@ _UNFINISHED: Final = RespondError("the run ended before the work did")
 
 
 def _check(
-    *, key: object, concurrency: object, journal: object, unknown: object, progress: object, grace: object
+    *,
+    key: object,
+    concurrency: object,
+    journal: object,
+    unknown: object,
+    progress: object,
+    grace: object,
 ) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
     if concurrency is not None and (
         not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
     ):
-        raise InvalidArgumentError("concurrency must be an int of at least 1, or None", argument="concurrency")
+        raise InvalidArgumentError(
+            "concurrency must be an int of at least 1, or None", argument="concurrency"
+        )
     if key is not None and not callable(key):
-        raise InvalidArgumentError("key must be a function of an item that returns a text", argument="key")
+        raise InvalidArgumentError(
+            "key must be a function of an item that returns a text", argument="key"
+        )
     if progress is not None and not callable(progress):
         raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
     if journal is not None and not isinstance(journal, str | os.PathLike):
         raise InvalidArgumentError("journal must be the path of a file", argument="journal")
     if journal is not None and key is None:
         raise InvalidArgumentError(
-            "a journal needs a key: a function that names each item, the same in every run", argument="key"
+            "a journal needs a key: a function that names each item, the same in every run",
+            argument="key",
         )
     if not isinstance(grace, int | float) or not grace >= 0:
         raise InvalidArgumentError("grace must be a number of seconds", argument="grace")

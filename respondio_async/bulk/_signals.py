@@ -1,8 +1,8 @@
 """SIGTERM as a request to stop, for as long as a run lasts.
 
-By default the signal ends the process at once: what is in flight would be in doubt. So while nobody else handles it, it cancels the task
-that holds the run, as Ctrl-C does; when the run has come to its end the process exits with the status that a shell gives to that
-signal.
+By default the signal ends the process at once: what is in flight would be in doubt. So while nobody
+else handles it, it cancels the task that holds the run, as Ctrl-C does; when the run has come to
+its end the process exits with the status that a shell gives to that signal.
 """
 
 import asyncio

@@ -1,13 +1,15 @@
 """How many items to keep in progress: Little's law, with the limits as the servers.
 
-Every route can keep `limit × latency` calls in flight, and a pipeline of routes runs at the speed of its slowest only while none of
-the others ever runs dry. So the count is what is in service now (measured: whatever does not stand in a route's line) and a short line
-in front of each route. While there is no line at all, everything is in service and the count grows by a quarter at each look: more
-workers are needed until lines form, which is Little's law without a measured latency.
+Every route can keep `limit × latency` calls in flight, and a pipeline of routes runs at the speed
+of its slowest only while none of the others ever runs dry. So the count is what is in service now
+(measured: whatever does not stand in a route's line) and a short line in front of each route. While
+there is no line at all, everything is in service and the count grows by a quarter at each look:
+more workers are needed until lines form, which is Little's law without a measured latency.
 
-One case is left: a route that is paused or slow collects every worker in its line while others idle. Then the count grows
-beyond that, as long as the idle routes gain from it; growth that brought nothing (in a pipeline the later stages *are* idle, and
-more intake only makes the first line longer) is taken back, and tried again later and later.
+One case is left: a route that is paused or slow collects every worker in its line while others
+idle. Then the count grows beyond that, as long as the idle routes gain from it; growth that brought
+nothing (in a pipeline the later stages *are* idle, and more intake only makes the first line
+longer) is taken back, and tried again later and later.
 """
 
 import math
@@ -31,13 +33,17 @@ class Route(Protocol):
 
 
 START: Final = 64
-"""Before anything is measured: the calls that the vendor's full table keeps in flight at about 0.4 s each."""
+"""Before anything is measured: the calls that the vendor's full table keeps in flight at about 0.4
+s each.
+"""
 LEAST: Final = 4
 MOST: Final = 1_024
 """A parked worker costs some ten kilobytes and no work."""
 
 _LINE_SECONDS: Final = 2.0
-"""How long a route's line lasts if nothing joins it: hides the spread of the other stages' latencies."""
+"""How long a route's line lasts if nothing joins it: hides the spread of the other stages'
+latencies.
+"""
 _SPARE: Final = 1.25
 _LOOK: Final = 2.0
 """Seconds between two judgements of a growth: at five permits a second, ten."""
@@ -79,7 +85,9 @@ class Sizer:
         seconds = now - self._looked
         # A route seen for the first time has no rate yet: take it for busy.
         rates = {r.route: (r.granted - self._granted.get(r.route, 0)) / seconds for r in used}
-        idle = frozenset(r.route for r in used if not r.waiting and rates[r.route] < 0.8 * _limit(r))
+        idle = frozenset(
+            r.route for r in used if not r.waiting and rates[r.route] < 0.8 * _limit(r)
+        )
         self._granted = {r.route: r.granted for r in used}
         self._looked = now
         if self._idle:  # the last look grew

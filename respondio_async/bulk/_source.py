@@ -14,12 +14,17 @@ _END: Final = object()
 class Source:
     """Takes items from an iterable or an asynchronous iterable; one caller at a time.
 
-    An asynchronous one is read by a task of its own, so that a worker that is cancelled cannot break the iterator.
+    An asynchronous one is read by a task of its own, so that a worker that is cancelled cannot
+    break the iterator.
     """
 
     def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
-        if isinstance(items, str | bytes | bytearray) or not isinstance(items, Iterable | AsyncIterable):
-            raise InvalidArgumentError("items must be an iterable or an async iterable of items", argument="items")
+        if isinstance(items, str | bytes | bytearray) or not isinstance(
+            items, Iterable | AsyncIterable
+        ):
+            raise InvalidArgumentError(
+                "items must be an iterable or an async iterable of items", argument="items"
+            )
         self.total = len(items) if isinstance(items, Sized) else None
         """How many items there are, if that is known."""
         self._items = items
@@ -32,7 +37,9 @@ class Source:
     def start(self) -> None:
         """Begin to iterate."""
         if isinstance(self._items, AsyncIterable):
-            self._reader = asyncio.create_task(self._read_on(aiter(self._items)), name="respondio-bulk-reader")
+            self._reader = asyncio.create_task(
+                self._read_on(aiter(self._items)), name="respondio-bulk-reader"
+            )
         else:
             self._iterator = iter(self._items)
 
@@ -49,7 +56,8 @@ class Source:
         await self._read.put(_END)
 
     async def take(self, most: int) -> list[Any]:
-        """Take the items that are there, at least one and at most *most*. None at all: the source has ended.
+        """Take the items that are there, at least one and at most *most*. None at all: the source
+        has ended.
 
         Raises what the source raised, after the items before it were taken.
         """
@@ -88,5 +96,7 @@ class Source:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait([self._reader])
-            if not self._reader.cancelled() and self._reader.exception() is not None:  # its closing failed
+            if (
+                not self._reader.cancelled() and self._reader.exception() is not None
+            ):  # its closing failed
                 raise self._reader.exception()  # type: ignore[misc]  # checked above

@@ -1,11 +1,13 @@
 """The journal's file: one SQLite database a run, in the hands of one thread.
 
-`items` has a row an item that was taken from the source; `steps` a row a step that was recorded: *sent* before a request that must not be
-repeated leaves (the intent), *done* with its result after the step returned. So a step that is *sent* while nobody works on it may or
-may not have happened. The step named "" is the work outside of named steps.
+`items` has a row an item that was taken from the source; `steps` a row a step that was recorded:
+*sent* before a request that must not be repeated leaves (the intent), *done* with its result after
+the step returned. So a step that is *sent* while nobody works on it may or may not have happened.
+The step named "" is the work outside of named steps.
 
-Write-ahead log with synchronous=NORMAL: what is committed is with the operating system, so killing the process loses nothing. A power
-cut may take the last commits before it (the file stays sound): then a step may be repeated.
+Write-ahead log with synchronous=NORMAL: what is committed is with the operating system, so killing
+the process loses nothing. A power cut may take the last commits before it (the file stays sound):
+then a step may be repeated.
 """
 
 import os
@@ -30,10 +32,12 @@ PRAGMA journal_mode = WAL;
 BEGIN;
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE items (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item BLOB, session INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT {PENDING},
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item BLOB, session INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT {PENDING},
     error TEXT, reason TEXT, attempts INTEGER, started REAL, elapsed REAL
 );
-CREATE TABLE steps (item INTEGER, name TEXT, state INTEGER NOT NULL, value BLOB, model TEXT, PRIMARY KEY (item, name)) WITHOUT ROWID;
+CREATE TABLE steps (item INTEGER, name TEXT, state INTEGER NOT NULL, value BLOB, model TEXT,
+    PRIMARY KEY (item, name)) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 COMMIT;
@@ -115,11 +119,15 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        raise ConfigurationError(f"{path.name} is not the journal of a bulk run, or is damaged: {error}") from error
+        raise ConfigurationError(
+            f"{path.name} is not the journal of a bulk run, or is damaged: {error}"
+        ) from error
     if application != APPLICATION_ID:
         raise ConfigurationError(f"{path.name} is not the journal of a bulk run")
     if version != FORMAT:
-        raise ConfigurationError(f"the journal {path.name} has format {version}; this version reads format {FORMAT}")
+        raise ConfigurationError(
+            f"the journal {path.name} has format {version}; this version reads format {FORMAT}"
+        )
 
 
 class Store:
@@ -131,7 +139,9 @@ class Store:
         """The name of the work that the journal was begun with; None: the journal is new."""
         self.session = int(self._fact("sessions") or 0) + 1
         with self.transaction():
-            facts = [("sessions", str(self.session))] + ([] if self.earlier_work else [("work", work)])
+            facts = [("sessions", str(self.session))] + (
+                [] if self.earlier_work else [("work", work)]
+            )
             connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", facts)
 
     def transaction(self) -> "_Transaction":
@@ -144,7 +154,8 @@ class Store:
     def claim(self, key: str, item: bytes | None) -> Claim:
         """Note that the item was taken, and tell what is known of it."""
         cursor = self.connection.execute(
-            "INSERT OR IGNORE INTO items (key, item, session) VALUES (?, ?, ?)", (key, item, self.session)
+            "INSERT OR IGNORE INTO items (key, item, session) VALUES (?, ?, ?)",
+            (key, item, self.session),
         )
         if cursor.rowcount == 1:
             assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
@@ -160,43 +171,65 @@ class Store:
         rows = self.connection.execute(
             "SELECT name, state, value, model FROM steps WHERE item = ?", (number,)
         ).fetchall()
-        returned = {name: Remembered(value, model) for name, step, value, model in rows if step == RETURNED}
+        returned = {
+            name: Remembered(value, model) for name, step, value, model in rows if step == RETURNED
+        }
         sent = tuple(name for name, step, _, _ in rows if step == SENT)
         return Claim(number, state, duplicate=False, returned=returned, sent=sent)
 
     def leftovers(self, after: int, count: int) -> list[Leftover]:
         """Find items in doubt, in order of their ids, that this run's source has not given."""
         rows = self.connection.execute(
-            f"""SELECT id, state, key, item FROM items WHERE id > ? AND session <> ? AND (state = {UNKNOWN} OR (state = {PENDING}
-            AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))) ORDER BY id LIMIT ?""",  # noqa: S608 - constants
+            f"""SELECT id, state, key, item FROM items
+            WHERE id > ? AND session <> ? AND (state = {UNKNOWN} OR (state = {PENDING}
+            AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT})))
+            ORDER BY id LIMIT ?""",  # noqa: S608 - constants
             (after, self.session, count),
         ).fetchall()
-        return [Leftover(number, state, key, item, self._sent(number)) for number, state, key, item in rows]
+        return [
+            Leftover(number, state, key, item, self._sent(number))
+            for number, state, key, item in rows
+        ]
 
     def _sent(self, number: int) -> tuple[str, ...]:
-        rows = self.connection.execute("SELECT name FROM steps WHERE item = ? AND state = ?", (number, SENT))
+        rows = self.connection.execute(
+            "SELECT name FROM steps WHERE item = ? AND state = ?", (number, SENT)
+        )
         return tuple(name for (name,) in rows)
 
     def intend(self, number: int, step: str) -> None:
         """Note that the step is about to send."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO steps (item, name, state) VALUES (?, ?, ?)", (number, step, SENT)
+            "INSERT OR REPLACE INTO steps (item, name, state) VALUES (?, ?, ?)",
+            (number, step, SENT),
         )
 
     def retract(self, number: int, step: str) -> None:
         """Take that back: nothing was sent."""
-        self.connection.execute("DELETE FROM steps WHERE item = ? AND name = ? AND state = ?", (number, step, SENT))
+        self.connection.execute(
+            "DELETE FROM steps WHERE item = ? AND name = ? AND state = ?", (number, step, SENT)
+        )
 
     def step_returned(self, number: int, step: str, value: bytes | None, model: str | None) -> None:
         self.connection.execute(
-            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", (number, step, RETURNED, value, model)
+            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)",
+            (number, step, RETURNED, value, model),
         )
 
     def end(self, ending: Ending) -> None:
         """Note the item's outcome."""
         self.connection.execute(
-            "UPDATE items SET state = ?, error = ?, reason = ?, attempts = ?, started = ?, elapsed = ? WHERE id = ?",
-            (ending.state, ending.error, ending.reason, ending.attempts, ending.started, ending.elapsed, ending.id),
+            "UPDATE items SET state = ?, error = ?, reason = ?, attempts = ?, started = ?, elapsed "
+            "= ? WHERE id = ?",
+            (
+                ending.state,
+                ending.error,
+                ending.reason,
+                ending.attempts,
+                ending.started,
+                ending.elapsed,
+                ending.id,
+            ),
         )
 
     def close(self) -> None:

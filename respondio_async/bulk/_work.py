@@ -13,8 +13,8 @@ Call = Callable[[Any, Execution], Awaitable[Any]]
 def adapt(work: Callable[..., Awaitable[Any]]) -> Call:
     """Make one form of `work(item)` and `work(item, step)`.
 
-    It takes the step when a second argument is required, or when any argument is called "step"; a second argument with a default is
-    the user's own.
+    It takes the step when a second argument is required, or when any argument is called "step"; a
+    second argument with a default is the user's own.
     """
     if not callable(work):
         raise InvalidArgumentError(
@@ -54,4 +54,6 @@ def matcher(stop_on: Any) -> Callable[[Exception], bool]:
             return lambda error: isinstance(error, types)
     elif callable(kinds):
         return lambda error: bool(kinds(error))
-    raise InvalidArgumentError("stop_on must be exception types, or a function of the error", argument="stop_on")
+    raise InvalidArgumentError(
+        "stop_on must be exception types, or a function of the error", argument="stop_on"
+    )

@@ -16,7 +16,8 @@ from .webhooks import webhooks
 
 app = typer.Typer(
     name="respondio",
-    help="Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a demonstration.",
+    help="Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a "
+    "demonstration.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables would show the token
@@ -34,10 +35,15 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a demonstration."""
+    """Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a
+    demonstration.
+    """
 
 
 app.command("demo")(demo)

@@ -18,7 +18,8 @@ def ask_secret(question: str) -> str:
 
 
 def confirm(question: str | None, count: int) -> None:
-    """Ask before what cannot be undone, with *count* in the question's braces; None: the user has said yes already.
+    """Ask before what cannot be undone, with *count* in the question's braces; None: the user has
+    said yes already.
 
     `UsageError` for a no, and when there is nobody to ask.
     """
@@ -33,7 +34,9 @@ def confirm(question: str | None, count: int) -> None:
 
 @contextmanager
 def _interruptible() -> Generator[None]:
-    """Let Ctrl-C end a question: asyncio's own handler waits for the task, and the task waits for the answer."""
+    """Let Ctrl-C end a question: asyncio's own handler waits for the task, and the task waits for
+    the answer.
+    """
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

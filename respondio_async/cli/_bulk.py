@@ -1,4 +1,6 @@
-"""A bulk run of a command: many items, a journal, progress that knows the limits, and a count at the end."""
+"""A bulk run of a command: many items, a journal, progress that knows the limits, and a count at
+the end.
+"""
 
 import asyncio
 import os
@@ -78,7 +80,9 @@ class JournalFile:
 
     def __init__(self, path: Path | None, name: str) -> None:
         self._ours = path is None
-        self.path = path or Path(f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite")
+        self.path = path or Path(
+            f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite"
+        )
 
     def how_to_resume(self) -> str:
         """Say what continues the run: the same command with the journal."""
@@ -116,7 +120,10 @@ class BulkView:
         parts = [f"{elapsed:7.1f} s  {finished}/{self._job.total}", f"{progress.failed} failed"]
         if progress.unknown:
             parts.append(f"{progress.unknown} unknown")
-        parts += [f"{self._rates.rate('', elapsed, progress.finished):.1f}/s", self._ending(elapsed, finished)]
+        parts += [
+            f"{self._rates.rate('', elapsed, progress.finished):.1f}/s",
+            self._ending(elapsed, finished),
+        ]
         return " · ".join(parts)
 
     def picture(self, elapsed: float) -> Group:
@@ -167,11 +174,17 @@ def seconds_left(client: AsyncRespond, job: Job, finished: int, elapsed: float) 
     return max(floor, left * elapsed / finished) if finished > 20 else floor
 
 
-def floor_of(operations: Mapping[str, int], limits: Mapping[str, float | None] | None = None) -> float:
+def floor_of(
+    operations: Mapping[str, int], limits: Mapping[str, float | None] | None = None
+) -> float:
     """The seconds that the limits demand of so many operations, the slowest route's."""
     known = limits or {}
     return max(
-        (count / (known.get(route) or DEFAULT_LIMITS[route]) for route, count in operations.items()), default=0.0
+        (
+            count / (known.get(route) or DEFAULT_LIMITS[route])
+            for route, count in operations.items()
+        ),
+        default=0.0,
     )
 
 
@@ -184,11 +197,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-async def carry_out(client: AsyncRespond, screen: Screen, job: Job, journal: JournalFile | None) -> Report:
+async def carry_out(
+    client: AsyncRespond, screen: Screen, job: Job, journal: JournalFile | None
+) -> Report:
     """Do the job, show it, and count. Without a *journal* it cannot be resumed."""
     report = Report(job.total, journal=None if journal is None else str(journal.path))
     run = client.bulk(
-        job.work, job.items, key=job.key, journal=None if journal is None else journal.path, unknown=job.unknown
+        job.work,
+        job.items,
+        key=job.key,
+        journal=None if journal is None else journal.path,
+        unknown=job.unknown,
     )
     async with shown(BulkView(client, run, job), screen.err), run:
         try:
@@ -208,7 +227,9 @@ async def carry_out(client: AsyncRespond, screen: Screen, job: Job, journal: Jou
 def _note(report: Report, job: Job, outcome: "Outcome[Any, Any]") -> None:
     error = outcome.error
     if error is not None and len(report.failures) < _MOST_KEPT:
-        report.failures.append(Failure(job.where(outcome.item), type(error).__name__, str(error), outcome.unknown))
+        report.failures.append(
+            Failure(job.where(outcome.item), type(error).__name__, str(error), outcome.unknown)
+        )
 
 
 def print_report(screen: Screen, report: Report, *, what: str) -> None:
@@ -228,7 +249,9 @@ def print_report(screen: Screen, report: Report, *, what: str) -> None:
         screen.line(f"  {failure.where}: {failure.error}: {failure.reason}")
     if len(report.failures) > _MOST_TOLD:
         kinds = Counter(failure.error for failure in report.failures[_MOST_TOLD:])
-        screen.line(f"  … and {', '.join(f'{count} × {kind}' for kind, count in kinds.most_common())}")
+        screen.line(
+            f"  … and {', '.join(f'{count} × {kind}' for kind, count in kinds.most_common())}"
+        )
     if report.unknown:
         screen.line("Unknown: these may have happened. Look before you repeat them.")
     if report.journal is not None and report.exit != Exit.DONE:

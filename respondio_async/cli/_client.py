@@ -1,4 +1,6 @@
-"""The client of a command: its token comes from the environment or a hidden prompt, never from an argument that `ps` shows."""
+"""The client of a command: its token comes from the environment or a hidden prompt, never from an
+argument that `ps` shows.
+"""
 
 import os
 import sys

@@ -19,7 +19,8 @@ from ._screen import Screen
 
 EXIT_CODES = (
     "Exit codes: 0 all done · 1 something failed · 2 wrong usage or input, nothing was written · "
-    "3 a write may or may not have happened: look before you repeat it · 4 the token was refused · 130 stopped by Ctrl-C."
+    "3 a write may or may not have happened: look before you repeat it · 4 the token was refused · "
+    "130 stopped by Ctrl-C."
 )
 """For help texts."""
 
@@ -39,10 +40,16 @@ class UsageError(RespondError):
     """The command cannot do what was asked, and has written nothing."""
 
 
-def run(work: Callable[[], Coroutine[Any, Any, int]], screen: Screen, *, interrupted: str | Callable[[], str]) -> None:
+def run(
+    work: Callable[[], Coroutine[Any, Any, int]],
+    screen: Screen,
+    *,
+    interrupted: str | Callable[[], str],
+) -> None:
     """Run a command's work to its exit code.
 
-    *interrupted* is what it says when it is stopped by Ctrl-C; a function of it (how to resume) also when a signal or an error stops it.
+    *interrupted* is what it says when it is stopped by Ctrl-C; a function of it (how to resume)
+    also when a signal or an error stops it.
     """
     code: int
     try:
@@ -75,7 +82,9 @@ def code_of(error: BaseException) -> Exit:
 
 
 def describe(error: BaseException) -> str:
-    """Say what went wrong in one line; the errors of this package hold neither tokens nor contacts' data."""
+    """Say what went wrong in one line; the errors of this package hold neither tokens nor contacts'
+    data.
+    """
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return str(error)

@@ -1,4 +1,6 @@
-"""What both exports share: their options, how they are shown, and how they say that they can go on."""
+"""What both exports share: their options, how they are shown, and how they say that they can go
+on.
+"""
 
 import shlex
 import sys
@@ -23,9 +25,13 @@ Output = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", show_default=False, help="If the file's name does not tell it.")
+    Format | None,
+    typer.Option("--format", show_default=False, help="If the file's name does not tell it."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted export of the same file stopped.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where an interrupted export of the same file stopped."),
+]
 
 
 class ExportReport(msgspec.Struct, frozen=True):
@@ -49,7 +55,9 @@ class ExportView:
 
     def sentence(self, elapsed: float) -> str:
         count = self._count()
-        return f"{elapsed:7.1f} s  {count} {self._what} · {self._rates.rate('', elapsed, count):.0f}/s"
+        return (
+            f"{elapsed:7.1f} s  {count} {self._what} · {self._rates.rate('', elapsed, count):.0f}/s"
+        )
 
     def picture(self, elapsed: float) -> Text:
         return Text(self.sentence(elapsed))
@@ -58,7 +66,10 @@ class ExportView:
 def how_to_resume(path: Path | None) -> str:
     """Say what continues an export."""
     if path is None:
-        return "Stopped. Exports to standard output start anew; with --output NAME they can be resumed."
+        return (
+            "Stopped. Exports to standard output start anew; "
+            "with --output NAME they can be resumed."
+        )
     command = ["respondio", *sys.argv[1:]]
     if "--resume" not in command:
         command.append("--resume")

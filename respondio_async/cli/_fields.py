@@ -44,9 +44,11 @@ def simplified(name: str) -> str:
 
 
 def typed_value(field: CustomField, text: str) -> str | int | float | bool:
-    """Read a text as a value of the field's type. ValueError says what it should be, without the text.
+    """Read a text as a value of the field's type. ValueError says what it should be, without the
+    text.
 
-    Source: the vendor's "Create a contact" page: a number as text, or "true" for a checkbox, is refused with the whole write.
+    Source: the vendor's "Create a contact" page: a number as text, or "true" for a checkbox, is
+    refused with the whole write.
     """
     text = text.strip()
     match field.data_type:

@@ -11,7 +11,8 @@ from .files.rows import Row
 By = Literal["auto", "phone", "email", "id"]
 
 _ORDER: Final[Mapping[By, tuple[str, ...]]] = {
-    # Never the id by itself: a file that came out of another workspace has ids that belong to others here.
+    # Never the id by itself: a file that came out of another workspace has ids that belong to
+    # others here.
     "auto": ("phone", "email"),
     "phone": ("phone",),
     "email": ("email",),
@@ -38,7 +39,10 @@ def normal_phone(text: str, country: str | None) -> str:
     try:
         number: Any = library.parse(text.strip(), country)
     except library.NumberParseException as error:
-        if error.error_type == library.NumberParseException.INVALID_COUNTRY_CODE and not text.strip().startswith("+"):
+        if (
+            error.error_type == library.NumberParseException.INVALID_COUNTRY_CODE
+            and not text.strip().startswith("+")
+        ):
             raise ValueError("a phone number without + and country code needs --country") from None
         raise ValueError("it is no phone number") from None
     if not library.is_possible_number(number):
@@ -61,7 +65,9 @@ def identify(by: By, values: Mapping[str, str], country: str | None) -> str:
     if kind == "phone":
         return f"phone:{normal_phone(value, country)}"
     try:
-        checked = ContactId.email(value) if kind == "email" else ContactId.id(value.removeprefix("id:"))
+        checked = (
+            ContactId.email(value) if kind == "email" else ContactId.id(value.removeprefix("id:"))
+        )
     except InvalidIdentifierError as error:
         raise ValueError(str(error)) from None
     return f"{checked.kind}:{checked.value}"
@@ -71,12 +77,16 @@ def identify_row(row: Row, columns: Mapping[str, str], by: By, country: str | No
     """Do that for a row whose *columns* go to phone, email or id."""
     if row.problem is not None:
         raise ValueError(row.problem)
-    return identify(by, {target: row.cells.get(column, "") for column, target in columns.items()}, country)
+    return identify(
+        by, {target: row.cells.get(column, "") for column, target in columns.items()}, country
+    )
 
 
 def _phonenumbers() -> Any:
     try:
         import phonenumbers
     except ImportError:
-        raise UsageError("phone numbers need phonenumbers: pip install 'respondio-async[cli]'") from None
+        raise UsageError(
+            "phone numbers need phonenumbers: pip install 'respondio-async[cli]'"
+        ) from None
     return phonenumbers

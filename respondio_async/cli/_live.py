@@ -52,7 +52,9 @@ class Rates:
 
 @asynccontextmanager
 async def shown(view: View, console: Console, *, every: float = LINE) -> AsyncGenerator[None]:
-    """Show *view* on *console* for as long as the block runs; without a terminal, a line *every* so many seconds."""
+    """Show *view* on *console* for as long as the block runs; without a terminal, a line *every* so
+    many seconds.
+    """
     clock = asyncio.get_running_loop().time
     began = clock()
     if not console.is_terminal:

@@ -8,17 +8,25 @@ import typer
 BaseUrl = Annotated[
     str | None,
     typer.Option(
-        "--base-url", envvar="RESPONDIO_BASE_URL", show_default=False, help="Another server: a sandbox's address."
+        "--base-url",
+        envvar="RESPONDIO_BASE_URL",
+        show_default=False,
+        help="Another server: a sandbox's address.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; remarks go to standard error.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON; remarks go to standard error.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")
+]
 Journal = Annotated[
     Path | None,
     typer.Option(
         "--journal",
         show_default=False,
-        help="The run's journal: made if missing, continued if there. Without it one is made beside you, and removed when all went well.",
+        help="The run's journal: made if missing, continued if there. Without it one is made "
+        "beside you, and removed when all went well.",
     ),
 ]

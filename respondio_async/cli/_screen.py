@@ -16,7 +16,10 @@ def _console(stream: TextIO) -> Console:
 
 
 class Screen:
-    """The two streams of one command. With *json*, standard output carries one JSON document and nothing else."""
+    """The two streams of one command.
+
+    With *json*, standard output carries one JSON document and nothing else.
+    """
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
@@ -46,5 +49,7 @@ class Screen:
 
     def document(self, value: Any) -> None:
         """Print the JSON document."""
-        self.out.file.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+        self.out.file.write(
+            msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+        )
         self.out.file.flush()

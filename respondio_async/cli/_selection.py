@@ -25,42 +25,72 @@ class Selection(msgspec.Struct, frozen=True):
     """The options, as given. All of them must hold."""
 
     search: Annotated[
-        str, typer.Option(help="Part of a name, e-mail or phone.", rich_help_panel=_PANEL, show_default=False)
+        str,
+        typer.Option(
+            help="Part of a name, e-mail or phone.", rich_help_panel=_PANEL, show_default=False
+        ),
     ] = ""
     tagged: Annotated[
         list[str] | None,
-        typer.Option(help="With this tag; repeat for several.", rich_help_panel=_PANEL, show_default=False),
+        typer.Option(
+            help="With this tag; repeat for several.", rich_help_panel=_PANEL, show_default=False
+        ),
     ] = None
     not_tagged: Annotated[
         list[str] | None,
-        typer.Option(help="Without this tag; repeat for several.", rich_help_panel=_PANEL, show_default=False),
+        typer.Option(
+            help="Without this tag; repeat for several.", rich_help_panel=_PANEL, show_default=False
+        ),
     ] = None
     lifecycle: Annotated[
         str | None,
-        typer.Option(help="In this lifecycle stage; none: in no stage.", rich_help_panel=_PANEL, show_default=False),
+        typer.Option(
+            help="In this lifecycle stage; none: in no stage.",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
     ] = None
     status: Annotated[
-        str | None, typer.Option(help="Conversation status: open, closed.", rich_help_panel=_PANEL, show_default=False)
+        str | None,
+        typer.Option(
+            help="Conversation status: open, closed.", rich_help_panel=_PANEL, show_default=False
+        ),
     ] = None
     assignee: Annotated[
-        int | None, typer.Option(help="Assigned to the user with this id.", rich_help_panel=_PANEL, show_default=False)
+        int | None,
+        typer.Option(
+            help="Assigned to the user with this id.", rich_help_panel=_PANEL, show_default=False
+        ),
     ] = None
     created_after: Annotated[
         datetime | None,
-        typer.Option(formats=_TIMES, help="Created after this time.", rich_help_panel=_PANEL, show_default=False),
+        typer.Option(
+            formats=_TIMES,
+            help="Created after this time.",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
     ] = None
     created_before: Annotated[
         datetime | None,
-        typer.Option(formats=_TIMES, help="Created before this time.", rich_help_panel=_PANEL, show_default=False),
+        typer.Option(
+            formats=_TIMES,
+            help="Created before this time.",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
     ] = None
     field: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="With this value in a field, custom or not; repeat for several.",
+            metavar="NAME=VALUE",
+            help="With this value in a field, custom or not; repeat for several.",
             rich_help_panel=_PANEL, show_default=False,
         ),
     ] = None  # fmt: skip
-    timezone: Annotated[str, typer.Option(help="The time zone of those times.", rich_help_panel=_PANEL)] = "UTC"
+    timezone: Annotated[
+        str, typer.Option(help="The time zone of those times.", rich_help_panel=_PANEL)
+    ] = "UTC"
 
     @property
     def is_empty(self) -> bool:
@@ -71,23 +101,32 @@ class Selection(msgspec.Struct, frozen=True):
         """Write it as one text, to tell one question from another."""
         return msgspec.json.encode(self).decode()
 
-    async def paginator(self, client: AsyncRespond, *, cursor: int | str | None = None) -> "Paginator[Contact]":
+    async def paginator(
+        self, client: AsyncRespond, *, cursor: int | str | None = None
+    ) -> "Paginator[Contact]":
         """Ask for the contacts that it selects."""
         definitions = await fetch_definitions(client) if self.field else Definitions([])
         return client.contacts.list(
-            filter=self.filter(definitions), search=self.search, timezone=self.timezone, cursor=cursor
+            filter=self.filter(definitions),
+            search=self.search,
+            timezone=self.timezone,
+            cursor=cursor,
         )
 
     def filter(self, definitions: Definitions) -> Filter | Condition | None:
         """Build the filter, the values of custom fields in their types."""
-        conditions: list[Condition] = [_field_condition(each, definitions) for each in self.field or ()]
+        conditions: list[Condition] = [
+            _field_condition(each, definitions) for each in self.field or ()
+        ]
         if self.tagged:
             conditions.append(F.tags.all_of(*self.tagged))
         if self.not_tagged:
             conditions.append(F.tags.none_of(*self.not_tagged))
         if self.lifecycle is not None:
             none = self.lifecycle.casefold() == "none"
-            conditions.append(F.lifecycle.does_not_exist() if none else F.lifecycle == self.lifecycle)
+            conditions.append(
+                F.lifecycle.does_not_exist() if none else F.lifecycle == self.lifecycle
+            )
         if self.status is not None:
             conditions.append(F.field("status") == self.status)
         if self.assignee is not None:
@@ -135,11 +174,16 @@ def with_selection(command: Callable[..., None]) -> Callable[..., None]:
     hints = inspect.get_annotations(Selection, eval_str=True)
     options = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=getattr(Selection(), name), annotation=hints[name]
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=getattr(Selection(), name),
+            annotation=hints[name],
         )
         for name in Selection.__struct_fields__
     ]
     del wrapper.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
     wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *options]}
+    wrapper.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in [*own, *options]
+    }
     return wrapper

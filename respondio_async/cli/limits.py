@@ -31,15 +31,19 @@ class RouteLimit(msgspec.Struct, frozen=True):
 def limits(
     *,
     observe: Annotated[
-        bool, typer.Option("--observe", help="Ask the server, with one read on each route that can be read.")
+        bool,
+        typer.Option(
+            "--observe", help="Ask the server, with one read on each route that can be read."
+        ),
     ] = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
     """Show the limits of every route, in requests a second, counted for the whole organisation.
 
-    With --observe, reads (and nothing else) are sent with your token, and the server's X-RateLimit-Limit is shown
-    beside the vendor's published table: an organisation may have more. Routes that only write cannot be asked.
+    With --observe, reads (and nothing else) are sent with your token, and the server's
+    X-RateLimit-Limit is shown beside the vendor's published table: an organisation may have more.
+    Routes that only write cannot be asked.
 
     **Examples**
 
@@ -53,7 +57,9 @@ def limits(
         if observe:
             async with connect(base_url) as client:
                 observed = await observe_limits(client)
-        rows = [RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()]
+        rows = [
+            RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()
+        ]
         if json:
             screen.document(rows)
         else:
@@ -64,7 +70,10 @@ def limits(
 
 
 async def observe_limits(client: AsyncRespond) -> dict[str, float]:
-    """Read once on every route that can be read, and return what the headers say. `UnauthorizedError` for a bad token."""
+    """Read once on every route that can be read, and return what the headers say.
+
+    `UnauthorizedError` for a bad token.
+    """
     found: dict[str, float] = {}
 
     async def ask(route: str, read: Awaitable[Response[Any]]) -> Any:
@@ -73,7 +82,9 @@ async def observe_limits(client: AsyncRespond) -> dict[str, float]:
         except UnauthorizedError:
             raise
         except RespondError:
-            return None  # a route that this workspace or plan has not is no reason to be silent about the others
+            # A route that this workspace or plan has not is no reason to be silent about the
+            # others.
+            return None
         said = response.rate_limit
         if said is not None and said.limit is not None:
             found[route] = said.limit
@@ -93,7 +104,9 @@ async def observe_limits(client: AsyncRespond) -> dict[str, float]:
         await ask(e.GET_CUSTOM_FIELD.bucket, raw.space.get_custom_field(field.id))
     for contact in _first(contacts):
         await ask(e.GET_CONTACT.bucket, raw.contacts.get(contact.id))
-        await ask(e.LIST_CONTACT_CHANNELS.bucket, raw.contacts.list_channels(contact.id, page_size=1))
+        await ask(
+            e.LIST_CONTACT_CHANNELS.bucket, raw.contacts.list_channels(contact.id, page_size=1)
+        )
         messages = await ask(e.LIST_MESSAGES.bucket, raw.messages.list(contact.id, page_size=1))
         for message in _first(messages):
             await ask(e.GET_MESSAGE.bucket, raw.messages.get(contact.id, message.message_id))

@@ -12,7 +12,10 @@ from ._screen import Screen
 from .files.sinks import write_table
 
 app: typer.Typer = typer.Typer(
-    help="Look at the journals of bulk runs.", no_args_is_help=True, rich_markup_mode="markdown", epilog=EXIT_CODES
+    help="Look at the journals of bulk runs.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    epilog=EXIT_CODES,
 )
 
 
@@ -28,20 +31,24 @@ def show(
     failed: Annotated[
         Path | None,
         typer.Option(
-            dir_okay=False, show_default=False, help="Write the failed items to this CSV file, for another try."
+            dir_okay=False,
+            show_default=False,
+            help="Write the failed items to this CSV file, for another try.",
         ),
     ] = None,
     with_unknown: Annotated[
         bool,
         typer.Option(
-            "--with-unknown", help="There, also those that may have been done: look before you try them again."
+            "--with-unknown",
+            help="There, also those that may have been done: look before you try them again.",
         ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Count what a run has done, and say why items failed. Also while the run goes on.
 
-    Ends with 0 when all is done, 1 when something failed or is left to do, 3 when something may have happened.
+    Ends with 0 when all is done, 1 when something failed or is left to do, 3 when something may
+    have happened.
 
     **Examples**
 
@@ -59,7 +66,13 @@ def show(
             _print_summary(screen, summary)
         if written is not None:
             screen.note(f"{written} items in {failed}")
-        return Exit.UNKNOWN if summary.unknown else Exit.FAILED if summary.failed or summary.unfinished else Exit.DONE
+        return (
+            Exit.UNKNOWN
+            if summary.unknown
+            else Exit.FAILED
+            if summary.failed or summary.unfinished
+            else Exit.DONE
+        )
 
     run(work, screen, interrupted="Stopped.")
 
@@ -68,14 +81,22 @@ def _print_summary(screen: Screen, summary: RunSummary) -> None:
     screen.line(f"{summary.work}, run {summary.sessions} ×")
     screen.line(f"  done        {summary.done}")
     screen.line(f"  failed      {summary.failed}")
-    screen.line(f"  unknown     {summary.unknown}" + ("  (these may have happened)" if summary.unknown else ""))
-    screen.line(f"  unfinished  {summary.unfinished}" + ("  (the next run does them)" if summary.unfinished else ""))
+    screen.line(
+        f"  unknown     {summary.unknown}"
+        + ("  (these may have happened)" if summary.unknown else "")
+    )
+    screen.line(
+        f"  unfinished  {summary.unfinished}"
+        + ("  (the next run does them)" if summary.unfinished else "")
+    )
     for reason, count in summary.reasons.items():
         screen.line(f"  {count} × {reason}")
 
 
 def write_failed(journal: Path, path: Path, *, with_unknown: bool) -> int:
-    """Write the failed items as a table that the command that made them can read again, and return their number."""
+    """Write the failed items as a table that the command that made them can read again, and return
+    their number.
+    """
     records = [_record(item) for item in failures(journal, unknown=with_unknown)]
     columns = list(dict.fromkeys(column for record in records for column in record))
     write_table(path, columns, records)

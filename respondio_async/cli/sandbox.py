@@ -15,33 +15,51 @@ def sandbox(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 0,
-    contacts: Annotated[int, typer.Option(min=0, help="How many made-up contacts there are.")] = 500,
-    messages: Annotated[int, typer.Option(min=0, help="How many old messages each of them has.")] = 0,
+    contacts: Annotated[
+        int, typer.Option(min=0, help="How many made-up contacts there are.")
+    ] = 500,
+    messages: Annotated[
+        int, typer.Option(min=0, help="How many old messages each of them has.")
+    ] = 0,
     window: Annotated[WindowName, typer.Option(help="How requests are counted.")] = "sliding",
     limits_factor: Annotated[float, typer.Option(help="Multiplies respond.io's limits.")] = 1.0,
     no_limits: Annotated[bool, typer.Option("--no-limits", help="Enforce no limits.")] = False,
     latency: Annotated[float, typer.Option(min=0, help="Seconds until an answer.")] = 0.0,
     jitter: Annotated[
-        float, typer.Option(min=0, help="Up to so many seconds until a request is counted, at random.")
+        float,
+        typer.Option(min=0, help="Up to so many seconds until a request is counted, at random."),
     ] = 0.0,
-    calm: Annotated[bool, typer.Option("--calm", help="New contacts are ready and listed at once.")] = False,
-    not_ready: Annotated[float, typer.Option(min=0, help="Seconds for which a new contact answers 449.")] = 0.5,
-    list_lag: Annotated[float, typer.Option(min=0, help="Seconds until a new contact is listed.")] = 25.0,
+    calm: Annotated[
+        bool, typer.Option("--calm", help="New contacts are ready and listed at once.")
+    ] = False,
+    not_ready: Annotated[
+        float, typer.Option(min=0, help="Seconds for which a new contact answers 449.")
+    ] = 0.5,
+    list_lag: Annotated[
+        float, typer.Option(min=0, help="Seconds until a new contact is listed.")
+    ] = 25.0,
     seed: Annotated[int, typer.Option(help="Makes up other contacts.")] = 0,
     webhook: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="Where a bot receives webhooks; may be repeated.", show_default=False),
+        typer.Option(
+            metavar="URL",
+            help="Where a bot receives webhooks; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Run a stand-in for respond.io on this machine, with its limits and its habits. Ctrl-C ends it.
+    """Run a stand-in for respond.io on this machine, with its limits and its habits. Ctrl-C ends
+    it.
 
-    Prints its URL and a token as the two variables that the client and this command read, and the address of a page on which to write to
-    a bot as a customer. Webhooks are signed with the first of RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed too.
+    Prints its URL and a token as the two variables that the client and this command read, and the
+    address of a page on which to write to a bot as a customer. Webhooks are signed with the first
+    of RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed too.
 
     **Examples**
 
     - `respondio sandbox --port 8080`
-    - `respondio sandbox --contacts 5000 --messages 20 --limits-factor 10 --window fixed --latency 0.3`
+    - `respondio sandbox --contacts 5000 --messages 20 --limits-factor 10 --window fixed --latency
+      0.3`
     - `respondio sandbox --calm --webhook http://127.0.0.1:8000/webhook/`
     """
     screen = Screen()
@@ -52,8 +70,10 @@ def sandbox(
     quirks = Quirks.calm() if calm else Quirks(not_ready_for=not_ready, list_lag=list_lag)
     try:
         serve(
-            host=host, port=port, webhooks=webhook or (), contacts=contacts, messages=messages, window=window,
-            limits=None if no_limits else {}, limits_factor=limits_factor, latency=latency, jitter=jitter, quirks=quirks, seed=seed,
+            host=host, port=port, webhooks=webhook or (), contacts=contacts, messages=messages,
+            window=window,
+            limits=None if no_limits else {}, limits_factor=limits_factor, latency=latency,
+            jitter=jitter, quirks=quirks, seed=seed,
         )  # fmt: skip
     except (OSError, ImportError, ValueError) as error:
         screen.error(str(error))

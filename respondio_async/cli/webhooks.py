@@ -15,7 +15,9 @@ from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
 from ._exit import Exit, UsageError, run
 from ._screen import Screen
 
-webhooks: typer.Typer = typer.Typer(help="Webhooks: see what respond.io sends.", no_args_is_help=True)
+webhooks: typer.Typer = typer.Typer(
+    help="Webhooks: see what respond.io sends.", no_args_is_help=True
+)
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
 _LONGEST: Final = 100
@@ -30,20 +32,30 @@ def root() -> None:
 @webhooks.command()
 def listen(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8080,
-    host: Annotated[str, typer.Option(help="The address to listen on; a tunnel reaches the default.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; a tunnel reaches the default.")
+    ] = "127.0.0.1",
     key_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A file with one signing key a line.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A file with one signing key a line."),
     ] = None,
     events: Annotated[
-        str, typer.Option(help='Print these only, divided by commas: "message.received,conversation.closed".')
+        str,
+        typer.Option(
+            help='Print these only, divided by commas: "message.received,conversation.closed".'
+        ),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print each event's whole body as a line of JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each event's whole body as a line of JSON.")
+    ] = False,
 ) -> None:
-    """Receive webhooks and print each event that is signed with one of your keys, once. Stop with Ctrl-C.
+    """Receive webhooks and print each event that is signed with one of your keys, once. Stop with
+    Ctrl-C.
 
-    Every webhook has a signing key of its own (respond.io: Settings > Integrations > Webhooks). They are read from
-    RESPONDIO_WEBHOOK_KEYS, divided by spaces or commas, or from a file, or asked for: never taken from the command line, where other
-    users of this machine would see them. To be reached from outside, put a tunnel in front of the port.
+    Every webhook has a signing key of its own (respond.io: Settings > Integrations > Webhooks).
+    They are read from RESPONDIO_WEBHOOK_KEYS, divided by spaces or commas, or from a file, or asked
+    for: never taken from the command line, where other users of this machine would see them. To be
+    reached from outside, put a tunnel in front of the port.
 
     **Examples**
 
@@ -57,7 +69,12 @@ def listen(
         router = WebhookRouter(_keys(key_file), concurrency=1)
         router.on()(printer.show)
         config = uvicorn.Config(
-            _Watched(router.asgi(), screen), host=host, port=port, log_config=None, access_log=False, lifespan="on"
+            _Watched(router.asgi(), screen),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
         )
         try:
             await _Server(config, screen).serve()
@@ -65,7 +82,13 @@ def listen(
             return Exit.FAILED
         return Exit.DONE
 
-    run(work, screen, interrupted=lambda: f"Stopped after {printer.count} event{'' if printer.count == 1 else 's'}.")
+    run(
+        work,
+        screen,
+        interrupted=lambda: (
+            f"Stopped after {printer.count} event{'' if printer.count == 1 else 's'}."
+        ),
+    )
 
 
 def _keys(key_file: Path | None) -> list[str]:
@@ -100,7 +123,11 @@ class _Printer:
 
 def _line(event: AnyEvent) -> Text:
     contact = event.contact
-    name = "nobody" if contact is None else " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    name = (
+        "nobody"
+        if contact is None
+        else " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    )
     number = "" if contact is None else f" ({contact.id})"
     return Text.assemble(
         (f"{event.event_type:<26}", "bold cyan"),
@@ -117,10 +144,14 @@ def _detail(event: AnyEvent) -> str:
     message = getattr(event, "message", None)
     if isinstance(message, EventMessage):
         return message.text or f"[{message.content.type}]"
-    rest = {name: value for name, value in event.raw.items() if name not in ("event_type", "event_id", "contact")}
-    return ", ".join(f"{name}: {value}" for name, value in rest.items() if isinstance(value, str | int | float)) or (
-        msgspec.json.encode(rest).decode() if rest else ""
-    )
+    rest = {
+        name: value
+        for name, value in event.raw.items()
+        if name not in ("event_type", "event_id", "contact")
+    }
+    return ", ".join(
+        f"{name}: {value}" for name, value in rest.items() if isinstance(value, str | int | float)
+    ) or (msgspec.json.encode(rest).decode() if rest else "")
 
 
 def _clean(text: str) -> str:
@@ -142,7 +173,10 @@ class _Watched:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def watch(message: Any) -> None:
             if message["type"] == "http.response.start" and message["status"] != 200:
-                self._screen.note(f"refused with {message['status']}: {_REASONS.get(message['status'], 'not taken')}")
+                self._screen.note(
+                    f"refused with {message['status']}: "
+                    f"{_REASONS.get(message['status'], 'not taken')}"
+                )
             await send(message)
 
         await self._app(scope, receive, watch)

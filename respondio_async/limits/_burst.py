@@ -7,12 +7,18 @@ from math import inf
 from typing import Final
 
 _GUESS: Final = 6
-"""The bucket assumed before anything is known: five calls of a bot go out at once, and one is kept back."""
+"""The bucket assumed before anything is known: five calls of a bot go out at once, and one is kept
+back.
+"""
 _TOGETHER: Final = 0.02
 _IDLE_RATE: Final = 0.9
-"""The share of the limit at which idle time earns sends: below one, so that a busy route earns none."""
+"""The share of the limit at which idle time earns sends: below one, so that a busy route earns
+none.
+"""
 _SLACK: Final = 0.005
-"""Seconds by which the refusal of a send that kept the pace widens the gap, where no two are taken at once."""
+"""Seconds by which the refusal of a send that kept the pace widens the gap, where no two are taken
+at once.
+"""
 _SLACK_MOST: Final = 0.05
 _PATIENCE: Final = 300.0
 _PATIENCE_MOST: Final = 3600.0
@@ -21,8 +27,9 @@ _PATIENCE_MOST: Final = 3600.0
 class Burst:
     """The server's bucket, as far as it is known.
 
-    A sliding or a fixed window takes a whole limit's worth at once; gcra and small buckets refuse it. What the server says is left after
-    the first call of an idle route tells which, and so does a refusal right after a burst.
+    A sliding or a fixed window takes a whole limit's worth at once; gcra and small buckets refuse
+    it. What the server says is left after the first call of an idle route tells which, and so does
+    a refusal right after a burst.
     """
 
     __slots__ = (
@@ -56,7 +63,10 @@ class Burst:
         self._patience = _PATIENCE
 
     def most(self, size: int) -> int:
-        """The sends that may go at once where *size* fill the window. One of a smaller bucket is kept back: the pacer is a little quick."""
+        """The sends that may go at once where *size* fill the window.
+
+        One of a smaller bucket is kept back: the pacer is a little quick.
+        """
         return size if self.capacity >= size else max(1, self.capacity - 1)
 
     def haste(self, size: int) -> float:
@@ -65,23 +75,29 @@ class Burst:
             return 0.0
         if self.proven and self.capacity >= size:
             return 0.3
-        # A part of a send in a whole window: a bucket of two has one to spare, and uneven delays need the rest of it.
+        # A part of a send in a whole window: a bucket of two has one to spare, and uneven delays
+        # need the rest of it.
         return min(0.1, (0.5 if self.proven else 0.75) / size)
 
     @property
     def slack(self) -> float:
-        """Seconds that sends must be further apart than on average, for a server that takes no two at once."""
+        """Seconds that sends must be further apart than on average, for a server that takes no two
+        at once.
+        """
         return self._slack if self.capacity <= 1 else 0.0
 
     def too_close(self, since: float) -> None:
-        """Learn from the refusal of a send that had kept the pace *since* then: where no two may arrive at once, delays were too uneven."""
+        """Learn from the refusal of a send that had kept the pace *since* then: where no two may
+        arrive at once, delays were too uneven.
+        """
         if self.capacity <= 1 and since > self._single_since:
             self._slack = min(_SLACK_MOST, self._slack + _SLACK)
 
     def credit(self, now: float, limit: float, size: int) -> int:
         """The sends that may go at once now."""
         if not self.proven and now > self.began + _TOGETHER and (now - self._last) < 1.0:
-            # A guess is for calls that come together on an idle route, not for the crowd of a busy one.
+            # A guess is for calls that come together on an idle route, not for the crowd of a busy
+            # one.
             return 0
         return int(self._earned(now, limit, size) + 1e-9)
 
@@ -110,8 +126,9 @@ class Burst:
     def told(self, now: float, remaining: float, *, first: bool) -> bool:
         """Learn from what the server says is left after a call; whether it is news.
 
-        What is left after the *first* in an empty window, and that one, is the bucket. A later one may have overtaken it on the way:
-        then the first finds less, and the later one was told more. Any other answer can only show that the bucket is larger.
+        What is left after the *first* in an empty window, and that one, is the bucket. A later one
+        may have overtaken it on the way: then the first finds less, and the later one was told
+        more. Any other answer can only show that the bucket is larger.
         """
         shown = int(max(1.0, min(remaining + 1.0, self._ceiling, 1e6)))
         if shown > self._shown:
@@ -127,7 +144,9 @@ class Burst:
         return True
 
     def refused(self, now: float, index: int) -> None:
-        """Learn from a refusal within a window that was not full: *index* at once were one too many."""
+        """Learn from a refusal within a window that was not full: *index* at once were one too
+        many.
+        """
         if self._again_at < inf and now >= self._again_at:
             self._patience = min(_PATIENCE_MOST, self._patience * 2)
         self._ceiling = max(1, min(self.capacity, index - 1))
@@ -141,7 +160,9 @@ class Burst:
         self.capacity = capacity
 
     def accepted(self, now: float, index: int) -> None:
-        """Learn from a send that was the *index*-th at once; after a long time without a refusal, try one more."""
+        """Learn from a send that was the *index*-th at once; after a long time without a refusal,
+        try one more.
+        """
         if index > 1:
             self.proven = True
         if now >= self._again_at:

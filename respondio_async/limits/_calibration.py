@@ -14,8 +14,9 @@ _DISTRUST: Final = 60.0
 class Calibration:
     """The organisation's limit on one route: what we were told, then what `X-RateLimit-Limit` says.
 
-    The header's unit is not documented. Down is safe in any unit, and done at once; up is done by doubling, once a second, so that
-    600 a minute does not become 600 a second in one step, and a refusal after a raise takes half of it back.
+    The header's unit is not documented. Down is safe in any unit, and done at once; up is done by
+    doubling, once a second, so that 600 a minute does not become 600 a second in one step, and a
+    refusal after a raise takes half of it back.
     """
 
     __slots__ = ("_before", "_bounds", "_ceiling", "_raised", "_trust_at", "limit", "target")
@@ -56,7 +57,9 @@ class Calibration:
         return True
 
     def refused(self, now: float, sent: float) -> bool:
-        """Take back half of a raise that a request *sent* since has been refused for; True when there was one."""
+        """Take back half of a raise that a request *sent* since has been refused for; True when
+        there was one.
+        """
         if self.limit <= self._before or not self._raised <= sent or now > self._raised + _TRIAL:
             return False
         self.limit = self._before + (self.limit - self._before) / 2

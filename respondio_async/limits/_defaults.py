@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 UNLISTED_LIMIT: Final = 5.0
-"""What a route gets that the vendor's table does not name, until a header says otherwise: the table's most common figure."""
+"""What a route gets that the vendor's table does not name, until a header says otherwise: the
+table's most common figure.
+"""
 
 DEFAULT_LIMITS: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -27,7 +29,8 @@ DEFAULT_LIMITS: Final[Mapping[str, float]] = MappingProxyType(
         "GET /space/closing_notes": 5.0,
         "GET /space/user": 5.0,
         "GET /space/user/{id}": 10.0,
-        # The table says /space/contact_field; every official client calls /space/custom_field. One bucket either way.
+        # The table says /space/contact_field; every official client calls /space/custom_field. One
+        # bucket either way.
         "POST /space/custom_field": 5.0,
         "GET /space/custom_field/{id}": 10.0,
         "GET /space/custom_field": 5.0,

@@ -25,7 +25,9 @@ class _Lane(Generic[W]):
 
     def __init__(self) -> None:
         self.again: deque[W] = deque()
-        """Those who have had a permit before go first: at the back of a long line they would outlive their deadlines."""
+        """Those who have had a permit before go first: at the back of a long line they would
+        outlive their deadlines.
+        """
         self.first: deque[W] = deque()
         self.count = 0
         self.gone_again = 0
@@ -53,14 +55,18 @@ class Lanes(Generic[W]):
 
     def ahead(self, lane: Lane, again: bool) -> int:
         """How many go before one who joins now, if nobody joins after."""
-        mine, other = (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
+        mine, other = (
+            (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
+        )
         before = len(mine.again) - mine.gone_again if again else mine.count
         each, gone = _BULK_EVERY - 1, self._since_bulk
         share = (before + 1) * each - gone if lane == "bulk" else (before + gone) // each
         return before + min(other.count, share)
 
     def left(self, waiter: W) -> None:
-        """Count one out who has just been marked as gone; forget the gone once they are the most."""
+        """Count one out who has just been marked as gone; forget the gone once they are the
+        most.
+        """
         lane = self._bulk if waiter.lane == "bulk" else self._interactive
         lane.count -= 1
         lane.gone_again += waiter.again

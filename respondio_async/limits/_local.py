@@ -1,39 +1,48 @@
 """The limiter of one process.
 
-The vendor counts requests per second, per route, per organisation, and does not say how: in the seconds of the clock, in any
-second (a sliding log), or with a bucket that fills all the time. The strictest usual reading is the sliding log: *in no second do more
-than L requests arrive*. Who keeps to it is fine with all the others that have room for L. This page is about doing so without
-giving much of the limit away. Each idea has a module, which decides and never waits; only `_queue` waits.
+The vendor counts requests per second, per route, per organisation, and does not say how: in the
+seconds of the clock, in any second (a sliding log), or with a bucket that fills all the time. The
+strictest usual reading is the sliding log: *in no second do more than L requests arrive*. Who keeps
+to it is fine with all the others that have room for L. This page is about doing so without giving
+much of the limit away. Each idea has a module, which decides and never waits; only `_queue` waits.
 
-**Slots** (`_window`). A route has L slots. A request occupies one, and gives it back a little more than a second later. So
-there are never more than L sends in a second and a bit, whatever the traffic looks like. A limit of 0.2 is one slot of five seconds.
+**Slots** (`_window`). A route has L slots. A request occupies one, and gives it back a little more
+than a second later. So there are never more than L sends in a second and a bit, whatever the
+traffic looks like. A limit of 0.2 is one slot of five seconds.
 
-**How much more than a second** (`_margin`). Requests are sent on time but arrive unevenly. If the old request travelled 30 ms longer
-than the new one, they arrive in the same second although they were sent in two. One margin for all must be as
-large as the largest difference, and costs that much of the limit. But the answer tells how late its own request can
-have been: no later than its round trip was longer than the shortest known one. So each slot is held for its own lateness: the
-limit loses the average delay instead of the greatest. Slow work on the server looks like delay, so the hold is bounded, and so is
-its average. A refusal that nothing else explains widens the margin by 5 ms, each success takes a four-hundredth of a millisecond away.
+**How much more than a second** (`_margin`). Requests are sent on time but arrive unevenly. If the
+old request travelled 30 ms longer than the new one, they arrive in the same second although they
+were sent in two. One margin for all must be as large as the largest difference, and costs that much
+of the limit. But the answer tells how late its own request can have been: no later than its round
+trip was longer than the shortest known one. So each slot is held for its own lateness: the limit
+loses the average delay instead of the greatest. Slow work on the server looks like delay, so the
+hold is bounded, and so is its average. A refusal that nothing else explains widens the margin by 5
+ms, each success takes a four-hundredth of a millisecond away.
 
-**Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on the server would refuse most of them.
-An aiolimiter bucket spaces the sends, a little quicker than the limit so that a late timer can be made up for. It is asked only
-when it has room, so that nobody waits in it: its own waiting lets newcomers overtake. A server that takes no two at once teaches
-by its refusals how much further apart sends must be. Above 500 a second timers are too coarse, and the slots alone decide.
+**Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on
+the server would refuse most of them. An aiolimiter bucket spaces the sends, a little quicker than
+the limit so that a late timer can be made up for. It is asked only when it has room, so that nobody
+waits in it: its own waiting lets newcomers overtake. A server that takes no two at once teaches by
+its refusals how much further apart sends must be. Above 500 a second timers are too coarse, and the
+slots alone decide.
 
-**Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come together on an idle route
-go out at once, as many as the server is known to take: what it says is left after the first call tells, and so does a refusal
-right after a burst. Only a line that fits into the burst whole may have it; a long line would not end any sooner.
+**Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come
+together on an idle route go out at once, as many as the server is known to take: what it says is
+left after the first call tells, and so does a refusal right after a burst. Only a line that fits
+into the burst whole may have it; a long line would not end any sooner.
 
-**Pause** (`_route`). A refusal stops its own route for Retry-After, at most a minute. Nothing shortens a pause, and
-`Remaining: 0` is no reason for one: at full use it *is* zero.
+**Pause** (`_route`). A refusal stops its own route for Retry-After, at most a minute. Nothing
+shortens a pause, and `Remaining: 0` is no reason for one: at full use it *is* zero.
 
-**Calibration** (`_calibration`). `X-RateLimit-Limit` corrects the limit: down at once, up by doubling once a second, since its unit is not
-documented. A refusal after a raise takes half of the raise back.
+**Calibration** (`_calibration`). `X-RateLimit-Limit` corrects the limit: down at once, up by
+doubling once a second, since its unit is not documented. A refusal after a raise takes half of the
+raise back.
 
-**The line** (`_line`, `_queue`). Two lanes, interactive before bulk, one bulk call in eight; within a lane first come, first
-served. The head of the line is announced up to `LEAD` seconds early so that it can take a connection, and gets its permit on time.
-A waiter is woken to *ask*, and takes the permit itself in the same step in which it returns. So a permit cannot be
-lost, whenever a waiter is cancelled. One timer serves a route, however many wait.
+**The line** (`_line`, `_queue`). Two lanes, interactive before bulk, one bulk call in eight; within
+a lane first come, first served. The head of the line is announced up to `LEAD` seconds early so
+that it can take a connection, and gets its permit on time. A waiter is woken to *ask*, and takes
+the permit itself in the same step in which it returns. So a permit cannot be lost, whenever a
+waiter is cancelled. One timer serves a route, however many wait.
 """
 
 import asyncio
@@ -56,14 +65,16 @@ _LANES: Final = frozenset({"interactive", "bulk"})
 class LocalRateLimiter:
     """Keep one process under the organisation's limits; the default limiter of a client.
 
-    *limits* overrides the vendor's table per route, in requests a second: any positive number, 0.2 and 1,000,000 too. *share* is this
-    process's part when several that do not talk to one another use the same organisation: 0.25 for one of four. It
-    is rounded down to whole requests a second; below one a second it is one every so many seconds, and as the processes cannot know
-    of one another's turns, up to two thirds of those are refused: `RedisRateLimiter` knows.
+    *limits* overrides the vendor's table per route, in requests a second: any positive number, 0.2
+    and 1,000,000 too. *share* is this process's part when several that do not talk to one another
+    use the same organisation: 0.25 for one of four. It is rounded down to whole requests a second;
+    below one a second it is one every so many seconds, and as the processes cannot know of one
+    another's turns, up to two thirds of those are refused: `RedisRateLimiter` knows.
 
-    `X-RateLimit-Limit` corrects a route's limit within *bounds*; None leaves the limits as they are given. Clients of the same
-    organisation should share one limiter. It serves one event loop at a time: a second loop in another
-    thread raises `ConfigurationError`, and a new loop after the first has ended takes everything over.
+    `X-RateLimit-Limit` corrects a route's limit within *bounds*; None leaves the limits as they are
+    given. Clients of the same organisation should share one limiter. It serves one event loop at a
+    time: a second loop in another thread raises `ConfigurationError`, and a new loop after the
+    first has ended takes everything over.
     """
 
     def __init__(
@@ -76,11 +87,15 @@ class LocalRateLimiter:
         for route, limit in limits.items():
             _check_limit(route, limit)
         if not _is_number(share) or not 0 < share <= 1:
-            raise ConfigurationError("share must be above 0 and at most 1: 0.25 for one of four processes")
+            raise ConfigurationError(
+                "share must be above 0 and at most 1: 0.25 for one of four processes"
+            )
         if bounds is None:
             bounds = (inf, -inf)
         elif not (len(bounds) == 2 and all(map(_is_number, bounds)) and 0 < bounds[0] <= bounds[1]):
-            raise ConfigurationError("bounds must be two positive numbers, the lower first, or None")
+            raise ConfigurationError(
+                "bounds must be two positive numbers, the lower first, or None"
+            )
         self._limits = {**DEFAULT_LIMITS, **limits}
         self._share = float(share)
         self._bounds = (float(bounds[0]), float(bounds[1]))
@@ -91,7 +106,12 @@ class LocalRateLimiter:
         self._seen_real = 0.0
 
     async def turn(
-        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+        self,
+        route: str,
+        *,
+        lane: Lane = "interactive",
+        timeout: float | None = None,
+        again: bool = False,
     ) -> Turn:
         """Wait for the head of the *route*'s line; see `RateLimiter.turn`."""
         loop = asyncio.get_running_loop()
@@ -108,7 +128,9 @@ class LocalRateLimiter:
         if timeout is not None:
             deadline = now + max(timeout, 0.0)
             if isnan(deadline):
-                raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
+                raise InvalidArgumentError(
+                    "timeout must be a number of seconds, or None", argument="timeout"
+                )
         turn = LocalTurn(queue, lane, again, now, deadline)
         if not queue.admit(turn, now):
             queue.stand(turn)
@@ -179,10 +201,12 @@ class LocalRateLimiter:
             waiting = any(len(queue) for queue in self._queues.values())
             if before.is_running() or (waiting and not before.is_closed()):
                 raise ConfigurationError(
-                    "this limiter is in use on another event loop; give each thread a client with a limiter of its own, "
+                    "this limiter is in use on another event loop; give each thread a client with "
+                    "a limiter of its own, "
                     "LocalRateLimiter(share=1/n) for n threads"
                 )
-            # Each loop has a clock of its own. How long ago the last call was, the process's clock tells.
+            # Each loop has a clock of its own. How long ago the last call was, the process's clock
+            # tells.
             then = self._seen + (time.monotonic() - self._seen_real)
             delta = loop.time() - then
             for state in self._routes.values():
@@ -203,4 +227,6 @@ def _check_limit(route: str, limit: float) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else "; DEFAULT_LIMITS lists them"
         raise ConfigurationError(f"limits names a route that does not exist: {route!r}{hint}")
     if not _is_number(limit) or limit <= 0:
-        raise ConfigurationError(f"limits must be positive requests per second; the one of {route!r} is not")
+        raise ConfigurationError(
+            f"limits must be positive requests per second; the one of {route!r} is not"
+        )

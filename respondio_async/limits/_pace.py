@@ -12,20 +12,25 @@ from aiolimiter import AsyncLimiter
 from ._margin import FLOOR
 
 _UNPACED: Final = 500.0
-"""Above this many a second there is no pacer: a timer comes up to a millisecond late, and every send would wait for one."""
+"""Above this many a second there is no pacer: a timer comes up to a millisecond late, and every
+send would wait for one.
+"""
 _RESIDUE: Final = 1e-6
-"""A send is due this much later than the bucket has room for it: floats leave a residue, and it would say no."""
+"""A send is due this much later than the bucket has room for it: floats leave a residue, and it
+would say no.
+"""
 
 
 class Pace:
     """A leaky bucket of `capacity` that lets one send through each `gap` seconds.
 
-    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up with; *slack* seconds, half a
-    gap at most, are added for a server that takes no two at once.
+    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up
+    with; *slack* seconds, half a gap at most, are added for a server that takes no two at once.
 
-    An `AsyncLimiter` keeps the bucket but does not tell when it will have room; the arithmetic here does, and is never ahead of it:
-    it counts a send from a moment after the bucket has. So a send that is due finds room, and `acquire` returns at once. It must
-    never sleep: its own waiting lets newcomers overtake, wakes waiters in storms, and can re-arm a timer shorter than the clock's
+    An `AsyncLimiter` keeps the bucket but does not tell when it will have room; the arithmetic here
+    does, and is never ahead of it: it counts a send from a moment after the bucket has. So a send
+    that is due finds room, and `acquire` returns at once. It must never sleep: its own waiting lets
+    newcomers overtake, wakes waiters in storms, and can re-arm a timer shorter than the clock's
     resolution for ever.
     """
 
@@ -42,7 +47,9 @@ class Pace:
         self.empty_at = -inf
 
     def due(self, now: float, ahead: int = 0) -> float:
-        """When there is room for one more, *ahead* others going before from now on; *now* or earlier: there is."""
+        """When there is room for one more, *ahead* others going before from now on; *now* or
+        earlier: there is.
+        """
         empty_at = self.empty_at + _RESIDUE
         return (empty_at if empty_at > now else now) + ahead * self.gap - self._spare
 
@@ -59,12 +66,16 @@ class Pace:
         self.empty_at = (empty_at if empty_at > now else now) + self.gap
 
     def follow(self, before: "Pace", now: float) -> None:
-        """Take over from the pace of another limit: changing the period of a live `AsyncLimiter` does nothing."""
+        """Take over from the pace of another limit: changing the period of a live `AsyncLimiter`
+        does nothing.
+        """
         if before.gap:
             level = max(0.0, (before.empty_at - now) / before.gap)
             self.empty_at = now + min(level, self.capacity) * self.gap
 
     def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed, and with it the event loop, to which an `AsyncLimiter` belongs."""
+        """Move every time by *delta*: the clock has changed, and with it the event loop, to which
+        an `AsyncLimiter` belongs.
+        """
         self._bucket = None
         self.empty_at += delta

@@ -2,12 +2,16 @@
 
 One call, in order:
 
-1. ``turn = await limiter.turn(route, lane=…, timeout=…)`` waits in the route's line until this call stands at its head *and* its
-   permit is due soon (within `LEAD` seconds), so that a call holds a connection only when it is about to use it;
+1. ``turn = await limiter.turn(route, lane=…, timeout=…)`` waits in the route's line until this call
+   stands at its head *and* its permit is due soon (within `LEAD` seconds), so that a call holds a
+   connection only when it is about to use it;
 2. the pipeline takes a connection;
-3. ``await turn.permit()`` returns at the instant the request may go. Nothing queues between the permit and the wire;
-4. ``limiter.observe(turn, feedback)`` tells what became of it. Every granted permit is observed exactly once;
-5. ``turn.abandon()`` gives up a turn that was never granted (or is a no-op after a grant); it never stalls the line.
+3. ``await turn.permit()`` returns at the instant the request may go. Nothing queues between the
+   permit and the wire;
+4. ``limiter.observe(turn, feedback)`` tells what became of it. Every granted permit is observed
+   exactly once;
+5. ``turn.abandon()`` gives up a turn that was never granted (or is a no-op after a grant); it never
+   stalls the line.
 """
 
 from collections.abc import Mapping
@@ -34,7 +38,9 @@ class Feedback(msgspec.Struct, frozen=True):
     round_trip: float | None = None
     """Seconds between the request's leaving and the end of its answer; None when no answer came."""
     delay: float = 0.0
-    """Seconds between the permit and the request's leaving: a connection had to be made, or the event loop was busy."""
+    """Seconds between the permit and the request's leaving: a connection had to be made, or the
+    event loop was busy.
+    """
     sent: bool = True
     """False when the request provably never left this machine."""
 
@@ -71,9 +77,9 @@ class Turn(Protocol):
     async def permit(self, *, patience: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now.
 
-        With *patience*, return False as soon as it is clear that the permit is further away than that many seconds (the route was
-        paused meanwhile): the place at the head is kept, and the caller gives its connection back and awaits `soon()`. Less
-        than `LEAD` is as much as `LEAD`.
+        With *patience*, return False as soon as it is clear that the permit is further away than
+        that many seconds (the route was paused meanwhile): the place at the head is kept, and the
+        caller gives its connection back and awaits `soon()`. Less than `LEAD` is as much as `LEAD`.
         """
         ...
 
@@ -91,16 +97,23 @@ class RateLimiter(Protocol):
     """Decides when a request may go. Implementations: `LocalRateLimiter`, `RedisRateLimiter`."""
 
     async def turn(
-        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+        self,
+        route: str,
+        *,
+        lane: Lane = "interactive",
+        timeout: float | None = None,
+        again: bool = False,
     ) -> Turn:
         """Wait for the head of the *route*'s line.
 
-        *again*: this call has had a permit before and was refused or failed. It goes ahead of those in its lane that have had none (among
-        its like first come, first served): at the back of a long line it would outlive its deadline.
+        *again*: this call has had a permit before and was refused or failed. It goes ahead of those
+        in its lane that have had none (among its like first come, first served): at the back of a
+        long line it would outlive its deadline.
 
-        *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes. A wait that cannot end in time
-        fails at once with `DeadlineExceededError` whose `.needed` is the number of seconds it would have taken. A route that
-        the limiter does not know gets the default for unlisted routes.
+        *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes.
+        A wait that cannot end in time fails at once with `DeadlineExceededError` whose `.needed` is
+        the number of seconds it would have taken. A route that the limiter does not know gets the
+        default for unlisted routes.
         """
         ...
 

@@ -1,11 +1,13 @@
 """The line of one route on one event loop: who is woken, and when.
 
-One timer serves the whole line, however long it is. It wakes those whose time has come, and each of them asks the route again
-before it goes: what is passed on is the right to ask, a baton, never a permit, so a waiter that is cancelled at any moment loses nothing.
+One timer serves the whole line, however long it is. It wakes those whose time has come, and each of
+them asks the route again before it goes: what is passed on is the right to ask, a baton, never a
+permit, so a waiter that is cancelled at any moment loses nothing.
 
-What holds at all times: as long as anybody is in line, the timer is set, or a baton is on its way, or whoever is next is awake.
-`pump` brings it about, and is called whenever something happens that it has not foreseen. It foresees that those who have a baton
-take their permits. So a grant to one who was woken needs nothing done, and a long line costs one timer a permit.
+What holds at all times: as long as anybody is in line, the timer is set, or a baton is on its way,
+or whoever is next is awake. `pump` brings it about, and is called whenever something happens that
+it has not foreseen. It foresees that those who have a baton take their permits. So a grant to one
+who was woken needs nothing done, and a long line costs one timer a permit.
 """
 
 import asyncio
@@ -23,9 +25,13 @@ from ._route import Route
 from ._turn import PROMPT, LocalTurn
 
 _GATHER: Final = 0.001
-"""Seconds for which the first of a line waits for others before it is decided whether all may go at once."""
+"""Seconds for which the first of a line waits for others before it is decided whether all may go at
+once.
+"""
 _GRACE: Final = 0.005
-"""Seconds past its permit's time after which a turn whose holder has not asked no longer keeps the next one back."""
+"""Seconds past its permit's time after which a turn whose holder has not asked no longer keeps the
+next one back.
+"""
 _ALL_PROMPT: Final = 8
 """After so many such holders in a row a turn is announced when its permit is due, not before."""
 _MOST_ANNOUNCED: Final = 128
@@ -45,7 +51,9 @@ def _insert(turns: list[LocalTurn], turn: LocalTurn) -> None:
 
 
 class Queue:
-    """The line of one route: those who wait, those whose turn is announced, and those of them who ask for the permit."""
+    """The line of one route: those who wait, those whose turn is announced, and those of them who
+    ask for the permit.
+    """
 
     __slots__ = (
         "_announced",
@@ -95,10 +103,14 @@ class Queue:
     def __len__(self) -> int:
         return self.lanes.size + len(self._announced)
 
-    # ── joining and leaving ──────────────────────────────────────────────────────────────────────────────
+    # ── joining and leaving
+    # ──────────────────────────────────────────────────────────────────────────────
 
     def admit(self, turn: LocalTurn, now: float) -> bool:
-        """Announce the turn at once if nobody waits and its permit is due soon. Raises if it cannot be in time."""
+        """Announce the turn at once if nobody waits and its permit is due soon.
+
+        Raises if it cannot be in time.
+        """
         state, ahead, waiting = self.state, len(self._announced), self.lanes.size
         if turn.deadline < inf:
             state.refresh(now)
@@ -110,7 +122,8 @@ class Queue:
         if not ahead:
             self._gather_at = now + _GATHER
         elif next(reversed(self._announced)).roused:
-            # It came first, and has been woken, but has not run yet: whoever lies down runs after it.
+            # It came first, and has been woken, but has not run yet: whoever lies down runs after
+            # it.
             return False
         state.refresh(now)
         due = state.due(now, ahead)
@@ -127,7 +140,9 @@ class Queue:
             self.pump()
 
     def ask(self, turn: LocalTurn, woken: bool) -> None:
-        """Let the turn wait until it is worth asking for the permit, or, once *woken* in vain, worth asking again."""
+        """Let the turn wait until it is worth asking for the permit, or, once *woken* in vain,
+        worth asking again.
+        """
         asking = self._asking
         _insert(asking, turn)
         self._lay_down(turn)
@@ -187,10 +202,13 @@ class Queue:
             needed=max(needed, turn.deadline - turn.since),
         )
 
-    # ── the permit ───────────────────────────────────────────────────────────────────────────────────────
+    # ── the permit
+    # ───────────────────────────────────────────────────────────────────────────────────────
 
     def may_go(self, turn: LocalTurn, now: float) -> bool:
-        """Whether this turn may take its permit now: nobody asks before it or is on the way to, and the route is ready."""
+        """Whether this turn may take its permit now: nobody asks before it or is on the way to, and
+        the route is ready.
+        """
         asking, batons, state = self._asking, self._batons, self.state
         if asking and asking[0].order < turn.order:
             return False
@@ -201,10 +219,14 @@ class Queue:
 
     def due(self, turn: LocalTurn, now: float) -> float:
         """When this turn's permit is due."""
-        return self.state.due(now, len(self._batons) + bisect_left(self._asking, turn.order, key=_by_order))
+        return self.state.due(
+            now, len(self._batons) + bisect_left(self._asking, turn.order, key=_by_order)
+        )
 
     def asked(self, turn: LocalTurn, now: float) -> None:
-        """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns are announced."""
+        """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns
+        are announced.
+        """
         if now > turn.announced_at + PROMPT:
             self.lead, self._prompt = LEAD, 0
         else:
@@ -223,7 +245,8 @@ class Queue:
         elif self._timer is None or not turn.foreseen:
             self.pump()
 
-    # ── the timer ────────────────────────────────────────────────────────────────────────────────────────
+    # ── the timer
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def pump(self) -> None:
         """Wake whoever may go on, and set the timer for the next."""
@@ -257,7 +280,9 @@ class Queue:
             self._set_timer(when, now + _SHORTEST_SLEEP)
 
     def _announce_next(self, now: float, when: float) -> float:
-        """Announce those at the head of the lanes whose permits are due soon; the time to look again, *when* at the latest."""
+        """Announce those at the head of the lanes whose permits are due soon; the time to look
+        again, *when* at the latest.
+        """
         state, lead = self.state, self.lead
         ahead = announced = len(self._announced)
         if ahead and ahead > len(self._asking) + len(self._batons):
@@ -271,7 +296,8 @@ class Queue:
                 return min(when, now + _GRACE)
             due = state.due(now, ahead)
             if due > soon:
-                # While a permit is due shortly before, its holder's wake-up is early enough for this too.
+                # While a permit is due shortly before, its holder's wake-up is early enough for
+                # this too.
                 return when if when <= due - lead / 2 else due - lead
             turn = lanes.pop()
             self._announce(turn, now, due)
@@ -283,7 +309,9 @@ class Queue:
         return when
 
     def paused(self) -> None:
-        """The route was paused or slowed: those who lack the patience are asked to give back what they hold."""
+        """The route was paused or slowed: those who lack the patience are asked to give back what
+        they hold.
+        """
         for turn in [each for each in self._asking if each.patience is not None]:
             self._stop_asking(turn)
             turn.wake()
@@ -310,7 +338,9 @@ class Queue:
         turn.late_at = due + _GRACE
 
     def _late(self, now: float) -> tuple[int, float]:
-        """How many announced turns are passed over because their holders, short of a connection maybe, do not ask; when one more is."""
+        """How many announced turns are passed over because their holders, short of a connection
+        maybe, do not ask; when one more is.
+        """
         late, look = 0, inf
         for turn in self._announced:
             if turn.asleep or turn.baton:
@@ -328,7 +358,8 @@ class Queue:
         for turn in self._announced:
             if turn.parked:
                 self._parked = True
-                # It looks for itself when it wakes: woken before that look is content, it would lie down and be woken for ever.
+                # It looks for itself when it wakes: woken before that look is content, it would lie
+                # down and be woken for ever.
                 due = max(self.state.due(now, before), self.due(turn, now))
                 if due > now + LEAD:
                     return min(look, due - LEAD)
@@ -366,7 +397,8 @@ class Queue:
             self._timer = None
             self._timer_at = inf
 
-    # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────
+    # ── deadlines
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def _expire(self, now: float) -> float:
         """Send away those who can no longer be in time; when the next deadline is."""
@@ -384,6 +416,8 @@ class Queue:
                 self.lanes.left(turn)
             turn.wake()
         if len(deadlines) > 2 * len(self) + 64:
-            self._deadlines = deadlines = [each for each in deadlines if not each[2].gone and each[2].sent is None]
+            self._deadlines = deadlines = [
+                each for each in deadlines if not each[2].gone and each[2].sent is None
+            ]
             heapify(deadlines)
         return deadlines[0][0] if deadlines else inf

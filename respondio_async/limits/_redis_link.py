@@ -14,11 +14,13 @@ logger = logging.getLogger("respondio_async")
 
 FIRST_PROBE: Final = 0.1
 LAST_PROBE: Final = 1.0
-"""Seconds between two looks whether Redis is back: doubled from the first to the last, and no more, because the others
-wait for everyone to have looked (see `REGROUP`)."""
+"""Seconds between two looks whether Redis is back: doubled from the first to the last, and no more,
+because the others wait for everyone to have looked (see `REGROUP`).
+"""
 STEADY: Final = 1.0
-"""Seconds that Redis must have answered before the log says that it is back: if only one route's keys cannot be used, it
-seems to come and go with every probe."""
+"""Seconds that Redis must have answered before the log says that it is back: if only one route's
+keys cannot be used, it seems to come and go with every probe.
+"""
 
 
 class Exchange(NamedTuple):
@@ -46,7 +48,9 @@ class Member(Protocol):
 
 
 class Link:
-    """The way to Redis: one script, asked within a bounded time, and a memory of whether it answers."""
+    """The way to Redis: one script, asked within a bounded time, and a memory of whether it
+    answers.
+    """
 
     def __init__(self, evaluate: Evaluate, *, timeout: float, share: float) -> None:
         self._evaluate = evaluate
@@ -54,7 +58,10 @@ class Link:
         self.timeout = timeout
         self.up = True
         self.outages = 0
-        """Outages so far. A route that last agreed with the others before the newest must regroup first."""
+        """Outages so far.
+
+        A route that last agreed with the others before the newest must regroup first.
+        """
         self._told = False
         """Whether the log's last word is that Redis is away."""
         self._back_at = 0.0
@@ -62,9 +69,11 @@ class Link:
         self._watching: asyncio.Task[None] | None = None
 
     async def ask(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
-        """Run the script. A second try follows a failed one: the script knows a permit that it has handed out already.
+        """Run the script. A second try follows a failed one: the script knows a permit that it has
+        handed out already.
 
-        A single slow answer is often our own event loop's fault, and falling back costs a second of silence.
+        A single slow answer is often our own event loop's fault, and falling back costs a second of
+        silence.
         """
         failure: BaseException | None = None
         for _ in range(2 if self.up else 1):
@@ -96,13 +105,16 @@ class Link:
             self._told = True
             # The error's words may hold the server's address or user name; its class does not.
             logger.warning(
-                "Redis does not answer (%s): each process limits itself to %g of the limits until it does",
+                "Redis does not answer (%s): each process limits itself to %g of the limits until "
+                "it does",
                 reason,
                 self._share,
             )
 
     def watch(self, member: Member) -> None:
-        """Look for Redis until it is back, and let *member* regroup then; given up when nobody waits there any more."""
+        """Look for Redis until it is back, and let *member* regroup then; given up when nobody
+        waits there any more.
+        """
         self._absent.add(member)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.get_running_loop().create_task(self._watch())

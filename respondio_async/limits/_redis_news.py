@@ -6,7 +6,9 @@ MICRO: Final = 1_000_000
 
 
 class News:
-    """Gathered between two questions to Redis and sent with the next one, or at once when `urgent`."""
+    """Gathered between two questions to Redis and sent with the next one, or at once when
+    `urgent`.
+    """
 
     def __init__(self) -> None:
         self.urgent = False
@@ -26,7 +28,13 @@ class News:
         self._unused.append(permit_id)
 
     def arguments(self, now: float) -> list[str | int | float]:
-        """As the script wants them: pause, advertised limit, refusals, moves (how many; id, microseconds), unused ids."""
+        """As the script wants them: pause, advertised limit, refusals, moves (how many; id,
+        microseconds), unused ids.
+        """
         pause = max(0, int((self.paused_until - now) * MICRO))
-        moves = [item for permit_id, seconds in self._moved.items() for item in (permit_id, int(seconds * MICRO))]
+        moves = [
+            item
+            for permit_id, seconds in self._moved.items()
+            for item in (permit_id, int(seconds * MICRO))
+        ]
         return [pause, self.advertised, self.refused, len(self._moved), *moves, *self._unused]

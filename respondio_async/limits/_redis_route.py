@@ -1,4 +1,6 @@
-"""One route whose turns Redis hands out: who leads, what is leased, and what is told to the others."""
+"""One route whose turns Redis hands out: who leads, what is leased, and what is told to the
+others.
+"""
 
 import asyncio
 import math
@@ -16,19 +18,25 @@ from ._redis_turn import RedisTurn
 from ._route import DEFAULT_PAUSE, LONGEST_PAUSE, share_of
 
 HORIZON: Final = 0.5
-"""Seconds ahead within which turns are handed out: a process that dies holding one costs the others no more."""
+"""Seconds ahead within which turns are handed out: a process that dies holding one costs the others
+no more.
+"""
 SPAN: Final = 0.06
-"""Seconds that the turns of one lease may lie apart; at ten a second that is one turn, at a hundred six."""
+"""Seconds that the turns of one lease may lie apart; at ten a second that is one turn, at a hundred
+six.
+"""
 REGROUP: Final = 1.5
-"""Seconds that the first to find Redis back gives the others to find it too: the longest pause between two probes, a
-probe that times out, and some."""
+"""Seconds that the first to find Redis back gives the others to find it too: the longest pause
+between two probes, a probe that times out, and some.
+"""
 LATE: Final = 0.001
 """Seconds past its time from which a permit's true time is told to the others."""
 VERY_LATE: Final = 0.02
 """Seconds past its time from which it is told at once, if no question is about to go anyway."""
 TOO_LATE: Final = 0.25
-"""Seconds past its time at which a permit is no longer used: the others must hear the true time before they count on its
-slot."""
+"""Seconds past its time at which a permit is no longer used: the others must hear the true time
+before they count on its slot.
+"""
 
 
 class Lease(NamedTuple):
@@ -39,14 +47,18 @@ class Lease(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """The leader's permit is due then; `look_again` is None once that is settled, else when to ask."""
+    """The leader's permit is due then; `look_again` is None once that is settled, else when to
+    ask.
+    """
 
     due: float
     look_again: float | None = None
 
 
 class RedisRoute:
-    """Calls wait in our own line; only its leader is given turns, each of them for whoever leads when it is due."""
+    """Calls wait in our own line; only its leader is given turns, each of them for whoever leads
+    when it is due.
+    """
 
     def __init__(
         self,
@@ -88,7 +100,9 @@ class RedisRoute:
         self._agreed = 0
         """The outage after which this route has last agreed with the other processes."""
         self._local_until = 0.0
-        """Until then the local limiter gives the permits although Redis is back: the others may not know yet."""
+        """Until then the local limiter gives the permits although Redis is back: the others may not
+        know yet.
+        """
         self._last_local = float("-inf")
         self._sends: deque[float] = deque()
         self._witness: tuple[float, str] | None = None
@@ -107,7 +121,8 @@ class RedisRoute:
         if self._leader is None:
             self._leader = turn
         else:
-            # At the least: the others are not counted, and turns may be a tenth closer than they are on average.
+            # At the least: the others are not counted, and turns may be a tenth closer than they
+            # are on average.
             ahead = 0.9 * (1 + self._line.ahead(lane, again)) * self._window / self._size()
             due = max(turn.began, self._paused_until) + ahead
             if turn.misses(due):
@@ -170,14 +185,17 @@ class RedisRoute:
         if not self._link.up:
             self._link.watch(self)
         if turn.local is None:
-            # What this process has sent in the last window, by whomever it was permitted, counts against its share.
+            # What this process has sent in the last window, by whomever it was permitted, counts
+            # against its share.
             mine = share_of(self._configured, self._share)
             size, window = max(1, int(mine)), max(self._window, 1.0 / mine)
             opens = self._sends[-size] + window if len(self._sends) >= size else now
             opens = max(opens, self._paused_until)
             if opens > now:
                 return Outlook(opens, opens)
-            turn.local = await self._local.turn(self.name, lane=turn.lane, timeout=turn.remaining(), again=turn.again)
+            turn.local = await self._local.turn(
+                self.name, lane=turn.lane, timeout=turn.remaining(), again=turn.again
+            )
         return Outlook(self.now())
 
     def granted(self, turn: RedisTurn, now: float) -> None:
@@ -247,7 +265,9 @@ class RedisRoute:
             self._calibrate(feedback.rate_limit.limit)
 
     def _learn_lateness(self, permit_id: str, round_trip: float | None) -> None:
-        """A request that took longer than the quickest may have arrived that much later: its slot is held as long."""
+        """A request that took longer than the quickest may have arrived that much later: its slot
+        is held as long.
+        """
         if round_trip is None:
             hold = self._margin.given_up(self._window)
         else:
@@ -280,7 +300,11 @@ class RedisRoute:
         self._give_back(self._leases)
 
     def _calibrate(self, advertised: float) -> None:
-        if self._bounds and self._bounds[0] <= advertised <= self._bounds[1] and advertised != self._limit:
+        if (
+            self._bounds
+            and self._bounds[0] <= advertised <= self._bounds[1]
+            and advertised != self._limit
+        ):
             self._news.advertised = advertised
             if advertised < self._limit:
                 self._tell()
@@ -293,12 +317,16 @@ class RedisRoute:
         return self._leader is not None
 
     async def regroup(self) -> bool:
-        """Agree with the other processes on when Redis gives the permits again; False while it is away."""
+        """Agree with the other processes on when Redis gives the permits again; False while it is
+        away.
+        """
         await self._answer(None)
         return self._link.up and self._agreed == self._link.outages
 
     def _ask(self) -> "asyncio.Task[None]":
-        """One question at a time, in a task of its own: when a caller is cancelled, the next one has the lease."""
+        """One question at a time, in a task of its own: when a caller is cancelled, the next one
+        has the lease.
+        """
         if self._asking is None or self._asking.done():
             self._asking = self._loop.create_task(self._question())
         return self._asking
@@ -311,9 +339,16 @@ class RedisRoute:
             task.result()
 
     def _ask_ahead(self, now: float) -> None:
-        """At high rates, ask for the next lease while the last turn of this one is still to come."""
+        """At high rates, ask for the next lease while the last turn of this one is still to
+        come.
+        """
         last = len(self._leases) == 1 and self._left <= self._line.size
-        if last and self._window / self._size() < SPAN and self._leases[0].due - now < LEAD and now >= self._ask_at:
+        if (
+            last
+            and self._window / self._size() < SPAN
+            and self._leases[0].due - now < LEAD
+            and now >= self._ask_at
+        ):
             self._ask()
 
     def _tell(self) -> None:
@@ -332,8 +367,10 @@ class RedisRoute:
             if self._witness is not None and asked - self._witness[0] < self._window:
                 witness = self._witness[1]
             arguments: list[str | int | float] = [
-                self._configured, want, int(HORIZON * MICRO), int(SPAN * MICRO), self._nonce, self._number, witness,
-                int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO), *news.arguments(asked),
+                self._configured, want, int(HORIZON * MICRO), int(SPAN * MICRO), self._nonce,
+                    self._number, witness,
+                int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO),
+                    *news.arguments(asked),
             ]  # fmt: skip
             first, self._number = self._number, self._number + want
             try:
@@ -351,9 +388,14 @@ class RedisRoute:
                 self._agreed, self._local_until, self._witness = outages, opens - self._window, None
                 self._not_before, self._ask_at = opens, opens - HORIZON
             elif want and not turns:
-                self._not_before, self._ask_at = opens, self._clock.local(come / MICRO) - HORIZON + LATE
+                self._not_before, self._ask_at = (
+                    opens,
+                    self._clock.local(come / MICRO) - HORIZON + LATE,
+                )
             for number, turn in enumerate(turns, first):
-                self._leases.append(Lease(self._clock.local(turn / MICRO), f"{self._nonce}{number}"))
+                self._leases.append(
+                    Lease(self._clock.local(turn / MICRO), f"{self._nonce}{number}")
+                )
             if self._leases and (self._leader is None or self._leases[0].due < self._paused_until):
                 # While we asked, whoever waited has left, or a refusal was heard.
                 self._give_back(self._leases)

@@ -72,7 +72,9 @@ class RedisTurn:
                     return
                 if outlook.look_again is None and outlook.due - self._now() <= LEAD:
                     return
-                await self._sleep(outlook.due - LEAD if outlook.look_again is None else outlook.look_again)
+                await self._sleep(
+                    outlook.due - LEAD if outlook.look_again is None else outlook.look_again
+                )
 
     async def permit(self, *, patience: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
@@ -82,7 +84,9 @@ class RedisTurn:
                 outlook = await self._outlook()
                 self._require_place()  # another task may have given it up meanwhile
                 if self.local is not None:
-                    if await self.local.permit(patience=IMPATIENCE if patience is None else min(patience, IMPATIENCE)):
+                    if await self.local.permit(
+                        patience=IMPATIENCE if patience is None else min(patience, IMPATIENCE)
+                    ):
                         self._line.granted_locally(self)
                         return True
                     if patience is not None:
@@ -90,7 +94,9 @@ class RedisTurn:
                     await self.local.soon()
                     continue
                 now = self._now()
-                if patience is not None and outlook.due - now > max(patience, LEAD):  # `soon` ends that early
+                if patience is not None and outlook.due - now > max(
+                    patience, LEAD
+                ):  # `soon` ends that early
                     return False
                 if outlook.look_again is None and outlook.due <= now:
                     self._line.granted(self, now)
@@ -99,7 +105,10 @@ class RedisTurn:
 
     def _require_place(self) -> None:
         if self.gone:
-            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
+            raise RuntimeError(
+                "this turn has had its permit, or was given up: every request needs a turn of its "
+                "own"
+            )
 
     @contextmanager
     def _leaving(self) -> Generator[None, None, None]:
@@ -130,7 +139,9 @@ class RedisTurn:
     def too_late(self, due: float) -> DeadlineExceededError:
         """The error for a permit that would be due at *due*."""
         needed = due - self.began
-        message = f"{self.route}: its turn would come after {needed:.1f} s, later than the timeout allows"
+        message = (
+            f"{self.route}: its turn would come after {needed:.1f} s, later than the timeout allows"
+        )
         return DeadlineExceededError(message, endpoint=self.route, needed=needed)
 
     def remaining(self) -> float | None:

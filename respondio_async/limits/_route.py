@@ -1,4 +1,5 @@
-"""The decisions of one route, apart from all waiting: given the time, may a request go, and if not, when.
+"""The decisions of one route, apart from all waiting: given the time, may a request go, and if not,
+when.
 
 Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be tried in a moment.
 """
@@ -28,7 +29,9 @@ _CALM: Final = 60.0
 
 
 def share_of(limit: float, share: float) -> float:
-    """What one of several processes may use: whole sends a second, or else one every so many seconds."""
+    """What one of several processes may use: whole sends a second, or else one every so many
+    seconds.
+    """
     mine = limit * share
     return mine if share >= 1.0 or mine < 1.0 else float(int(mine + 1e-9))
 
@@ -83,9 +86,12 @@ class Route:
         self.refused = 0
         self.pauses = 0
         self.version = 0
-        """Counts what can make a permit that was due not due: that it stands still says that a due one still is."""
+        """Counts what can make a permit that was due not due: that it stands still says that a due
+        one still is.
+        """
 
-    # ── may a request go? ────────────────────────────────────────────────────────────────────────────────
+    # ── may a request go?
+    # ────────────────────────────────────────────────────────────────────────────────
 
     def refresh(self, now: float) -> None:
         """Bring the state up to *now*; called before any question."""
@@ -110,7 +116,8 @@ class Route:
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
             if lacking > ahead:
-                # The limit was lowered: those beyond it leave as they came, not one by one at the new pace.
+                # The limit was lowered: those beyond it leave as they came, not one by one at the
+                # new pace.
                 free, lacking = window.next_free(lacking - ahead), ahead
             else:
                 free = window.next_free() if window.busy else now + window.span
@@ -122,21 +129,24 @@ class Route:
     def wait(self, now: float, ahead: int) -> float:
         """The least that a request with *ahead* others before it has to wait, in seconds."""
         window, start = self.window, max(now, self.paused_until)
-        # A pause as long as the window leaves it empty; of those beyond a limit that was lowered nothing is known.
+        # A pause as long as the window leaves it empty; of those beyond a limit that was lowered
+        # nothing is known.
         busy = 0 if start >= now + window.span else min(window.busy, window.size)
         lacking = busy + ahead - window.size
         if lacking < 0:
             quick = ahead < self.burst.most(window.size)
             return (start if quick else max(start, self.pace.due(now, ahead))) - now
         free = max(start, window.soonest_free()) if busy else start + window.span
-        # Slots whose sends went together come free together, and then only the pacer keeps those who take them apart.
+        # Slots whose sends went together come free together, and then only the pacer keeps those
+        # who take them apart.
         rounds, rest = divmod(lacking, window.size)
         return max(free, self.pace.due(free, rest)) - now + rounds * (window.span + FLOOR)
 
     def may_burst(self, now: float, line: int) -> bool:
         """Whether the *line* may go at once: the route was idle long enough for all of it.
 
-        Only for all of it: the last of a longer line would not go any sooner, and a burst is always the greater risk.
+        Only for all of it: the last of a longer line would not go any sooner, and a burst is always
+        the greater risk.
         """
         size = self.window.size
         return (
@@ -146,7 +156,9 @@ class Route:
         )
 
     def paced(self, now: float) -> bool:
-        """Whether a request that may go now keeps the pace, and takes from its bucket; part of a burst does not."""
+        """Whether a request that may go now keeps the pace, and takes from its bucket; part of a
+        burst does not.
+        """
         pace = self.pace
         return pace.gap > 0.0 and not (self.burst_left and pace.due(now) > now)
 
@@ -165,12 +177,15 @@ class Route:
         self.version += 1
         return sent
 
-    # ── what became of it ────────────────────────────────────────────────────────────────────────────────
+    # ── what became of it
+    # ────────────────────────────────────────────────────────────────────────────────
 
     def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
         """Learn from the answer to a request that went."""
         if 0.0 < feedback.delay < inf:
-            sent.at = min(now, sent.at + feedback.delay)  # its second began when it left, not when it was allowed to
+            sent.at = min(
+                now, sent.at + feedback.delay
+            )  # its second began when it left, not when it was allowed to
         if feedback.status is None:
             # Given up on: nothing is known but that it took as long as this.
             self.window.answered(sent, self.margin.given_up(now - sent.at))
@@ -230,7 +245,8 @@ class Route:
         """Send nothing for *retry_after* seconds; never ends a pause that lasts longer."""
         seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
         if self.window.span > 1.0:
-            # Slow processes that share a limit and were refused together would come back together, for ever.
+            # Slow processes that share a limit and were refused together would come back together,
+            # for ever.
             seconds += self._random() * (self.window.span - 1.0)
         if now >= self.paused_until:
             self.pauses += 1
@@ -239,7 +255,8 @@ class Route:
         self.burst_left = 0
         self.version += 1
 
-    # ── the limit ────────────────────────────────────────────────────────────────────────────────────────
+    # ── the limit
+    # ────────────────────────────────────────────────────────────────────────────────────────
 
     def _apply_limit(self, now: float) -> None:
         self.limit = share_of(self.calibration.limit, self._share)
@@ -254,7 +271,9 @@ class Route:
 
     def _new_pace(self) -> Pace:
         size = self.window.size
-        return Pace(size, self.window.span, self.burst.haste(size) * 0.5**self._calm, self.burst.slack)
+        return Pace(
+            size, self.window.span, self.burst.haste(size) * 0.5**self._calm, self.burst.slack
+        )
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""

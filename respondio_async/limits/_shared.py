@@ -1,4 +1,6 @@
-"""One limiter per organisation: the limits are the organisation's, whichever of its tokens a client has."""
+"""One limiter per organisation: the limits are the organisation's, whichever of its tokens a client
+has.
+"""
 
 import hashlib
 import threading
@@ -19,9 +21,11 @@ class _Claims(msgspec.Struct):
 
 
 def limiter_for(base_url: str, token: str) -> LocalRateLimiter:
-    """The limiter of the token's organisation at *base_url*, shared by all who ask for it and forgotten with the last of them.
+    """The limiter of the token's organisation at *base_url*, shared by all who ask for it and
+    forgotten with the last of them.
 
-    A respond.io token is a JWT whose payload names its organisation. The claim is read, not verified: a wrong one only shares a limiter.
+    A respond.io token is a JWT whose payload names its organisation. The claim is read, not
+    verified: a wrong one only shares a limiter.
     """
     key = base_url.rstrip("/"), _organisation(token)
     with _lock:

@@ -16,7 +16,9 @@ PROMPT: Final = 0.001
 
 
 class LocalTurn:
-    """A place in the line of a `LocalRateLimiter`'s route: in its lane, then announced, then granted, or gone at any time."""
+    """A place in the line of a `LocalRateLimiter`'s route: in its lane, then announced, then
+    granted, or gone at any time.
+    """
 
     __slots__ = (
         "again",
@@ -41,12 +43,16 @@ class LocalTurn:
     # Set once it is announced.
     announced_at: float
     due_in: int
-    """The version of the route's state in which its permit was due when it was announced; -1: it was not due."""
+    """The version of the route's state in which its permit was due when it was announced; -1: it
+    was not due.
+    """
     late_at: float
     """When it no longer keeps others back, if its holder has not asked for the permit."""
     patience: float | None
 
-    def __init__(self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float) -> None:
+    def __init__(
+        self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float
+    ) -> None:
         self.queue = queue
         self.lane: Lane = lane
         self.again = again
@@ -61,7 +67,9 @@ class LocalTurn:
         self.baton = False
         """Whether its holder was woken to take the permit and has not run yet."""
         self.parked = False
-        """Whether its holder has given its connection back and waits for the permit to come near."""
+        """Whether its holder has given its connection back and waits for the permit to come
+        near.
+        """
         self.gone = False
         """Whether it was given up, or its answer has been observed."""
         self.needed: float | None = None
@@ -76,7 +84,10 @@ class LocalTurn:
     async def permit(self, *, patience: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
         if self.sent is not None or self.gone or not self.order:
-            raise RuntimeError("this turn has had its permit, or was given up: every request needs a turn of its own")
+            raise RuntimeError(
+                "this turn has had its permit, or was given up: every request needs a turn of its "
+                "own"
+            )
         queue = self.queue
         state, time = queue.state, queue.loop.time
         self.parked = woken = False
@@ -97,7 +108,8 @@ class LocalTurn:
                 if patience is not None or self.deadline < inf:
                     due = queue.due(self, now)
                     queue.require(self, due)
-                    # `soon` ends `LEAD` early: with less patience the two would take turns for ever.
+                    # `soon` ends `LEAD` early: with less patience the two would take turns for
+                    # ever.
                     if patience is not None and due - now > max(patience, LEAD):
                         self.parked = True
                         queue.pump()

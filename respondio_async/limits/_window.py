@@ -22,15 +22,19 @@ class Sent:
         self.index = index
         """Its place among the sends that went out at once; 1 for a paced one."""
         self.position = position
-        """Its place among the sends in the window; 1: the window was empty, so the server's count began with it."""
+        """Its place among the sends in the window; 1: the window was empty, so the server's count
+        began with it.
+        """
         self.open = True
 
 
 class Window:
-    """At most `size` sends in any `span` seconds, each send held a little longer than that as its answer teaches.
+    """At most `size` sends in any `span` seconds, each send held a little longer than that as its
+    answer teaches.
 
-    Any pairing of a new send with a slot whose own send arrived at least a span earlier keeps the arrivals within the limit, so
-    the slot that is free first is used first, whichever it is. Entries leave by age alone: every positive limit works.
+    Any pairing of a new send with a slot whose own send arrived at least a span earlier keeps the
+    arrivals within the limit, so the slot that is free first is used first, whichever it is.
+    Entries leave by age alone: every positive limit works.
     """
 
     __slots__ = ("_flying", "_freed", "busy", "changes_at", "size", "span")
@@ -45,7 +49,8 @@ class Window:
 
     def resize(self, limit: float) -> None:
         """Change the limit, in sends a second; what was sent stays counted."""
-        # A fraction of a send cannot be sent: 2.5 a second is 2 in any second, and 0.2 is one in any five.
+        # A fraction of a send cannot be sent: 2.5 a second is 2 in any second, and 0.2 is one in
+        # any five.
         self.size = max(1, int(limit + 1e-9))
         self.span = 1.0 if limit >= 1.0 else 1.0 / limit
 
@@ -68,7 +73,9 @@ class Window:
         self.changes_at = freed[0] if freed and freed[0] < until else until
 
     def take(self, now: float, hold: float, index: int) -> Sent:
-        """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says otherwise."""
+        """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says
+        otherwise.
+        """
         self.busy += 1
         sent = Sent(now, now + self.span + hold, index, self.busy)
         self._flying.append(sent)
@@ -101,7 +108,9 @@ class Window:
         return flying[0].until if flying and flying[0].until < first else first
 
     def soonest_free(self) -> float:
-        """The earliest that `next_free` may turn out to be: an answer that is still to come may show that its request was not late."""
+        """The earliest that `next_free` may turn out to be: an answer that is still to come may
+        show that its request was not late.
+        """
         free = self.next_free()
         if self._flying:
             free = min(free, self._flying[0].at + self.span + FLOOR)

@@ -1,24 +1,28 @@
-"""One organisation's limits, shared by any number of processes and machines through Redis (or Valkey).
+"""One organisation's limits, shared by any number of processes and machines through Redis (or
+Valkey).
 
-The vendor counts an organisation's requests, whichever process sends them. So does this limiter: a short script on the
-Redis server keeps the log of a route's last sends and, asked once, *reserves*: it tells the caller at which instant to
-send, and counts that as sent.
+The vendor counts an organisation's requests, whichever process sends them. So does this limiter: a
+short script on the Redis server keeps the log of a route's last sends and, asked once, *reserves*:
+it tells the caller at which instant to send, and counts that as sent.
 
 * **One clock.** The server's; each process knows its own clock's distance from it (`ServerClock`).
-* **Little is reserved.** Only for the call at the head of a process's line, at most half a second ahead; at high rates
-  for the next few of the line in one question. A process that is killed costs the others that much. Lanes, and first
-  come, first served, stay matters of each process. Whoever finds no turn within that half second is told when to ask again: with
-  more processes than turns in it a permit costs two questions, not one.
-* **The truth is told afterwards.** A permit that was used late, or whose answer shows that it travelled long, is moved in
-  the log before its slot is counted on again.
-* **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers' headers advertise.
-* **Redis may go.** Then each process limits itself to `share`, starting from its own recent sends. The first one to find
-  Redis back appoints an instant for all; from a window before it nobody sends, and then Redis gives the permits again.
-* **Redis may forget.** A log without a permit that the caller has just used (flushed, evicted, restarted, clock set)
-  holds everybody for a window and what was reserved.
+* **Little is reserved.** Only for the call at the head of a process's line, at most half a second
+  ahead; at high rates for the next few of the line in one question. A process that is killed costs
+  the others that much. Lanes, and first come, first served, stay matters of each process. Whoever
+  finds no turn within that half second is told when to ask again: with more processes than turns in
+  it a permit costs two questions, not one.
+* **The truth is told afterwards.** A permit that was used late, or whose answer shows that it
+  travelled long, is moved in the log before its slot is counted on again.
+* **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers'
+  headers advertise.
+* **Redis may go.** Then each process limits itself to `share`, starting from its own recent sends.
+  The first one to find Redis back appoints an instant for all; from a window before it nobody
+  sends, and then Redis gives the permits again.
+* **Redis may forget.** A log without a permit that the caller has just used (flushed, evicted,
+  restarted, clock set) holds everybody for a window and what was reserved.
 
-Keys are named `{prefix:organisation}:route:…`: one slot of a cluster holds all of them. They hold times and random
-numbers, and expire within an hour.
+Keys are named `{prefix:organisation}:route:…`: one slot of a cluster holds all of them. They hold
+times and random numbers, and expire within an hour.
 """
 
 import asyncio
@@ -35,7 +39,8 @@ try:
     from redis.exceptions import MaxConnectionsError, NoScriptError
 except ImportError as _error:  # pragma: no cover - the test runs it in a process of its own
     raise ImportError(
-        "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'", name="redis"
+        "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'",
+        name="redis",
     ) from _error
 
 from ..errors import ConfigurationError, InvalidArgumentError
@@ -49,7 +54,9 @@ from ._redis_turn import RedisTurn
 
 __all__ = ["RedisRateLimiter"]
 
-SCRIPT: Final = files("respondio_async.limits").joinpath("_redis_turns.lua").read_text(encoding="utf-8")
+SCRIPT: Final = (
+    files("respondio_async.limits").joinpath("_redis_turns.lua").read_text(encoding="utf-8")
+)
 SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 POOL_WAIT: Final = 0.002
 """Seconds until the next look at a pool that has no connection to spare."""
@@ -69,10 +76,12 @@ class RedisClient(Protocol):
 class RedisRateLimiter:
     """Keep all processes that name the same *organisation* under its limits together.
 
-    *redis* is yours: it is never closed here. *share* is what this process allows itself of each limit while Redis is
-    away: 1/n for n processes. *limits* and *bounds* are those of `LocalRateLimiter`, and should be the same everywhere.
-    *timeout* bounds, in seconds, each of the two tries after which Redis counts as away. Belongs to the event loop it is
-    first used on, as the connections of *redis* do; on another it raises `ConfigurationError`.
+    *redis* is yours: it is never closed here. *share* is what this process allows itself of each
+    limit while Redis is away: 1/n for n processes. *limits* and *bounds* are those of
+    `LocalRateLimiter`, and should be the same everywhere.
+    *timeout* bounds, in seconds, each of the two tries after which Redis counts as away. Belongs to
+    the event loop it is first used on, as the connections of *redis* do; on another it raises
+    `ConfigurationError`.
     """
 
     def __init__(
@@ -88,10 +97,14 @@ class RedisRateLimiter:
     ) -> None:
         for argument, text in (("organisation", organisation), ("prefix", prefix)):
             if not text or "{" in text or "}" in text:
-                message = f"{argument} must be a name without braces: it becomes the hash tag of the keys"
+                message = (
+                    f"{argument} must be a name without braces: it becomes the hash tag of the keys"
+                )
                 raise InvalidArgumentError(message, argument=argument)
         if not timeout > 0:
-            raise InvalidArgumentError("timeout must be a positive number of seconds", argument="timeout")
+            raise InvalidArgumentError(
+                "timeout must be a positive number of seconds", argument="timeout"
+            )
         self._redis = redis
         self._local = LocalRateLimiter(limits=limits, share=share, bounds=bounds)
         self._limits = {**DEFAULT_LIMITS, **limits}
@@ -108,13 +121,20 @@ class RedisRateLimiter:
         return f"<RedisRateLimiter {self._tag} {'sharing' if self._link.up else 'without Redis'}>"
 
     async def turn(
-        self, route: str, *, lane: Lane = "interactive", timeout: float | None = None, again: bool = False
+        self,
+        route: str,
+        *,
+        lane: Lane = "interactive",
+        timeout: float | None = None,
+        again: bool = False,
     ) -> Turn:
         """Wait for the head of the *route*'s line; see `RateLimiter`."""
         if lane not in LANES:
             raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
         if timeout is not None and isnan(timeout):
-            raise InvalidArgumentError("timeout must be a number of seconds, or None", argument="timeout")
+            raise InvalidArgumentError(
+                "timeout must be a number of seconds, or None", argument="timeout"
+            )
         return await self._route(route).turn(lane, again, timeout)
 
     def observe(self, turn: Turn, feedback: Feedback) -> None:
@@ -136,7 +156,8 @@ class RedisRateLimiter:
             self._loop = loop
         elif self._loop is not loop:
             raise ConfigurationError(
-                "this RedisRateLimiter is in use on another event loop, and so are its connections: "
+                "this RedisRateLimiter is in use on another event loop, and so are its "
+                "connections: "
                 "make a Redis client and a limiter for each event loop"
             )
         route = self._routes.get(name)
@@ -145,7 +166,8 @@ class RedisRateLimiter:
                 name,
                 self._limits.get(name, UNLISTED_LIMIT),
                 keys=(f"{self._tag}:{name}:state", f"{self._tag}:{name}:log"),
-                # Made at the first use: processes forked from one that had made it would hand out one another's turns.
+                # Made at the first use: processes forked from one that had made it would hand out
+                # one another's turns.
                 nonce=secrets.token_hex(4) + ":",
                 link=self._link,
                 clock=self._clock,
@@ -155,18 +177,22 @@ class RedisRateLimiter:
             )
         return route
 
-    async def _evaluate(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
+    async def _evaluate(
+        self, keys: Sequence[str], arguments: Sequence[str | int | float]
+    ) -> Exchange:
         """Run the script once and take the time; `Link` bounds how long this may take."""
         while True:
             try:
                 return await self._run(keys, arguments)
             except MaxConnectionsError:
-                # The pool is yours and may be small: in a moment one of its connections is free again.
+                # The pool is yours and may be small: in a moment one of its connections is free
+                # again.
                 await anyio.sleep(POOL_WAIT)
 
     async def _run(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
         if not self._loaded:
-            # Also opens the connection: a first exchange that had to would tell little about the clock.
+            # Also opens the connection: a first exchange that had to would tell little about the
+            # clock.
             await self._redis.script_load(SCRIPT)
             self._loaded = True
         clock = asyncio.get_running_loop().time

@@ -6,7 +6,14 @@ All are msgspec structs; this package imports nothing of ours but errors.
 from .acks import Ack, ContactRef, SentMessage
 from .channels import Channel, ChannelSource, ContactChannel
 from .comments import Comment
-from .contacts import Assignee, Contact, ContactFields, ContactStatus, CustomFieldInput, CustomFieldValue
+from .contacts import (
+    Assignee,
+    Contact,
+    ContactFields,
+    ContactStatus,
+    CustomFieldInput,
+    CustomFieldValue,
+)
 from .contents import (
     AttachedFile,
     AttachmentContent,
@@ -52,7 +59,16 @@ from .payloads import (
     VideoParameter,
     WhatsAppTemplate,
 )
-from .space import ClosingNote, CustomField, CustomFieldType, Tag, Team, User, UserRestriction, UserRole
+from .space import (
+    ClosingNote,
+    CustomField,
+    CustomFieldType,
+    Tag,
+    Team,
+    User,
+    UserRestriction,
+    UserRole,
+)
 from .templates import Template
 
 __all__ = [

@@ -1,4 +1,6 @@
-"""What all models share: frozen, snake_case over the wire's camelCase, and a repr that holds no contact's data."""
+"""What all models share: frozen, snake_case over the wire's camelCase, and a repr that holds no
+contact's data.
+"""
 
 from typing import Any
 
@@ -7,11 +9,14 @@ import msgspec
 __all__ = ["Model"]
 
 
-# gc=False: a model holds JSON, so it can't be part of a cycle; 100,000 kept contacts cost the collector nothing.
+# gc=False: a model holds JSON, so it can't be part of a cycle; 100,000 kept contacts cost the
+# collector nothing.
 class Model(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """An object of the API. Frozen: `msgspec.structs.replace` makes a changed copy, `msgspec.to_builtins` a plain dict.
+    """An object of the API. Frozen: `msgspec.structs.replace` makes a changed copy,
+    `msgspec.to_builtins` a plain dict.
 
-    Fields that the server may leave out or null have defaults, and fields that it adds tomorrow are ignored.
+    Fields that the server may leave out or null have defaults, and fields that it adds tomorrow are
+    ignored.
     """
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:

@@ -1,4 +1,5 @@
-"""Put values into a fetched template, and count them: a wrong count fails at WhatsApp, some time after the 200.
+"""Put values into a fetched template, and count them: a wrong count fails at WhatsApp, some time
+after the 200.
 
 What the server lists is in Meta's style ("BODY", "IMAGE"); what it takes is in lower case.
 """
@@ -44,7 +45,9 @@ _MEDIA: dict[str, type[TemplateParameter]] = {
 Component = TemplateComponent | dict[str, Any]
 
 
-def filled_components(components: object, body: object, header: object, buttons: object) -> list[Component]:
+def filled_components(
+    components: object, body: object, header: object, buttons: object
+) -> list[Component]:
     """Return the components of a template with its variables filled."""
     filled: list[Component] = []
     pending = _Given(body, header, buttons)
@@ -73,9 +76,13 @@ def _listed(components: object) -> list[Mapping[str, Any]]:
         except msgspec.DecodeError:
             components = ""  # refused below
     items: list[Any] = list(components) if is_list(components) else [components]
-    items = [msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else item for item in items]
+    items = [
+        msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else item for item in items
+    ]
     if not all(is_object(item) for item in items):
-        raise InvalidArgumentError("the template's components are not readable", argument="template")
+        raise InvalidArgumentError(
+            "the template's components are not readable", argument="template"
+        )
     return items
 
 
@@ -90,7 +97,9 @@ class _Given:
     def fill_body(self, component: Mapping[str, Any]) -> TemplateBody:
         text = _text(component)
         values, self.body = self.body, ()
-        return TemplateBody(text, [TextParameter(value) for value in _ordered(values, _names(text), "body")])
+        return TemplateBody(
+            text, [TextParameter(value) for value in _ordered(values, _names(text), "body")]
+        )
 
     def fill_header(self, component: Mapping[str, Any]) -> TemplateHeader:
         kind = str(component.get("format") or "text").lower()
@@ -100,11 +109,16 @@ class _Given:
             names = _names(text)
             if isinstance(value, TextParameter):
                 value = value.text
-            values: object = () if value is None else value if is_list(value) or is_object(value) else (value,)
-            return TemplateHeader("text", text, [TextParameter(each) for each in _ordered(values, names, "header")])
+            values: object = (
+                () if value is None else value if is_list(value) or is_object(value) else (value,)
+            )
+            return TemplateHeader(
+                "text", text, [TextParameter(each) for each in _ordered(values, names, "header")]
+            )
         if kind not in _MEDIA:
             raise InvalidArgumentError(
-                "the template's header has an unknown format: build the components by hand", argument="template"
+                "the template's header has an unknown format: build the components by hand",
+                argument="template",
             )
         return TemplateHeader(cast("Any", kind), None, [_medium(kind, value)])
 
@@ -113,14 +127,22 @@ class _Given:
         wanted = [each for each in templates if _wants_value(each)]
         values, self.buttons = self.buttons, ()
         if not is_list(values):
-            raise InvalidArgumentError("buttons is a list with one value a button that wants one", argument="buttons")
+            raise InvalidArgumentError(
+                "buttons is a list with one value a button that wants one", argument="buttons"
+            )
         _count("buttons", len(wanted), len(values))
         left = iter(values)
-        return TemplateButtons([_button(each, next(left) if _wants_value(each) else None) for each in templates])
+        return TemplateButtons(
+            [_button(each, next(left) if _wants_value(each) else None) for each in templates]
+        )
 
     def refuse_unused(self) -> None:
         """Raise when a value was given for a component that the template has not."""
-        for argument, value in (("body", self.body), ("header", self.header), ("buttons", self.buttons)):
+        for argument, value in (
+            ("body", self.body),
+            ("header", self.header),
+            ("buttons", self.buttons),
+        ):
             if value is None or ((is_list(value) or is_object(value)) and not value):
                 continue
             raise InvalidArgumentError(f"the template has no {argument} to fill", argument=argument)
@@ -132,7 +154,9 @@ def _text(component: Mapping[str, Any]) -> str | None:
 
 
 def _names(text: str | None) -> list[str]:
-    """Return the placeholders of a text, each once: numbers in their order, names as they first appear."""
+    """Return the placeholders of a text, each once: numbers in their order, names as they first
+    appear.
+    """
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text or "")))
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
 
@@ -142,8 +166,12 @@ def _ordered(values: object, names: list[str], argument: str) -> list[str]:
         by_name = {str(name): value for name, value in values.items()}
         missing = [name for name in names if name not in by_name]
         if missing or len(by_name) != len(names):
-            said = f"missing: {', '.join(missing)}" if missing else "it has more values than variables"
-            raise InvalidArgumentError(f"{argument} does not fit the template's variables ({said})", argument=argument)
+            said = (
+                f"missing: {', '.join(missing)}" if missing else "it has more values than variables"
+            )
+            raise InvalidArgumentError(
+                f"{argument} does not fit the template's variables ({said})", argument=argument
+            )
         return [_value(by_name[name], argument) for name in names]
     if not is_list(values):
         raise InvalidArgumentError(
@@ -155,15 +183,21 @@ def _ordered(values: object, names: list[str], argument: str) -> list[str]:
 
 def _count(argument: str, wanted: int, given: int) -> None:
     if wanted != given:
-        raise InvalidArgumentError(f"{argument} takes {wanted} values in this template, not {given}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} takes {wanted} values in this template, not {given}", argument=argument
+        )
 
 
 def _value(value: object, argument: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidArgumentError(f"{argument} holds a {type(value).__name__}, not a text", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} holds a {type(value).__name__}, not a text", argument=argument
+        )
     text = str(value)
     if not text.strip():
-        raise InvalidArgumentError(f"{argument} holds an empty value, which WhatsApp refuses", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} holds an empty value, which WhatsApp refuses", argument=argument
+        )
     return text
 
 
@@ -173,7 +207,9 @@ def _medium(kind: str, value: object) -> TemplateParameter:
         return value
     if kind == "location" or not isinstance(value, str):
         alternative = "" if kind == "location" else " or its URL"
-        raise InvalidArgumentError(f"this template's header wants a {wanted.__name__}{alternative}", argument="header")
+        raise InvalidArgumentError(
+            f"this template's header wants a {wanted.__name__}{alternative}", argument="header"
+        )
     try:
         if kind == "document":
             return DocumentParameter(value, unquote(urlsplit(value).path.rpartition("/")[2]))
@@ -194,7 +230,9 @@ def _kind(button: Mapping[str, Any]) -> str:
 
 def _wants_value(button: Mapping[str, Any]) -> bool:
     kind = _kind(button)
-    return kind in ("catalog", "mpm") or (kind == "url" and bool(_names(str(button.get("url") or ""))))
+    return kind in ("catalog", "mpm") or (
+        kind == "url" and bool(_names(str(button.get("url") or "")))
+    )
 
 
 def _button(button: Mapping[str, Any], value: object) -> Any:
@@ -203,12 +241,20 @@ def _button(button: Mapping[str, Any], value: object) -> Any:
         case "quick_reply":
             return QuickReplyButton(text)
         case "url":
-            return UrlButton(text, str(button.get("url") or ""), () if value is None else (_value(value, "buttons"),))
+            return UrlButton(
+                text,
+                str(button.get("url") or ""),
+                () if value is None else (_value(value, "buttons"),),
+            )
         case "phone_number":
-            return PhoneButton(text, str(button.get("phone_number") or button.get("phoneNumber") or ""))
+            return PhoneButton(
+                text, str(button.get("phone_number") or button.get("phoneNumber") or "")
+            )
         case "catalog" | "mpm" as kind:
             if not is_object(value) or not value:
-                raise InvalidArgumentError("a catalogue button takes its action, a mapping", argument="buttons")
+                raise InvalidArgumentError(
+                    "a catalogue button takes its action, a mapping", argument="buttons"
+                )
             return ActionButton(text, value, kind)
         case kind:
             return {**button, "type": kind}

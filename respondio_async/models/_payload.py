@@ -8,7 +8,16 @@ import msgspec
 
 from respondio_async.errors import InvalidArgumentError
 
-__all__ = ["Payload", "check_mapping", "check_text", "check_texts", "check_url", "is_list", "is_object", "without_none"]
+__all__ = [
+    "Payload",
+    "check_mapping",
+    "check_text",
+    "check_texts",
+    "check_url",
+    "is_list",
+    "is_object",
+    "without_none",
+]
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -21,7 +30,9 @@ class Payload(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
+    def __rich_repr__(
+        self,
+    ) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
         return []
 
 
@@ -38,16 +49,22 @@ def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
 def check_text(value: object, argument: str) -> str:
     """Return *value* when it is a text that is not blank."""
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"{argument} is a {type(value).__name__}, not a str", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a {type(value).__name__}, not a str", argument=argument
+        )
     if not value.strip():
         raise InvalidArgumentError(f"{argument} is empty", argument=argument)
     return value
 
 
 def check_texts(values: object, argument: str) -> tuple[str, ...]:
-    """Return several texts, none of them blank; one text is refused, since its letters would become the values."""
+    """Return several texts, none of them blank; one text is refused, since its letters would become
+    the values.
+    """
     if not is_list(values):
-        raise InvalidArgumentError(f"{argument} is a list of texts, not a {type(values).__name__}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a list of texts, not a {type(values).__name__}", argument=argument
+        )
     return tuple(check_text(value, argument) for value in values)
 
 
@@ -60,14 +77,18 @@ def check_url(value: object, argument: str) -> str:
     except ValueError:  # a malformed port or IPv6 address
         usable = False
     if not usable or " " in text or not text.isprintable():
-        raise InvalidArgumentError(f"{argument} is not an absolute http(s) URL without spaces", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is not an absolute http(s) URL without spaces", argument=argument
+        )
     return text
 
 
 def check_mapping(value: object, argument: str) -> Mapping[str, Any]:
     """Return a JSON object that is not empty."""
     if not is_object(value) or not value or not all(isinstance(key, str) for key in value):
-        raise InvalidArgumentError(f"{argument} is a mapping with text keys, and not empty", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a mapping with text keys, and not empty", argument=argument
+        )
     return value
 
 

@@ -6,16 +6,21 @@ from typing import Final
 __all__ = ["moment", "moment_of_id"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MICROSECOND: Final = int((datetime.max.replace(tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1))
+_LAST_MICROSECOND: Final = int(
+    (datetime.max.replace(tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1)
+)
 
-# A number up to each bound counts in units of so many to the second: 1e11 s is the year 5138, 1e11 ms is 1973.
+# A number up to each bound counts in units of so many to the second: 1e11 s is the year 5138, 1e11
+# ms is 1973.
 _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_000_000_000))
 
 
 def moment(value: float | str | None) -> datetime | None:
-    """Read a time whose unit goes by its magnitude (s, ms, µs, ns), or an ISO 8601 text; None when it is neither.
+    """Read a time whose unit goes by its magnitude (s, ms, µs, ns), or an ISO 8601 text; None when
+    it is neither.
 
-    The vendor documents seconds for `created_at` and status timestamps, and no unit for the times of conversations.
+    The vendor documents seconds for `created_at` and status timestamps, and no unit for the times
+    of conversations.
     """
     if isinstance(value, str):
         return _moment_of_text(value)
@@ -29,7 +34,9 @@ def moment(value: float | str | None) -> datetime | None:
 
 
 def moment_of_id(message_id: int) -> datetime | None:
-    """Read a message id, which is microseconds since 1970; None for the small ids of samples and impossible ones."""
+    """Read a message id, which is microseconds since 1970; None for the small ids of samples and
+    impossible ones.
+    """
     return _at(message_id) if message_id >= 10**15 else None
 
 
@@ -46,6 +53,8 @@ def _moment_of_text(text: str) -> datetime | None:
 
 
 def _at(microseconds: int) -> datetime | None:
-    if not -62_135_596_800_000_000 <= microseconds <= _LAST_MICROSECOND:  # the year 1 to the year 9999
+    if (
+        not -62_135_596_800_000_000 <= microseconds <= _LAST_MICROSECOND
+    ):  # the year 1 to the year 9999
         return None
     return _EPOCH + timedelta(microseconds=microseconds)

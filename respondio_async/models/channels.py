@@ -1,4 +1,5 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """Channels of the workspace, and a contact's connection to them.
 
 Source: the vendor's API reference, "List space channels" and "List contact channels".
@@ -17,9 +18,11 @@ __all__ = ["Channel", "ChannelSource", "ContactChannel"]
 
 ChannelSource = (
     Literal[
-        "facebook", "instagram", "line", "telegram", "viber", "twitter", "wechat", "custom_channel", "gmail",
+        "facebook", "instagram", "line", "telegram", "viber", "twitter", "wechat", "custom_channel",
+        "gmail",
         "other_email", "twilio", "message_bird", "nexmo", "360dialog_whatsapp", "twilio_whatsapp",
-        "message_bird_whatsapp", "whatsapp", "nexmo_whatsapp", "whatsapp_cloud", "tiktok_business", "whatsapp_business",
+        "message_bird_whatsapp", "whatsapp", "nexmo_whatsapp", "whatsapp_cloud", "tiktok_business",
+        "whatsapp_business",
     ]
     | str
 )  # fmt: skip
@@ -51,7 +54,9 @@ class ContactChannel(Channel, frozen=True):
 
     contact_channel_id: int | None = None
     meta: _Meta = msgspec.field(default_factory=dict[str, Any])
-    """What the channel knows about the contact: a dict, though the server also sends it as JSON text or null."""
+    """What the channel knows about the contact: a dict, though the server also sends it as JSON
+    text or null.
+    """
     last_message_time: int | float | str | None = None
     """As received, in an undocumented unit; `last_message_at` is the same as a datetime."""
     last_incoming_message_time: int | float | str | None = None
@@ -63,10 +68,14 @@ class ContactChannel(Channel, frozen=True):
 
     @property
     def last_message_at(self) -> datetime | None:
-        """When the last message went through it, either way, in UTC; the unit is taken from the magnitude."""
+        """When the last message went through it, either way, in UTC; the unit is taken from the
+        magnitude.
+        """
         return moment(self.last_message_time)
 
     @property
     def last_incoming_message_at(self) -> datetime | None:
-        """When the contact last wrote through it, in UTC: on most channels the start of the reply window."""
+        """When the contact last wrote through it, in UTC: on most channels the start of the reply
+        window.
+        """
         return moment(self.last_incoming_message_time)

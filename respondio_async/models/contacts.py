@@ -1,4 +1,5 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """Contacts, and their fields for writing.
 
 Source: the vendor's API reference, "Contact".
@@ -13,7 +14,14 @@ import msgspec
 from ._base import Model
 from ._times import moment
 
-__all__ = ["Assignee", "Contact", "ContactFields", "ContactStatus", "CustomFieldInput", "CustomFieldValue"]
+__all__ = [
+    "Assignee",
+    "Contact",
+    "ContactFields",
+    "ContactStatus",
+    "CustomFieldInput",
+    "CustomFieldValue",
+]
 
 ContactStatus = Literal["open", "closed", "blocked"] | str
 """Open enum. The vendor's SDK says "close" where the server has been seen to answer "closed"."""
@@ -37,18 +45,26 @@ class ContactFields(TypedDict, total=False):
     country_code: str | None
     """ISO 3166-1 alpha-2."""
     custom_fields: Mapping[str, CustomFieldInput]
-    """By the field's name; a value of None clears it. The server refuses the whole write when one name is unknown."""
+    """By the field's name; a value of None clears it.
+
+    The server refuses the whole write when one name is unknown.
+    """
 
 
 class CustomFieldValue(Model, frozen=True):
-    """One custom field of a contact, as received: the server sends numbers and checkboxes as strings too."""
+    """One custom field of a contact, as received: the server sends numbers and checkboxes as
+    strings too.
+    """
 
     name: str
     value: str | int | float | bool | None = None
 
 
 class Assignee(Model, frozen=True):
-    """The user a conversation is assigned to. Falsy without an id: webhooks send an empty one for "nobody"."""
+    """The user a conversation is assigned to.
+
+    Falsy without an id: webhooks send an empty one for "nobody".
+    """
 
     id: int | None = None
     first_name: str | None = None
@@ -90,7 +106,9 @@ class Contact(Model, frozen=True):
 
     @property
     def custom(self) -> dict[str, Any]:
-        """Its custom fields by name, values as received: strings whatever the field's type, None for no value."""
+        """Its custom fields by name, values as received: strings whatever the field's type, None
+        for no value.
+        """
         return {field.name: field.value for field in self.custom_fields or ()}
 
     @property

@@ -1,8 +1,10 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """What a message holds: one struct a documented type, and `UnknownContent` for all others.
 
-Source: the vendor's API reference, "Send a message" and "Get a message". Types that are only received (location, rating
-and others) have no documented shape, and new ones appear without notice: they are kept as the server sent them.
+Source: the vendor's API reference, "Send a message" and "Get a message". Types that are only
+received (location, rating and others) have no documented shape, and new ones appear without notice:
+they are kept as the server sent them.
 """
 
 from typing import Any, Final, Literal, cast
@@ -106,7 +108,9 @@ class FacebookTemplateContent(_Content, frozen=True, tag="facebook_template"):
 
 
 class UnknownContent(Model, frozen=True):
-    """A message of a type without a documented shape, or with another shape than the documented one."""
+    """A message of a type without a documented shape, or with another shape than the documented
+    one.
+    """
 
     type: str
     """The vendor's name for this kind of message; empty when the server gave none."""
@@ -143,7 +147,10 @@ _BY_TYPE: Final[dict[str, type[_Content]]] = {
 
 
 def read_content(raw: Any) -> MessageContent:
-    """Read a message's content. Never fails: what has no documented reading becomes `UnknownContent`."""
+    """Read a message's content.
+
+    Never fails: what has no documented reading becomes `UnknownContent`.
+    """
     if isinstance(raw, _Content | UnknownContent):
         return cast("MessageContent", raw)
     if not isinstance(raw, dict):

@@ -1,4 +1,5 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """Messages, and how far each has come.
 
 Source: the vendor's API reference, "Get a message" and "List messages".
@@ -11,7 +12,14 @@ import msgspec
 
 from ._base import Model
 from ._times import moment, moment_of_id
-from .contents import EmailContent, MessageContent, QuickReplyContent, TextContent, UnknownContent, read_content
+from .contents import (
+    EmailContent,
+    MessageContent,
+    QuickReplyContent,
+    TextContent,
+    UnknownContent,
+    read_content,
+)
 
 __all__ = ["Message", "MessageStatus", "MessageStatusValue", "Sender", "SenderSource"]
 
@@ -19,14 +27,28 @@ MessageStatusValue = Literal["pending", "sent", "delivered", "read", "failed"] |
 """Open enum."""
 
 SenderSource = (
-    Literal["contact", "user", "ai_agent", "workflow", "api", "broadcast", "echo", "zapier", "make", "n8n", "bot"] | str
+    Literal[
+        "contact",
+        "user",
+        "ai_agent",
+        "workflow",
+        "api",
+        "broadcast",
+        "echo",
+        "zapier",
+        "make",
+        "n8n",
+        "bot",
+    ]
+    | str
 )
 """Open enum."""
 
 if TYPE_CHECKING:
     _Message = MessageContent
 else:
-    _Message = Any  # not a closed union: a new type of message must not fail the page; `__post_init__` reads it
+    # Not a closed union: a new type of message must not fail the page; `__post_init__` reads it.
+    _Message = Any
 
 
 class MessageStatus(Model, frozen=True):
@@ -85,7 +107,9 @@ class Message(Model, frozen=True):
 
     @property
     def text(self) -> str | None:
-        """Its text, if any: a text's, an e-mail's, a quick reply's title, or the "text" of an unknown content."""
+        """Its text, if any: a text's, an e-mail's, a quick reply's title, or the "text" of an
+        unknown content.
+        """
         match self.message:
             case TextContent(text=text) | EmailContent(text=text) | QuickReplyContent(title=text):
                 return text
@@ -101,5 +125,8 @@ class Message(Model, frozen=True):
 
     @property
     def sent_at(self) -> datetime | None:
-        """When it was sent, in UTC, by its id: the API gives no other time. None for an id that can't be a time."""
+        """When it was sent, in UTC, by its id: the API gives no other time.
+
+        None for an id that can't be a time.
+        """
         return moment_of_id(self.message_id)

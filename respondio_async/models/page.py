@@ -14,9 +14,14 @@ __all__ = ["Cursor", "Page", "read_cursor"]
 T = TypeVar("T")
 
 Cursor = int | str
-"""Where a page begins: an item's id, negated to walk the other way. Store it, pass it back, read nothing into it."""
+"""Where a page begins: an item's id, negated to walk the other way.
 
-_NOTHING: Final = frozenset({"", "null", "undefined", "none", "false"})  # what templates make of a missing value
+Store it, pass it back, read nothing into it.
+"""
+
+_NOTHING: Final = frozenset(
+    {"", "null", "undefined", "none", "false"}
+)  # what templates make of a missing value
 _LONGEST_NUMBER: Final = 100  # far longer than any id, far shorter than what `int` refuses
 
 
@@ -39,7 +44,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     def _cursor(self, key: str) -> Cursor | None:
         pagination: object = self.pagination
-        return read_cursor(cast("dict[str, Any]", pagination).get(key)) if isinstance(pagination, dict) else None
+        return (
+            read_cursor(cast("dict[str, Any]", pagination).get(key))
+            if isinstance(pagination, dict)
+            else None
+        )
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -56,7 +65,8 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 def read_cursor(value: object) -> Cursor | None:
-    """Read a cursor of any shape the server has been seen to send: a URL that carries it, the bare id, or nothing.
+    """Read a cursor of any shape the server has been seen to send: a URL that carries it, the bare
+    id, or nothing.
 
     The URL is never followed: the vendor's samples name hosts and paths that do not exist.
     """
@@ -84,6 +94,11 @@ def _from_text(text: str) -> Cursor | None:
         return None
     digits = text.removeprefix("-")
     # Only what reads back the same is a number: "007" stays a string.
-    if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER and str(int(text)) == text:
+    if (
+        digits.isascii()
+        and digits.isdigit()
+        and len(digits) <= _LONGEST_NUMBER
+        and str(int(text)) == text
+    ):
         return int(text)
     return text

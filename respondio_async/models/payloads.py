@@ -1,6 +1,7 @@
 """What `messages.send` can send. A plain `str` is a `Text`.
 
-Payloads are checked when they are made, so that a bad one never costs a permit, and their reprs show no content.
+Payloads are checked when they are made, so that a bad one never costs a permit, and their reprs
+show no content.
 
 Source: the vendor's "Send a message" page.
 """
@@ -13,7 +14,15 @@ import msgspec
 
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import Payload, check_mapping, check_text, check_texts, check_url, is_list, without_none
+from ._payload import (
+    Payload,
+    check_mapping,
+    check_text,
+    check_texts,
+    check_url,
+    is_list,
+    without_none,
+)
 from .template_payloads import (
     ActionButton,
     DocumentParameter,
@@ -140,7 +149,9 @@ class QuickReplies(Payload, frozen=True):
         check_text(self.title, "title")
         replies = check_texts(self.replies, "replies")
         if not 1 <= len(replies) <= _MOST_REPLIES:
-            raise InvalidArgumentError(f"replies are {len(replies)}, not 1 to {_MOST_REPLIES}", argument="replies")
+            raise InvalidArgumentError(
+                f"replies are {len(replies)}, not 1 to {_MOST_REPLIES}", argument="replies"
+            )
         msgspec.structs.force_setattr(self, "replies", replies)
 
     def to_wire(self) -> dict[str, Any]:
@@ -180,7 +191,10 @@ class EmailAttachment(Payload, frozen=True):
 
 
 class Email(Payload, frozen=True):
-    """An e-mail, for e-mail channels. *reply_to_message_id* keeps it in the thread of that message."""
+    """An e-mail, for e-mail channels.
+
+    *reply_to_message_id* keeps it in the thread of that message.
+    """
 
     text: str
     subject: str | None = None
@@ -201,8 +215,12 @@ class Email(Payload, frozen=True):
             _check_message_id(self.reply_to_message_id, "reply_to_message_id")
         if self.attachments is not None:
             attachments: object = self.attachments
-            if not is_list(attachments) or not all(isinstance(each, EmailAttachment) for each in attachments):
-                raise InvalidArgumentError("attachments is a list of EmailAttachment objects", argument="attachments")
+            if not is_list(attachments) or not all(
+                isinstance(each, EmailAttachment) for each in attachments
+            ):
+                raise InvalidArgumentError(
+                    "attachments is a list of EmailAttachment objects", argument="attachments"
+                )
             msgspec.structs.force_setattr(self, "attachments", tuple(attachments))
 
     def to_wire(self) -> dict[str, Any]:
@@ -218,7 +236,10 @@ class Email(Payload, frozen=True):
 
 
 class RawPayload(Payload, frozen=True):
-    """A `message` object as it stands, for types that the API adds tomorrow. It must have a "type"."""
+    """A `message` object as it stands, for types that the API adds tomorrow.
+
+    It must have a "type".
+    """
 
     message: Mapping[str, Any]
 
@@ -239,7 +260,8 @@ def to_wire(message: str | Payload) -> dict[str, Any]:
     # An attachment of an e-mail shares the payloads' base, but is no message.
     if not isinstance(cast("object", message), Payload) or isinstance(message, EmailAttachment):
         raise InvalidArgumentError(
-            f"message is a {type(message).__name__}, not a str or a payload (RawPayload takes a dict)",
+            f"message is a {type(message).__name__}, not a str or a payload (RawPayload takes a "
+            "dict)",
             argument="message",
         )
     return message.to_wire()
@@ -252,7 +274,9 @@ def _refuse_empty() -> Payload:
 def _check_addresses(values: object, argument: str) -> tuple[str, ...]:
     addresses = check_texts(values, argument)
     if not all(_ADDRESS.fullmatch(address) for address in addresses):
-        raise InvalidArgumentError(f"{argument} holds something that is no e-mail address", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} holds something that is no e-mail address", argument=argument
+        )
     return addresses
 
 
@@ -263,4 +287,6 @@ def _check_message_id(value: object, argument: str) -> None:
 
 def _check_attachment_type(value: object) -> None:
     if value not in _ATTACHMENT_TYPES:
-        raise InvalidArgumentError(f"type is one of {', '.join(_ATTACHMENT_TYPES)}", argument="type")
+        raise InvalidArgumentError(
+            f"type is one of {', '.join(_ATTACHMENT_TYPES)}", argument="type"
+        )

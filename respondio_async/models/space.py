@@ -1,4 +1,5 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """The workspace: its users, custom fields, closing notes and tags.
 
 Source: the vendor's API reference, "Space".
@@ -13,21 +14,33 @@ from ._base import Model
 from ._json import elements, parsed
 from ._times import moment
 
-__all__ = ["ClosingNote", "CustomField", "CustomFieldType", "Tag", "Team", "User", "UserRestriction", "UserRole"]
+__all__ = [
+    "ClosingNote",
+    "CustomField",
+    "CustomFieldType",
+    "Tag",
+    "Team",
+    "User",
+    "UserRestriction",
+    "UserRole",
+]
 
 UserRole = Literal["agent", "manager", "owner"] | str
 """Open enum."""
 
 UserRestriction = (
     Literal[
-        "restrict_data_export", "restrict_contact_deletion", "restrict_space_setting", "show_team_contacts",
+        "restrict_data_export", "restrict_contact_deletion", "restrict_space_setting",
+        "show_team_contacts",
         "show_only_mine", "restrict_space_integration", "restrict_shortcuts",
     ]
     | str
 )  # fmt: skip
 """Open enum: what a user is not allowed to do or see."""
 
-CustomFieldType = Literal["text", "list", "checkbox", "email", "number", "url", "date", "time"] | str
+CustomFieldType = (
+    Literal["text", "list", "checkbox", "email", "number", "url", "date", "time"] | str
+)
 """Open enum."""
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
-"""Message templates as they are sent: parameters, buttons, components, and the two payloads that carry them.
+"""Message templates as they are sent: parameters, buttons, components, and the two payloads that
+carry them.
 
-`WhatsAppTemplate.fill` makes one from a template of `space.list_templates()`; the classes here are for those who build one
-by hand.
+`WhatsAppTemplate.fill` makes one from a template of `space.list_templates()`; the classes here are
+for those who build one by hand.
 
 Source: the vendor's "Send a message" page (`whatsapp_template`).
 """
@@ -14,7 +15,15 @@ import msgspec
 
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import Payload, check_mapping, check_text, check_url, is_list, is_object, without_none
+from ._payload import (
+    Payload,
+    check_mapping,
+    check_text,
+    check_url,
+    is_list,
+    is_object,
+    without_none,
+)
 
 __all__ = [
     "ActionButton",
@@ -54,7 +63,8 @@ class _Part(msgspec.Struct, frozen=True):
         return []
 
 
-# ── parameters ───────────────────────────────────────────────────────────────────────────────────────
+# ── parameters
+# ───────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateParameter(_Part, frozen=True):
@@ -132,10 +142,17 @@ class LocationParameter(TemplateParameter, frozen=True):
         check_text(self.name, "name")
         check_text(self.address, "address")
         for argument, most in (("latitude", 90), ("longitude", 180)):
-            msgspec.structs.force_setattr(self, argument, _degrees(getattr(self, argument), argument, most))
+            msgspec.structs.force_setattr(
+                self, argument, _degrees(getattr(self, argument), argument, most)
+            )
 
     def to_wire(self) -> dict[str, Any]:
-        place = {"name": self.name, "address": self.address, "latitude": self.latitude, "longitude": self.longitude}
+        place = {
+            "name": self.name,
+            "address": self.address,
+            "latitude": self.latitude,
+            "longitude": self.longitude,
+        }
         return {"type": "location", "location": place}
 
 
@@ -145,11 +162,14 @@ def _degrees(value: object, argument: str, most: int) -> str:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not -most <= number <= most:
-        raise InvalidArgumentError(f"{argument} is a number of degrees from -{most} to {most}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a number of degrees from -{most} to {most}", argument=argument
+        )
     return value.strip() if isinstance(value, str) else str(value)
 
 
-# ── buttons ──────────────────────────────────────────────────────────────────────────────────────────
+# ── buttons
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateButton(_Part, frozen=True):
@@ -176,7 +196,9 @@ class UrlButton(TemplateButton, frozen=True):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(type="url", text=self.text, url=self.url, parameters=_wire_parameters(self.parameters))
+        return without_none(
+            type="url", text=self.text, url=self.url, parameters=_wire_parameters(self.parameters)
+        )
 
 
 class PhoneButton(TemplateButton, frozen=True):
@@ -190,7 +212,9 @@ class PhoneButton(TemplateButton, frozen=True):
 
 
 class ActionButton(TemplateButton, frozen=True):
-    """A button that opens a catalogue ("catalog") or several products ("mpm"); *action* is in WhatsApp's own terms."""
+    """A button that opens a catalogue ("catalog") or several products ("mpm"); *action* is in
+    WhatsApp's own terms.
+    """
 
     text: str
     action: Mapping[str, Any]
@@ -202,14 +226,22 @@ class ActionButton(TemplateButton, frozen=True):
             raise InvalidArgumentError("type is one of catalog, mpm", argument="type")
 
     def to_wire(self) -> dict[str, Any]:
-        return {"type": self.type, "text": self.text, "parameters": [{"type": "action", "action": dict(self.action)}]}
+        return {
+            "type": self.type,
+            "text": self.text,
+            "parameters": [{"type": "action", "action": dict(self.action)}],
+        }
 
 
-# ── components ───────────────────────────────────────────────────────────────────────────────────────
+# ── components
+# ───────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateComponent(_Part, frozen=True):
-    """The base of a template's components. A mapping may stand in its place, and is sent as it is."""
+    """The base of a template's components.
+
+    A mapping may stand in its place, and is sent as it is.
+    """
 
 
 class TemplateHeader(TemplateComponent, frozen=True):
@@ -226,7 +258,9 @@ class TemplateHeader(TemplateComponent, frozen=True):
 
     def to_wire(self) -> dict[str, Any]:
         parameters = _wire_parameters(self.parameters)
-        return without_none(type="header", format=self.format, text=self.text, parameters=parameters)
+        return without_none(
+            type="header", format=self.format, text=self.text, parameters=parameters
+        )
 
 
 class TemplateBody(TemplateComponent, frozen=True):
@@ -239,7 +273,9 @@ class TemplateBody(TemplateComponent, frozen=True):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(type="body", text=self.text, parameters=_wire_parameters(self.parameters))
+        return without_none(
+            type="body", text=self.text, parameters=_wire_parameters(self.parameters)
+        )
 
 
 class TemplateFooter(TemplateComponent, frozen=True):
@@ -257,13 +293,16 @@ class TemplateButtons(TemplateComponent, frozen=True):
     buttons: Sequence[TemplateButton | Mapping[str, Any]]
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "buttons", _parts(self.buttons, TemplateButton, "buttons"))
+        msgspec.structs.force_setattr(
+            self, "buttons", _parts(self.buttons, TemplateButton, "buttons")
+        )
 
     def to_wire(self) -> dict[str, Any]:
         return {"type": "buttons", "buttons": _wire_parts(self.buttons)}
 
 
-# ── the payloads ─────────────────────────────────────────────────────────────────────────────────────
+# ── the payloads
+# ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class _TemplatePayload(Payload, frozen=True):
@@ -277,16 +316,22 @@ class _TemplatePayload(Payload, frozen=True):
         check_text(self.name, "name")
         check_text(self.language_code, "language_code")
         if self.components is not None:
-            msgspec.structs.force_setattr(self, "components", _parts(self.components, TemplateComponent, "components"))
+            msgspec.structs.force_setattr(
+                self, "components", _parts(self.components, TemplateComponent, "components")
+            )
 
     def to_wire(self) -> dict[str, Any]:
         components = _wire_parts(self.components) if self.components else None
-        template = without_none(name=self.name, languageCode=self.language_code, components=components)
+        template = without_none(
+            name=self.name, languageCode=self.language_code, components=components
+        )
         return {"type": self.kind, "template": template}
 
 
 class WhatsAppTemplate(_TemplatePayload, frozen=True):
-    """A WhatsApp template: the only message that WhatsApp takes more than 24 hours after the contact's last one."""
+    """A WhatsApp template: the only message that WhatsApp takes more than 24 hours after the
+    contact's last one.
+    """
 
     kind: ClassVar[str] = "whatsapp_template"
 
@@ -301,18 +346,25 @@ class WhatsAppTemplate(_TemplatePayload, frozen=True):
     ) -> "WhatsAppTemplate":
         """Fill a fetched `Template`.
 
-        *body* gives the values of its variables: by number, or in the order in which named ones first appear, or as
-        a mapping of names to values. *header* is the value of the header's variable, or the URL (or the parameter)
-        of its medium; a place needs a `LocationParameter`. *buttons* has one value for each button that wants one:
-        the variable part of a link, or the action of a catalogue. The counts are checked; whether the template is
-        approved is the server's to say.
+        *body* gives the values of its variables: by number, or in the order in which named ones
+        first appear, or as a mapping of names to values. *header* is the value of the header's
+        variable, or the URL (or the parameter) of its medium; a place needs a `LocationParameter`.
+        *buttons* has one value for each button that wants one: the variable part of a link, or the
+        action of a catalogue. The counts are checked; whether the template is approved is the
+        server's to say.
         """
         from ._fill import filled_components
 
         name, language = getattr(template, "name", None), getattr(template, "language_code", None)
         if not isinstance(name, str) or not name or not isinstance(language, str) or not language:
-            raise InvalidArgumentError("template has no name or no language_code", argument="template")
-        return cls(name, language, filled_components(getattr(template, "components", None), body, header, buttons))
+            raise InvalidArgumentError(
+                "template has no name or no language_code", argument="template"
+            )
+        return cls(
+            name,
+            language,
+            filled_components(getattr(template, "components", None), body, header, buttons),
+        )
 
 
 class FacebookTemplate(_TemplatePayload, frozen=True):
@@ -321,7 +373,8 @@ class FacebookTemplate(_TemplatePayload, frozen=True):
     kind: ClassVar[str] = "facebook_template"
 
 
-# ── sequences of parts ───────────────────────────────────────────────────────────────────────────────
+# ── sequences of parts
+# ───────────────────────────────────────────────────────────────────────────────
 
 
 def _parameters(values: object) -> tuple[TemplateParameter | Mapping[str, Any], ...]:
@@ -332,10 +385,14 @@ def _parameters(values: object) -> tuple[TemplateParameter | Mapping[str, Any], 
 
 def _parts(values: object, base: type[Any], argument: str) -> tuple[Any, ...]:
     if not is_list(values):
-        raise InvalidArgumentError(f"{argument} is a list, not a {type(values).__name__}", argument=argument)
+        raise InvalidArgumentError(
+            f"{argument} is a list, not a {type(values).__name__}", argument=argument
+        )
     for part in values:
         if not isinstance(part, base) and not is_object(part):
-            raise InvalidArgumentError(f"{argument} holds a {type(part).__name__}", argument=argument)
+            raise InvalidArgumentError(
+                f"{argument} holds a {type(part).__name__}", argument=argument
+            )
     return tuple(values)
 
 

@@ -19,12 +19,16 @@ else:
 
 
 class Template(Model, frozen=True):
-    """A template that can be sent once it is approved; `WhatsAppTemplate.fill` makes a message of it."""
+    """A template that can be sent once it is approved; `WhatsAppTemplate.fill` makes a message of
+    it.
+    """
 
     id: int
     name: str = ""
     components: _Components = msgspec.field(default_factory=list[dict[str, Any]])
-    """Header, body, footer and buttons: a list of objects, though the server also sends it as JSON text."""
+    """Header, body, footer and buttons: a list of objects, though the server also sends it as JSON
+    text.
+    """
     language_code: str | None = None
     category: str | None = None
     status: str | None = None

@@ -1,4 +1,6 @@
-"""What every resource is made of: a way to call a row of the endpoint table, and a way to walk its pages."""
+"""What every resource is made of: a way to call a row of the endpoint table, and a way to walk its
+pages.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -42,7 +44,9 @@ class Caller(Protocol):
         ...
 
     def within(self, seconds: float) -> "Caller":
-        """Give the same with a deadline of at most *seconds*, counted from each call's first permit."""
+        """Give the same with a deadline of at most *seconds*, counted from each call's first
+        permit.
+        """
         ...
 
     @property
@@ -52,7 +56,9 @@ class Caller(Protocol):
 
 
 class Patience:
-    """How long a helper goes on looking: seconds from its first look, so that waiting for permits does not count."""
+    """How long a helper goes on looking: seconds from its first look, so that waiting for permits
+    does not count.
+    """
 
     def __init__(self, seconds: float, pauses: tuple[float, ...]) -> None:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
@@ -93,7 +99,10 @@ class Resource:
         json: Json = None,
         advance: Advance[T] = follow_next,
     ) -> Paginator[T]:
-        """Walk a list. Limit and cursor go into the query, on POST too: in a body the server ignores them."""
+        """Walk a list.
+
+        Limit and cursor go into the query, on POST too: in a body the server ignores them.
+        """
         assert endpoint.max_limit is not None  # noqa: S101 - a row of a list has one
         check_page_size(page_size, most=endpoint.max_limit)
 

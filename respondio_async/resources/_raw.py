@@ -1,6 +1,7 @@
 """`client.raw`: the same methods with the same arguments, returning the whole `Response`.
 
-Each line below is the plain method, made on a caller that returns responses, with its return type told anew.
+Each line below is the plain method, made on a caller that returns responses, with its return type
+told anew.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,7 @@
-"""Comments: notes on a contact that only the team sees. Source: the vendor's API reference, "Comment"."""
+"""Comments: notes on a contact that only the team sees.
+
+Source: the vendor's API reference, "Comment".
+"""
 
 from .. import _endpoints as e
 from .._wire import check_comment
@@ -15,4 +18,6 @@ class Comments(Resource):
 
         Never sent again by itself once it may have landed (`OutcomeUnknownError`).
         """
-        return await self._call(e.CREATE_COMMENT, {"identifier": identifier}, json={"text": check_comment(text)})
+        return await self._call(
+            e.CREATE_COMMENT, {"identifier": identifier}, json={"text": check_comment(text)}
+        )

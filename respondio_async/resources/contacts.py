@@ -8,7 +8,14 @@ from .. import _endpoints as e
 from .._call import Response
 from .._pagination import Cursor, Paginator
 from .._partitions import PartitionedPaginator, span_conditions
-from .._wire import check_id, check_ids_differ, check_page_size, check_stage, check_tags, contact_body
+from .._wire import (
+    check_id,
+    check_ids_differ,
+    check_page_size,
+    check_stage,
+    check_tags,
+    contact_body,
+)
 from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, NotReadyError
 from ..filters import Condition, Filter, render
 from ..identifiers import Identifier, segment
@@ -20,7 +27,9 @@ _READ_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
 
 
 class _OtherFields(TypedDict, total=False):
-    """`ContactFields` without the first name, which `create` names itself because it must be given."""
+    """`ContactFields` without the first name, which `create` names itself because it must be
+    given.
+    """
 
     last_name: str | None
     phone: str | None
@@ -45,11 +54,14 @@ class Contacts(Resource):
         except NotFoundError:
             return None
 
-    async def create(self, identifier: Identifier, *, first_name: str, **fields: Unpack["_OtherFields"]) -> Ack:
-        """Create a contact, by e-mail or phone. The answer holds no id: `ensure` returns the contact itself.
+    async def create(
+        self, identifier: Identifier, *, first_name: str, **fields: Unpack["_OtherFields"]
+    ) -> Ack:
+        """Create a contact, by e-mail or phone. The answer holds no id: `ensure` returns the
+        contact itself.
 
-        Not repeated by itself once it may have landed (`OutcomeUnknownError`). For an identifier that exists the
-        server answers 400 or 409.
+        Not repeated by itself once it may have landed (`OutcomeUnknownError`). For an identifier
+        that exists the server answers 400 or 409.
         """
         segment(identifier, kinds=("email", "phone"))
         body = contact_body({"first_name": first_name, **fields}, required=("first_name",))
@@ -58,29 +70,42 @@ class Contacts(Resource):
     async def update(self, identifier: Identifier, **fields: Unpack[ContactFields]) -> ContactRef:
         """Change the given fields. An absent field is left alone, None clears it. Safe to repeat.
 
-        One unknown custom field makes the server refuse the whole write. Tags and lifecycle have methods of their own.
+        One unknown custom field makes the server refuse the whole write. Tags and lifecycle have
+        methods of their own.
         """
-        return await self._call(e.UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields))
+        return await self._call(
+            e.UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
+        )
 
     async def delete(self, identifier: Identifier) -> ContactRef:
-        """Delete a contact. A 404 on a repeat whose first try may have landed counts as done (then without an id)."""
+        """Delete a contact.
+
+        A 404 on a repeat whose first try may have landed counts as done (then without an id).
+        """
         return await self._call(e.DELETE_CONTACT, {"identifier": identifier})
 
-    async def create_or_update(self, identifier: Identifier, **fields: Unpack[ContactFields]) -> ContactRef:
+    async def create_or_update(
+        self, identifier: Identifier, **fields: Unpack[ContactFields]
+    ) -> ContactRef:
         """Create the contact or change the given fields. Safe to repeat.
 
-        For a contact made by this call `contact_id` may be None, and for some seconds writes to it may be answered with 449, which is
-        waited out. The server may demand `first_name` for a new contact.
+        For a contact made by this call `contact_id` may be None, and for some seconds writes to it
+        may be answered with 449, which is waited out. The server may demand `first_name` for a new
+        contact.
         """
-        return await self._call(e.CREATE_OR_UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields))
+        return await self._call(
+            e.CREATE_OR_UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
+        )
 
     async def ensure(
         self, identifier: Identifier, *, timeout: float = 60.0, **fields: Unpack[ContactFields]
     ) -> Contact:
-        """Create the contact or change the given fields, and return it once the server can read it back.
+        """Create the contact or change the given fields, and return it once the server can read it
+        back.
 
-        *timeout* bounds, in seconds, the upsert (449 waited out) and then the waiting for the contact to appear; time in line for
-        permits does not count. After it: `DeadlineExceededError`. Safe to repeat.
+        *timeout* bounds, in seconds, the upsert (449 waited out) and then the waiting for the
+        contact to appear; time in line for permits does not count. After it:
+        `DeadlineExceededError`. Safe to repeat.
         """
         patience = Patience(timeout, _READ_AGAIN)
         caller = self._caller.within(patience.seconds)
@@ -92,7 +117,8 @@ class Contacts(Resource):
                 endpoint=e.CREATE_OR_UPDATE_CONTACT.template,
                 attempts=error.attempts,
             ) from error
-        # The id, where there is one, still names the contact when the fields have just changed its e-mail or phone.
+        # The id, where there is one, still names the contact when the fields have just changed its
+        # e-mail or phone.
         written: Identifier = identifier if ref.contact_id is None else ref.contact_id
         while True:
             contact = await Contacts(caller).find(written)
@@ -105,8 +131,11 @@ class Contacts(Resource):
                     sent=True,
                 )
 
-    async def merge(self, first_id: int, second_id: int, **fields: Unpack[ContactFields]) -> ContactRef:
-        """Merge two contacts; the older survives, whatever the order. *fields* decide what it is left with.
+    async def merge(
+        self, first_id: int, second_id: int, **fields: Unpack[ContactFields]
+    ) -> ContactRef:
+        """Merge two contacts; the older survives, whatever the order. *fields* decide what it is
+        left with.
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`).
         """
@@ -124,40 +153,62 @@ class Contacts(Resource):
         prefetch: int = 1,
         partitions: int | None = None,
     ) -> Paginator[Contact]:
-        """Walk the contacts that match *filter* (see `F`) and *search* (part of a name, an e-mail or a phone).
+        """Walk the contacts that match *filter* (see `F`) and *search* (part of a name, an e-mail
+        or a phone).
 
-        *timezone* (IANA) is what the filter's times are written in. *page_size*: 1 to 100. A contact just created appears here
-        some 25 seconds later; `get` sees it at once.
+        *timezone* (IANA) is what the filter's times are written in. *page_size*: 1 to 100. A
+        contact just created appears here some 25 seconds later; `get` sees it at once.
 
-        *partitions* (1 to 32) walks spans of creation time side by side: up to five times as fast where a page takes a second, in no
-        particular order, without a cursor, and remembering the id of every contact. Its filter may be joined by `&` only.
+        *partitions* (1 to 32) walks spans of creation time side by side: up to five times as fast
+        where a page takes a second, in no particular order, without a cursor, and remembering the
+        id of every contact. Its filter may be joined by `&` only.
         """
         if not isinstance(search, str):
-            raise InvalidArgumentError("search is a text; an empty one finds everybody", argument="search")
+            raise InvalidArgumentError(
+                "search is a text; an empty one finds everybody", argument="search"
+            )
         body = {"search": search, "timezone": timezone, "filter": render(filter, timezone)}
         if partitions is not None:
             check_page_size(page_size, most=100)
-            return self._partitioned(body, page_size=page_size, cursor=cursor, partitions=partitions)
-        return self._list(e.LIST_CONTACTS, page_size=page_size, cursor=cursor, prefetch=prefetch, json=body)
+            return self._partitioned(
+                body, page_size=page_size, cursor=cursor, partitions=partitions
+            )
+        return self._list(
+            e.LIST_CONTACTS, page_size=page_size, cursor=cursor, prefetch=prefetch, json=body
+        )
 
     def _partitioned(
         self, body: dict[str, Any], *, page_size: int, cursor: Cursor, partitions: int
     ) -> Paginator[Contact]:
         conditions = body["filter"].get("$and")
         if conditions is None:
-            raise InvalidArgumentError("partitions need a filter that is joined by & only", argument="partitions")
+            raise InvalidArgumentError(
+                "partitions need a filter that is joined by & only", argument="partitions"
+            )
 
-        async def fetch_span(low: datetime | None, high: datetime | None, cursor: Cursor) -> Response[Page[Contact]]:
-            spanned = {**body, "filter": {"$and": [*conditions, *span_conditions(low, high, body["timezone"])]}}
+        async def fetch_span(
+            low: datetime | None, high: datetime | None, cursor: Cursor
+        ) -> Response[Page[Contact]]:
+            spanned = {
+                **body,
+                "filter": {"$and": [*conditions, *span_conditions(low, high, body["timezone"])]},
+            }
             query = {"limit": page_size, "cursorId": cursor}
             return await self._caller.respond(e.LIST_CONTACTS, query=query, json=spanned)
 
         return PartitionedPaginator(
-            fetch_span, self._caller.spawn, partitions=partitions, cursor=cursor, endpoint=e.LIST_CONTACTS.template
+            fetch_span,
+            self._caller.spawn,
+            partitions=partitions,
+            cursor=cursor,
+            endpoint=e.LIST_CONTACTS.template,
         )
 
     async def add_tags(self, identifier: Identifier, *tags: str) -> ContactRef:
-        """Add 1 to 10 tags of up to 255 characters. One that is there already is no error, and no event. Safe to repeat."""
+        """Add 1 to 10 tags of up to 255 characters.
+
+        One that is there already is no error, and no event. Safe to repeat.
+        """
         return await self._call(e.ADD_TAGS, {"identifier": identifier}, json=check_tags(tags))
 
     async def delete_tags(self, identifier: Identifier, *tags: str) -> ContactRef:
@@ -165,7 +216,12 @@ class Contacts(Resource):
         return await self._call(e.DELETE_TAGS, {"identifier": identifier}, json=check_tags(tags))
 
     def list_channels(
-        self, identifier: Identifier, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
+        self,
+        identifier: Identifier,
+        *,
+        page_size: int = 100,
+        cursor: Cursor = None,
+        prefetch: int = 1,
     ) -> Paginator[ContactChannel]:
         """Walk the channels that a contact has written on. *page_size*: 1 to 100."""
         segment(identifier)
@@ -178,10 +234,20 @@ class Contacts(Resource):
         )
 
     async def get_channel(self, identifier: Identifier, channel_id: int) -> ContactChannel:
-        """Get one channel of a contact. Only the vendor's rate table names this operation, and it may not exist (404)."""
+        """Get one channel of a contact.
+
+        Only the vendor's rate table names this operation, and it may not exist (404).
+        """
         check_id(channel_id, "channel_id")
-        return await self._call(e.GET_CONTACT_CHANNEL, {"identifier": identifier, "channelId": channel_id})
+        return await self._call(
+            e.GET_CONTACT_CHANNEL, {"identifier": identifier, "channelId": channel_id}
+        )
 
     async def update_lifecycle(self, identifier: Identifier, stage: str | None) -> Ack:
-        """Put the contact into a lifecycle stage by name; None takes it out of any. Safe to repeat."""
-        return await self._call(e.UPDATE_LIFECYCLE, {"identifier": identifier}, json={"name": check_stage(stage)})
+        """Put the contact into a lifecycle stage by name; None takes it out of any.
+
+        Safe to repeat.
+        """
+        return await self._call(
+            e.UPDATE_LIFECYCLE, {"identifier": identifier}, json={"name": check_stage(stage)}
+        )

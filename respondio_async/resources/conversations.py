@@ -1,4 +1,7 @@
-"""Conversations: who answers a contact, and whether anybody has to. Source: the vendor's API reference, "Conversation"."""
+"""Conversations: who answers a contact, and whether anybody has to.
+
+Source: the vendor's API reference, "Conversation".
+"""
 
 from typing import Final
 
@@ -19,36 +22,49 @@ class Conversations(Resource):
     async def assign(self, identifier: Identifier, user: int | str) -> ContactRef:
         """Assign the conversation to a user, by id or e-mail. Safe to repeat.
 
-        While the conversation is closed the server answers 200 and does nothing: open it first, or use `hand_over`.
+        While the conversation is closed the server answers 200 and does nothing: open it first, or
+        use `hand_over`.
         """
         return await self._call(
-            e.ASSIGN_CONVERSATION, {"identifier": identifier}, json={"assignee": check_assignee(user)}
+            e.ASSIGN_CONVERSATION,
+            {"identifier": identifier},
+            json={"assignee": check_assignee(user)},
         )
 
     async def unassign(self, identifier: Identifier) -> ContactRef:
         """Take the conversation from whoever has it. Safe to repeat."""
-        return await self._call(e.ASSIGN_CONVERSATION, {"identifier": identifier}, json={"assignee": None})
+        return await self._call(
+            e.ASSIGN_CONVERSATION, {"identifier": identifier}, json={"assignee": None}
+        )
 
     async def open(self, identifier: Identifier) -> ContactRef:
         """Open the conversation. Safe to repeat."""
-        return await self._call(e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "open"})
+        return await self._call(
+            e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "open"}
+        )
 
     async def close(
         self, identifier: Identifier, *, category: str | None = None, summary: str | None = None
     ) -> ContactRef:
         """Close the conversation, with a closing note if given. Safe to repeat.
 
-        *category* (up to 128 characters) is one of `space.list_closing_notes()`; *summary* (up to 512) needs a category.
+        *category* (up to 128 characters) is one of `space.list_closing_notes()`; *summary* (up to
+        512) needs a category.
         """
         note = check_closing_note(category, summary)
-        return await self._call(e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "close", **note})
+        return await self._call(
+            e.SET_CONVERSATION_STATUS, {"identifier": identifier}, json={"status": "close", **note}
+        )
 
-    async def hand_over(self, identifier: Identifier, user: int | str, *, timeout: float = 30.0) -> Contact:
-        """Open the conversation, assign it to a user (by id or e-mail), and return the contact once it is theirs.
+    async def hand_over(
+        self, identifier: Identifier, user: int | str, *, timeout: float = 30.0
+    ) -> Contact:
+        """Open the conversation, assign it to a user (by id or e-mail), and return the contact once
+        it is theirs.
 
-        The server accepts an assignment without carrying it out, so it is read back, and repeated where it did not take.
-        Raises `DeadlineExceededError` when it still has not after *timeout* seconds; time in line for permits does not count.
-        Safe to repeat.
+        The server accepts an assignment without carrying it out, so it is read back, and repeated
+        where it did not take. Raises `DeadlineExceededError` when it still has not after *timeout*
+        seconds; time in line for permits does not count. Safe to repeat.
         """
         check_assignee(user)
         patience = Patience(timeout, _ASSIGN_AGAIN)

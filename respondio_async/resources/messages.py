@@ -24,14 +24,16 @@ class Messages(Resource):
     ) -> SentMessage:
         """Send a message: a text, or one of the payload types.
 
-        *channel_id* None means the channel that the contact last used, and a new contact has none: the server answers 400. Success means
-        accepted, not delivered (`wait_for_status` tells). Never sent again by itself once it may have landed: then
-        `OutcomeUnknownError` says so.
+        *channel_id* None means the channel that the contact last used, and a new contact has none:
+        the server answers 400. Success means accepted, not delivered (`wait_for_status` tells).
+        Never sent again by itself once it may have landed: then `OutcomeUnknownError` says so.
         """
         if channel_id is not None:
             check_id(channel_id, "channel_id")
         elif isinstance(message, CustomPayload):
-            raise InvalidArgumentError("a CustomPayload is written for one channel: name it", argument="channel_id")
+            raise InvalidArgumentError(
+                "a CustomPayload is written for one channel: name it", argument="channel_id"
+            )
         body = {"channelId": channel_id, "message": to_wire(message)}
         return await self._call(e.SEND_MESSAGE, {"identifier": identifier}, json=body)
 
@@ -41,20 +43,31 @@ class Messages(Resource):
         return await self._call(e.GET_MESSAGE, {"identifier": identifier, "messageId": message_id})
 
     def list(
-        self, identifier: Identifier, *, page_size: int = 50, cursor: Cursor = None, prefetch: int = 1
+        self,
+        identifier: Identifier,
+        *,
+        page_size: int = 50,
+        cursor: Cursor = None,
+        prefetch: int = 1,
     ) -> Paginator[Message]:
         """Walk a contact's messages, newest first. *page_size*: 1 to 50."""
         segment(identifier)
         return self._list(
-            e.LIST_MESSAGES, {"identifier": identifier}, page_size=page_size, cursor=cursor, prefetch=prefetch
+            e.LIST_MESSAGES,
+            {"identifier": identifier},
+            page_size=page_size,
+            cursor=cursor,
+            prefetch=prefetch,
         )
 
     def list_new(
         self, identifier: Identifier, after: int, *, page_size: int = 50, prefetch: int = 1
     ) -> Paginator[Message]:
-        """Walk the messages that are newer than the message *after*, oldest first: how to poll, or to catch up after an outage.
+        """Walk the messages that are newer than the message *after*, oldest first: how to poll, or
+        to catch up after an outage.
 
-        The walk ends when the server has nothing newer. Keep the last item's `message_id` as the next *after*.
+        The walk ends when the server has nothing newer. Keep the last item's `message_id` as the
+        next *after*.
         """
         segment(identifier)
         check_id(after, "after")
@@ -77,11 +90,14 @@ class Messages(Resource):
     ) -> Message:
         """Look at a message until it has come as far as *status*, and return it.
 
-        Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError` when it has not come that far
+        Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError`
+        when it has not come that far
         *timeout* seconds after the first look; time in line for permits does not count.
         """
         if status not in _PROGRESS:
-            raise InvalidArgumentError(f"status is one of {', '.join(_PROGRESS)}", argument="status")
+            raise InvalidArgumentError(
+                f"status is one of {', '.join(_PROGRESS)}", argument="status"
+            )
         patience = Patience(timeout, _LOOK_AGAIN)
         messages = Messages(self._caller.within(patience.seconds))
         reached = _PROGRESS[_PROGRESS.index(status) :]
@@ -90,7 +106,9 @@ class Messages(Resource):
             current = message.current_status
             if current is not None and current.value == "failed":
                 reason = mask(current.message or "no reason given")
-                raise MessageFailedError(f"the message failed: {reason}", message_id=message_id, reason=reason)
+                raise MessageFailedError(
+                    f"the message failed: {reason}", message_id=message_id, reason=reason
+                )
             if current is not None and current.value in reached:
                 return message
             if not await patience.pause():
@@ -102,11 +120,18 @@ class Messages(Resource):
 
 
 def _newer(page: Page[Message], cursor: Cursor) -> tuple[Page[Message], Cursor]:
-    """Walk towards newer messages by the ids themselves: which link of the envelope points that way is not documented."""
+    """Walk towards newer messages by the ids themselves: which link of the envelope points that way
+    is not documented.
+    """
     assert isinstance(cursor, int)  # noqa: S101 - list_new starts with one and this goes on with one
-    newer = sorted((message for message in page.items if message.message_id > -cursor), key=lambda m: m.message_id)
+    newer = sorted(
+        (message for message in page.items if message.message_id > -cursor),
+        key=lambda m: m.message_id,
+    )
     if newer:
         return Page(newer), -newer[-1].message_id
     following = page.next_cursor
     # An empty page that points on, towards newer ones, is not the end.
-    return Page(newer), following if not page.items and isinstance(following, int) and following < 0 else None
+    return Page(newer), following if not page.items and isinstance(
+        following, int
+    ) and following < 0 else None

@@ -1,10 +1,20 @@
-"""The space (the workspace): users, channels, templates, fields, tags. Source: the vendor's API reference, "Space"."""
+"""The space (the workspace): users, channels, templates, fields, tags.
+
+Source: the vendor's API reference, "Space".
+"""
 
 from collections.abc import Sequence
 
 from .. import _endpoints as e
 from .._pagination import Cursor, Paginator
-from .._wire import check_allowed_values, check_field_name, check_id, check_slug, check_text, drop_none
+from .._wire import (
+    check_allowed_values,
+    check_field_name,
+    check_id,
+    check_slug,
+    check_text,
+    drop_none,
+)
 from ..errors import InvalidArgumentError, NotFoundError, OutcomeUnknownError
 from ..models import Ack, Channel, ClosingNote, CustomField, CustomFieldType, Tag, Template, User
 from ._base import Resource
@@ -13,7 +23,9 @@ from ._base import Resource
 class Space(Resource):
     """Read and shape the workspace. Every list takes a *page_size* of 1 to 100."""
 
-    def list_users(self, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1) -> Paginator[User]:
+    def list_users(
+        self, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
+    ) -> Paginator[User]:
         """Walk the users of the workspace."""
         return self._list(e.LIST_USERS, page_size=page_size, cursor=cursor, prefetch=prefetch)
 
@@ -22,7 +34,9 @@ class Space(Resource):
         check_id(id, "id")
         return await self._call(e.GET_USER, {"id": id})
 
-    def list_channels(self, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1) -> Paginator[Channel]:
+    def list_channels(
+        self, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
+    ) -> Paginator[Channel]:
         """Walk the channels that are connected to the workspace."""
         return self._list(e.LIST_CHANNELS, page_size=page_size, cursor=cursor, prefetch=prefetch)
 
@@ -31,17 +45,27 @@ class Space(Resource):
     ) -> Paginator[Template]:
         """Walk the message templates of a channel."""
         check_id(channel_id, "channel_id")
-        return self._list(e.LIST_TEMPLATES, {"id": channel_id}, page_size=page_size, cursor=cursor, prefetch=prefetch)
+        return self._list(
+            e.LIST_TEMPLATES,
+            {"id": channel_id},
+            page_size=page_size,
+            cursor=cursor,
+            prefetch=prefetch,
+        )
 
     async def get_template(self, id: int) -> Template:  # noqa: A002 - the vendor's word
         """Get a message template."""
         check_id(id, "id")
         return await self._call(e.GET_TEMPLATE, {"id": id})
 
-    async def find_template(self, channel_id: int, name: str, *, language_code: str | None = None) -> Template | None:
-        """Find a template of a channel by its name, and by its language where it exists in several; None when there is none.
+    async def find_template(
+        self, channel_id: int, name: str, *, language_code: str | None = None
+    ) -> Template | None:
+        """Find a template of a channel by its name, and by its language where it exists in several;
+        None when there is none.
 
-        Fill it with `WhatsAppTemplate.fill`. Where several languages match and none is asked for, the first listed wins.
+        Fill it with `WhatsAppTemplate.fill`. Where several languages match and none is asked for,
+        the first listed wins.
         """
         async for template in self.list_templates(channel_id):
             if template.name == name and language_code in (None, template.language_code):
@@ -53,9 +77,12 @@ class Space(Resource):
     ) -> Paginator[CustomField]:
         """Walk the definitions of the custom fields.
 
-        The vendor's rate table and its clients name two different paths; a 404 on the one makes the client use the other from then on.
+        The vendor's rate table and its clients name two different paths; a 404 on the one makes the
+        client use the other from then on.
         """
-        return self._list(e.LIST_CUSTOM_FIELDS, page_size=page_size, cursor=cursor, prefetch=prefetch)
+        return self._list(
+            e.LIST_CUSTOM_FIELDS, page_size=page_size, cursor=cursor, prefetch=prefetch
+        )
 
     async def get_custom_field(self, id: int) -> CustomField:  # noqa: A002 - the vendor's word
         """Get the definition of a custom field."""
@@ -71,10 +98,11 @@ class Space(Resource):
         description: str | None = None,
         allowed_values: Sequence[str] | None = None,
     ) -> CustomField:
-        """Define a custom field: name and slug up to 50 characters (slug: letters, digits, "_"), description up to 255.
+        """Define a custom field: name and slug up to 50 characters (slug: letters, digits, "_"),
+        description up to 255.
 
-        *allowed_values* belong to the type "list" only. None: not sent. Not repeated by itself once it may have
-        landed (`OutcomeUnknownError`).
+        *allowed_values* belong to the type "list" only. None: not sent. Not repeated by itself once
+        it may have landed (`OutcomeUnknownError`).
         """
         body = drop_none(
             name=check_field_name(name),
@@ -89,12 +117,20 @@ class Space(Resource):
         self, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
     ) -> Paginator[ClosingNote]:
         """Walk the categories that a conversation may be closed with, by category."""
-        return self._list(e.LIST_CLOSING_NOTES, page_size=page_size, cursor=cursor, prefetch=prefetch)
+        return self._list(
+            e.LIST_CLOSING_NOTES, page_size=page_size, cursor=cursor, prefetch=prefetch
+        )
 
     async def create_tag(
-        self, name: str, *, description: str | None = None, color_code: str | None = None, emoji: str | None = None
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        color_code: str | None = None,
+        emoji: str | None = None,
     ) -> Tag:
-        """Define a tag of the workspace. None: not sent. *color_code* is passed on as it is ("tag-red", "#ff0000").
+        """Define a tag of the workspace. None: not sent. *color_code* is passed on as it is
+        ("tag-red", "#ff0000").
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`).
         """
@@ -115,7 +151,8 @@ class Space(Resource):
         color_code: str | None = None,
         emoji: str | None = None,
     ) -> Tag:
-        """Change a tag of the workspace; at least one of the fields. None: not sent. Safe to repeat.
+        """Change a tag of the workspace; at least one of the fields. None: not sent. Safe to
+        repeat.
 
         A rename whose answer was lost and whose repeat finds nothing raises `OutcomeUnknownError`.
         """
@@ -126,7 +163,9 @@ class Space(Resource):
             emoji=_text_or_none(emoji, "emoji"),
         )
         if not changes:
-            raise InvalidArgumentError("update_tag changes nothing: give at least one field", argument="name")
+            raise InvalidArgumentError(
+                "update_tag changes nothing: give at least one field", argument="name"
+            )
         body = {"currentName": check_text(current_name, "current_name"), **changes}
         try:
             return await self._call(e.UPDATE_TAG, json=body)
@@ -135,14 +174,18 @@ class Space(Resource):
                 raise
             # The first try may have renamed it, so that the repeat no longer finds the old name.
             raise OutcomeUnknownError(
-                "space.update_tag: the tag is not there under its old name; an earlier try may have renamed it",
+                "space.update_tag: the tag is not there under its old name; an earlier try may "
+                "have renamed it",
                 endpoint=e.UPDATE_TAG.template,
                 reason="not found on a repeat",
                 attempts=error.attempts,
             ) from error
 
     async def delete_tag(self, name: str) -> Ack:
-        """Delete a tag of the workspace. A 404 on a repeat whose first try may have landed counts as done."""
+        """Delete a tag of the workspace.
+
+        A 404 on a repeat whose first try may have landed counts as done.
+        """
         return await self._call(e.DELETE_TAG, json={"name": check_text(name, "name")})
 
 

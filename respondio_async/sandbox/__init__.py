@@ -1,6 +1,8 @@
-"""A stand-in for the respond.io server, for tests, demonstrations and development without an account.
+"""A stand-in for the respond.io server, for tests, demonstrations and development without an
+account.
 
-Needs the extra: `pip install 'respondio-async[sandbox]'`. Shares no code with the client, so that neither hides the other's mistakes.
+Needs the extra: `pip install 'respondio-async[sandbox]'`. Shares no code with the client, so that
+neither hides the other's mistakes.
 """
 
 from importlib import import_module
@@ -37,7 +39,8 @@ __all__ = [
     "serve",
 ]
 
-# Imported on first use: pytest loads our plugin, and with it this package, in every run of everybody who has it installed.
+# Imported on first use: pytest loads our plugin, and with it this package, in every run of
+# everybody who has it installed.
 _HOMES = {
     "VENDOR_LIMITS": "limits",
     "Answers": "quirks",

@@ -1,6 +1,7 @@
 """The ASGI application: what happens to a request, in order.
 
-1. the way in: a random delay of up to `jitter` seconds, before anything is counted, as a network would add;
+1. the way in: a random delay of up to `jitter` seconds, before anything is counted, as a network
+   would add;
 2. the edge: PATCH and requests without Authorization get its 403, which is not JSON;
 3. token, path and limit: 401, 404, 405, 429;
 4. a fault, if a rule strikes;
@@ -37,7 +38,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BASE: Final = "/v2"
 _LARGEST_BODY: Final = 1_048_576
-_BLOCKED: Final = b"<html><head><title>403 Forbidden</title></head><body><h1>Request blocked</h1></body></html>"
+_BLOCKED: Final = (
+    b"<html><head><title>403 Forbidden</title></head><body><h1>Request blocked</h1></body></html>"
+)
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger: closing then sends a reset."""
 
@@ -67,7 +70,14 @@ class App:
     """The server side of a sandbox. Everything that a request touches is touched under `lock`."""
 
     def __init__(
-        self, *, clock: Clock, quirks: Quirks, keep: int | None, latency: float, jitter: float, seed: int
+        self,
+        *,
+        clock: Clock,
+        quirks: Quirks,
+        keep: int | None,
+        latency: float,
+        jitter: float,
+        seed: int,
     ) -> None:
         self.clock = clock
         self.quirks = quirks
@@ -135,15 +145,25 @@ class App:
             path=raw.removeprefix(BASE) if raw.startswith(BASE + "/") else raw,
             template="",
             route="",
-            query=parse_query(scope["query_string"].decode("latin-1")) if scope["query_string"] else {},
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            query=parse_query(scope["query_string"].decode("latin-1"))
+            if scope["query_string"]
+            else {},
+            headers={
+                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            },
             content=content,
         )
 
-    def _admit(self, arrival: Arrival, scope: Scope) -> tuple[Answer | None, Callable[[], Answer] | None]:
+    def _admit(
+        self, arrival: Arrival, scope: Scope
+    ) -> tuple[Answer | None, Callable[[], Answer] | None]:
         """Decide who may pass: an answer for those who may not, the work for those who may."""
         token = arrival.headers.pop("authorization", None)
-        found = _routes.match(arrival.method, arrival.path) if scope["raw_path"].startswith(b"/v2/") else None
+        found = (
+            _routes.match(arrival.method, arrival.path)
+            if scope["raw_path"].startswith(b"/v2/")
+            else None
+        )
         if found is not None:
             arrival.template, arrival.route = found[0].template, found[0].bucket
         counts = self.record.add(arrival)
@@ -156,7 +176,9 @@ class App:
         arrival.refused = verdict.refused
         counts.count(arrival.at, refused=verdict.refused)
         if verdict.refused:
-            return json_answer(429, {"code": 429, "message": "Too Many Requests"}, verdict.headers), None
+            return json_answer(
+                429, {"code": 429, "message": "Too Many Requests"}, verdict.headers
+            ), None
         route, params = found
 
         def work() -> Answer:
@@ -177,7 +199,9 @@ class App:
             return json_answer(401, {"code": 401, "message": "UN_AUTHORIZED"})
         arrival.organisation_id = organisation.id
         if self.quirks.plan_forbids_api:
-            return json_answer(403, {"code": 403, "message": "Your plan does not include the Developer API"})
+            return json_answer(
+                403, {"code": 403, "message": "Your plan does not include the Developer API"}
+            )
         if not known and _routes.exists(arrival.path):
             return json_answer(405, {"code": 405, "message": "Method Not Allowed"})
         if len(arrival.content) > _LARGEST_BODY:
@@ -191,8 +215,13 @@ class App:
                 return fault
         return None
 
-    async def _strike(self, fault: Fault, arrival: Arrival, work: Callable[[], Answer], wire: "_Wire") -> Answer | None:
-        """Misbehave. What comes back is answered in the ordinary way; None: the connection was dealt with."""
+    async def _strike(
+        self, fault: Fault, arrival: Arrival, work: Callable[[], Answer], wire: "_Wire"
+    ) -> Answer | None:
+        """Misbehave.
+
+        What comes back is answered in the ordinary way; None: the connection was dealt with.
+        """
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         answer: Answer | None = None
@@ -201,8 +230,12 @@ class App:
                 answer = work()
         match fault.kind:
             case "status":
-                headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-                return json_answer(fault.status, {"code": fault.status, "message": fault.message}, headers)
+                headers = (
+                    {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                )
+                return json_answer(
+                    fault.status, {"code": fault.status, "message": fault.message}, headers
+                )
             case "edge":
                 return edge_block()
             case "hang":
@@ -235,7 +268,8 @@ def _run(handler: Callable[[Call], Any], call: Call, arrival: Arrival) -> Answer
     except Problem as problem:
         return json_answer(problem.status, problem.body, problem.headers)
     except Exception:
-        # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's server would.
+        # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's
+        # server would.
         _logger.exception("the sandbox failed on %s", arrival.template)
         return json_answer(500, {"code": 500, "message": "Unexpected error occurred"})
     arrival.processed = True
@@ -257,7 +291,10 @@ async def _read(receive: Receive) -> bytes:
 
 
 async def _send(send: Send, answer: Answer, *, upto: int | None = None) -> None:
-    headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.content))]
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", b"%d" % len(answer.content)),
+    ]
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = answer.content if upto is None else answer.content[:upto]
@@ -278,7 +315,9 @@ class _Wire:
         return transport
 
     async def gone(self) -> None:
-        """Wait until the connection is closed: the body has been read, so that is the next that can be heard."""
+        """Wait until the connection is closed: the body has been read, so that is the next that can
+        be heard.
+        """
         await self.receive()
 
     async def reset(self) -> None:
@@ -296,7 +335,9 @@ class _Wire:
         """Send the body in about ten pieces over *seconds*."""
         await _send(self.send, answer, upto=0)
         size = len(answer.content) // 10 + 1
-        pieces = [answer.content[start : start + size] for start in range(0, len(answer.content), size)]
+        pieces = [
+            answer.content[start : start + size] for start in range(0, len(answer.content), size)
+        ]
         for piece in pieces:
             await asyncio.sleep(seconds / len(pieces))
             await self.send({"type": "http.response.body", "body": piece, "more_body": True})

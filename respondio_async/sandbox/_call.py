@@ -92,13 +92,20 @@ class Call:
             contact.not_ready_answers += 1
         delay = self.answers.not_ready_retry_after
         headers = {} if delay is None else {"Retry-After": str(delay)}
-        raise Problem(449, "The contact is in queue: it is still being created, try again in a few minutes", headers)
+        raise Problem(
+            449,
+            "The contact is in queue: it is still being created, try again in a few minutes",
+            headers,
+        )
 
 
 def parse_query(raw: str) -> dict[str, str]:
     """Read a query string; the last of a repeated name counts."""
     pairs = (part.partition("=") for part in raw.split("&") if part)
-    return {unquote(name.replace("+", " ")): unquote(value.replace("+", " ")) for name, _, value in pairs}
+    return {
+        unquote(name.replace("+", " ")): unquote(value.replace("+", " "))
+        for name, _, value in pairs
+    }
 
 
 def parse_body(content: bytes) -> Any:
@@ -115,8 +122,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def text(body: dict[str, Any], name: str, *, longest: int, required: bool = True, where: str = "") -> str | None:
-    """A string of the body with at most *longest* characters; None when it is absent or null and may be."""
+def text(
+    body: dict[str, Any], name: str, *, longest: int, required: bool = True, where: str = ""
+) -> str | None:
+    """A string of the body with at most *longest* characters; None when it is absent or null and
+    may be.
+    """
     value = body.get(name)
     if value is None:
         if required:

@@ -1,4 +1,6 @@
-"""The fields of a contact in a write: what is taken, what is refused, what is dropped without a word."""
+"""The fields of a contact in a write: what is taken, what is refused, what is dropped without a
+word.
+"""
 
 import re
 from datetime import date
@@ -39,7 +41,9 @@ _PATTERNS: Final = {
 class Fields:
     """A checked set of fields; nothing is written before all of it was found good."""
 
-    def __init__(self, call: Call, body: dict[str, Any], *, also: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, call: Call, body: dict[str, Any], *, also: frozenset[str] = frozenset()
+    ) -> None:
         self.plain: dict[str, str | None] = {}
         self.custom: dict[int, Any] = {}
         self._call = call

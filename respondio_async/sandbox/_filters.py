@@ -31,7 +31,9 @@ _EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo", "exists", "doesNotExi
 _ORDER: Final = frozenset({"isGreaterThan", "isLessThan", "isBetween"})
 _TIMES: Final = frozenset({"isTimestampAfter", "isTimestampBefore", "isTimestampBetween"})
 _KINDS: Final = {"checkbox": "checkbox", "number": "number"}
-"""How a custom field's values compare; all others as text, in which dates and times order rightly too."""
+"""How a custom field's values compare; all others as text, in which dates and times order rightly
+too.
+"""
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", re.ASCII)
 
 
@@ -72,18 +74,23 @@ def compile_request(call: Call) -> Predicate | None:
     zone = _zone(body.get("timezone"))
     conditions, joined = _group(body.get("filter"))
     tests = [
-        _condition(call.workspace, each, f"filter.{joined}[{index}]", zone) for index, each in enumerate(conditions)
+        _condition(call.workspace, each, f"filter.{joined}[{index}]", zone)
+        for index, each in enumerate(conditions)
     ]
     needle = search.strip().lower()
     if not tests:
         return partial(_mentions, needle) if needle else None
     join = all if joined == "$and" else any
-    return lambda contact: (not needle or _mentions(needle, contact)) and join(test(contact) for test in tests)
+    return lambda contact: (
+        (not needle or _mentions(needle, contact)) and join(test(contact) for test in tests)
+    )
 
 
 def _mentions(needle: str, contact: Contact) -> bool:
     name = f"{contact.first_name or ''} {contact.last_name or ''}".lower()
-    return any(needle in text for text in (name, (contact.email or "").lower(), contact.phone or ""))
+    return any(
+        needle in text for text in (name, (contact.email or "").lower(), contact.phone or "")
+    )
 
 
 def _zone(name: Any) -> tzinfo:
@@ -161,7 +168,9 @@ def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predica
     custom = workspace.find_field(name)
     if custom is None:
         raise invalid(f"{condition.where}.field")
-    condition.allow(_EQUALITY | _ORDER if custom.data_type in ("number", "date", "time") else _EQUALITY)
+    condition.allow(
+        _EQUALITY | _ORDER if custom.data_type in ("number", "date", "time") else _EQUALITY
+    )
     kind = _KINDS.get(custom.data_type, "text")
     return _compare(condition, lambda contact: contact.custom.get(custom.id), kind)
 
@@ -203,7 +212,9 @@ def _operand(condition: _Condition, value: Any, kind: str) -> Any:
 
 
 def _created(condition: _Condition, zone: tzinfo, bounds: str) -> Predicate:
-    """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to it."""
+    """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to
+    it.
+    """
     low = high = None
     if condition.operator == "isTimestampBetween":
         low, high = (_minute(condition, each, zone) for each in condition.bounds)

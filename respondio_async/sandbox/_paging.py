@@ -83,7 +83,9 @@ def _cursor(call: Call, item: int | None, limit: int, *, negative: bool) -> str 
     return f"{_VENDOR}{'/v2' if style == 'url' else ''}{call.path}?{query}"
 
 
-def _pagination(call: Call, following: str | int | None, preceding: str | int | None) -> dict[str, Any]:
+def _pagination(
+    call: Call, following: str | int | None, preceding: str | int | None
+) -> dict[str, Any]:
     style = call.quirks.last_page
     if following is None and style == "no_pagination":
         return {}

@@ -49,7 +49,12 @@ def _as_string(value: Any) -> str:
 def _assignee(record: User | None, quirks: Quirks) -> dict[str, Any] | None:
     if record is None:
         return None if quirks.no_assignee == "null" else {}
-    return {"id": record.id, "firstName": record.first_name, "lastName": record.last_name, "email": record.email}
+    return {
+        "id": record.id,
+        "firstName": record.first_name,
+        "lastName": record.last_name,
+        "email": record.email,
+    }
 
 
 def user(record: User) -> dict[str, Any]:
@@ -59,7 +64,9 @@ def user(record: User) -> dict[str, Any]:
         "lastName": record.last_name,
         "email": record.email,
         "role": record.role,
-        "team": None if record.team_id is None else {"id": record.team_id, "name": record.team_name},
+        "team": None
+        if record.team_id is None
+        else {"id": record.team_id, "name": record.team_name},
         "restrictions": list(record.restrictions),
     }
 
@@ -101,7 +108,9 @@ def message(record: Message, workspace: Workspace) -> dict[str, Any]:
 
 
 def statuses(record: Message, workspace: Workspace) -> list[dict[str, Any]]:
-    """How far a message has come, oldest status first: it moves with the time since it was accepted."""
+    """How far a message has come, oldest status first: it moves with the time since it was
+    accepted.
+    """
     accepted = record.id // 1_000_000
     passed = workspace.clock.now() - record.accepted
     history: list[dict[str, Any]] = [{"value": "pending", "timestamp": accepted}]
@@ -120,7 +129,9 @@ def template(record: Template, quirks: Quirks) -> dict[str, Any]:
     return {
         "id": record.id,
         "name": record.name,
-        "components": json.dumps(record.components) if quirks.template_components == "string" else record.components,
+        "components": json.dumps(record.components)
+        if quirks.template_components == "string"
+        else record.components,
         "channelId": record.channel_id,
         "botId": 1,
         "languageCode": record.language,
@@ -143,7 +154,9 @@ def custom_field(record: CustomField, quirks: Quirks) -> dict[str, Any]:
     }
     if record.allowed_values is not None:
         values = record.allowed_values
-        shown["allowedValues"] = {"listValues": values} if quirks.allowed_values == "object" else values
+        shown["allowedValues"] = (
+            {"listValues": values} if quirks.allowed_values == "object" else values
+        )
     return shown
 
 

@@ -1,6 +1,7 @@
 """The thirty operations: where they are found and which bucket counts them.
 
-Matched on the raw path: a slash inside an identifier arrives percent-encoded and must not divide it.
+Matched on the raw path: a slash inside an identifier arrives percent-encoded and must not divide
+it.
 """
 
 from collections.abc import Callable
@@ -84,7 +85,9 @@ _METHODS: Final = frozenset(route.method for route in ROUTES)
 
 
 def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """Find the operation for a raw path below the base URL; literal segments come before variable ones in the table."""
+    """Find the operation for a raw path below the base URL; literal segments come before variable
+    ones in the table.
+    """
     segments = path[1:].split("/")
     for route in _BY_SHAPE.get((method, len(segments)), ()):
         params: dict[str, str] = {}

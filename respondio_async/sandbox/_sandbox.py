@@ -24,24 +24,33 @@ from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
 from .workspace import Listener, Workspace
 
-WindowName = Literal["sliding", "sliding_counting", "sliding_counter", "fixed", "fixed_first_hit", "bucket", "gcra"]
+WindowName = Literal[
+    "sliding", "sliding_counting", "sliding_counter", "fixed", "fixed_first_hit", "bucket", "gcra"
+]
 
 _VENDOR: Final[Mapping[str, float]] = MappingProxyType({})
-_PATHS: Final = frozenset(text for route in ROUTES for text in (route.path, route.template, route.bucket))
+_PATHS: Final = frozenset(
+    text for route in ROUTES for text in (route.path, route.template, route.bucket)
+)
 
 
 class Sandbox:
     """A stand-in for respond.io on a loopback socket: stateful, as strict as the server and as odd.
 
-    `async with Sandbox() as sandbox:` or `with Sandbox() as sandbox:`, then give `sandbox.url` and `sandbox.token` to a client.
-    It runs in a thread of its own. Everything may be switched while it runs: `sandbox.quirks.list_lag = 0`.
+    `async with Sandbox() as sandbox:` or `with Sandbox() as sandbox:`, then give `sandbox.url` and
+    `sandbox.token` to a client. It runs in a thread of its own. Everything may be switched while it
+    runs: `sandbox.quirks.list_lag = 0`.
 
     * *contacts*: how many made-up contacts there are, each with *messages* old messages.
-    * *limits*: None enforces nothing; a mapping overrides routes of the vendor's table (`VENDOR_LIMITS`), which
+    * *limits*: None enforces nothing; a mapping overrides routes of the vendor's table
+      (`VENDOR_LIMITS`), which
       *limits_factor* multiplies.
-    * *window*: how requests are counted, a name or a function from a limit to a window (`windows.TokenBucket`, …).
-    * *latency*: seconds between a request's effect and its answer. *jitter*: up to so many seconds before it is counted, at random.
-    * *quirks*, *answers*: the server's habits, and its answers to what the documentation leaves open.
+    * *window*: how requests are counted, a name or a function from a limit to a window
+      (`windows.TokenBucket`, …).
+    * *latency*: seconds between a request's effect and its answer. *jitter*: up to so many seconds
+      before it is counted, at random.
+    * *quirks*, *answers*: the server's habits, and its answers to what the documentation leaves
+      open.
     * *delivery*: seconds after which a message is sent, delivered and read; None: never.
     * *tokens*: how many the first organisation has, 1 to 10.
     * *keep*: how many of the latest requests stay in `requests`; None keeps all.
@@ -70,7 +79,9 @@ class Sandbox:
         self.quirks: Quirks = quirks or Quirks()
         self.answers: Answers = answers or Answers()
         self.on_event: list[Listener] = []
-        """Called with every `Event`, under the sandbox's lock, on the thread that caused it: a request's is the server's."""
+        """Called with every `Event`, under the sandbox's lock, on the thread that caused it: a
+        request's is the server's.
+        """
         self.organisations: list[Organisation] = []
         self._limits = limits
         self._factor = limits_factor
@@ -79,10 +90,19 @@ class Sandbox:
         self._seed = seed
         self._host = host
         self._port = port
-        self._app = App(clock=self.clock, quirks=self.quirks, keep=keep, latency=latency, jitter=jitter, seed=seed)
+        self._app = App(
+            clock=self.clock,
+            quirks=self.quirks,
+            keep=keep,
+            latency=latency,
+            jitter=jitter,
+            seed=seed,
+        )
         self._thread: ServerThread | None = None
         self.add_organisation(contacts=contacts, messages=messages, tokens=tokens)
-        self.webhooks: Webhooks = Webhooks(self.state, self._app.lock, self.on_event, seed=seed, keep=keep)
+        self.webhooks: Webhooks = Webhooks(
+            self.state, self._app.lock, self.on_event, seed=seed, keep=keep
+        )
         self.mount("/inbox", Inbox(self._app, self.state, self.on_event, self.webhooks))
 
     def __repr__(self) -> str:
@@ -104,7 +124,10 @@ class Sandbox:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
@@ -118,12 +141,18 @@ class Sandbox:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
     def start(self) -> None:
-        """Start serving; returns once requests are answered. On the same port again when it served before."""
+        """Start serving; returns once requests are answered.
+
+        On the same port again when it served before.
+        """
         started = threading.Event()
         thread = self._launch(started.set)
         started.wait()
@@ -139,7 +168,9 @@ class Sandbox:
     def _launch(self, on_started: Callable[[], object]) -> ServerThread:
         if self._thread is not None:
             raise RuntimeError("the sandbox is running already")
-        self._thread = ServerThread(self._app, host=self._host, port=self._port, on_started=on_started)
+        self._thread = ServerThread(
+            self._app, host=self._host, port=self._port, on_started=on_started
+        )
         self.webhooks.run_on(self._thread.loop)
         return self._thread
 
@@ -158,11 +189,15 @@ class Sandbox:
 
     @property
     def inbox_url(self) -> str:
-        """A page for a browser on this machine: write as a customer, and watch the bot, the events and the API calls."""
+        """A page for a browser on this machine: write as a customer, and watch the bot, the events
+        and the API calls.
+        """
         return self.url.removesuffix(BASE) + "/inbox"
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
-        """Serve another ASGI application under a path prefix, outside of the API, its tokens and its limits; the latest comes first."""
+        """Serve another ASGI application under a path prefix, outside of the API, its tokens and
+        its limits; the latest comes first.
+        """
         self._app.mounts.insert(0, (prefix, app))
 
     # Organisations and tokens
@@ -191,7 +226,13 @@ class Sandbox:
             listeners=self.on_event,
             seed=self._seed + number,
         )
-        meter = Meter(self._limits, factor=self._factor, window=self._window, clock=self.clock, quirks=self.quirks)
+        meter = Meter(
+            self._limits,
+            factor=self._factor,
+            window=self._window,
+            clock=self.clock,
+            quirks=self.quirks,
+        )
         organisation = Organisation(number, workspace, meter)
         seed_space(workspace)
         seed_contacts(workspace, contacts, messages=messages)
@@ -226,7 +267,9 @@ class Sandbox:
         return self.organisations[0].workspace
 
     def contact(self, identifier: int | str) -> Contact:
-        """A contact of the first organisation by id, phone ("+60…") or email; KeyError without one."""
+        """A contact of the first organisation by id, phone ("+60…") or email; KeyError without
+        one.
+        """
         with self._app.lock:
             contact = self.state.contact(identifier)
         if contact is None:
@@ -240,25 +283,48 @@ class Sandbox:
             return list(self.state.contacts.values())
 
     def add_contacts(self, count: int, *, messages: int = 0) -> list[Contact]:
-        """Add made-up contacts to the first organisation, created over the last year and listed at once."""
+        """Add made-up contacts to the first organisation, created over the last year and listed at
+        once.
+        """
         with self._app.lock:
             return seed_contacts(self.state, count, messages=messages)
 
     def receive_message(
-        self, contact: Contact | int | str, text: str | Mapping[str, Any], *, channel_id: int | None = None
+        self,
+        contact: Contact | int | str,
+        text: str | Mapping[str, Any],
+        *,
+        channel_id: int | None = None,
     ) -> Message:
-        """Let a customer of the first organisation write: a text, or a whole message object; on the last channel unless told which."""
+        """Let a customer of the first organisation write: a text, or a whole message object; on the
+        last channel unless told which.
+        """
         content = {"type": "text", "text": text} if isinstance(text, str) else dict(text)
         with self._app.lock:
             sender = contact if isinstance(contact, Contact) else self.contact(contact)
-            return receive(self.state, sender, content, None if channel_id is None else self.state.channels[channel_id])
+            return receive(
+                self.state,
+                sender,
+                content,
+                None if channel_id is None else self.state.channels[channel_id],
+            )
 
-    def customer(self, identifier: int | str, *, name: str | None = None, channel: int | str | None = None) -> Customer:
-        """Play a customer of the first organisation: `sandbox.customer("+60123456789").says("hi")`. *channel*: id or source."""
+    def customer(
+        self, identifier: int | str, *, name: str | None = None, channel: int | str | None = None
+    ) -> Customer:
+        """Play a customer of the first organisation: `sandbox.customer("+60123456789").says("hi")`.
+
+        *channel*: id or source.
+        """
         return Customer(self.state, self._app.lock, identifier, name=name, channel=channel)
 
-    def webhook(self, url: str, events: Sequence[str] | None = None, key: str | None = None) -> Webhook:
-        """Register a webhook of the first organisation. None: all events; a new signing key (`.key`)."""
+    def webhook(
+        self, url: str, events: Sequence[str] | None = None, key: str | None = None
+    ) -> Webhook:
+        """Register a webhook of the first organisation.
+
+        None: all events; a new signing key (`.key`).
+        """
         return self.webhooks.add(url, events, key)
 
     def fail_messages(
@@ -267,7 +333,9 @@ class Sandbox:
         *,
         reason: str = "Message undeliverable",
     ) -> None:
-        """Let messages to the first organisation's contacts fail after they were accepted; *when* sees contact and message."""
+        """Let messages to the first organisation's contacts fail after they were accepted; *when*
+        sees contact and message.
+        """
         with self._app.lock:
             self.state.failing.append((when, reason))
 
@@ -319,18 +387,22 @@ class Sandbox:
         after: int = 0,
         probability: float = 1.0,
     ) -> Fault:
-        """Make requests fail from now on; see `FaultKind` for the ways. The newest rule comes last; the first that fits strikes.
+        """Make requests fail from now on; see `FaultKind` for the ways. The newest rule comes last;
+        the first that fits strikes.
 
-        *path* is a template, an operation or a route; one that the API does not have is a ValueError.
+        *path* is a template, an operation or a route; one that the API does not have is a
+        ValueError.
         """
         if kind not in KINDS:
             raise ValueError(f"unknown kind of fault {kind!r}")
         if path is not None and path not in _PATHS:
             raise ValueError(
-                f"no operation has the path {path!r}; paths are templates such as '/contact/{{identifier}}/tag'"
+                f"no operation has the path {path!r}; paths are templates such as "
+                f"'/contact/{{identifier}}/tag'"
             )
         fault = Fault(
-            kind=kind, method=method, path=path, when=when, status=status, message=message, retry_after=retry_after,
+            kind=kind, method=method, path=path, when=when, status=status, message=message,
+            retry_after=retry_after,
             seconds=seconds, processed=processed, times=times, after=after, probability=probability,
         )  # fmt: skip
         with self._app.lock:
@@ -376,11 +448,17 @@ class Sandbox:
     def sent_messages(self) -> list[Message]:
         """Every message that was accepted from a client, in all organisations, oldest first."""
         with self._app.lock:
-            sent = [message for organisation in self.organisations for message in organisation.workspace.sent]
+            sent = [
+                message
+                for organisation in self.organisations
+                for message in organisation.workspace.sent
+            ]
         return sorted(sent, key=lambda message: message.id)
 
     def duplicates(self) -> list[Duplicate]:
-        """Messages and comments that were accepted more than once for the same contact with the same content."""
+        """Messages and comments that were accepted more than once for the same contact with the
+        same content.
+        """
         with self._app.lock:
             return list(duplicates(done(self.organisations)))
 

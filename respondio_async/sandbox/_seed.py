@@ -7,12 +7,39 @@ from . import state
 from .workspace import Workspace
 
 _YEAR: Final = 365 * 86_400
-_FIRST: Final = ("Aina", "Ben", "Chen", "Dewi", "Elif", "Farid", "Grace", "Hana", "Ivan", "Jaya", "Kai", "Lena")
-_LAST: Final = ("Abdullah", "Brown", "Chua", "Devi", "Evans", "Fernandez", "Gomez", "Hassan", "Ito", "Jensen", "Khan")
+_FIRST: Final = (
+    "Aina",
+    "Ben",
+    "Chen",
+    "Dewi",
+    "Elif",
+    "Farid",
+    "Grace",
+    "Hana",
+    "Ivan",
+    "Jaya",
+    "Kai",
+    "Lena",
+)
+_LAST: Final = (
+    "Abdullah",
+    "Brown",
+    "Chua",
+    "Devi",
+    "Evans",
+    "Fernandez",
+    "Gomez",
+    "Hassan",
+    "Ito",
+    "Jensen",
+    "Khan",
+)
 
 
 def seed_space(workspace: Workspace) -> None:
-    """Add users, channels, templates, custom fields of every type, closing notes, lifecycle stages and tags."""
+    """Add users, channels, templates, custom fields of every type, closing notes, lifecycle stages
+    and tags.
+    """
     since = int(workspace.clock.wall()) - 2 * _YEAR
     for number, (first, last, role, team) in enumerate(
         [
@@ -36,7 +63,9 @@ def seed_space(workspace: Workspace) -> None:
             ("Custom", "custom_channel"),
         ]
     ):
-        workspace.channels[2001 + number] = state.Channel(2001 + number, name, source, since + number)
+        workspace.channels[2001 + number] = state.Channel(
+            2001 + number, name, source, since + number
+        )
     _seed_templates(workspace)
     values = ["Free", "Pro", "Enterprise"]
     for number, (name, slug, data_type) in enumerate(_FIELDS):
@@ -83,7 +112,8 @@ def _seed_templates(workspace: Workspace) -> None:
         ),
         (
             "greeting", "en",
-            [{"type": "header", "format": "text", "text": "For {{1}}"}, {"type": "body", "text": "Hello {{1}}!"}],
+            [{"type": "header", "format": "text", "text": "For {{1}}"},
+            {"type": "body", "text": "Hello {{1}}!"}],
         ),
     ]  # fmt: skip
     for number, (name, language, components) in enumerate(rows):
@@ -93,12 +123,16 @@ def _seed_templates(workspace: Workspace) -> None:
 
 
 def seed_contacts(workspace: Workspace, count: int, *, messages: int = 0) -> list[state.Contact]:
-    """Add *count* made-up contacts, long since created, spread over the last year, each with a channel and *messages*."""
+    """Add *count* made-up contacts, long since created, spread over the last year, each with a
+    channel and *messages*.
+    """
     end = int(workspace.clock.wall()) - 60
     channels = list(workspace.channels.values())
     made: list[state.Contact] = []
     for number in range(count):
-        contact = workspace.add_contact(created_at=end - _YEAR + _YEAR * (number + 1) // count, created=-math.inf)
+        contact = workspace.add_contact(
+            created_at=end - _YEAR + _YEAR * (number + 1) // count, created=-math.inf
+        )
         serial = contact.id - 100_000_000
         contact.first_name = workspace.random.choice(_FIRST)
         contact.last_name = workspace.random.choice(_LAST)

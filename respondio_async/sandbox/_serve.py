@@ -12,12 +12,16 @@ from typing import Any
 from ._sandbox import Sandbox
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 0, webhooks: Sequence[str] = (), **options: Any) -> None:
-    """Start a sandbox, print its URL and token as shell assignments, and wait for Ctrl+C or SIGTERM.
+def serve(
+    *, host: str = "127.0.0.1", port: int = 0, webhooks: Sequence[str] = (), **options: Any
+) -> None:
+    """Start a sandbox, print its URL and token as shell assignments, and wait for Ctrl+C or
+    SIGTERM.
 
-    The names are those that the client reads from its environment. *options* are those of `Sandbox`. *webhooks* are URLs to which all
-    events are sent, signed with the first key of RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed as well. The
-    address of the inbox page goes to standard error.
+    The names are those that the client reads from its environment. *options* are those of
+    `Sandbox`. *webhooks* are URLs to which all events are sent, signed with the first key of
+    RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed as well. The address of the
+    inbox page goes to standard error.
     """
     keys = os.environ.get("RESPONDIO_WEBHOOK_KEYS", "").replace(",", " ").split()
     key = keys[0] if keys else secrets.token_urlsafe(24)
@@ -32,7 +36,9 @@ def serve(*, host: str = "127.0.0.1", port: int = 0, webhooks: Sequence[str] = (
         previous = signal.signal(signal.SIGTERM, _end)
         try:
             sys.stderr.write(f"Inbox: {sandbox.inbox_url}\n")
-            sys.stdout.write(f"RESPONDIO_BASE_URL={sandbox.url}\nRESPONDIO_API_TOKEN={sandbox.token}\n")
+            sys.stdout.write(
+                f"RESPONDIO_BASE_URL={sandbox.url}\nRESPONDIO_API_TOKEN={sandbox.token}\n"
+            )
             if webhooks and not keys:
                 sys.stdout.write(f"RESPONDIO_WEBHOOK_KEYS={key}\n")
             sys.stdout.flush()

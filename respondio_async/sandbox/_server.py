@@ -1,4 +1,7 @@
-"""The HTTP server: uvicorn, made to end at once. The only importer of uvicorn; imported when a sandbox starts."""
+"""The HTTP server: uvicorn, made to end at once.
+
+The only importer of uvicorn; imported when a sandbox starts.
+"""
 
 import asyncio
 import logging
@@ -18,7 +21,13 @@ class Server(uvicorn.Server):
     def __init__(self, app: Any, left: asyncio.Event, on_started: Callable[[], object]) -> None:
         # log_config and log_level None: the loggers of the process that hosts us stay as they are.
         config = uvicorn.Config(
-            app, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level=None, timeout_keep_alive=75
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level=None,
+            timeout_keep_alive=75,
         )
         super().__init__(config)
         self._on_started = on_started
@@ -44,7 +53,9 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Uvicorn's fastest HTTP protocol, which also hands the application its connection and writes no access log."""
+    """Uvicorn's fastest HTTP protocol, which also hands the application its connection and writes
+    no access log.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

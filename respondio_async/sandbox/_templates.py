@@ -20,7 +20,9 @@ _BUTTONS: Final = {
 
 
 def check_components(components: Any, *, text_required: bool) -> None:
-    """Refuse what the server would; the count of variables is not its business (the message fails later)."""
+    """Refuse what the server would; the count of variables is not its business (the message fails
+    later).
+    """
     for index, component in enumerate(_objects(components, _WHERE)):
         where = f"{_WHERE}[{index}]"
         match component.get("type"):

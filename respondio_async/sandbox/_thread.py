@@ -1,4 +1,6 @@
-"""The thread that a sandbox serves from: a busy or blocked loop of the client under test does not slow the server down."""
+"""The thread that a sandbox serves from: a busy or blocked loop of the client under test does not
+slow the server down.
+"""
 
 import asyncio
 import os
@@ -14,8 +16,8 @@ _MISSING = "the sandbox needs uvicorn: pip install 'respondio-async[sandbox]'"
 class ServerThread:
     """Serves an ASGI application on *host*:*port* (0: any free port).
 
-    Imports the server and binds the port on its own thread too, so that nothing blocks the loop of whoever starts it. Calls *on_started*
-    once it serves, or once it can't: then `error` says why.
+    Imports the server and binds the port on its own thread too, so that nothing blocks the loop of
+    whoever starts it. Calls *on_started* once it serves, or once it can't: then `error` says why.
     """
 
     def __init__(self, app: Any, *, host: str, port: int, on_started: Callable[[], object]) -> None:
@@ -43,12 +45,17 @@ class ServerThread:
                 self.error = error
             else:
                 self.port = listener.getsockname()[1]
-                runner.run(Server(self._app, self._left, self._on_started).serve(sockets=[listener]))
+                runner.run(
+                    Server(self._app, self._left, self._on_started).serve(sockets=[listener])
+                )
                 return
         self._on_started()
 
     def stop(self) -> None:
-        """Ask it to end, whether it has started yet or not; `ended` tells when it has. Open connections are cut."""
+        """Ask it to end, whether it has started yet or not; `ended` tells when it has.
+
+        Open connections are cut.
+        """
         with suppress(RuntimeError):  # its loop is closed: it had ended by itself
             self.loop.call_soon_threadsafe(self._left.set)
 
@@ -64,7 +71,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
     )[0]
-    # The protocol is named because asyncio sets TCP_NODELAY only then: without it each answer waits 40 ms for an acknowledgement.
+    # The protocol is named because asyncio sets TCP_NODELAY only then: without it each answer waits
+    # 40 ms for an acknowledgement.
     listener = socket.socket(family, kind, protocol)
     try:
         # Elsewhere the option means that a port in use may be taken.

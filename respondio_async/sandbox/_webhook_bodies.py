@@ -1,7 +1,8 @@
-"""The bodies of webhooks: flat, and what surrounds each event spelt as the vendor's server spells it.
+"""The bodies of webhooks: flat, and what surrounds each event spelt as the vendor's server spells
+it.
 
-Source: the vendor's "Webhooks" page. contact.updated, conversation.opened, comment.created and call.ended are documented by name alone;
-their bodies here are one likely reading.
+Source: the vendor's "Webhooks" page. contact.updated, conversation.opened, comment.created and
+call.ended are documented by name alone; their bodies here are one likely reading.
 """
 
 import json
@@ -30,7 +31,11 @@ _MENTION: Final = re.compile(r"\{\{@user\.([0-9]+)\}\}", re.ASCII)
 
 def encode(event: Event, event_id: str, workspace: Workspace) -> bytes:
     """Serialise an event as JSON.stringify does."""
-    body = {"event_type": event.type, "event_id": event_id, "contact": _contact(event.contact, workspace)}
+    body = {
+        "event_type": event.type,
+        "event_id": event_id,
+        "contact": _contact(event.contact, workspace),
+    }
     for name, value in event.data.items():
         body |= _part(name, value, event, workspace)
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
@@ -44,7 +49,9 @@ def _contact(contact: Contact, workspace: Workspace) -> dict[str, Any]:
     if contact.assignee is None:
         nulls = dict.fromkeys(("id", "firstName", "lastName", "email"))
         shown["assignee"] = {"null": None, "empty": {}, "nulls": nulls}[quirks.webhook_no_assignee]
-    return {name: value for name, value in shown.items() if name not in quirks.webhook_contact_lacks}
+    return {
+        name: value for name, value in shown.items() if name not in quirks.webhook_contact_lacks
+    }
 
 
 def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str, Any]:
@@ -56,10 +63,16 @@ def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str
         case Conversation():
             return {name: _conversation(value, event.contact, workspace)}
         case Comment():
-            return {name: {"text": value.text}, "mentions": [int(user) for user in _MENTION.findall(value.text)]}
+            return {
+                name: {"text": value.text},
+                "mentions": [int(user) for user in _MENTION.findall(value.text)],
+            }
         case _ if name == "old_lifecycle":
             new: Any = event.data.get("lifecycle")
-            return {"oldLifecycle": value, "action": "add" if value is None else "remove" if new is None else "update"}
+            return {
+                "oldLifecycle": value,
+                "action": "add" if value is None else "remove" if new is None else "update",
+            }
         case _:
             return {name: value}
 
@@ -81,10 +94,16 @@ def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dic
     shown = render.contact_channel(link, workspace)
     times = ("lastMessageTime", "lastIncomingMessageTime")
     # message.received comes without them.
-    return {name: value for name, value in shown.items() if event_type == "message.sent" or name not in times}
+    return {
+        name: value
+        for name, value in shown.items()
+        if event_type == "message.sent" or name not in times
+    }
 
 
-def _conversation(conversation: Conversation, contact: Contact, workspace: Workspace) -> dict[str, Any]:
+def _conversation(
+    conversation: Conversation, contact: Contact, workspace: Workspace
+) -> dict[str, Any]:
     def moment(seconds: int | None) -> int | None:
         return render.moment(seconds, workspace.answers)
 

@@ -1,4 +1,6 @@
-"""One POST over HTTP/1.1 and one connection: as much of a client as a webhook needs, and none of the library's own."""
+"""One POST over HTTP/1.1 and one connection: as much of a client as a webhook needs, and none of
+the library's own.
+"""
 
 import asyncio
 import re
@@ -34,11 +36,16 @@ def check_url(url: str) -> SplitResult:
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    """Send *body* and return the answer's status. Redirects are not followed. OSError when there is nobody to talk to."""
+    """Send *body* and return the answer's status.
+
+    Redirects are not followed. OSError when there is nobody to talk to.
+    """
     parts = check_url(url)
     secure = parts.scheme == "https"
     reader, writer = await asyncio.open_connection(
-        parts.hostname, parts.port or (443 if secure else 80), ssl=ssl.create_default_context() if secure else None
+        parts.hostname,
+        parts.port or (443 if secure else 80),
+        ssl=ssl.create_default_context() if secure else None,
     )
     try:
         lines = [
@@ -74,7 +81,9 @@ async def _read_status(reader: asyncio.StreamReader) -> int:
 
 
 async def _skip_body(reader: asyncio.StreamReader, head: bytes) -> None:
-    """Read to where the body ends: a connection that is cut while its answer is written is an error over there."""
+    """Read to where the body ends: a connection that is cut while its answer is written is an error
+    over there.
+    """
     length = _LENGTH.search(head)
     left = min(int(length[1]), _MOST) if length is not None else _MOST
     while left > 0 and (chunk := await reader.read(left)):

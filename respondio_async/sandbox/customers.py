@@ -18,7 +18,10 @@ _LOOK: float = 0.005
 
 
 class Customer:
-    """Somebody who writes to the workspace. The first message makes the contact, gives it the channel and opens the conversation."""
+    """Somebody who writes to the workspace.
+
+    The first message makes the contact, gives it the channel and opens the conversation.
+    """
 
     def __init__(
         self,
@@ -29,8 +32,14 @@ class Customer:
         name: str | None = None,
         channel: int | str | None = None,
     ) -> None:
-        if isinstance(identifier, str) and not PHONE.fullmatch(identifier) and not EMAIL.fullmatch(identifier):
-            raise ValueError('a customer is known by a phone ("+60123456789"), an e-mail address or a contact id')
+        if (
+            isinstance(identifier, str)
+            and not PHONE.fullmatch(identifier)
+            and not EMAIL.fullmatch(identifier)
+        ):
+            raise ValueError(
+                'a customer is known by a phone ("+60123456789"), an e-mail address or a contact id'
+            )
         self.identifier = identifier
         self._workspace = workspace
         self._lock = lock
@@ -49,7 +58,11 @@ class Customer:
         """What the customer was sent, oldest first."""
         contact = self.contact
         with self._lock:
-            return [] if contact is None else [each for each in contact.messages if each.traffic == "outgoing"]
+            return (
+                []
+                if contact is None
+                else [each for each in contact.messages if each.traffic == "outgoing"]
+            )
 
     def says(self, text: str) -> Message:
         """Write a text."""
@@ -61,13 +74,16 @@ class Customer:
         return self.sends(
             "attachment",
             attachment={
-                "type": kind, "url": url, "isPending": False, "fileName": file.name, "ext": file.suffix.removeprefix("."),
+                "type": kind, "url": url, "isPending": False, "fileName": file.name,
+                "ext": file.suffix.removeprefix("."),
                 "size": 12_345, "mime": None,
             },
         )  # fmt: skip
 
     def sends(self, kind: str, /, **fields: Any) -> Message:
-        """Send a message of any type, one that no client knows too: `sends("location", latitude=3.1, longitude=101.7)`."""
+        """Send a message of any type, one that no client knows too: `sends("location",
+        latitude=3.1, longitude=101.7)`.
+        """
         content: Mapping[str, Any] = {"type": kind, **fields}
         with self._lock:
             return receive(self._workspace, self._existing(), dict(content), self._channel)
@@ -82,7 +98,9 @@ class Customer:
         return reply
 
     async def wait_for_reply(self, timeout: float = 5.0) -> Message:
-        """Wait for the next reply: each is returned once, beginning with the first after this object was made."""
+        """Wait for the next reply: each is returned once, beginning with the first after this
+        object was made.
+        """
         end = time.monotonic() + timeout
         while (reply := self._next()) is None:
             if time.monotonic() > end:

@@ -20,7 +20,9 @@ def failure_of(workspace: Workspace, contact: Contact, content: dict[str, Any]) 
     return None
 
 
-def receive(workspace: Workspace, contact: Contact, content: dict[str, Any], channel: Channel | None = None) -> Message:
+def receive(
+    workspace: Workspace, contact: Contact, content: dict[str, Any], channel: Channel | None = None
+) -> Message:
     """Let a customer write: opens the conversation, as an incoming message does."""
     now = int(workspace.clock.wall())
     if channel is None:

@@ -7,11 +7,15 @@ from typing import Final, Literal, get_args
 
 from .record import Arrival
 
-FaultKind = Literal["status", "reset", "reset_after", "close", "hang", "torn", "slow", "delay", "edge"]
+FaultKind = Literal[
+    "status", "reset", "reset_after", "close", "hang", "torn", "slow", "delay", "edge"
+]
 """What happens to a request:
 
-* `status`: an error answer (`status`, `message`, `retry_after`); with `processed=True` the work is done all the same
-* `reset` / `reset_after`: the connection is reset before / after the work is done; `close`: closed in good order before it, with no answer
+* `status`: an error answer (`status`, `message`, `retry_after`); with `processed=True` the work is
+  done all the same
+* `reset` / `reset_after`: the connection is reset before / after the work is done; `close`: closed
+  in good order before it, with no answer
 * `hang`: no answer, ever; with `processed=True` the work is done
 * `torn`: the work is done, half of the answer's body is sent, then the connection is reset
 * `slow`: the work is done, the answer's body trickles in over `seconds`
@@ -24,12 +28,17 @@ KINDS: Final = frozenset(get_args(FaultKind))
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One rule. It applies to requests that fit `method`, `path` and `when`, after the limit admitted them."""
+    """One rule.
+
+    It applies to requests that fit `method`, `path` and `when`, after the limit admitted them.
+    """
 
     kind: FaultKind
     method: str | None = None
     path: str | None = None
-    """A path template ("/contact/{identifier}/tag"), an operation ("GET /contact/{identifier}") or a route of the limits."""
+    """A path template ("/contact/{identifier}/tag"), an operation ("GET /contact/{identifier}") or
+    a route of the limits.
+    """
     when: Callable[[Arrival], bool] | None = None
     status: int = 503
     message: str = "Unexpected error occurred"
@@ -50,7 +59,12 @@ class Fault:
             return False
         if self.method not in (None, arrival.method):
             return False
-        if self.path not in (None, arrival.template, arrival.template.partition(" ")[2], arrival.route):
+        if self.path not in (
+            None,
+            arrival.template,
+            arrival.template.partition(" ")[2],
+            arrival.route,
+        ):
             return False
         if self.when is not None and not self.when(arrival):
             return False

@@ -57,7 +57,13 @@ class Meter:
     """Counts the requests of one organisation: a window for each bucket, made on first use."""
 
     def __init__(
-        self, limits: Mapping[str, float] | None, *, factor: float, window: WindowFactory, clock: Clock, quirks: Quirks
+        self,
+        limits: Mapping[str, float] | None,
+        *,
+        factor: float,
+        window: WindowFactory,
+        clock: Clock,
+        quirks: Quirks,
     ) -> None:
         if not factor > 0:
             raise ValueError("limits_factor must be positive")

@@ -28,7 +28,10 @@ class Organisation:
             raise ValueError(f"an organisation has at most {MOST_TOKENS} tokens")
         self._made += 1
         token = make_token(
-            number=self.id * 100 + self._made, organisation_id=self.id, space_id=self.space_id, issued_at=1_767_225_600
+            number=self.id * 100 + self._made,
+            organisation_id=self.id,
+            space_id=self.space_id,
+            issued_at=1_767_225_600,
         )
         self.tokens.append(token)
         return token

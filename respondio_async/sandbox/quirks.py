@@ -1,12 +1,16 @@
-"""What the sandbox does that a reader of the documentation would not expect, and the questions that it leaves open.
+"""What the sandbox does that a reader of the documentation would not expect, and the questions that
+it leaves open.
 
-Both are plain mutable objects: change an attribute while the sandbox runs and the next request sees it.
+Both are plain mutable objects: change an attribute while the sandbox runs and the next request sees
+it.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-DeferredOperation = Literal["tag", "comment", "assignee", "status", "lifecycle", "message", "update"]
+DeferredOperation = Literal[
+    "tag", "comment", "assignee", "status", "lifecycle", "message", "update"
+]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,7 +21,9 @@ class Quirks:
     """Seconds after a create during which writes to the contact answer 449."""
     not_ready_tries: int = 0
     """Further writes to a new contact that answer 449, however much time has passed."""
-    not_ready_operations: frozenset[DeferredOperation] = frozenset({"tag", "comment", "assignee", "status"})
+    not_ready_operations: frozenset[DeferredOperation] = frozenset(
+        {"tag", "comment", "assignee", "status"}
+    )
     """Which writes answer 449: the four that document it."""
     list_lag: float = 25.0
     """Seconds until a new contact shows up in POST /contact/list; GET sees it at once."""
@@ -30,19 +36,24 @@ class Quirks:
     ignore_body_paging: bool = True
     """`limit` and `cursorId` in the body of a list are ignored; otherwise 400."""
     link_channel_on_send: bool = True
-    """Naming a channel when sending gives the contact that channel. Otherwise a new contact can't be messaged at all."""
+    """Naming a channel when sending gives the contact that channel.
+
+    Otherwise a new contact can't be messaged at all.
+    """
     channel_on_create: bool = False
     """A new contact has the workspace's first channel at once."""
     sending_opens: bool = False
     """An outgoing message opens the conversation."""
-    next_cursor: Literal["url_without_version", "url", "odd_path", "relative", "integer", "string"] = (
-        "url_without_version"
-    )
+    next_cursor: Literal[
+        "url_without_version", "url", "odd_path", "relative", "integer", "string"
+    ] = "url_without_version"
     """How `pagination.next` is written; the documentation's examples leave out /v2."""
     last_page: Literal["null", "empty", "missing", "no_pagination"] = "null"
     """How the last page says so."""
     filter_after_paging: bool = False
-    """A filtered list cuts the page first and filters it then: short and empty pages with a `next`."""
+    """A filtered list cuts the page first and filters it then: short and empty pages with a
+    `next`.
+    """
     rate_limit_headers: bool = True
     """X-RateLimit-Limit and X-RateLimit-Remaining on every counted answer."""
     retry_after: Literal["seconds", "date", "missing"] = "seconds"
@@ -70,13 +81,18 @@ class Quirks:
 
     @classmethod
     def calm(cls) -> "Quirks":
-        """No waiting: a new contact is ready and listed at once. The silent effects and the odd shapes stay."""
+        """No waiting: a new contact is ready and listed at once.
+
+        The silent effects and the odd shapes stay.
+        """
         return cls(not_ready_for=0.0, list_lag=0.0)
 
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """One answer to each question that the documentation leaves open; a client must survive them all."""
+    """One answer to each question that the documentation leaves open; a client must survive them
+    all.
+    """
 
     create_or_update_returns_id: bool = True
     """False: a fresh create answers {code, message} without an id (an update always gives it)."""
@@ -98,7 +114,9 @@ class Answers:
     custom_field_path: Literal["custom_field", "contact_field", "either"] = "custom_field"
     """Where custom fields are found below /space."""
     filter_bounds: Literal["inclusive", "exclusive", "half_open"] = "inclusive"
-    """Whether a timestamp filter includes the minutes that it names; half_open includes the first and not the last."""
+    """Whether a timestamp filter includes the minutes that it names; half_open includes the first
+    and not the last.
+    """
     newer_messages_continue_in: Literal["next", "previous"] = "next"
     """Which key holds the cursor of still newer messages when paging with a negative cursor."""
     tag_shape: Literal["bare", "wrapped"] = "bare"

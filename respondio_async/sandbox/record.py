@@ -69,7 +69,9 @@ class RouteRecord:
         if refused:
             self.refused += 1
         else:
-            self.most_admitted_in_a_second = max(self.most_admitted_in_a_second, _within(self._admitted, now))
+            self.most_admitted_in_a_second = max(
+                self.most_admitted_in_a_second, _within(self._admitted, now)
+            )
 
 
 def _within(times: deque[float], now: float) -> int:
@@ -126,7 +128,10 @@ def done(organisations: "Iterable[Organisation]") -> Iterator[tuple[str, int, An
 
 def duplicates(done: Iterable[tuple[str, int, Any]]) -> Iterator[Duplicate]:
     """Find what was done more than once among (kind, contact id, content)."""
-    counts = Counter((kind, contact_id, json.dumps(content, sort_keys=True)) for kind, contact_id, content in done)
+    counts = Counter(
+        (kind, contact_id, json.dumps(content, sort_keys=True))
+        for kind, contact_id, content in done
+    )
     for (kind, contact_id, content), count in counts.items():
         if count > 1:
             yield Duplicate(kind, contact_id, content, count)

@@ -164,7 +164,10 @@ class Contact:
 
 @dataclass(slots=True)
 class Event:
-    """Something changed. *type* is the webhook event's name; *data* what the event would carry beside the contact."""
+    """Something changed.
+
+    *type* is the webhook event's name; *data* what the event would carry beside the contact.
+    """
 
     type: str
     contact: Contact

@@ -1,7 +1,8 @@
-"""The sandbox's webhooks: signed, on a budget of five seconds, never sent again, and disabled when they fail too often.
+"""The sandbox's webhooks: signed, on a budget of five seconds, never sent again, and disabled when
+they fail too often.
 
-Source: the vendor's "Webhooks" page. What it leaves open is decided here: events of one contact are sent one after the other,
-those of different contacts side by side.
+Source: the vendor's "Webhooks" page. What it leaves open is decided here: events of one contact are
+sent one after the other, those of different contacts side by side.
 """
 
 import asyncio
@@ -38,7 +39,10 @@ _SIDE_BY_SIDE: Final = 64
 
 @dataclass(slots=True, eq=False)
 class Webhook:
-    """One registered URL with the signing key of its own. Not enabled: it failed too often; set it to True again, as a person would."""
+    """One registered URL with the signing key of its own.
+
+    Not enabled: it failed too often; set it to True again, as a person would.
+    """
 
     url: str
     key: str
@@ -91,14 +95,22 @@ class Delivery:
     @property
     def signature(self) -> str:
         """Its X-Webhook-Signature."""
-        return base64.b64encode(hmac.digest(self.webhook.key.encode(), self.body, "sha256")).decode()
+        return base64.b64encode(
+            hmac.digest(self.webhook.key.encode(), self.body, "sha256")
+        ).decode()
 
 
 class Webhooks:
     """All webhooks of a sandbox's first organisation, and the record of what was sent."""
 
     def __init__(
-        self, workspace: Workspace, lock: threading.RLock, events: list[Listener], *, seed: int, keep: int | None
+        self,
+        workspace: Workspace,
+        lock: threading.RLock,
+        events: list[Listener],
+        *,
+        seed: int,
+        keep: int | None,
     ) -> None:
         self.budget = BUDGET
         """Seconds within which a delivery must be answered."""
@@ -131,14 +143,18 @@ class Webhooks:
     def add(self, url: str, events: Sequence[str] | None = None, key: str | None = None) -> Webhook:
         """Register a webhook; see `Sandbox.webhook`."""
         check_url(url)
-        if events is not None and (isinstance(events, str) or not events or not set(events) <= set(bodies.EVENT_TYPES)):
+        if events is not None and (
+            isinstance(events, str) or not events or not set(events) <= set(bodies.EVENT_TYPES)
+        ):
             raise ValueError(f"events must be some of {', '.join(bodies.EVENT_TYPES)}")
         if key is not None and not key:
             raise ValueError("key must not be empty")
         with self._lock:
             if len(self.registered) >= MOST_WEBHOOKS:
                 raise ValueError(f"a workspace has at most {MOST_WEBHOOKS} webhooks")
-            webhook = Webhook(url, key or secrets.token_urlsafe(32), None if events is None else tuple(events))
+            webhook = Webhook(
+                url, key or secrets.token_urlsafe(32), None if events is None else tuple(events)
+            )
             self.registered.append(webhook)
             if self.hear not in self._events:
                 self._events.append(self.hear)
@@ -156,11 +172,15 @@ class Webhooks:
         self._duplicated = _share(rate)
 
     def reorder(self, rate: float, *, within: float = 1.0) -> None:
-        """Hold back this share of the events (0 to 1) until a later one was sent to the same webhook, *within* seconds at most."""
+        """Hold back this share of the events (0 to 1) until a later one was sent to the same
+        webhook, *within* seconds at most.
+        """
         self._reordered, self._longest_hold = _share(rate), within
 
     def send(self, event_type: str, contact: Contact, **data: Any) -> None:
-        """Send an event that nothing in the sandbox causes: call.ended, or a type that nobody has heard of."""
+        """Send an event that nothing in the sandbox causes: call.ended, or a type that nobody has
+        heard of.
+        """
         with self._lock:
             self.hear(Event(event_type, contact, self._workspace.organisation_id, data))
 
@@ -179,7 +199,9 @@ class Webhooks:
             return not self._unfinished
 
     async def wait_settled(self, timeout: float = 10.0) -> None:
-        """Wait until every event so far has been delivered or has failed; TimeoutError after *timeout* seconds."""
+        """Wait until every event so far has been delivered or has failed; TimeoutError after
+        *timeout* seconds.
+        """
         async with asyncio.timeout(timeout):
             while not self.settled:  # noqa: ASYNC110 - the server has a loop of its own
                 await asyncio.sleep(0.005)
@@ -187,7 +209,10 @@ class Webhooks:
     # Sending
 
     def hear(self, event: Event) -> None:
-        """Send an event to those webhooks that want it. Called under the lock: the body is what holds at this moment."""
+        """Send an event to those webhooks that want it.
+
+        Called under the lock: the body is what holds at this moment.
+        """
         wanting = [webhook for webhook in self.registered if webhook.wants(event.type)]
         if not wanting or event.organisation_id != self._workspace.organisation_id:
             return
@@ -211,7 +236,9 @@ class Webhooks:
         self._finish(delivery, error="the sandbox is not running")
 
     def _queue(self, delivery: Delivery) -> None:
-        """Give a delivery its place: behind the contact's last one, or, held back, behind the webhook's next."""
+        """Give a delivery its place: behind the contact's last one, or, held back, behind the
+        webhook's next.
+        """
         webhook = delivery.webhook
         place = (webhook, delivery.contact_id)
         if webhook.held is None and self._rng.random() < self._reordered:
@@ -220,7 +247,9 @@ class Webhooks:
             task.add_done_callback(self._held.discard)
             return
         overtaken, webhook.held = webhook.held, None
-        task = self._last[place] = asyncio.create_task(self._deliver(delivery, self._last.get(place), overtaken))
+        task = self._last[place] = asyncio.create_task(
+            self._deliver(delivery, self._last.get(place), overtaken)
+        )
 
         def done(_: asyncio.Task[None]) -> None:
             if self._last.get(place) is task:
@@ -236,7 +265,10 @@ class Webhooks:
         await self._deliver(delivery, None, None)
 
     async def _deliver(
-        self, delivery: Delivery, before: "asyncio.Task[None] | None", overtaken: asyncio.Event | None
+        self,
+        delivery: Delivery,
+        before: "asyncio.Task[None] | None",
+        overtaken: asyncio.Event | None,
     ) -> None:
         if before is not None:
             await asyncio.wait([before])

@@ -1,7 +1,8 @@
 """Ways in which a server can count requests: pure, and told the time.
 
-The vendor says how many requests a second it allows, not how it counts them. Each class is one way; `hit(now)` counts a request and answers
-with None when it is allowed, or with the seconds until one would be. `remaining(now)` is what X-RateLimit-Remaining would say.
+The vendor says how many requests a second it allows, not how it counts them. Each class is one way;
+`hit(now)` counts a request and answers with None when it is allowed, or with the seconds until one
+would be. `remaining(now)` is what X-RateLimit-Remaining would say.
 """
 
 import math
@@ -23,7 +24,9 @@ WindowFactory = Callable[[float], Window]
 
 
 class _Counted:
-    """A limit as a whole number of requests in a span: 5/s is 5 in one second, 0.5/s is one in two seconds."""
+    """A limit as a whole number of requests in a span: 5/s is 5 in one second, 0.5/s is one in two
+    seconds.
+    """
 
     def __init__(self, limit: float) -> None:
         if not limit > 0:
@@ -82,7 +85,8 @@ class SlidingLog(_Counted):
         allowed = len(self._log) < self.capacity
         if allowed or self._count_refused:
             self._log.append(now)
-        # A refused request that counts pushes the way out further off: what matters is the oldest of the last `capacity`.
+        # A refused request that counts pushes the way out further off: what matters is the oldest
+        # of the last `capacity`.
         return None if allowed else self._log[-self.capacity] + self.span - now
 
     def remaining(self, now: float) -> int:
@@ -146,13 +150,17 @@ class TokenBucket:
 
 
 class Gcra:
-    """Evenly spaced requests, of which *burst* may come at once (by default a fifth of a second's worth, at least two)."""
+    """Evenly spaced requests, of which *burst* may come at once (by default a fifth of a second's
+    worth, at least two).
+    """
 
     def __init__(self, limit: float, *, burst: float | None = None) -> None:
         if not limit > 0:
             raise ValueError("limit must be positive")
         self._gap = 1 / limit
-        self._tolerance = (max(1.0, max(2.0, limit / 5) if burst is None else burst) - 1) * self._gap
+        self._tolerance = (
+            max(1.0, max(2.0, limit / 5) if burst is None else burst) - 1
+        ) * self._gap
         self._due = -math.inf
 
     def hit(self, now: float) -> float | None:
@@ -180,4 +188,7 @@ WINDOWS: Final[dict[str, WindowFactory]] = {
     "bucket": TokenBucket,
     "gcra": Gcra,
 }
-"""By name. `sliding_counting` counts refused requests too; `sliding_counter` is the two-window approximation."""
+"""By name.
+
+`sliding_counting` counts refused requests too; `sliding_counter` is the two-window approximation.
+"""

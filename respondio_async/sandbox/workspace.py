@@ -1,4 +1,6 @@
-"""One organisation's workspace: its contacts and everything around them, with the lookups that the operations need."""
+"""One organisation's workspace: its contacts and everything around them, with the lookups that the
+operations need.
+"""
 
 import random
 from bisect import bisect_left
@@ -15,7 +17,9 @@ FIRST_CONTACT_ID = 100_000_001
 
 
 class Workspace:
-    """Holds the state and keeps its indexes true: change a contact's phone or email through `identify`, never directly."""
+    """Holds the state and keeps its indexes true: change a contact's phone or email through
+    `identify`, never directly.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,9 @@ class Workspace:
             return self._by_phone.get(identifier)
         return self._by_email.get(identifier.lower())
 
-    def add_contact(self, *, created_at: int | None = None, created: float | None = None) -> state.Contact:
+    def add_contact(
+        self, *, created_at: int | None = None, created: float | None = None
+    ) -> state.Contact:
         """Add an empty contact under the next id."""
         self._last_contact_id += 1
         contact = state.Contact(
@@ -99,20 +105,28 @@ class Workspace:
         del self.contact_ids[bisect_left(self.contact_ids, contact.id)]
 
     def find_field(self, name: str) -> state.CustomField | None:
-        """Find a custom field by what a request calls it: display name, slug or either, as `Answers` says."""
+        """Find a custom field by what a request calls it: display name, slug or either, as
+        `Answers` says.
+        """
         naming = self.answers.custom_field_name
         for candidate in self.custom_fields.values():
-            if (naming != "slug" and candidate.name == name) or (naming != "name" and candidate.slug == name):
+            if (naming != "slug" and candidate.name == name) or (
+                naming != "name" and candidate.slug == name
+            ):
                 return candidate
         return None
 
     def find_user(self, key: int | str) -> state.User | None:
         if isinstance(key, int):
             return self.users.get(key)
-        return next((user for user in self.users.values() if user.email.lower() == key.lower()), None)
+        return next(
+            (user for user in self.users.values() if user.email.lower() == key.lower()), None
+        )
 
     def ensure_tags(self, names: Iterable[str]) -> None:
-        """Make the workspace tags that do not exist yet, as the server does when a contact is tagged."""
+        """Make the workspace tags that do not exist yet, as the server does when a contact is
+        tagged.
+        """
         for name in names:
             if name not in self.tags:
                 self.tags[name] = state.Tag(self.next_id(), name)

@@ -8,7 +8,8 @@
 
     app = router.asgi()      # or router.aiohttp_handler(), or await router.receive(body, headers)
 
-Importing this imports no HTTP client and no web framework. `webhooks.fastapi` and `webhooks.aiohttp` have helpers for those two.
+Importing this imports no HTTP client and no web framework. `webhooks.fastapi` and
+`webhooks.aiohttp` have helpers for those two.
 """
 
 from respondio_async.errors import WebhookSignatureError

@@ -36,11 +36,15 @@ BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
 
 
 def signature_in(headers: RequestHeaders) -> str | None:
-    """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case; None when there is none."""
+    """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case;
+    None when there is none.
+    """
     return _header(headers, _SIGNATURE)
 
 
-def early_answer(method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], max_body: int) -> Answer | None:
+def early_answer(
+    method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], max_body: int
+) -> Answer | None:
     """Answer what needs no look at its body; None when the body must be read."""
     if method != "POST":
         return WRONG_METHOD

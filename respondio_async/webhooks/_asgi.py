@@ -31,14 +31,18 @@ class ASGIApp:
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             async with aclosing(_body(receive)) as chunks:
-                answer = await self._router.receive_stream(scope["method"], scope["headers"], chunks)
+                answer = await self._router.receive_stream(
+                    scope["method"], scope["headers"], chunks
+                )
         except _HungUpError:
             return
         await send(
             {
                 "type": "http.response.start",
                 "status": answer.status,
-                "headers": [(name.encode(), value.encode()) for name, value in answer.headers.items()],
+                "headers": [
+                    (name.encode(), value.encode()) for name, value in answer.headers.items()
+                ],
             }
         )
         await send({"type": "http.response.body", "body": answer.body})

@@ -8,13 +8,17 @@ from typing import Any, Final, Protocol
 from respondio_async.models import Contact, ContactChannel, Message
 
 REPLY_WINDOW: Final = timedelta(hours=24)
-"""How long after the contact's last message most channels (WhatsApp, Messenger, Instagram) take a message that is not a template."""
+"""How long after the contact's last message most channels (WhatsApp, Messenger, Instagram) take a
+message that is not a template.
+"""
 
 
 class Messages(Protocol):
     """What is needed of `client.messages`."""
 
-    async def send(self, identifier: Any, message: Any, *, channel_id: int | None = None) -> Any: ...
+    async def send(
+        self, identifier: Any, message: Any, *, channel_id: int | None = None
+    ) -> Any: ...
 
     def list_new(self, identifier: Any, after: int) -> AsyncIterable[Message]: ...
 
@@ -45,9 +49,11 @@ class BotClient(Protocol):
 
 
 def window_open(channel: ContactChannel | None, now: datetime | float | None = None) -> bool:
-    """Whether the contact wrote through *channel* within the last 24 hours, so that a free text will be taken.
+    """Whether the contact wrote through *channel* within the last 24 hours, so that a free text
+    will be taken.
 
-    False when the channel does not tell when the contact last wrote. *now* is an aware datetime or Unix seconds.
+    False when the channel does not tell when the contact last wrote. *now* is an aware datetime or
+    Unix seconds.
     """
     if channel is None or (last := channel.last_incoming_message_at) is None:
         return False

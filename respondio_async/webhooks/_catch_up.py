@@ -23,7 +23,9 @@ async def missed(
     *,
     concurrency: int,
 ) -> None:
-    """Give *take* the body of an event for each incoming message that was missed, each contact's in order."""
+    """Give *take* the body of an event for each incoming message that was missed, each contact's in
+    order.
+    """
     if isinstance(after, datetime):
         if after.tzinfo is None:
             raise InvalidArgumentError("after must be aware: give it a time zone", argument="after")
@@ -32,7 +34,11 @@ async def missed(
 
     async def work() -> None:
         for contact_id in waiting:  # shared: each worker takes the next
-            begin = after if after is not None else memory.resume_at.get(contact_id, memory.resume_others_at)
+            begin = (
+                after
+                if after is not None
+                else memory.resume_at.get(contact_id, memory.resume_others_at)
+            )
             await _of_contact(client, memory, contact_id, begin, take)
 
     async with asyncio.TaskGroup() as group:
@@ -41,17 +47,26 @@ async def missed(
 
 
 async def _of_contact(
-    client: BotClient, memory: Memory, contact_id: int, begin: int, take: Callable[[bytes], Awaitable[None]]
+    client: BotClient,
+    memory: Memory,
+    contact_id: int,
+    begin: int,
+    take: Callable[[bytes], Awaitable[None]],
 ) -> None:
     if begin <= 0:
         return  # nothing was ever read: all of the contact's history would look missed
     contact: Contact | None = None
     async for message in client.messages.list_new(contact_id, begin):
-        if message.traffic != "incoming" or message.message_id <= begin or message.message_id in memory.received:
+        if (
+            message.traffic != "incoming"
+            or message.message_id <= begin
+            or message.message_id in memory.received
+        ):
             continue
         if contact is None:
             contact = await client.contacts.get(contact_id)
-        # Before it is taken in, for its event may come meanwhile. On the disk it is known by the event's id, in the same commit.
+        # Before it is taken in, for its event may come meanwhile. On the disk it is known by the
+        # event's id, in the same commit.
         if not memory.note_caught_up(message.message_id):
             continue
         try:
@@ -62,7 +77,8 @@ async def _of_contact(
 
 
 def _event(contact: Contact, message: Message) -> bytes:
-    # Built as plain JSON, so that it passes the same way as every event: through the inbox, and through `parse`.
+    # Built as plain JSON, so that it passes the same way as every event: through the inbox, and
+    # through `parse`.
     fields: dict[str, Any] = msgspec.to_builtins(message)
     if isinstance(message.message, UnknownContent):
         fields["message"] = message.message.data

@@ -50,7 +50,9 @@ class Conditions(NamedTuple):
         if self.sender is not None and sender_source(context.event, message) not in self.sender:
             return False
         if self.text is not None:
-            context.match = self.text.search(message.text or "") if message.text is not None else None
+            context.match = (
+                self.text.search(message.text or "") if message.text is not None else None
+            )
             return context.match is not None
         return True
 

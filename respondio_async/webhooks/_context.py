@@ -21,11 +21,19 @@ class Context(Generic[E_co]):
     """One event on its way through the handlers."""
 
     def __init__(
-        self, event: E_co, *, client: BotClient | None, memory: Memory, locks: KeyedLocks, redelivered: bool = False
+        self,
+        event: E_co,
+        *,
+        client: BotClient | None,
+        memory: Memory,
+        locks: KeyedLocks,
+        redelivered: bool = False,
     ) -> None:
         self.event = event
         self.redelivered = redelivered
-        """True when a handler of this event was running as an earlier process died: what it did may have been done."""
+        """True when a handler of this event was running as an earlier process died: what it did may
+        have been done.
+        """
         self.match: re.Match[str] | None = None
         """What the handler's `text` pattern found."""
         self.handler: str = ""
@@ -44,7 +52,9 @@ class Context(Generic[E_co]):
     def client(self) -> Any:
         """The `AsyncRespond` that the router was given."""
         if self._client is None:
-            raise ConfigurationError("give the router a client to reply: WebhookRouter(…, client=client)")
+            raise ConfigurationError(
+                "give the router a client to reply: WebhookRouter(…, client=client)"
+            )
         return self._client
 
     @property
@@ -52,7 +62,8 @@ class Context(Generic[E_co]):
         """Whom the event is about, as it told; `ConfigurationError` when it named nobody."""
         if self.event.contact is None:
             raise ConfigurationError(
-                f"this {self.event.event_type} event names no contact: ask for `event.contact` first"
+                f"this {self.event.event_type} event names no contact: ask for `event.contact` "
+                "first"
             )
         return self.event.contact
 
@@ -81,16 +92,21 @@ class Context(Generic[E_co]):
         return channel.id if channel is not None else None
 
     async def reply(self, message: Any) -> Any:
-        """Send *message* (a str or a payload) to the contact through the channel that the event came from.
+        """Send *message* (a str or a payload) to the contact through the channel that the event
+        came from.
 
-        Returns and raises what `client.messages.send` does. An event without a channel is answered through the last one used.
-        Never repeated by itself: look at `redelivered` before.
+        Returns and raises what `client.messages.send` does. An event without a channel is answered
+        through the last one used. Never repeated by itself: look at `redelivered` before.
         """
-        return await self.client.messages.send(self._known_id(), message, channel_id=self.channel_id)
+        return await self.client.messages.send(
+            self._known_id(), message, channel_id=self.channel_id
+        )
 
     @property
     def is_human_active(self) -> bool:
-        """Whether a person is at it: the contact is assigned to one, or the last message to it came from one."""
+        """Whether a person is at it: the contact is assigned to one, or the last message to it came
+        from one.
+        """
         assigned = self.event.contact is not None and bool(self.event.contact.assignee)
         known = self.contact_id
         return assigned or (known is not None and self._memory.of(known).human_since > 0)
@@ -102,11 +118,14 @@ class Context(Generic[E_co]):
         return known is not None and self._memory.of(known).handed_over_since > 0
 
     async def hand_over(self, user: int | str | None = None) -> None:
-        """Assign the contact to *user* (id or e-mail) and silence the bot for it until its conversation closes.
+        """Assign the contact to *user* (id or e-mail) and silence the bot for it until its
+        conversation closes.
 
-        Handlers of received messages then run no more for this contact, except those registered with `always=True`. None assigns nobody
-        and only silences. With an inbox the silence outlasts a restart. When assigning fails, that is raised, and the bot stays.
-        The late event of a conversation that closed before this one's message was written does not end the silence.
+        Handlers of received messages then run no more for this contact, except those registered
+        with `always=True`. None assigns nobody and only silences. With an inbox the silence
+        outlasts a restart. When assigning fails, that is raised, and the bot stays. The late event
+        of a conversation that closed before this one's message was written does not end the
+        silence.
         """
         known = self._known_id()
         if user is not None:
@@ -118,14 +137,23 @@ class Context(Generic[E_co]):
         await self._memory.note(self._known_id(), handed_over_since=0)
 
     def window_open(self, now: datetime | float | None = None) -> bool:
-        """Whether a free text will be taken: the contact wrote within the last 24 hours, through the event's channel."""
-        if isinstance(self.event, MessageReceived) and self.message is not None and self.message.at is not None:
+        """Whether a free text will be taken: the contact wrote within the last 24 hours, through
+        the event's channel.
+        """
+        if (
+            isinstance(self.event, MessageReceived)
+            and self.message is not None
+            and self.message.at is not None
+        ):
             return within_window(self.message.at, now)
         channel = getattr(self.event, "channel", None)
         return window_open(channel if isinstance(channel, ContactChannel) else None, now)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Hold the contact's lock. Handlers hold it already; work that they started beside themselves may want it."""
+        """Hold the contact's lock.
+
+        Handlers hold it already; work that they started beside themselves may want it.
+        """
         return self._locks.hold(self._known_id())
 
     def stop(self) -> None:

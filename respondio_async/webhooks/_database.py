@@ -1,7 +1,9 @@
-"""One SQLite file, one thread, many writers: whatever is asked for while a commit is under way shares the next one.
+"""One SQLite file, one thread, many writers: whatever is asked for while a commit is under way
+shares the next one.
 
-A commit costs a flush to the disk, some milliseconds; grouped, five hundred events a second need only a fraction of that many.
-Write-ahead logging lets a kill -9 at any instant leave a file that is whole up to the last commit.
+A commit costs a flush to the disk, some milliseconds; grouped, five hundred events a second need
+only a fraction of that many. Write-ahead logging lets a kill -9 at any instant leave a file that is
+whole up to the last commit.
 """
 
 import asyncio
@@ -33,13 +35,17 @@ class Database:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
-        """Open or make the file. With *exclusive* it is this process's alone, until it closes it or dies.
+        """Open or make the file. With *exclusive* it is this process's alone, until it closes it or
+        dies.
 
-        Waits *patience* seconds for another process to let go (a deployment overlaps), then `ConfigurationError`.
+        Waits *patience* seconds for another process to let go (a deployment overlaps), then
+        `ConfigurationError`.
         """
         self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, args=(opened,), name="respondio-webhooks", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name="respondio-webhooks", daemon=True
+        )
         self._thread.start()
         await opened
 
@@ -87,7 +93,9 @@ class Database:
         except sqlite3.Error as error:
             connection.close()
             if "locked" in str(error):
-                raise ConfigurationError("the SQLite file is in use: give every process a file of its own") from error
+                raise ConfigurationError(
+                    "the SQLite file is in use: give every process a file of its own"
+                ) from error
             raise
         return connection
 

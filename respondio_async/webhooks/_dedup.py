@@ -1,4 +1,6 @@
-"""Which events have been here before: delivery is at-least-once, so each is recognised by its `event_id`."""
+"""Which events have been here before: delivery is at-least-once, so each is recognised by its
+`event_id`.
+"""
 
 import asyncio
 from pathlib import Path
@@ -46,12 +48,16 @@ class MemoryDeduplicator:
 
 
 class SQLiteDeduplicator:
-    """Remembers the last *limit* events in a SQLite file: over a restart, and between processes of one machine.
+    """Remembers the last *limit* events in a SQLite file: over a restart, and between processes of
+    one machine.
 
     A router with an inbox needs none: the inbox remembers.
     """
 
-    _SCHEMA = "CREATE TABLE IF NOT EXISTS seen (row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE);"
+    _SCHEMA = (
+        "CREATE TABLE IF NOT EXISTS seen "
+        "(row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE);"
+    )
 
     def __init__(self, path: str | Path, limit: int = 1_000_000) -> None:
         if limit < 1:
@@ -94,9 +100,14 @@ class RedisClient(Protocol):
 
 
 class RedisDeduplicator:
-    """Remembers events in Redis, for many machines: each for *ttl* seconds. The client stays the caller's to close."""
+    """Remembers events in Redis, for many machines: each for *ttl* seconds.
 
-    def __init__(self, redis: RedisClient, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600) -> None:
+    The client stays the caller's to close.
+    """
+
+    def __init__(
+        self, redis: RedisClient, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600
+    ) -> None:
         self._redis = redis
         self._prefix = prefix
         self._ttl = ttl

@@ -1,4 +1,6 @@
-"""Dispatching: the handlers of an event run, after its acknowledgement and in their contact's order; nothing they raise gets out."""
+"""Dispatching: the handlers of an event run, after its acknowledgement and in their contact's
+order; nothing they raise gets out.
+"""
 
 import asyncio
 import inspect
@@ -118,7 +120,11 @@ class Dispatcher:
             self._note(job.row, Step.HANDLED, handler.key)
 
     async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
-        if context.is_handed_over and not handler.always and isinstance(context.event, MessageReceived):
+        if (
+            context.is_handed_over
+            and not handler.always
+            and isinstance(context.event, MessageReceived)
+        ):
             return False
         try:
             return await handler.conditions.hold(context)
@@ -126,7 +132,9 @@ class Dispatcher:
             await self._failures.tell(error, context)
             return False
 
-    async def _attempt(self, function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
+    async def _attempt(
+        self, function: Callable[[Context[Any]], object], context: Context[Any]
+    ) -> None:
         """Run a user's function; whatever it raises goes to `on_error`."""
         try:
             async with asyncio.timeout(self._timeout):

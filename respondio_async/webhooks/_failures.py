@@ -1,4 +1,6 @@
-"""Where the errors of handlers and stores go: to the user's hook, or to the log; never to the sender."""
+"""Where the errors of handlers and stores go: to the user's hook, or to the log; never to the
+sender.
+"""
 
 import inspect
 import logging

@@ -59,7 +59,9 @@ class Handlers:
         self._middleware: list[Middleware] = []
 
     @overload
-    def on(self, **wanted: Unpack[Wanted]) -> Callable[[Callable[[Context[Event]], object]], Any]: ...
+    def on(
+        self, **wanted: Unpack[Wanted]
+    ) -> Callable[[Callable[[Context[Event]], object]], Any]: ...
     @overload
     def on(
         self, kind: type[A], /, **wanted: Unpack[Wanted]
@@ -70,13 +72,20 @@ class Handlers:
     ) -> Callable[[Callable[[Context[A | B]], object]], Callable[[Context[A | B]], object]]: ...
     @overload
     def on(
-        self, kind: type[AnyEvent], other: type[AnyEvent], /, *more: type[AnyEvent], **wanted: Unpack[Wanted]
+        self,
+        kind: type[AnyEvent],
+        other: type[AnyEvent],
+        /,
+        *more: type[AnyEvent],
+        **wanted: Unpack[Wanted],
     ) -> Callable[[Callable[[Context[Any]], object]], Callable[[Context[Any]], object]]: ...
     def on(self, *kinds: type[Any], **wanted: Unpack[Wanted]) -> Callable[[F], F]:
-        """Register a handler for events of these classes (none: of all), decorated as `async def handler(context)`.
+        """Register a handler for events of these classes (none: of all), decorated as `async def
+        handler(context)`.
 
-        The handlers of an event run one after the other, in the order of registration; an error in one goes to `on_error`
-        and keeps no other from running. Besides the class, `channel`, `message_type`, `sender`, `text` and `when` choose.
+        The handlers of an event run one after the other, in the order of registration; an error in
+        one goes to `on_error` and keeps no other from running. Besides the class, `channel`,
+        `message_type`, `sender`, `text` and `when` choose.
         """
         always = wanted.pop("always", False)
         wants = conditions(
@@ -91,7 +100,8 @@ class Handlers:
             raise TypeError(f"on() knows no {', '.join(wanted)}")
 
         def register(function: F) -> F:
-            name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', repr(function))}"
+            module = getattr(function, "__module__", "")
+            name = f"{module}.{getattr(function, '__qualname__', repr(function))}"
             number = sum(handler.name == name for handler in self.handlers)
             key = int.from_bytes(blake2b(f"{name}#{number}".encode(), digest_size=8).digest())
             self.handlers.append(Handler(function, name, key, wants, always))
@@ -100,7 +110,9 @@ class Handlers:
         return register
 
     def middleware(self, function: Middleware) -> Middleware:
-        """Wrap every run of a handler in `async def function(context, call_next)`; the first registered is the outermost."""
+        """Wrap every run of a handler in `async def function(context, call_next)`; the first
+        registered is the outermost.
+        """
         self._middleware.append(function)
         return function
 

@@ -1,8 +1,9 @@
-"""The durable inbox: an event that was acknowledged is handled, even if the process is killed before.
+"""The durable inbox: an event that was acknowledged is handled, even if the process is killed
+before.
 
-`accept` commits an event before it is acknowledged; the steps of its handling are noted as they happen (`_progress`) and
-brought into SQLite in batches. After a kill, what had not finished is given back, with the handlers that had, so that none
-of those runs again.
+`accept` commits an event before it is acknowledged; the steps of its handling are noted as they
+happen (`_progress`) and brought into SQLite in batches. After a kill, what had not finished is
+given back, with the handlers that had, so that none of those runs again.
 """
 
 import asyncio
@@ -17,14 +18,16 @@ from ._progress import Note, Progress, Step
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (
-    row INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: a stale note must not meet another event
+    -- A row number is never used twice: a stale note must not meet another event.
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
     event_id TEXT NOT NULL UNIQUE,          -- kept when the event has finished, to know it again
     message_id INTEGER,                     -- of the message that was received, if it was about one
     body BLOB,                              -- NULL once finished
     started INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS unfinished ON event (row) WHERE body IS NOT NULL;
-CREATE TABLE IF NOT EXISTS handled (row INTEGER, handler TEXT, PRIMARY KEY (row, handler)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS handled (
+    row INTEGER, handler TEXT, PRIMARY KEY (row, handler)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contact (
     contact_id INTEGER PRIMARY KEY,
     handed_over_since INTEGER NOT NULL DEFAULT 0,
@@ -80,8 +83,12 @@ class Inbox:
         self._progress.close()
         await self.database.aclose()
 
-    def accept(self, event_id: str, body: bytes, message_id: int | None = None) -> "asyncio.Future[int | None]":
-        """Store an event; the future ends once it is on the disk, with its row, or with None if it was here before."""
+    def accept(
+        self, event_id: str, body: bytes, message_id: int | None = None
+    ) -> "asyncio.Future[int | None]":
+        """Store an event; the future ends once it is on the disk, with its row, or with None if it
+        was here before.
+        """
         return self.database.submit(partial(self._accept, values=(event_id, body, message_id)))
 
     def note(self, row: int, step: Step, handler: int = 0) -> None:
@@ -114,15 +121,21 @@ class Inbox:
         if self._notes:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
 
-    def _accept(self, connection: sqlite3.Connection, values: tuple[str, bytes, int | None]) -> int | None:
+    def _accept(
+        self, connection: sqlite3.Connection, values: tuple[str, bytes, int | None]
+    ) -> int | None:
         found = connection.execute(
-            "INSERT OR IGNORE INTO event (event_id, body, message_id) VALUES (?, ?, ?) RETURNING row", values
+            "INSERT OR IGNORE INTO event (event_id, body, message_id) VALUES (?, ?, ?) RETURNING "
+            "row",
+            values,
         ).fetchone()
         if found is None:
             return None
         row: int = found[0]
         if row % _PRUNE_EVERY == 0:
-            connection.execute("DELETE FROM event WHERE row <= ? AND body IS NULL", (row - self._remember,))
+            connection.execute(
+                "DELETE FROM event WHERE row <= ? AND body IS NULL", (row - self._remember,)
+            )
         return row
 
     def _recover(self, connection: sqlite3.Connection) -> list[Unfinished]:
@@ -146,7 +159,8 @@ def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     connection.executemany("UPDATE event SET body = NULL WHERE row = ?", finished)
     connection.executemany("DELETE FROM handled WHERE row = ?", finished)
     connection.executemany(
-        "UPDATE event SET started = 1 WHERE row = ?", [(note.row,) for note in rest if note.step is Step.STARTED]
+        "UPDATE event SET started = 1 WHERE row = ?",
+        [(note.row,) for note in rest if note.step is Step.STARTED],
     )
     connection.executemany(
         # A 64-bit key as text: SQLite's integers are signed.

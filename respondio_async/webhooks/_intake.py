@@ -1,7 +1,7 @@
 """Taking events in: all that must be done before the answer, and no more.
 
-Verify, parse, recognise, store, hand on. respond.io gives an answer five seconds, and disables a webhook after about thirty errors in
-thirty minutes. Source: the vendor's "Webhooks" page.
+Verify, parse, recognise, store, hand on. respond.io gives an answer five seconds, and disables a
+webhook after about thirty errors in thirty minutes. Source: the vendor's "Webhooks" page.
 """
 
 import asyncio
@@ -74,7 +74,10 @@ class Intake:
         self._storing: set[asyncio.Task[Answer]] = set()
 
     async def receive_stream(
-        self, method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], chunks: AsyncIterable[bytes]
+        self,
+        method: str,
+        headers: Mapping[Any, Any] | Collection[tuple[Any, Any]],
+        chunks: AsyncIterable[bytes],
     ) -> Answer:
         """Take in a request whose body has not been read yet."""
         early = early_answer(method, headers, self._max_body)
@@ -92,7 +95,9 @@ class Intake:
         if len(body) > self._max_body:
             return self._refuse(TOO_LARGE)
         try:
-            signed = authentic(body, signature_in(headers), self._keys, self._max_body, self._max_depth)
+            signed = authentic(
+                body, signature_in(headers), self._keys, self._max_body, self._max_depth
+            )
             event = parse(signed, max_body=self._max_body, max_depth=self._max_depth)
         except WebhookSignatureError:
             return self._refuse(FORGED)
@@ -108,13 +113,15 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
                 await self._failures.tell(error, None)
                 return self._turn_away()
-        # Room is taken before anything more is awaited, so that a rush cannot pass the bound together.
+        # Room is taken before anything more is awaited, so that a rush cannot pass the bound
+        # together.
         if self.closing or not self._room.take(len(body)):
             return self._turn_away()
         storing = self._store(event, body)
         if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
             return await storing  # never waits
-        # In a task of its own: what is stored must also be handled, even if the sender hangs up now.
+        # In a task of its own: what is stored must also be handled, even if the sender hangs up
+        # now.
         task = asyncio.create_task(storing)
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
@@ -163,7 +170,8 @@ class Intake:
         if self._deduplicator is None:
             return True
         try:
-            # In the order of arrival: a slow answer for one event must not let the contact's next one pass it.
+            # In the order of arrival: a slow answer for one event must not let the contact's next
+            # one pass it.
             async with self._arrivals.hold(contact_id(event) or event_id):
                 return await self._deduplicator.claim(event_id)
         except Exception as error:  # noqa: BLE001 - its store is out of reach; handling an event twice is better than never
@@ -172,7 +180,9 @@ class Intake:
 
     def _was_caught_up(self, event: AnyEvent) -> bool:
         """Whether an event comes late, after `catch_up` brought its message."""
-        return received_id(event) in self._memory.caught_up and not event.event_id.startswith(CAUGHT_UP)
+        return received_id(event) in self._memory.caught_up and not event.event_id.startswith(
+            CAUGHT_UP
+        )
 
     def _put(self, job: Job) -> None:
         received = received_id(job.event)

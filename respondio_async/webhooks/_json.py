@@ -18,8 +18,8 @@ _LONGEST_INTEGER: Final = 4000
 def load_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object, or raise `DecodeError`.
 
-    Half an emoji, which JavaScript leaves when it cuts a text, becomes U+FFFD; a number too large for a float becomes None.
-    The caller bounds size and nesting.
+    Half an emoji, which JavaScript leaves when it cuts a text, becomes U+FFFD; a number too large
+    for a float becomes None. The caller bounds size and nesting.
     """
     try:
         value = msgspec.json.decode(body)
@@ -49,7 +49,9 @@ def _mended(value: Any) -> Any:
         case str():
             return _SURROGATE.sub("\ufffd", value)
         case dict():
-            return {_mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()}
+            return {
+                _mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()
+            }
         case list():
             return list(map(_mended, cast("Iterable[Any]", value)))
         case _:

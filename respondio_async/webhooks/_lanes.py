@@ -1,7 +1,7 @@
 """Work in order within a lane, side by side between lanes, so many at once and no more.
 
-A contact is a lane. A lane exists while it has work; of the lanes that have some, the one that has waited longest is served next, one
-piece of work at a time, so a talkative contact delays nobody.
+A contact is a lane. A lane exists while it has work; of the lanes that have some, the one that has
+waited longest is served next, one piece of work at a time, so a talkative contact delays nobody.
 """
 
 import asyncio
@@ -13,7 +13,10 @@ Job = TypeVar("Job")
 
 
 class Lanes(Generic[Job]):
-    """Runs jobs. Every `put` must be followed by no more than its own bookkeeping: it never waits."""
+    """Runs jobs.
+
+    Every `put` must be followed by no more than its own bookkeeping: it never waits.
+    """
 
     def __init__(self, run: Callable[[Job], Awaitable[None]], *, concurrency: int) -> None:
         self._run = run

@@ -18,13 +18,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def learn(memory: Memory, event: AnyEvent, contact_id: int) -> None:
-    """Remember how far was read, whether a person writes, and that a closed conversation ends what was before."""
+    """Remember how far was read, whether a person writes, and that a closed conversation ends what
+    was before.
+    """
     match event:
         case MessageReceived(message=EventMessage(message_id=read)):
             await memory.note(contact_id, watermark=read)
         case MessageSent(message=EventMessage(message_id=read, sender=sender)):
-            by_user = event.user is not None if sender is None or sender.source is None else sender.source == "user"
-            await memory.note(contact_id, watermark=read, human_since=moment_of(event) if by_user else 0)
+            by_user = (
+                event.user is not None
+                if sender is None or sender.source is None
+                else sender.source == "user"
+            )
+            await memory.note(
+                contact_id, watermark=read, human_since=moment_of(event) if by_user else 0
+            )
         case ConversationClosed(conversation=conversation):
             await _end(memory, contact_id, conversation)
         case _:
@@ -32,7 +40,8 @@ async def learn(memory: Memory, event: AnyEvent, contact_id: int) -> None:
 
 
 def moment_of(event: AnyEvent) -> int:
-    """When an event happened, by the server's clock, in seconds since 1970; `SOMETIME` when it does not tell.
+    """When an event happened, by the server's clock, in seconds since 1970; `SOMETIME` when it does
+    not tell.
 
     Whole seconds, for that is how finely the times of conversations are told.
     """
@@ -49,12 +58,15 @@ def moment_of(event: AnyEvent) -> int:
 
 
 async def _end(memory: Memory, contact_id: int, conversation: Conversation | None) -> None:
-    # The event of an older conversation may come late: what began after that one closed goes on. Without a time, it is the latest.
+    # The event of an older conversation may come late: what began after that one closed goes on.
+    # Without a time, it is the latest.
     closed_at = conversation.closed_at if conversation is not None else None
     known = memory.of(contact_id)
     await memory.note(
         contact_id,
-        handed_over_since=0 if closed_at is None or known.handed_over_since <= _seconds(closed_at) else None,
+        handed_over_since=0
+        if closed_at is None or known.handed_over_since <= _seconds(closed_at)
+        else None,
         human_since=0 if closed_at is None or known.human_since <= _seconds(closed_at) else None,
     )
 

@@ -1,12 +1,16 @@
-"""What a bot remembers of its contacts: who was handed over to a person, who is being written to by one, how far was read.
+"""What a bot remembers of its contacts: who was handed over to a person, who is being written to by
+one, how far was read.
 
-Kept in memory, and written through to the inbox's file where there is one, so that a restart forgets nothing.
+Kept in memory, and written through to the inbox's file where there is one, so that a restart
+forgets nothing.
 
-How far was read is a contact's **watermark**: the id of its newest message whose event was about to be handled. Message ids are
-microseconds since 1970, so they order messages across contacts too. A watermark does not say that every older message was read: the
-first event after an outage raises it over the gap. Therefore `catch_up` begins at the watermarks that were stored when the process
-began (`resume_at`), and goes by the remembered ids, not by the watermark, to tell what came already. A watermark reaches the file a
-moment late, and that is harmless: catching up looks at some messages that it then recognises.
+How far was read is a contact's **watermark**: the id of its newest message whose event was about to
+be handled. Message ids are microseconds since 1970, so they order messages across contacts too. A
+watermark does not say that every older message was read: the first event after an outage raises it
+over the gap. Therefore `catch_up` begins at the watermarks that were stored when the process began
+(`resume_at`), and goes by the remembered ids, not by the watermark, to tell what came already. A
+watermark reaches the file a moment late, and that is harmless: catching up looks at some messages
+that it then recognises.
 """
 
 import sqlite3
@@ -27,9 +31,13 @@ class Remembered:
 
     __slots__ = ("handed_over_since", "human_since", "watermark")
 
-    def __init__(self, handed_over_since: int = 0, human_since: int = 0, watermark: int = 0) -> None:
+    def __init__(
+        self, handed_over_since: int = 0, human_since: int = 0, watermark: int = 0
+    ) -> None:
         self.handed_over_since: int = handed_over_since
-        """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is not."""
+        """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is
+        not.
+        """
         self.human_since: int = human_since
         """When a person wrote the last message to the contact, likewise; 0: it was not a person."""
         self.watermark: int = watermark
@@ -45,7 +53,9 @@ class Memory:
         self.received: dict[int, None] = {}
         """Messages whose events came."""
         self.resume_at: dict[int, int] = {}
-        """How far each contact's messages were read when this process began: new events raise `watermark` over the gap behind them."""
+        """How far each contact's messages were read when this process began: new events raise
+        `watermark` over the gap behind them.
+        """
         self.resume_others_at: int = 0
         """The newest message of all then: from here for contacts that nothing is known of."""
         self._database: Database | None = None
@@ -85,7 +95,9 @@ class Memory:
             None,
             known.human_since,
         }
-        known.handed_over_since = known.handed_over_since if handed_over_since is None else handed_over_since
+        known.handed_over_since = (
+            known.handed_over_since if handed_over_since is None else handed_over_since
+        )
         known.human_since = known.human_since if human_since is None else human_since
         raised = watermark > known.watermark
         known.watermark = max(known.watermark, watermark)
@@ -94,7 +106,9 @@ class Memory:
         if self._database is not None and (changed or raised):
             row = (contact_id, known.handed_over_since, known.human_since, known.watermark)
             stored = self._database.submit(lambda connection: _save(connection, row))
-            if changed:  # a watermark that lags behind costs a look at known messages; a lost hand-over a wrong word
+            # A watermark that lags behind costs a look at known messages; a lost hand-over a wrong
+            # word.
+            if changed:
                 await stored
             else:
                 stored.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -116,14 +130,22 @@ class Memory:
 
     def _forget_one(self) -> None:
         # The oldest that is merely a watermark; silence must not end because many contacts wrote.
-        talking = (contact_id for contact_id, known in self.contacts.items() if not known.handed_over_since)
+        talking = (
+            contact_id for contact_id, known in self.contacts.items() if not known.handed_over_since
+        )
         del self.contacts[next(talking, next(iter(self.contacts)))]
 
 
-def _load(connection: sqlite3.Connection) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
-    known = connection.execute("SELECT contact_id, handed_over_since, human_since, watermark FROM contact").fetchall()
+def _load(
+    connection: sqlite3.Connection,
+) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
+    known = connection.execute(
+        "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
+    ).fetchall()
     events = connection.execute(
-        "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC LIMIT ?", (_MOST,)
+        "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC "
+        "LIMIT ?",
+        (_MOST,),
     ).fetchall()[::-1]
     caught_up = [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)]
     return known, caught_up, [message_id for message_id, _ in events]

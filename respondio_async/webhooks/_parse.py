@@ -28,7 +28,9 @@ _KNOWN: Final[tuple[type[Any], ...]] = (
     events.CommentCreated,
     events.CallEnded,
 )
-_BY_TYPE: Final[dict[str, type[Any]]] = {cast("str", cls.__struct_config__.tag): cls for cls in _KNOWN}
+_BY_TYPE: Final[dict[str, type[Any]]] = {
+    cast("str", cls.__struct_config__.tag): cls for cls in _KNOWN
+}
 # One pass over the body when it is as documented: the tag picks the type on the way.
 _decode: Final[Callable[[bytes], Event]] = msgspec.json.Decoder(cast("Any", Union[_KNOWN])).decode  # noqa: UP007 - a tuple
 
@@ -36,14 +38,16 @@ _decode: Final[Callable[[bytes], Event]] = msgspec.json.Decoder(cast("Any", Unio
 def parse(body: bytes, *, max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH) -> Event:
     """Read an event; `verify` its body first.
 
-    An event of an unknown type becomes `UnknownEvent`. A part that is missing or of another type than documented is None, and
-    numbers sent as strings are read. `DecodeError` is only for what is no JSON object, too large or nested too deeply.
+    An event of an unknown type becomes `UnknownEvent`. A part that is missing or of another type
+    than documented is None, and numbers sent as strings are read. `DecodeError` is only for what is
+    no JSON object, too large or nested too deeply.
     """
     size = len(body)
     if size > max_body:
         raise not_an_event(f"is larger than {max_body} bytes", body)
-    # Fewer openings than the limit, wherever they stand, cannot nest deeper: that ends it for nearly every body. Removing a
-    # byte that is rare is three times as fast as counting it: it leaps from one to the next.
+    # Fewer openings than the limit, wherever they stand, cannot nest deeper: that ends it for
+    # nearly every body. Removing a byte that is rare is three times as fast as counting it: it
+    # leaps from one to the next.
     openings = 2 * size - len(body.replace(b"{", b"")) - len(body.replace(b"[", b""))
     if openings > max_depth and deeper_than(max_depth, body):
         raise not_an_event(f"is nested deeper than {max_depth} levels", body)
@@ -61,7 +65,8 @@ def _read_leniently(body: bytes) -> Event:
     known = _BY_TYPE.get(name) if isinstance(name, str) else None
     if known is not None:
         return cast("Event", _read_parts(data, known))
-    # What all events share is read from an unknown one as well: its place among the contact's events depends on it.
+    # What all events share is read from an unknown one as well: its place among the contact's
+    # events depends on it.
     event = _read_parts(data, UnknownEvent, ("event_id", "contact"))
     return msgspec.structs.replace(event, type=name if isinstance(name, str) else "", data=data)
 

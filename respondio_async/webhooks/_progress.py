@@ -1,7 +1,9 @@
-"""A file of small notes on how far the handlers have come, each written before anything else can happen.
+"""A file of small notes on how far the handlers have come, each written before anything else can
+happen.
 
-A commit takes milliseconds, and a handler that ended within them would run again after a kill. An append to a file takes some microseconds
-and survives a kill -9 of the process just as well: the notes wait in it until SQLite has them too.
+A commit takes milliseconds, and a handler that ended within them would run again after a kill. An
+append to a file takes some microseconds and survives a kill -9 of the process just as well: the
+notes wait in it until SQLite has them too.
 """
 
 import os
@@ -37,7 +39,10 @@ class Note(NamedTuple):
 
 
 class Progress:
-    """The open file. Its writes are synchronous on purpose: nothing may come between a handler's end and its note."""
+    """The open file.
+
+    Its writes are synchronous on purpose: nothing may come between a handler's end and its note.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -45,10 +50,17 @@ class Progress:
         self._size = 0
 
     def open(self, kept: Iterable[Note] = ()) -> None:
-        """Replace the file by one that holds the *kept* notes, in one step that a kill cannot halve."""
+        """Replace the file by one that holds the *kept* notes, in one step that a kill cannot
+        halve.
+        """
         fresh = self._path.with_name(self._path.name + ".new")
-        # O_NONBLOCK means nothing for a file on a disk, but says to tools that watch the event loop that this write is meant.
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o600)
+        # O_NONBLOCK means nothing for a file on a disk, but says to tools that watch the event loop
+        # that this write is meant.
+        file = os.open(
+            fresh,
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NONBLOCK", 0),
+            0o600,
+        )
         content = b"".join([_NOTE.pack(*note) for note in kept])
         os.write(file, content)
         if self._file != -1:
@@ -66,12 +78,16 @@ class Progress:
         return self._size >= _ROTATE
 
     def read(self) -> Iterator[Note]:
-        """Read what an earlier process left; a note that a power failure cut short ends the reading."""
+        """Read what an earlier process left; a note that a power failure cut short ends the
+        reading.
+        """
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return
-        for row, step, handler in _NOTE.iter_unpack(content[: len(content) - len(content) % _NOTE.size]):
+        for row, step, handler in _NOTE.iter_unpack(
+            content[: len(content) - len(content) % _NOTE.size]
+        ):
             if step not in _STEPS:
                 return
             yield Note(row, Step(step), handler)

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterable
 from typing import Final
 
 UNCOUNTED: Final = 64 * 1024
-"""Bytes of a body that may arrive without being counted: the server's buffer for every connection holds as many anyhow. Events are
-smaller, so a stranger who fills the room with large bodies that nobody signed keeps none of them out."""
+"""Bytes of a body that may arrive without being counted: the server's buffer for every connection
+holds as many anyhow. Events are smaller, so a stranger who fills the room with large bodies that
+nobody signed keeps none of them out.
+"""
 
 
 class Room:
@@ -42,7 +44,9 @@ class Room:
         return left
 
     async def collect(self, chunks: AsyncIterable[bytes], most: int) -> bytes | None:
-        """Gather a body; a little more than *most* bytes of it at most, and None when there is no room for it."""
+        """Gather a body; a little more than *most* bytes of it at most, and None when there is no
+        room for it.
+        """
         body = bytearray()
         counted = 0
         try:

@@ -1,7 +1,7 @@
 """The router: what a bot's author holds in the hand. It makes the parts, starts and stops them.
 
-A request goes through `_intake` to its answer; its event goes on to `_dispatch`, whose handlers run after. Neither the time that a
-handler takes nor what it raises ever reaches the answer.
+A request goes through `_intake` to its answer; its event goes on to `_dispatch`, whose handlers run
+after. Neither the time that a handler takes nor what it raises ever reaches the answer.
 """
 
 import asyncio
@@ -64,8 +64,9 @@ class RouterStatistics(msgspec.Struct, frozen=True):
 class WebhookRouter(Handlers):
     """Verifies webhooks, acknowledges them, and runs the handlers of their events.
 
-    Use it as `async with router:`, or let an adapter's lifespan do so; left alone, it starts with the first event. Events of
-    one contact are handled one after the other in the order of their arrival, those of different contacts side by side.
+    Use it as `async with router:`, or let an adapter's lifespan do so; left alone, it starts with
+    the first event. Events of one contact are handled one after the other in the order of their
+    arrival, those of different contacts side by side.
     """
 
     def __init__(
@@ -87,18 +88,24 @@ class WebhookRouter(Handlers):
     ) -> None:
         """Make a router.
 
-        *keys*: the signing key of each webhook that points here. *client*: the `AsyncRespond` that `context.reply` uses.
-        *inbox*: a SQLite file, for one process only, from which acknowledged events are handled even after a kill -9; it also remembers
-        what was handled, handed over and read. *deduplicator*: recognises repeated events when there is no inbox, or between several
-        processes; by default the last 100,000 are remembered in memory.
-        Beyond *queue_size* events or *queue_bytes* of bodies waiting or running, events are answered with 503.
-        *on_error* is given `(error, context)`, with None as context when no handler was running; without it errors are logged.
-        *on_interrupted* is given the context of an event whose handlers were running as an earlier process died; without it they run
-        again, those that had ended excepted, with `context.redelivered` set.
+        *keys*: the signing key of each webhook that points here. *client*: the `AsyncRespond` that
+        `context.reply` uses.
+        *inbox*: a SQLite file, for one process only, from which acknowledged events are handled
+        even after a kill -9; it also remembers what was handled, handed over and read.
+        *deduplicator*: recognises repeated events when there is no inbox, or between several
+        processes; by default the last 100,000 are remembered in memory. Beyond *queue_size* events
+        or *queue_bytes* of bodies waiting or running, events are answered with 503.
+        *on_error* is given `(error, context)`, with None as context when no handler was running;
+        without it errors are logged.
+        *on_interrupted* is given the context of an event whose handlers were running as an earlier
+        process died; without it they run again, those that had ended excepted, with
+        `context.redelivered` set.
         """
         super().__init__()
         if min(concurrency, queue_size, queue_bytes, max_body, max_depth) < 1:
-            raise ConfigurationError("concurrency, queue_size, queue_bytes, max_body and max_depth must be at least 1")
+            raise ConfigurationError(
+                "concurrency, queue_size, queue_bytes, max_body and max_depth must be at least 1"
+            )
         self.client = client
         self._inbox_path = Path(inbox) if inbox is not None else None
         self._inbox: Inbox | None = None
@@ -133,23 +140,32 @@ class WebhookRouter(Handlers):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    # ── life ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── life
+    # ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()
 
     async def start(self) -> None:
-        """Open the inbox, and begin with what an earlier process left in it. Repeating it does nothing."""
+        """Open the inbox, and begin with what an earlier process left in it.
+
+        Repeating it does nothing.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed() and self._starting is not None:
-                raise ConfigurationError("this router is in use on another event loop: make one for each")
+                raise ConfigurationError(
+                    "this router is in use on another event loop: make one for each"
+                )
             self._loop, self._starting = loop, None
             self._dispatcher.begin_anew()
         if self._starting is None:
@@ -163,10 +179,12 @@ class WebhookRouter(Handlers):
             raise error
 
     async def aclose(self, timeout: float | None = None) -> int:
-        """Take in no more events, wait until those taken in are handled, and stop. Returns how many were not.
+        """Take in no more events, wait until those taken in are handled, and stop. Returns how many
+        were not.
 
-        Beyond *timeout* seconds (None: the router's `drain_timeout`, which may be None for ever) running handlers are cancelled. What was
-        not handled is done by the next process if there is an inbox, and lost otherwise.
+        Beyond *timeout* seconds (None: the router's `drain_timeout`, which may be None for ever)
+        running handlers are cancelled. What was not handled is done by the next process if there is
+        an inbox, and lost otherwise.
         """
         if self._starting is None or self._intake.closing:
             return 0
@@ -212,52 +230,77 @@ class WebhookRouter(Handlers):
     def _give_out(self, inbox: Inbox | None) -> None:
         self._inbox = self._intake.inbox = self._dispatcher.inbox = inbox
 
-    # ── requests ─────────────────────────────────────────────────────────────────────────────────────
+    # ── requests
+    # ─────────────────────────────────────────────────────────────────────────────────────
 
     async def receive(self, body: bytes, headers: RequestHeaders) -> Answer:
-        """Take in one request, whatever server it came through; `status, body = await router.receive(body, headers)`.
+        """Take in one request, whatever server it came through; `status, body = await
+        router.receive(body, headers)`.
 
-        200: the event is taken in, or was before · 400: no event · 401: not signed with one of the keys · 413: too large ·
-        503: too many events are waiting, or the router is closing. `Answer.headers` are to be sent along.
+        200: the event is taken in, or was before · 400: no event · 401: not signed with one of the
+        keys · 413: too large · 503: too many events are waiting, or the router is closing.
+        `Answer.headers` are to be sent along.
         """
         return await self._intake.receive(body, headers)
 
     async def receive_stream(
-        self, method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], chunks: AsyncIterable[bytes]
+        self,
+        method: str,
+        headers: Mapping[Any, Any] | Collection[tuple[Any, Any]],
+        chunks: AsyncIterable[bytes],
     ) -> Answer:
-        """Take in one request whose body is still to be read, for adapters to a server; reads no more of it than is allowed.
+        """Take in one request whose body is still to be read, for adapters to a server; reads no
+        more of it than is allowed.
 
-        Answers as `receive` does, and 405: no POST · 408: the body took more than ten seconds. What *chunks* raises is raised.
+        Answers as `receive` does, and 405: no POST · 408: the body took more than ten seconds. What
+        *chunks* raises is raised.
         """
         return await self._intake.receive_stream(method, headers, chunks)
 
-    # ── beside the events ────────────────────────────────────────────────────────────────────────────
+    # ── beside the events
+    # ────────────────────────────────────────────────────────────────────────────
 
     def context(self, event: AnyEvent, *, redelivered: bool = False) -> Context[Any]:
         """Make a context for an event, as handlers get it."""
-        return Context(event, client=self.client, memory=self._memory, locks=self._locks, redelivered=redelivered)
+        return Context(
+            event,
+            client=self.client,
+            memory=self._memory,
+            locks=self._locks,
+            redelivered=redelivered,
+        )
 
     def lock(self, contact: int) -> AbstractAsyncContextManager[None]:
         """Hold a contact's lock: none of its handlers runs meanwhile."""
         return self._locks.hold(contact)
 
     async def catch_up(
-        self, contacts: Iterable[int] | None = None, *, after: int | datetime | None = None, concurrency: int = 4
+        self,
+        contacts: Iterable[int] | None = None,
+        *,
+        after: int | datetime | None = None,
+        concurrency: int = 4,
     ) -> int:
-        """Fetch what contacts wrote while nobody listened, and have it handled like events; returns how many messages that were.
+        """Fetch what contacts wrote while nobody listened, and have it handled like events; returns
+        how many messages that were.
 
-        respond.io does not send missed events again. *contacts*: their ids; None: all that this router remembers, which with an inbox
-        is all that ever wrote. *after*: a message id or an aware datetime to begin after; None: where an earlier process stopped
-        reading. Nothing comes twice: neither a message whose event came, nor later the event of a message caught up with.
+        respond.io does not send missed events again. *contacts*: their ids; None: all that this
+        router remembers, which with an inbox is all that ever wrote. *after*: a message id or an
+        aware datetime to begin after; None: where an earlier process stopped reading. Nothing comes
+        twice: neither a message whose event came, nor later the event of a message caught up with.
         """
         if self.client is None:
-            raise ConfigurationError("give the router a client to catch up: WebhookRouter(…, client=client)")
+            raise ConfigurationError(
+                "give the router a client to catch up: WebhookRouter(…, client=client)"
+            )
         await self.start()
         came = 0
 
         async def take(body: bytes) -> None:
             nonlocal came
-            while (answer := await self._intake.take_in(parse(body, max_body=len(body)), body)) is BUSY:
+            while (
+                answer := await self._intake.take_in(parse(body, max_body=len(body)), body)
+            ) is BUSY:
                 if self._intake.closing:
                     raise ConfigurationError("the router was closed while it caught up")
                 await asyncio.sleep(_PATIENCE)
@@ -266,19 +309,24 @@ class WebhookRouter(Handlers):
         await missed(self.client, self._memory, contacts, after, take, concurrency=concurrency)
         return came
 
-    # ── adapters ─────────────────────────────────────────────────────────────────────────────────────
+    # ── adapters
+    # ─────────────────────────────────────────────────────────────────────────────────────
 
     def asgi(self) -> "ASGIApp":
-        """Return an ASGI application that receives; mount it in FastAPI or Starlette, or serve it alone.
+        """Return an ASGI application that receives; mount it in FastAPI or Starlette, or serve it
+        alone.
 
-        A mounted application hears nothing of the lifespan: enter the router in that of the application around it.
+        A mounted application hears nothing of the lifespan: enter the router in that of the
+        application around it.
         """
         from ._asgi import ASGIApp
 
         return ASGIApp(self)
 
     def aiohttp_handler(self) -> Any:
-        """Return a handler for aiohttp: `app.router.add_post("/webhook", router.aiohttp_handler())`."""
+        """Return a handler for aiohttp: `app.router.add_post("/webhook",
+        router.aiohttp_handler())`.
+        """
         from .aiohttp import handler
 
         return handler(self)

@@ -1,7 +1,8 @@
 """Who sent this? The check of `X-Webhook-Signature`, without any I/O.
 
-The header is base64(HMAC-SHA256(signing key, body)). Every webhook of a workspace has a signing key of its own (up to 35 of them),
-so several keys may be right for one URL. Source: the vendor's "Webhooks" page.
+The header is base64(HMAC-SHA256(signing key, body)). Every webhook of a workspace has a signing key
+of its own (up to 35 of them), so several keys may be right for one URL. Source: the vendor's
+"Webhooks" page.
 """
 
 from binascii import b2a_base64
@@ -20,16 +21,20 @@ SIGNATURE_HEADER: Final = "X-Webhook-Signature"
 _LENGTH: Final = 44
 """Characters of base64 for the 32 bytes of a SHA-256."""
 _MAX_REWRITE: Final = 256 * 1024
-"""Bytes up to which the signed form of a re-written body is looked for. Events are a few kB; without this bound a forger buys a tenth
-of a second of our CPU for each MiB sent."""
+"""Bytes up to which the signed form of a re-written body is looked for. Events are a few kB;
+without this bound a forger buys a tenth of a second of our CPU for each MiB sent.
+"""
 
 
-def verify(body: bytes, signature: str, *keys: str, max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH) -> None:
+def verify(
+    body: bytes, signature: str, *keys: str, max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH
+) -> None:
     """Return if *body* was signed with one of *keys*, raise `WebhookSignatureError` if it was not.
 
-    *body* is the request's body as it arrived. When it was re-written on the way (spaces, escapes, `1.0` for `1`), its compact
-    serialisations are tried as well. The time taken does not tell how much of a signature was right, nor which key.
-    No key, or an empty one, is a `ConfigurationError`: it would accept what anybody can sign.
+    *body* is the request's body as it arrived. When it was re-written on the way (spaces, escapes,
+    `1.0` for `1`), its compact serialisations are tried as well. The time taken does not tell how
+    much of a signature was right, nor which key. No key, or an empty one, is a
+    `ConfigurationError`: it would accept what anybody can sign.
     """
     try:
         encoded = _encoded(keys)
@@ -46,7 +51,8 @@ def sign(body: bytes, key: str) -> str:
 def encode_keys(keys: Iterable[str]) -> tuple[HMAC, ...]:
     """Check signing keys, and bring them into the form that `authentic` takes.
 
-    An HMAC begins by hashing its key; that is done here, once, and each body goes on from a copy: a third less for a body of 1 kB.
+    An HMAC begins by hashing its key; that is done here, once, and each body goes on from a copy: a
+    third less for a body of 1 kB.
     """
     try:
         return _encoded((keys,) if isinstance(keys, str) else tuple(keys))
@@ -68,11 +74,17 @@ def _no_key() -> ConfigurationError:
 
 
 def authentic(
-    body: bytes, signature: Any, keys: tuple[HMAC, ...], max_body: int = MAX_BODY, max_depth: int = MAX_DEPTH
+    body: bytes,
+    signature: Any,
+    keys: tuple[HMAC, ...],
+    max_body: int = MAX_BODY,
+    max_depth: int = MAX_DEPTH,
 ) -> bytes:
-    """Return the bytes that were signed: *body* itself, or the compact form of it that the signature belongs to.
+    """Return the bytes that were signed: *body* itself, or the compact form of it that the
+    signature belongs to.
 
-    What is acted upon should be what was signed: two texts may share a compact form (JavaScript rounds large integers).
+    What is acted upon should be what was signed: two texts may share a compact form (JavaScript
+    rounds large integers).
     """
     size = len(body)
     if size > max_body:
@@ -86,7 +98,9 @@ def authentic(
         for key in keys:  # all of them, always: stopping at the right one would tell which it is
             found |= compare_digest(_signature(key, body), given)
     except TypeError:
-        raise InvalidArgumentError("the body must be the bytes that arrived, not parsed", argument="body") from None
+        raise InvalidArgumentError(
+            "the body must be the bytes that arrived, not parsed", argument="body"
+        ) from None
     if found:
         return body
     if len(given) == _LENGTH and size <= _MAX_REWRITE and not deeper_than(max_depth, body):

@@ -1,11 +1,14 @@
-"""Compact forms of a JSON body, for signatures that were made over a re-serialisation instead of over the bytes that arrived.
+"""Compact forms of a JSON body, for signatures that were made over a re-serialisation instead of
+over the bytes that arrived.
 
-The vendor's samples sign `JSON.stringify(body)`. Usually that is what is sent, byte for byte; but a gateway or a framework on
-the way may have re-written the JSON (spaces, `\\uXXXX`, `1.0`), and then the signed bytes must be found again. Only `_signature` uses this.
+The vendor's samples sign `JSON.stringify(body)`. Usually that is what is sent, byte for byte; but a
+gateway or a framework on the way may have re-written the JSON (spaces, `\\uXXXX`, `1.0`), and then
+the signed bytes must be found again. Only `_signature` uses this.
 
-`JSON.stringify` differs from other compact writers in its numbers (every number is a double, printed shortest: `1.0` → `1`), in
-properties that look like array indices (they come first, ascending) and in lone surrogates (escaped).
-Source: ECMA-262, `Number::toString`, `OrdinaryOwnPropertyKeys` and `QuoteJSONString`.
+`JSON.stringify` differs from other compact writers in its numbers (every number is a double,
+printed shortest: `1.0` → `1`), in properties that look like array indices (they come first,
+ascending) and in lone surrogates (escaped). Source: ECMA-262, `Number::toString`,
+`OrdinaryOwnPropertyKeys` and `QuoteJSONString`.
 """
 
 import json
@@ -29,22 +32,33 @@ class _Number(str):
 
 
 def compact_forms(body: bytes) -> Iterator[bytes]:
-    """Yield the compact serialisations of *body*: JavaScript's, then the plain ones, unescaped and escaped to ASCII.
+    """Yield the compact serialisations of *body*: JavaScript's, then the plain ones, unescaped and
+    escaped to ASCII.
 
-    Nothing is yielded for a body that is no JSON. The caller bounds size and nesting: this recurses.
+    Nothing is yielded for a body that is no JSON. The caller bounds size and nesting: this
+    recurses.
     """
     try:
         yield javascript(body)
         value = json.loads(body, parse_constant=_refuse)
         for ascii_only in (False, True):
             yield json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-    except (ValueError, RecursionError):  # UnicodeError is a ValueError, and so is a refused run of digits
+    except (
+        ValueError,
+        RecursionError,
+    ):  # UnicodeError is a ValueError, and so is a refused run of digits
         return
 
 
 def javascript(body: bytes) -> bytes:
     """Return `JSON.stringify(JSON.parse(body))`; ValueError when that would throw."""
-    value = json.loads(body, object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+    value = json.loads(
+        body,
+        object_pairs_hook=_object,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=_refuse,
+    )
     return _write(value).encode()
 
 
@@ -56,7 +70,9 @@ def _write(value: Any) -> str:
             return _string(value)
         case dict():
             members = cast("dict[str, Any]", value).items()
-            return "{" + ",".join([f"{_string(name)}:{_write(item)}" for name, item in members]) + "}"
+            return (
+                "{" + ",".join([f"{_string(name)}:{_write(item)}" for name, item in members]) + "}"
+            )
         case list():
             return "[" + ",".join(map(_write, cast("Iterable[Any]", value))) + "]"
         case None:
@@ -70,7 +86,9 @@ def _string(text: str) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)  # a repeated name keeps its first place and its last value, as in JavaScript
+    found = dict(
+        pairs
+    )  # a repeated name keeps its first place and its last value, as in JavaScript
     indices = [name for name in found if _ARRAY_INDEX.match(name) and int(name) <= _LARGEST_INDEX]
     if not indices:
         return found
@@ -90,7 +108,8 @@ def _number(literal: str) -> _Number:
         return _Number("0")
     if value in (float("inf"), float("-inf")):
         return _Number("null")
-    # repr() gives the shortest digits that read back as the same double: the very digits that JavaScript prints.
+    # repr() gives the shortest digits that read back as the same double: the very digits that
+    # JavaScript prints.
     _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - never NaN or infinite here
     text, sign = "".join(map(str, digits)), "-" if value < 0 else ""

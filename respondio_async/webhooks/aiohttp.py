@@ -23,19 +23,25 @@ def handler(router: WebhookRouter) -> Callable[[web.Request], Awaitable[web.Resp
     """Make a handler that receives; `router.aiohttp_handler()` is the same."""
 
     async def receive(request: web.Request) -> web.Response:
-        answer = await router.receive_stream(request.method, request.raw_headers, request.content.iter_any())
+        answer = await router.receive_stream(
+            request.method, request.raw_headers, request.content.iter_any()
+        )
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     return receive
 
 
 def respond_context(
-    client: AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    client: AbstractAsyncContextManager[Any]
+    | Callable[[], AbstractAsyncContextManager[Any]]
+    | None = None,
     *routers: WebhookRouter,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Make a cleanup context that opens *client* (an `AsyncRespond`, or a function that makes one) once, and starts *routers*.
+    """Make a cleanup context that opens *client* (an `AsyncRespond`, or a function that makes one)
+    once, and starts *routers*.
 
-    Routers without a client get this one. On shutdown the routers drain first, while the client still works.
+    Routers without a client get this one. On shutdown the routers drain first, while the client
+    still works.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:

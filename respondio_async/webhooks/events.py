@@ -1,8 +1,10 @@
-# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any other is accepted
+# ruff: noqa: PYI051 - `Literal[...] | str` is an open enum: editors offer the known values, any
+# other is accepted
 """What respond.io tells: one struct an event, and `UnknownEvent` for all that is not listed here.
 
-Source: the vendor's "Webhooks" page. Some events are documented by their name alone (contact.updated, conversation.opened, comment.created,
-call.ended), so every part may be None, whatever the event; `raw` is always the whole body.
+Source: the vendor's "Webhooks" page. Some events are documented by their name alone
+(contact.updated, conversation.opened, comment.created, call.ended), so every part may be None,
+whatever the event; `raw` is always the whole body.
 """
 
 from collections.abc import Mapping
@@ -95,7 +97,9 @@ class AnyEvent(Model, frozen=True, kw_only=True, gc=True, dict=True):
     event_id: str = msgspec.field(name="event_id", default="")
     """A UUID, the same in each delivery of an event; empty when there was none."""
     contact: Contact | None = None
-    """Whom it is about, often without tags and custom fields; None when the event named nobody that has an id."""
+    """Whom it is about, often without tags and custom fields; None when the event named nobody that
+    has an id.
+    """
 
     @property
     def event_type(self) -> str:
@@ -104,7 +108,9 @@ class AnyEvent(Model, frozen=True, kw_only=True, gc=True, dict=True):
 
     @property
     def raw(self) -> Mapping[str, Any]:
-        """The whole body as received, parsed when first asked for; empty for an event that was not parsed from one."""
+        """The whole body as received, parsed when first asked for; empty for an event that was not
+        parsed from one.
+        """
         body = vars(self).get("_body")
         if isinstance(body, bytes):
             body = vars(self)["_body"] = load_object(body)
@@ -112,7 +118,9 @@ class AnyEvent(Model, frozen=True, kw_only=True, gc=True, dict=True):
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """Where the body differed from its documentation and was read leniently, without values; empty when it did not."""
+        """Where the body differed from its documentation and was read leniently, without values;
+        empty when it did not.
+        """
         return cast("tuple[str, ...]", vars(self).get("_drift", ()))
 
     def __repr__(self) -> str:
@@ -148,7 +156,9 @@ class ContactUpdated(_Known, frozen=True, kw_only=True, tag="contact.updated"):
 
 
 class ContactAssigneeUpdated(_Known, frozen=True, kw_only=True, tag="contact.assignee.updated"):
-    """The contact was assigned (`contact.assignee`), or unassigned (an assignee that is None or false)."""
+    """The contact was assigned (`contact.assignee`), or unassigned (an assignee that is None or
+    false).
+    """
 
 
 class ContactTagUpdated(_Known, frozen=True, kw_only=True, tag="contact.tag.updated"):

@@ -30,12 +30,16 @@ _STATE = "respond_client"
 
 
 def respond_lifespan(
-    client: AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    client: AbstractAsyncContextManager[Any]
+    | Callable[[], AbstractAsyncContextManager[Any]]
+    | None = None,
     *routers: WebhookRouter,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
-    """Make a lifespan that opens *client* (an `AsyncRespond`, or a function that makes one) once, and starts *routers*.
+    """Make a lifespan that opens *client* (an `AsyncRespond`, or a function that makes one) once,
+    and starts *routers*.
 
-    Routers without a client get this one. On shutdown the routers drain first, while the client still works.
+    Routers without a client get this one. On shutdown the routers drain first, while the client
+    still works.
     """
 
     @asynccontextmanager
@@ -55,17 +59,22 @@ def respond_lifespan(
 
 
 def respond_client(connection: HTTPConnection) -> Any:
-    """Give a route the application's one `AsyncRespond`: `Annotated[AsyncRespond, Depends(respond_client)]`."""
+    """Give a route the application's one `AsyncRespond`: `Annotated[AsyncRespond,
+    Depends(respond_client)]`.
+    """
     client = getattr(connection.app.state, _STATE, None)
     if client is None:
-        raise ConfigurationError("make the application with FastAPI(lifespan=respond_lifespan(client))")
+        raise ConfigurationError(
+            "make the application with FastAPI(lifespan=respond_lifespan(client))"
+        )
     return client
 
 
 def verified_event(*keys: str, max_body: int = MAX_BODY) -> Callable[[Request], Awaitable[Event]]:
     """Make a dependency that gives a route the verified event, for those who want no router.
 
-    Answers 401, 400 or 413 by itself. The route runs before the acknowledgement: it has five seconds, and its errors count.
+    Answers 401, 400 or 413 by itself. The route runs before the acknowledgement: it has five
+    seconds, and its errors count.
     """
     encoded = encode_keys(keys)
 
@@ -76,7 +85,10 @@ def verified_event(*keys: str, max_body: int = MAX_BODY) -> Callable[[Request], 
             if len(body) > max_body:
                 raise HTTPException(413, "the body is too large")
         try:
-            return parse(authentic(bytes(body), signature_in(request.headers), encoded, max_body), max_body=max_body)
+            return parse(
+                authentic(bytes(body), signature_in(request.headers), encoded, max_body),
+                max_body=max_body,
+            )
         except WebhookSignatureError:
             raise HTTPException(401, "the signature is wrong or missing") from None
         except DecodeError:

@@ -8,7 +8,9 @@ from respondio_async import _lane
 from respondio_async.bulk import Bulk, Outcome
 
 
-async def unsafe_send(act: Callable[[], Any] = lambda: None, *, seconds: float = 0.0, unsent: bool = False) -> Any:
+async def unsafe_send(
+    act: Callable[[], Any] = lambda: None, *, seconds: float = 0.0, unsent: bool = False
+) -> Any:
     """Behave as the pipeline does around a request that must not be repeated."""
     announce = _lane.before_unsafe_send.get()
     if announce is not None:
@@ -39,4 +41,8 @@ async def echo(item: Any) -> Any:
 
 def stray_tasks() -> list[str]:
     """Name the tasks that a run has left behind."""
-    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("respondio-bulk")]
+    return [
+        task.get_name()
+        for task in asyncio.all_tasks()
+        if task.get_name().startswith("respondio-bulk")
+    ]

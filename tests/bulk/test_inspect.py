@@ -23,7 +23,9 @@ def path(tmp_path: Path) -> Path:
         await step("first", nothing)
         kind = item["kind"] if isinstance(item, dict) else item
         if kind == "missing":
-            raise NotFoundError("Contact not found", status=404, endpoint="GET /contact/{identifier}")
+            raise NotFoundError(
+                "Contact not found", status=404, endpoint="GET /contact/{identifier}"
+            )
         if kind == "own":
             raise ValueError("cannot use ann@example.com nor +60 12 345 6789")
         if kind == "torn":
@@ -39,7 +41,11 @@ def path(tmp_path: Path) -> Path:
     ]
 
     async def run() -> None:
-        await outcomes(Bulk(work, items, key=lambda i: str(i["id"]) if isinstance(i, dict) else i, journal=path))
+        await outcomes(
+            Bulk(
+                work, items, key=lambda i: str(i["id"]) if isinstance(i, dict) else i, journal=path
+            )
+        )
 
     asyncio.run(run())
     return path
@@ -48,7 +54,13 @@ def path(tmp_path: Path) -> Path:
 def test_a_summary_counts_and_names_the_reasons(path: Path) -> None:
     """Reasons are class names and texts without personal data, the most frequent first."""
     summary = inspect(path)
-    assert (summary.done, summary.failed, summary.unknown, summary.unfinished, summary.sessions) == (1, 4, 1, 0, 1)
+    assert (
+        summary.done,
+        summary.failed,
+        summary.unknown,
+        summary.unfinished,
+        summary.sessions,
+    ) == (1, 4, 1, 0, 1)
     assert summary.work.endswith("work")
     assert dict(summary.reasons) == {
         "NotFoundError: GET /contact/{identifier}: 404 Contact not found": 2,
@@ -67,9 +79,15 @@ def test_failures_come_one_by_one_with_their_steps(path: Path) -> None:
     assert found[0].error == "NotFoundError"
 
 
-@pytest.mark.parametrize(("unknown", "keys"), [(False, ["2", "3", "4", "own"]), (True, ["2", "3", "4", "5", "own"])])
-def test_failed_items_are_exported_for_another_try(path: Path, unknown: bool, keys: list[str]) -> None:
-    """Every field is a column, lists as JSON; those in doubt are left out unless they are asked for."""
+@pytest.mark.parametrize(
+    ("unknown", "keys"), [(False, ["2", "3", "4", "own"]), (True, ["2", "3", "4", "5", "own"])]
+)
+def test_failed_items_are_exported_for_another_try(
+    path: Path, unknown: bool, keys: list[str]
+) -> None:
+    """Every field is a column, lists as JSON; those in doubt are left out unless they are asked
+    for.
+    """
     target = path.with_name("failed.csv")
     assert export_failed(path, target, unknown=unknown) == len(keys)
     with target.open(newline="", encoding="utf-8") as file:

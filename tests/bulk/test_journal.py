@@ -1,4 +1,6 @@
-"""A journal makes a run resumable: what ended is skipped, what did not is done, and what nobody knows is said."""
+"""A journal makes a run resumable: what ended is skipped, what did not is done, and what nobody
+knows is said.
+"""
 
 import asyncio
 import multiprocessing
@@ -14,7 +16,12 @@ from respondio_async import models
 from respondio_async.bulk import Bulk, inspect
 from respondio_async.bulk._journal import Journal
 from respondio_async.bulk._lock import JournalLock
-from respondio_async.errors import ConfigurationError, InvalidArgumentError, OutcomeUnknownError, UnauthorizedError
+from respondio_async.errors import (
+    ConfigurationError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    UnauthorizedError,
+)
 from tests.bulk.fakes import each, echo, outcomes, unsafe_send
 
 
@@ -49,7 +56,9 @@ async def test_finished_items_are_skipped_by_the_next_run(path: Path, make: Any)
 
 
 async def test_an_item_that_was_left_is_done_by_the_next_run(path: Path) -> None:
-    """Items in progress when the block was left are unfinished; every item is done once in the end."""
+    """Items in progress when the block was left are unfinished; every item is done once in the
+    end.
+    """
     done: list[int] = []
 
     async def slow(item: int) -> None:
@@ -74,7 +83,9 @@ async def test_an_outcome_is_on_record_before_it_is_seen(path: Path) -> None:
     async with journalled(echo, range(100), path, concurrency=5) as run:
         async for outcome in run:
             with sqlite3.connect(path) as connection:
-                (state,) = connection.execute("SELECT state FROM items WHERE key = ?", (outcome.key,)).fetchone()
+                (state,) = connection.execute(
+                    "SELECT state FROM items WHERE key = ?", (outcome.key,)
+                ).fetchone()
             connection.close()
             assert state == 1
 
@@ -91,7 +102,9 @@ async def test_a_doubled_key_is_an_error_of_the_second_item(path: Path) -> None:
 
 
 async def test_a_resumed_item_continues_at_its_step(path: Path) -> None:
-    """Steps that returned are not done again; their results come from the journal, models and named types as themselves."""
+    """Steps that returned are not done again; their results come from the journal, models and named
+    types as themselves.
+    """
     calls: list[str] = []
 
     class Own(msgspec.Struct):
@@ -114,7 +127,10 @@ async def test_a_resumed_item_continues_at_its_step(path: Path) -> None:
     hang = True
 
     async def work(item: int, step: Any) -> list[Any]:
-        found = [await step(name, doing(name), **({"type": Own} if name == "own" else {})) for name in results]
+        found = [
+            await step(name, doing(name), **({"type": Own} if name == "own" else {}))
+            for name in results
+        ]
         if hang:
             await asyncio.sleep(1000)
         return found
@@ -172,11 +188,15 @@ async def test_an_unsent_request_takes_its_intent_back(path: Path) -> None:
 
 
 async def leave_in_doubt(path: Path, items: Any, *, sent: list[Any] | None = None) -> None:
-    """Make a journal as a process leaves it that is killed while it sends: intents and no outcome."""
+    """Make a journal as a process leaves it that is killed while it sends: intents and no
+    outcome.
+    """
 
     async def work(item: Any, step: Any) -> None:
         await step("before", lambda: echo(1))
-        await step("send", lambda: unsafe_send(lambda: sent.append(item) if sent is not None else None))
+        await step(
+            "send", lambda: unsafe_send(lambda: sent.append(item) if sent is not None else None)
+        )
 
     await outcomes(journalled(work, items, path))
     with sqlite3.connect(path) as connection:
@@ -215,8 +235,12 @@ async def test_a_send_in_doubt_is_reported_by_every_run_until_it_is_repeated(pat
 
 
 @pytest.mark.parametrize("unknown", ["report", "repeat"])
-async def test_a_send_in_doubt_is_reported_though_its_item_is_given_no_longer(path: Path, unknown: Any) -> None:
-    """The item then comes from the journal, as plain values; it is not worked on, since it may not be what the work expects."""
+async def test_a_send_in_doubt_is_reported_though_its_item_is_given_no_longer(
+    path: Path, unknown: Any
+) -> None:
+    """The item then comes from the journal, as plain values; it is not worked on, since it may not
+    be what the work expects.
+    """
     await leave_in_doubt(path, [{"id": n} for n in range(150)])
     found = await outcomes(journalled(echo, [], path, unknown=unknown))
     assert sorted(o.item["id"] for o in found) == list(range(150))
@@ -293,8 +317,12 @@ def test_a_lock_of_a_killed_process_frees_itself(path: Path) -> None:
     theirs.close()
 
 
-def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(path: Path, monkeypatch: Any) -> None:
-    """Between opening the lock's file and locking it, its last owner may remove it: then a lock on it guards nothing."""
+def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(
+    path: Path, monkeypatch: Any
+) -> None:
+    """Between opening the lock's file and locking it, its last owner may remove it: then a lock on
+    it guards nothing.
+    """
     real, calls = JournalLock._identity, []
 
     def identity(self: JournalLock) -> Any:
@@ -316,8 +344,12 @@ def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
         JournalLock(tmp_path / "missing" / "run.sqlite")
 
 
-@pytest.mark.parametrize("content", [b"this is no database, but a text of some length" * 100, "sqlite", "version"])
-async def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path, content: Any) -> None:
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but a text of some length" * 100, "sqlite", "version"]
+)
+async def test_a_file_that_is_no_journal_is_refused_and_left_alone(
+    path: Path, content: Any
+) -> None:
     """Somebody else's file is never written to."""
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -329,7 +361,9 @@ async def test_a_file_that_is_no_journal_is_refused_and_left_alone(path: Path, c
                 connection.execute("PRAGMA user_version = 99")
         connection.close()
     before = path.read_bytes()
-    with pytest.raises(ConfigurationError, match="format 99" if content == "version" else "not the journal"):
+    with pytest.raises(
+        ConfigurationError, match="format 99" if content == "version" else "not the journal"
+    ):
         await outcomes(journalled(echo, [1], path))
     assert path.read_bytes() == before
     with pytest.raises(ConfigurationError):
@@ -371,7 +405,9 @@ async def test_another_work_on_the_same_journal_is_warned_of(path: Path, caplog:
     assert inspect(path).work == "echo"
 
 
-async def test_a_journal_that_cannot_be_written_any_more_stops_the_run(path: Path, monkeypatch: Any) -> None:
+async def test_a_journal_that_cannot_be_written_any_more_stops_the_run(
+    path: Path, monkeypatch: Any
+) -> None:
     """A full disk ends the run with one error, before anything more is sent."""
     from respondio_async.bulk._store import Store
 
@@ -399,7 +435,9 @@ async def test_a_journal_that_cannot_be_written_any_more_stops_the_run(path: Pat
     assert run.statistics.unfinished <= 2
 
 
-async def test_a_failed_journal_answers_every_later_request_with_its_failure(path: Path, monkeypatch: Any) -> None:
+async def test_a_failed_journal_answers_every_later_request_with_its_failure(
+    path: Path, monkeypatch: Any
+) -> None:
     """Nobody is left waiting for a thread that cannot write."""
     from respondio_async.bulk._store import Store
 

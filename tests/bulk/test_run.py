@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from respondio_async.bulk import Bulk, Progress
-from respondio_async.errors import ConfigurationError, InvalidArgumentError, OutcomeUnknownError, RespondError
+from respondio_async.errors import (
+    ConfigurationError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    RespondError,
+)
 from tests.bulk.fakes import each, echo, outcomes, stray_tasks, unsafe_send
 from tests.virtual import VIRTUAL
 
@@ -17,13 +22,17 @@ def anyio_backend() -> Any:
     return VIRTUAL
 
 
-@pytest.mark.parametrize("make", [range, lambda n: iter(range(n)), each, lambda n: dict.fromkeys(range(n))])
+@pytest.mark.parametrize(
+    "make", [range, lambda n: iter(range(n)), each, lambda n: dict.fromkeys(range(n))]
+)
 @pytest.mark.parametrize("count", [0, 1, 500])
 async def test_any_iterable_gives_an_outcome_for_each_item(make: Any, count: int) -> None:
     """Lists, iterators and asynchronous iterables are all read to their end, once."""
     found = await outcomes(Bulk(echo, make(count)))
     assert sorted(outcome.item for outcome in found) == list(range(count))
-    assert all(outcome.ok and outcome.value == outcome.item and outcome.attempts == 1 for outcome in found)
+    assert all(
+        outcome.ok and outcome.value == outcome.item and outcome.attempts == 1 for outcome in found
+    )
     assert not stray_tasks()
 
 
@@ -39,7 +48,9 @@ async def test_an_error_of_one_item_is_its_outcome_and_stops_no_other() -> None:
     assert len(found) == 30
     failed = [outcome for outcome in found if not outcome.ok]
     assert sorted(outcome.item for outcome in failed) == list(range(0, 30, 3))
-    assert all(isinstance(outcome.error, ValueError) and outcome.value is None for outcome in failed)
+    assert all(
+        isinstance(outcome.error, ValueError) and outcome.value is None for outcome in failed
+    )
 
 
 async def test_an_outcome_tells_its_times_and_gives_or_raises_its_result() -> None:
@@ -81,7 +92,9 @@ async def test_an_item_without_a_usable_key_fails_alone(key: Any) -> None:
 
 
 async def test_ordered_outcomes_come_in_the_order_of_the_items_within_a_window() -> None:
-    """The order is kept although later items end first, and a slow first item lets only a window of others start."""
+    """The order is kept although later items end first, and a slow first item lets only a window of
+    others start.
+    """
     started: list[int] = []
 
     async def work(item: int) -> int:
@@ -111,7 +124,9 @@ async def test_unordered_outcomes_come_as_they_end() -> None:
 
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("asynchronous", [True, False])
-async def test_a_consumer_that_stops_reading_stops_the_intake(ordered: bool, asynchronous: bool) -> None:
+async def test_a_consumer_that_stops_reading_stops_the_intake(
+    ordered: bool, asynchronous: bool
+) -> None:
     """No more than a window of items is taken from the source while nobody reads outcomes."""
     taken = 0
 
@@ -188,7 +203,9 @@ async def test_steps_are_done_in_turn_and_give_their_results() -> None:
 
 
 async def test_a_step_is_taken_by_position_by_name_and_not_by_accident() -> None:
-    """A required second argument is the step, as is one called "step"; an argument with a default is the user's own."""
+    """A required second argument is the step, as is one called "step"; an argument with a default
+    is the user's own.
+    """
 
     async def by_position(item: int, s: Any) -> Any:
         return await s("a", lambda: echo("position"))
@@ -259,7 +276,9 @@ async def test_an_unknown_outcome_is_reported_or_repeated_three_times_at_most() 
 
 @pytest.mark.parametrize("wrap", ["group", "cause", "context", "timeout", "outer timeout"])
 async def test_an_unknown_outcome_stays_one_however_the_work_wraps_it(wrap: str) -> None:
-    """A group of errors, an error raised from it, or a timeout of the user's own around a send hide nothing."""
+    """A group of errors, an error raised from it, or a timeout of the user's own around a send hide
+    nothing.
+    """
 
     async def torn() -> None:
         await unsafe_send()
@@ -312,7 +331,9 @@ async def test_a_repeatable_step_is_never_in_doubt_and_an_unrepeatable_one_alway
         await step("x", fn, repeatable=repeatable)
 
     found = await outcomes(
-        Bulk(work, [(late, True), (late, None), (elsewhere, False), (elsewhere, None)], ordered=True)
+        Bulk(
+            work, [(late, True), (late, None), (elsewhere, False), (elsewhere, None)], ordered=True
+        )
     )
     assert [outcome.unknown for outcome in found] == [False, True, True, False]
 
@@ -343,7 +364,9 @@ async def test_calls_inside_a_run_use_the_bulk_lane_and_those_outside_do_not() -
 
 
 async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
-    """The callback gets counts, the total where it is known, a rate and the time that is left; what it raises is logged."""
+    """The callback gets counts, the total where it is known, a rate and the time that is left; what
+    it raises is logged.
+    """
     heard: list[Progress] = []
 
     async def work(item: int) -> None:
@@ -407,7 +430,9 @@ async def test_a_run_is_entered_once_and_read_inside_its_block() -> None:
         ({"grace": -1}, "grace"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_happens(arguments: dict[str, Any], name: str) -> None:
+def test_bad_arguments_are_refused_before_anything_happens(
+    arguments: dict[str, Any], name: str
+) -> None:
     """`InvalidArgumentError` names the argument."""
     with pytest.raises(InvalidArgumentError) as raised:
         Bulk(**{"work": echo, "items": [1], **arguments})

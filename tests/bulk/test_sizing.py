@@ -44,21 +44,29 @@ def test_the_number_is_what_is_in_service_and_a_line_for_each_route() -> None:
     """Two seconds of a route's limit stand in its line, whatever the measured latency."""
     sizer = Sizer(0, {})
     assert sizer.look(0.1, lines(Line("a", 5, waiting=60, granted=4)), 64) == 5 + 10
-    assert sizer.look(0.2, lines(Line("a", 5, waiting=9, granted=4), Line("b", 10, granted=1)), 15) == 8 + 10 + 20
+    assert (
+        sizer.look(0.2, lines(Line("a", 5, waiting=9, granted=4), Line("b", 10, granted=1)), 15)
+        == 8 + 10 + 20
+    )
     assert sizer.look(0.3, lines(Line("a", None, waiting=15)), 15) == 10
 
 
 def test_the_number_grows_while_no_line_forms_and_stays_within_its_bounds() -> None:
     """With everything in service more is needed, up to the bound; the least is kept too."""
     sizer = Sizer(0, {})
-    seen = [sizer.look(number / 10, lines(Line("a", 100, granted=number)), sizer.workers) for number in range(1, 30)]
+    seen = [
+        sizer.look(number / 10, lines(Line("a", 100, granted=number)), sizer.workers)
+        for number in range(1, 30)
+    ]
     assert seen == sorted(seen)
     assert seen[-1] == MOST
     assert sizer.look(4, lines(Line("a", 0.1, waiting=50)), 50) == LEAST
 
 
 def test_growth_for_idle_routes_is_kept_while_they_gain_and_taken_back_when_they_do_not() -> None:
-    """A paused route that collects every worker gets more of them past it; a pipeline's idle stages gain nothing from more."""
+    """A paused route that collects every worker gets more of them past it; a pipeline's idle stages
+    gain nothing from more.
+    """
     sizer = Sizer(0, {})
     slow, idle = Line("slow", 1, waiting=100, granted=1), Line("idle", 10, granted=1)
     now = 0.0
@@ -85,8 +93,12 @@ def test_growth_for_idle_routes_is_kept_while_they_gain_and_taken_back_when_they
     assert sizer.workers == plain
 
 
-async def run_pipeline(routes: list[str], limiter: LocalRateLimiter, count: int, latency: float) -> tuple[float, int]:
-    """Take *count* items through calls on these routes; give the seconds and the largest number of workers."""
+async def run_pipeline(
+    routes: list[str], limiter: LocalRateLimiter, count: int, latency: float
+) -> tuple[float, int]:
+    """Take *count* items through calls on these routes; give the seconds and the largest number of
+    workers.
+    """
 
     async def call(route: str) -> None:
         turn = await limiter.turn(route, lane="bulk")
@@ -109,7 +121,9 @@ async def run_pipeline(routes: list[str], limiter: LocalRateLimiter, count: int,
 
 @pytest.mark.parametrize("latency", [0.05, 0.3, 2.0])
 async def test_a_pipeline_runs_at_the_speed_of_its_slowest_route(latency: float) -> None:
-    """Upsert, tags, lifecycle, message at the vendor's limits: five items a second whatever the latency, with a modest crew."""
+    """Upsert, tags, lifecycle, message at the vendor's limits: five items a second whatever the
+    latency, with a modest crew.
+    """
     routes = [
         "POST /contact/create_or_update/{identifier}",
         "POST|DELETE /contact/{identifier}/tag",
@@ -122,7 +136,9 @@ async def test_a_pipeline_runs_at_the_speed_of_its_slowest_route(latency: float)
 
 
 async def test_a_run_reaches_high_limits_within_its_first_second() -> None:
-    """At twenty times the vendor's limits and a slow server, hundreds of calls are in flight almost at once."""
+    """At twenty times the vendor's limits and a slow server, hundreds of calls are in flight almost
+    at once.
+    """
     route = "POST /contact/{identifier}/message"
     seconds, most = await run_pipeline([route], LocalRateLimiter(limits={route: 200.0}), 4_000, 1.0)
     assert most > 200
@@ -148,6 +164,7 @@ async def test_routes_idle_for_nobody_while_another_is_held_up() -> None:
     began = loop.time()
     async with Bulk(work, range(600), routes=limiter.statistics) as run:
         await run.drain()
-    # 400 quick items take 40 s at their limit; by then 40 of the 200 slow ones have passed, and the rest must fit in the crew.
+    # 400 quick items take 40 s at their limit; by then 40 of the 200 slow ones have passed, and the
+    # rest must fit in the crew.
     assert done[-1] - began < 60
     assert loop.time() - began < 200 * 1.06 + 5

@@ -1,4 +1,6 @@
-"""However a run ends, what was begun ends or is said to be in doubt, and nothing is left running."""
+"""However a run ends, what was begun ends or is said to be in doubt, and nothing is left
+running.
+"""
 
 import asyncio
 import os
@@ -54,7 +56,12 @@ async def test_what_does_not_end_in_time_is_cancelled_and_counted() -> None:
         async for _ in run:
             break
     statistics = run.statistics
-    assert (statistics.done, statistics.unknown, statistics.unfinished, statistics.in_progress) == (1, 1, 1, 0)
+    assert (statistics.done, statistics.unknown, statistics.unfinished, statistics.in_progress) == (
+        1,
+        1,
+        1,
+        0,
+    )
     assert not stray_tasks()
     assert [outcome.item for outcome in [o async for o in run] if outcome.unknown] == [1]
 
@@ -83,7 +90,9 @@ async def test_an_error_in_the_block_lets_no_new_send_begin(swallowed: bool) -> 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
 async def test_cancelling_the_consumer_leaves_nothing_behind(asynchronous: bool) -> None:
-    """Workers and the reader of an asynchronous source end with the block; its generator is closed."""
+    """Workers and the reader of an asynchronous source end with the block; its generator is
+    closed.
+    """
     closed = False
 
     async def endless() -> Any:
@@ -155,7 +164,9 @@ def unauthorized() -> UnauthorizedError:
 
 @pytest.mark.parametrize("grouped", [False, True])
 async def test_a_revoked_token_stops_the_run_with_one_error(grouped: bool) -> None:
-    """401 is raised once; no outcome carries it, and what waits is given up at once, but not what may have been sent."""
+    """401 is raised once; no outcome carries it, and what waits is given up at once, but not what
+    may have been sent.
+    """
     called = 0
 
     async def work(item: int) -> int:
@@ -186,7 +197,8 @@ async def test_a_revoked_token_stops_the_run_with_one_error(grouped: bool) -> No
 
 
 @pytest.mark.parametrize(
-    "stop_on", [KeyError, (OSError, LookupError), [KeyError], lambda error: isinstance(error, KeyError)]
+    "stop_on",
+    [KeyError, (OSError, LookupError), [KeyError], lambda error: isinstance(error, KeyError)],
 )
 async def test_stop_on_ends_the_run_after_that_outcome(stop_on: Any) -> None:
     """The item's outcome is given, those in progress end, and the error is raised."""
@@ -241,9 +253,13 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
+)
 def test_a_signal_lets_what_is_in_flight_end(number: int, status: int) -> None:
-    """SIGTERM and Ctrl-C leave the block in order: the items in progress end, and the process tells how it was ended."""
+    """SIGTERM and Ctrl-C leave the block in order: the items in progress end, and the process tells
+    how it was ended.
+    """
     environment = {**os.environ, "PYTHONPATH": "."}
     command = [sys.executable, "-c", SCRIPT]
     with subprocess.Popen(

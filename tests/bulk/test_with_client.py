@@ -30,7 +30,9 @@ async def test_a_paginator_is_copied_while_it_is_listed(sandbox):
         async def work(contact):
             return (await client.contacts.add_tags(contact.id, "copied")).contact_id
 
-        async with client.bulk(work, client.contacts.list(page_size=40), key=lambda c: str(c.id)) as run:
+        async with client.bulk(
+            work, client.contacts.list(page_size=40), key=lambda c: str(c.id)
+        ) as run:
             done = [outcome.value async for outcome in run]
     assert sorted(done) == sorted(contact.id for contact in sandbox.contacts)
     assert all("copied" in contact.tags for contact in sandbox.contacts)

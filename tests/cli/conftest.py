@@ -13,7 +13,9 @@ Respondio = Callable[..., Result]
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Quick: twenty times the limits (what the client takes from the headers ends at 100), and no waiting after a create."""
+    """Quick: twenty times the limits (what the client takes from the headers ends at 100), and no
+    waiting after a create.
+    """
     with Sandbox(contacts=12, messages=2, limits_factor=20, quirks=Quirks.calm()) as running:
         yield running
 

@@ -23,8 +23,10 @@ from tests.cli.command import respondio as command
 from tests.cli.conftest import Respondio
 
 COMMANDS = [
-    ("demo",), ("sandbox",), ("limits",), ("runs", "show"), ("contacts", "export"), ("contacts", "import"), ("contacts", "tag"),
-    ("contacts", "untag"), ("contacts", "delete"), ("contacts", "merge"), ("messages", "export"), ("messages", "send"),
+    ("demo",), ("sandbox",), ("limits",), ("runs", "show"), ("contacts", "export"),
+    ("contacts", "import"), ("contacts", "tag"),
+    ("contacts", "untag"), ("contacts", "delete"), ("contacts", "merge"), ("messages", "export"),
+    ("messages", "send"),
     ("messages", "broadcast"),
 ]  # fmt: skip
 
@@ -62,7 +64,9 @@ def test_without_a_token_it_says_where_to_get_one() -> None:
 def test_the_token_is_asked_for_without_showing_it() -> None:
     """On a terminal; what is typed does not appear, and Ctrl-C ends the question."""
     with Sandbox(contacts=1) as sandbox:
-        output, code = _on_terminal("limits", "--observe", "--base-url", sandbox.url, typed=f"{sandbox.token}\n")
+        output, code = _on_terminal(
+            "limits", "--observe", "--base-url", sandbox.url, typed=f"{sandbox.token}\n"
+        )
     assert code == 0, output
     assert "API token" in output
     assert "observed" in output
@@ -91,8 +95,10 @@ def _on_terminal(*arguments: str, typed: str, **variables: str) -> tuple[str, in
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, *arguments], env=environment(COLUMNS="100", TERM="xterm", **variables), stdin=theirs, stdout=theirs,
-        stderr=theirs, start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509 - the sandbox's thread holds no lock that the child needs
+        [*COMMAND, *arguments], env=environment(COLUMNS="100", TERM="xterm", **variables),
+        stdin=theirs, stdout=theirs,
+        stderr=theirs, start_new_session=True,
+        preexec_fn=_take_terminal,  # noqa: PLW1509 - the sandbox's thread holds no lock that the child needs
     )  # fmt: skip
     os.close(theirs)
     output = b""
@@ -121,8 +127,12 @@ def _take_terminal() -> None:
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_a_missing_library_is_said_with_the_command_to_get_it(missing: str) -> None:
     """Not a traceback."""
-    code = f"import sys; sys.modules[{missing!r}] = None; from respondio_async.cli import main; main()"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; from respondio_async.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
     assert ended.returncode == 2
     assert "pip install 'respondio-async[cli]'" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -131,7 +141,9 @@ def test_a_missing_library_is_said_with_the_command_to_get_it(missing: str) -> N
 def test_a_bug_of_ours_is_no_missing_library() -> None:
     """Any other module that is missing is not explained away."""
     code = "import sys; sys.modules['msgspec'] = None; from respondio_async.cli import main; main()"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
     assert "Traceback" in ended.stderr
 
 
@@ -147,7 +159,9 @@ def test_limits_are_shown_and_observed(respondio: Respondio, sandbox: Sandbox) -
     assert observed["GET /space/closing_notes"] is None
     assert observed["POST /contact/merge"] is None
     assert {arrival.method for arrival in sandbox.requests} == {"GET", "POST"}
-    assert {arrival.template for arrival in sandbox.requests if arrival.method == "POST"} == {"POST /contact/list"}
+    assert {arrival.template for arrival in sandbox.requests if arrival.method == "POST"} == {
+        "POST /contact/list"
+    }
     assert "300" in respondio("limits", "--observe").stdout
     assert "observed" not in respondio("limits").stdout
     sandbox.revoke(sandbox.token)
@@ -192,10 +206,20 @@ def test_a_journal_that_is_none_is_refused(respondio: Respondio) -> None:
 
 
 def test_a_killed_import_goes_on(tmp_path: Path) -> None:
-    """kill -9 in the middle; the same command with the journal does the rest, and each contact is written once more at most."""
-    (tmp_path / "people.csv").write_text("email,tags\n" + "".join(f"p{number}@b.example,new\n" for number in range(60)))
+    """kill -9 in the middle; the same command with the journal does the rest, and each contact is
+    written once more at most.
+    """
+    (tmp_path / "people.csv").write_text(
+        "email,tags\n" + "".join(f"p{number}@b.example,new\n" for number in range(60))
+    )
     with Sandbox(limits_factor=20, quirks=Quirks.calm()) as sandbox:
-        words = ("contacts", "import", str(tmp_path / "people.csv"), "--journal", str(tmp_path / "run.sqlite"))
+        words = (
+            "contacts",
+            "import",
+            str(tmp_path / "people.csv"),
+            "--journal",
+            str(tmp_path / "run.sqlite"),
+        )
         variables = {"RESPONDIO_API_TOKEN": sandbox.token, "RESPONDIO_BASE_URL": sandbox.url}
         process = start(*words, env=variables)
         while len(sandbox.contacts) < 15:
@@ -214,12 +238,19 @@ def test_a_killed_import_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_import_says_how_to_go_on(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """Ctrl-C and SIGTERM: what is in flight ends, and the command to go on with is there to copy."""
-    (tmp_path / "people.csv").write_text("email\n" + "".join(f"p{number}@b.example\n" for number in range(300)))
+def test_a_stopped_import_says_how_to_go_on(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """Ctrl-C and SIGTERM: what is in flight ends, and the command to go on with is there to
+    copy.
+    """
+    (tmp_path / "people.csv").write_text(
+        "email\n" + "".join(f"p{number}@b.example\n" for number in range(300))
+    )
     with Sandbox(limits_factor=20, quirks=Quirks.calm()) as sandbox:
         process = start(
-            "contacts", "import", str(tmp_path / "people.csv"), "--journal", str(tmp_path / "run.sqlite"),
+            "contacts", "import", str(tmp_path / "people.csv"), "--journal",
+            str(tmp_path / "run.sqlite"),
             env={"RESPONDIO_API_TOKEN": sandbox.token, "RESPONDIO_BASE_URL": sandbox.url},
         )  # fmt: skip
         while len(sandbox.contacts) < 40:
@@ -251,14 +282,17 @@ def test_a_killed_export_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"), (9_000, "2 h 30 min")]
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"), (9_000, "2 h 30 min")],
 )
 def test_durations_read_well(seconds: float, text: str) -> None:
     """Nobody counts a thousand seconds."""
     assert duration(seconds) == text
 
 
-def test_the_entry_point_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_entry_point_runs_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With the process's own arguments."""
     monkeypatch.setattr(sys, "argv", ["respondio", "--version"])
     with pytest.raises(SystemExit) as caught:
@@ -276,7 +310,11 @@ def test_the_entry_point_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsy
     ],
 )
 def test_a_missing_part_is_said(
-    respondio: Respondio, monkeypatch: pytest.MonkeyPatch, module: str, arguments: tuple[str, ...], extra: str
+    respondio: Respondio,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    arguments: tuple[str, ...],
+    extra: str,
 ) -> None:
     """With the extra that has it, before any work."""
     for name in ("a.csv", "a.xlsx"):
@@ -305,7 +343,9 @@ def test_a_stopped_export_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     assert "--output" in how_to_resume(None)
 
 
-def test_progress_is_drawn_on_a_terminal(respondio: Respondio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_drawn_on_a_terminal(
+    respondio: Respondio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each route with its rate against its limit, and how many rows an export has."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     drawn = respondio("contacts", "tag", "x", "--all").stderr

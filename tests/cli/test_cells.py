@@ -10,14 +10,26 @@ from respondio_async.cli.files.cells import cell_of, guard, join_list, split_lis
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1-cmd|'/c calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", "\n=1"]
+    "text",
+    [
+        "=1+1",
+        "+1-cmd|'/c calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "=cmd|' /C calc'!A0",
+        "\n=1",
+    ],
 )
 def test_a_formula_gets_an_apostrophe(text: str) -> None:
     """What a spreadsheet would run does not come first in its cell."""
     assert guard(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["+60123456789", "-12.5", "+1", "Ada", "", "a=b", "O'Hara", "'quoted'"])
+@pytest.mark.parametrize(
+    "text", ["+60123456789", "-12.5", "+1", "Ada", "", "a=b", "O'Hara", "'quoted'"]
+)
 def test_phones_numbers_and_words_stay(text: str) -> None:
     """A phone begins with + and must stay what it is."""
     assert guard(text) == text
@@ -76,5 +88,9 @@ def test_values_become_texts(value: object, text: str) -> None:
 def test_custom_fields_are_columns() -> None:
     """`custom:NAME` looks into the record's custom fields."""
     record = {"id": 1, "custom_fields": {"Age": "4"}}
-    assert (cell_of(record, "id"), cell_of(record, "custom:Age"), cell_of(record, "custom:X")) == (1, "4", None)
+    assert (cell_of(record, "id"), cell_of(record, "custom:Age"), cell_of(record, "custom:X")) == (
+        1,
+        "4",
+        None,
+    )
     assert cell_of({"custom_fields": None}, "custom:Age") is None

@@ -18,7 +18,9 @@ def _write(text: str, name: str = "people.csv") -> str:
 
 
 def test_an_export_can_be_imported_again(respondio: Respondio, sandbox: Sandbox) -> None:
-    """The columns of one are the columns of the other, whatever the format, formulas and semicolons included."""
+    """The columns of one are the columns of the other, whatever the format, formulas and semicolons
+    included.
+    """
     sandbox.contacts[0].first_name = "=HYPERLINK(1)"
     sandbox.contacts[0].tags[:] = ["a;b", "c"]
     for name in ("out.csv", "out.jsonl"):
@@ -29,7 +31,9 @@ def test_an_export_can_be_imported_again(respondio: Respondio, sandbox: Sandbox)
         respondio("contacts", "import", name)
         assert sandbox.contacts[0].first_name == "=HYPERLINK(1)"
         assert sandbox.contacts[0].tags == tags
-        assert sandbox.contacts[1].custom[4005] == 20  # a number again, although the server writes "20"
+        assert (
+            sandbox.contacts[1].custom[4005] == 20
+        )  # a number again, although the server writes "20"
     assert len(sandbox.contacts) == 12
     rows = list(csv.DictReader(Path("out.csv").read_text().splitlines()))
     assert rows[0]["first_name"] == "'=HYPERLINK(1)"
@@ -40,19 +44,25 @@ def test_a_filter_selects(respondio: Respondio, sandbox: Sandbox) -> None:
     """Every option narrows, and custom fields are compared in their type."""
     first = sandbox.contacts[0]
     first.tags.append("one")
-    result = respondio("contacts", "export", "--tagged", "one", "--not-tagged", "two", "--field", "age=19",
-                       "--lifecycle", str(first.lifecycle), "--status", "closed", "--created-after", "2000-01-01",
-                       "--created-before", "2100-01-01T10:00", "--timezone", "Asia/Kuala_Lumpur", "--search", "example")  # fmt: skip
+    result = respondio("contacts", "export", "--tagged", "one", "--not-tagged", "two", "--field",
+        "age=19",
+                       "--lifecycle", str(first.lifecycle), "--status", "closed", "--created-after",
+                       "2000-01-01",
+                       "--created-before", "2100-01-01T10:00", "--timezone", "Asia/Kuala_Lumpur",
+                       "--search", "example")  # fmt: skip
     assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [first.id]
     assert "1 contacts" in result.stderr
     assert respondio("contacts", "export", "--lifecycle", "none").stdout == ""
-    assert respondio("contacts", "export", "--assignee", "1001", "--field", "firstName=X").stdout == ""
+    assert (
+        respondio("contacts", "export", "--assignee", "1001", "--field", "firstName=X").stdout == ""
+    )
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--field", "age"), ("--field", "age=x"), ("--timezone", "Mars", "--created-after", "2026-01-01"),
+        ("--field", "age"), ("--field", "age=x"),
+        ("--timezone", "Mars", "--created-after", "2026-01-01"),
         ("-o", "out.doc"), ("--format", "parquet"),
     ],
 )  # fmt: skip
@@ -75,7 +85,9 @@ def test_parquet_has_types(respondio: Respondio) -> None:
     ]
 
 
-def test_a_dry_run_shows_every_bad_row_and_writes_nothing(respondio: Respondio, sandbox: Sandbox) -> None:
+def test_a_dry_run_shows_every_bad_row_and_writes_nothing(
+    respondio: Respondio, sandbox: Sandbox
+) -> None:
     """With its line and its reasons, and without its values."""
     name = _write(
         PEOPLE
@@ -84,25 +96,45 @@ def test_a_dry_run_shows_every_bad_row_and_writes_nothing(respondio: Respondio, 
         + "0123456789,Eve,,,,,\n"
     )
     before = sandbox.count("POST /contact/create_or_update/{identifier}")
-    result = respondio("contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--dry-run", code=2)
+    result = respondio(
+        "contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--dry-run", code=2
+    )
     assert "line 3: " in result.stdout
     assert "Age: " in result.stdout
     assert "line 4: it is the same contact as line 2" in result.stdout
     assert "nope" not in result.output
     plan = json.loads(
         respondio(
-            "contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--dry-run", "--json", code=2
+            "contacts",
+            "import",
+            name,
+            "--country",
+            "MY",
+            "--map",
+            "Notes=-",
+            "--dry-run",
+            "--json",
+            code=2,
         ).stdout
     )
     assert (plan["rows"], plan["good"], [row["line"] for row in plan["bad"]]) == (3, 1, [3, 4])
     assert (
         "Nothing was written"
-        in respondio("contacts", "import", name, "--country", "MY", "--map", "Notes=-", code=2).stderr
+        in respondio(
+            "contacts", "import", name, "--country", "MY", "--map", "Notes=-", code=2
+        ).stderr
     )
     assert sandbox.count("POST /contact/create_or_update/{identifier}") == before
-    respondio("contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--skip-bad", code=1)
+    respondio(
+        "contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--skip-bad", code=1
+    )
     ada = sandbox.contact("+60123456789")
-    assert (ada.first_name, ada.custom[4005], ada.custom[4003], ada.tags) == ("Ada", 36, True, ["vip", "new"])
+    assert (ada.first_name, ada.custom[4005], ada.custom[4003], ada.tags) == (
+        "Ada",
+        36,
+        True,
+        ["vip", "new"],
+    )
     assert not list(Path().glob("*.sqlite*"))  # our own journal goes when all went well
 
 
@@ -113,7 +145,9 @@ def test_an_unknown_column_is_refused(respondio: Respondio) -> None:
 
 
 def test_what_failed_can_be_tried_again(respondio: Respondio, sandbox: Sandbox) -> None:
-    """A failed row is reported by its line, kept in the journal, and comes out as a table that can be imported."""
+    """A failed row is reported by its line, kept in the journal, and comes out as a table that can
+    be imported.
+    """
     name = _write("email,first_name\na@b.example,Ada\nb@b.example,Bo\n")
     sandbox.fault("status", path="/contact/create_or_update/{identifier}", status=400, times=1)
     result = respondio("contacts", "import", name, "--journal", "run.sqlite", code=1)
@@ -125,21 +159,31 @@ def test_what_failed_can_be_tried_again(respondio: Respondio, sandbox: Sandbox) 
     assert json.loads(respondio("runs", "show", "run.sqlite", "--json", code=1).stdout)["done"] == 1
     respondio("contacts", "import", "again.csv")
     assert sandbox.contact("a@b.example").first_name == "Ada"
-    assert "2 done in an earlier run" in respondio("contacts", "import", name, "--journal", "run.sqlite").stdout
+    assert (
+        "2 done in an earlier run"
+        in respondio("contacts", "import", name, "--journal", "run.sqlite").stdout
+    )
 
 
 def test_tags_come_and_go(respondio: Respondio, sandbox: Sandbox) -> None:
-    """By name, by file or by filter; one that selects by the tag that it removes still reaches everybody."""
+    """By name, by file or by filter; one that selects by the tag that it removes still reaches
+    everybody.
+    """
     respondio("contacts", "tag", "x", "y", "--contact", f"id:{sandbox.contacts[0].id}")
     assert sandbox.contacts[0].tags[-2:] == ["x", "y"]
     _write(f"phone,other\n{sandbox.contacts[1].phone},1\n")
     respondio("contacts", "tag", "x", "--from", "people.csv")
     assert "12 to tag" in respondio("contacts", "tag", "z", "--all", "--dry-run").stdout
-    assert json.loads(respondio("contacts", "untag", "x", "--tagged", "x", "--json").stdout)["done"] == 2
+    assert (
+        json.loads(respondio("contacts", "untag", "x", "--tagged", "x", "--json").stdout)["done"]
+        == 2
+    )
     assert not [contact for contact in sandbox.contacts if "x" in contact.tags]
 
 
-@pytest.mark.parametrize("arguments", [(), ("--all", "--tagged", "x"), ("--contact", "12345678"), ("--from", "no.csv")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--all", "--tagged", "x"), ("--contact", "12345678"), ("--from", "no.csv")]
+)
 def test_an_edit_must_be_told_whom(respondio: Respondio, arguments: tuple[str, ...]) -> None:
     """There is no default, least of all everybody."""
     respondio("contacts", "tag", "x", *arguments, code=2)
@@ -168,9 +212,14 @@ def test_pairs_are_merged(respondio: Respondio, sandbox: Sandbox) -> None:
     respondio("contacts", "merge", str(ids[0]), str(ids[1]), "--yes")
     _write(f"first,second\n{ids[2]},{ids[3]}\n{ids[4]},{ids[5]}\n")
     assert (
-        json.loads(respondio("contacts", "merge", "--from", "people.csv", "--dry-run", "--json").stdout)["items"] == 2
+        json.loads(
+            respondio("contacts", "merge", "--from", "people.csv", "--dry-run", "--json").stdout
+        )["items"]
+        == 2
     )
-    assert "2 pairs merged" in respondio("contacts", "merge", "--from", "people.csv", "--yes").stdout
+    assert (
+        "2 pairs merged" in respondio("contacts", "merge", "--from", "people.csv", "--yes").stdout
+    )
     assert len(sandbox.contacts) == 9
 
 
@@ -178,15 +227,22 @@ def test_a_merge_that_nobody_knows_of_ends_with_3(respondio: Respondio, sandbox:
     """It is not sent again; the journal keeps it."""
     sandbox.fault("status", path="/contact/merge", status=502, processed=True)
     ids = [contact.id for contact in sandbox.contacts]
-    result = respondio("contacts", "merge", str(ids[0]), str(ids[1]), "--yes", "--journal", "m.sqlite", code=3)
+    result = respondio(
+        "contacts", "merge", str(ids[0]), str(ids[1]), "--yes", "--journal", "m.sqlite", code=3
+    )
     assert "Look before you repeat" in result.stdout
     assert sandbox.count("POST /contact/merge") == 1
     assert (
-        "unknown     1" in respondio("runs", "show", "m.sqlite", "--failed", "f.csv", "--with-unknown", code=3).stdout
+        "unknown     1"
+        in respondio(
+            "runs", "show", "m.sqlite", "--failed", "f.csv", "--with-unknown", code=3
+        ).stdout
     )
 
 
-@pytest.mark.parametrize("arguments", [("1",), (), ("1", "2", "--from", "p.csv"), ("--from", "p.csv")])
+@pytest.mark.parametrize(
+    "arguments", [("1",), (), ("1", "2", "--from", "p.csv"), ("--from", "p.csv")]
+)
 def test_pairs_must_be_pairs(respondio: Respondio, arguments: tuple[str, ...]) -> None:
     """Two ids, or a table of them."""
     _write("first,second\n1,x\n", "p.csv")
@@ -201,5 +257,8 @@ def test_a_refused_token_ends_with_4(respondio: Respondio, sandbox: Sandbox) -> 
     assert "401" in result.stderr
     assert "--journal run.sqlite" in result.stderr
     sandbox.clear_faults()
-    assert "done in an earlier run" in respondio("contacts", "import", "people.csv", "--journal", "run.sqlite").stdout
+    assert (
+        "done in an earlier run"
+        in respondio("contacts", "import", "people.csv", "--journal", "run.sqlite").stdout
+    )
     assert len(sandbox.contacts) == 72

@@ -66,7 +66,9 @@ def _screen(*, terminal: bool) -> Screen:
 async def test_a_lost_message_is_found() -> None:
     """A send that the server drops is reported as a failure and a loss, and the run is not ok."""
     async with Sandbox(quirks=Quirks.calm(), limits_factor=50) as sandbox:
-        sandbox.fault("status", method="POST", path="/contact/{identifier}/message", status=500, times=1)
+        sandbox.fault(
+            "status", method="POST", path="/contact/{identifier}/message", status=500, times=1
+        )
         summary = await demonstrate(sandbox, _screen(terminal=True), contacts=4, seed=1)
     assert not summary.ok
     assert len(summary.losses) == 1
@@ -94,7 +96,9 @@ def _arrived(**changes: object) -> tuple[list, list[Contact], dict[int, list[str
         "lifecycle": person.stage,
         "assignee": {"id": 9},
         "tags": list(person.tags),
-        "custom_fields": [{"name": name, "value": _as_read(value)} for name, value in person.custom_fields.items()],
+        "custom_fields": [
+            {"name": name, "value": _as_read(value)} for name, value in person.custom_fields.items()
+        ],
     } | changes
     return [person], [msgspec.convert(facts, Contact)], {1: [person.message]}, [person.message]
 
@@ -137,8 +141,13 @@ def test_every_copy_is_a_duplicate() -> None:
     """A contact, a tag or a message that is there twice, or that nobody sent, is a duplicate."""
     people, contacts, histories, accepted = _arrived(tags=["other", "other"])
     message = accepted[0]
-    assert compare(people, contacts * 2, histories, accepted, lambda _: 9).duplicates[0] == "contact 1"
-    assert any("other" in each for each in compare(people, contacts, histories, accepted, lambda _: 9).duplicates)
+    assert (
+        compare(people, contacts * 2, histories, accepted, lambda _: 9).duplicates[0] == "contact 1"
+    )
+    assert any(
+        "other" in each
+        for each in compare(people, contacts, histories, accepted, lambda _: 9).duplicates
+    )
     people, contacts, histories, accepted = _arrived()
     for listed, taken in [
         ({1: [message] * 2}, accepted),
@@ -148,13 +157,18 @@ def test_every_copy_is_a_duplicate() -> None:
     ]:
         assert len(compare(people, contacts, listed, taken, lambda _: 9).duplicates) == 1
     strangers = [*contacts, msgspec.structs.replace(contacts[0], phone="+60111")]
-    assert compare(people, strangers, histories, accepted, lambda _: 9).duplicates == ["a contact that nobody sent"]
+    assert compare(people, strangers, histories, accepted, lambda _: 9).duplicates == [
+        "a contact that nobody sent"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("operations", "limit", "floor"), [(100, 5, 19), (101, 5, 20), (5, 5, 0), (0, 5, 0), (3, 0.5, 4), (10, 2.5, 4)]
+    ("operations", "limit", "floor"),
+    [(100, 5, 19), (101, 5, 20), (5, 5, 0), (0, 5, 0), (3, 0.5, 4), (10, 2.5, 4)],
 )
-def test_the_floor_is_what_a_sliding_second_allows(operations: int, limit: float, floor: float) -> None:
+def test_the_floor_is_what_a_sliding_second_allows(
+    operations: int, limit: float, floor: float
+) -> None:
     """L at once, L more a second later, and so on; below one a second, one gap after another."""
     assert floor_seconds(operations, limit) == floor
 
@@ -163,7 +177,9 @@ def test_people_are_the_same_for_the_same_seed() -> None:
     """A run can be repeated, and nobody shares a phone or an e-mail with another."""
     people = make_people(50, 1)
     assert people == make_people(50, 1) != make_people(50, 2)
-    assert len({person.phone for person in people}) == len({person.email for person in people}) == 50
+    assert (
+        len({person.phone for person in people}) == len({person.email for person in people}) == 50
+    )
 
 
 async def test_the_picture_has_a_line_a_route() -> None:

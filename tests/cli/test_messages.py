@@ -14,7 +14,10 @@ SEND = "POST /contact/{identifier}/message"
 
 
 def _people(sandbox: Sandbox, *extra: str) -> None:
-    rows = [f"{contact.phone},{contact.first_name},{number}" for number, contact in enumerate(sandbox.contacts[:3])]
+    rows = [
+        f"{contact.phone},{contact.first_name},{number}"
+        for number, contact in enumerate(sandbox.contacts[:3])
+    ]
     Path("people.csv").write_text("\n".join(["phone,first_name,order", *rows, *extra]))
 
 
@@ -26,8 +29,12 @@ def test_histories_are_exported_whole(respondio: Respondio, sandbox: Sandbox) ->
     assert len({row["message_id"] for row in rows}) == 24
     assert {row["sender_source"] for row in rows} == {"contact", "user"}
     assert all(row["sent_at"] and json.loads(row["content"])["text"] == row["text"] for row in rows)
-    one = json.loads(respondio("messages", "export", "-o", "m.parquet", "--tagged", "vip", "--json").stdout)
-    assert one["rows"] == 2 * len([contact for contact in sandbox.contacts if "vip" in contact.tags])
+    one = json.loads(
+        respondio("messages", "export", "-o", "m.parquet", "--tagged", "vip", "--json").stdout
+    )
+    assert one["rows"] == 2 * len(
+        [contact for contact in sandbox.contacts if "vip" in contact.tags]
+    )
     assert len(respondio("messages", "export").stdout.splitlines()) == 24
 
 
@@ -50,7 +57,15 @@ def test_a_message_is_sent(respondio: Respondio, sandbox: Sandbox) -> None:
     assert "accepted" in respondio("messages", "send", f"id:{contact.id}", "hi").stdout
     sent = json.loads(
         respondio(
-            "messages", "send", f"phone:{contact.phone}", "hi", "--channel", "2001", "--wait", "sent", "--json"
+            "messages",
+            "send",
+            f"phone:{contact.phone}",
+            "hi",
+            "--channel",
+            "2001",
+            "--wait",
+            "sent",
+            "--json",
         ).stdout
     )
     assert sent["status"] in {"sent", "delivered", "read"}
@@ -69,20 +84,27 @@ def test_a_message_that_nobody_knows_of_ends_with_3(respondio: Respondio, sandbo
 def test_a_template_is_broadcast(respondio: Respondio, sandbox: Sandbox) -> None:
     """Each row's columns fill its variables, and everybody gets it once."""
     _people(sandbox)
-    arguments = ("messages", "broadcast", "--from", "people.csv", "--channel", "whatsapp", "--template", "order_update",
+    arguments = ("messages", "broadcast", "--from", "people.csv", "--channel", "whatsapp",
+        "--template", "order_update",
                  "--var", "1=first_name", "--var", "{{2}}=order")  # fmt: skip
     assert json.loads(respondio(*arguments, "--dry-run", "--json").stdout)["messages"] == 3
     assert sandbox.sent_messages == []
     assert "3 messages accepted" in respondio(*arguments, "--yes").stdout
-    texts = [message.content["template"]["components"][0]["parameters"][1]["text"] for message in sandbox.sent_messages]
+    texts = [
+        message.content["template"]["components"][0]["parameters"][1]["text"]
+        for message in sandbox.sent_messages
+    ]
     assert sorted(texts) == ["0", "1", "2"]
     assert sandbox.duplicates() == []
 
 
 def test_a_header_and_a_button_are_filled(respondio: Respondio, sandbox: Sandbox) -> None:
     """From columns of their own."""
-    Path("p.csv").write_text(f"phone,1,2,file,link\n{sandbox.contacts[0].phone},Ada,5,https://a.example/i.pdf,x1\n")
-    respondio("messages", "broadcast", "--from", "p.csv", "--channel", "2001", "--template", "invoice",
+    Path("p.csv").write_text(
+        f"phone,1,2,file,link\n{sandbox.contacts[0].phone},Ada,5,https://a.example/i.pdf,x1\n"
+    )
+    respondio("messages", "broadcast", "--from", "p.csv", "--channel", "2001", "--template",
+        "invoice",
               "--header", "file", "--button", "link", "--yes")  # fmt: skip
     assert len(sandbox.sent_messages) == 1
 
@@ -138,7 +160,10 @@ def test_a_broadcast_that_cannot_be_is_refused(
     _people(sandbox)
     if "--channel" not in arguments:
         arguments = (*arguments, "--channel", "2001")
-    assert said in respondio("messages", "broadcast", "--from", "people.csv", *arguments, code=2).stderr
+    assert (
+        said
+        in respondio("messages", "broadcast", "--from", "people.csv", *arguments, code=2).stderr
+    )
     assert sandbox.sent_messages == []
 
 
@@ -147,7 +172,16 @@ def test_a_template_must_be_approved_and_one(respondio: Respondio, sandbox: Sand
     _people(sandbox)
     templates = list(sandbox.state.templates.values())
     templates[1].name = templates[0].name
-    arguments = ("messages", "broadcast", "--from", "people.csv", "--channel", "2001", "--template", "order_update")
+    arguments = (
+        "messages",
+        "broadcast",
+        "--from",
+        "people.csv",
+        "--channel",
+        "2001",
+        "--template",
+        "order_update",
+    )
     assert "en, en_US" in respondio(*arguments, code=2).stderr
     templates[1].status = "rejected"
     assert "not approved" in respondio(*arguments, "--language", "en_us", code=2).stderr
@@ -157,7 +191,17 @@ def test_at_least_once_sends_again(respondio: Respondio, sandbox: Sandbox) -> No
     """Only then is a message repeated that may have been sent."""
     _people(sandbox)
     sandbox.fault("status", path=SEND, status=502, processed=True, times=1)
-    arguments = ("messages", "broadcast", "--from", "people.csv", "--channel", "2001", "--text", "hi", "--yes")
+    arguments = (
+        "messages",
+        "broadcast",
+        "--from",
+        "people.csv",
+        "--channel",
+        "2001",
+        "--text",
+        "hi",
+        "--yes",
+    )
     assert "1 unknown" in respondio(*arguments, "--journal", "b.sqlite", code=3).stdout
     assert len(sandbox.sent_messages) == 3
     respondio(*arguments, "--journal", "b.sqlite", "--at-least-once")

@@ -9,7 +9,13 @@ from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, typed_value
 from respondio_async.cli._identify import check_country, identify, normal_phone
 from respondio_async.cli.contacts.mapping import map_columns, read_mapping
-from respondio_async.cli.contacts.plan import ContactPlan, Planner, RowProblems, columns_of_file, survey
+from respondio_async.cli.contacts.plan import (
+    ContactPlan,
+    Planner,
+    RowProblems,
+    columns_of_file,
+    survey,
+)
 from respondio_async.cli.files.rows import Row
 
 FIELDS = Definitions(
@@ -58,8 +64,10 @@ def test_a_text_becomes_a_value_of_its_type(field: str, text: str, value: object
 @pytest.mark.parametrize(
     ("field", "text"),
     [
-        ("Age", "forty"), ("Age", "NaN"), ("Age", "1,5"), ("Plan", "Gold"), ("Subscribed", "maybe"), ("Birthday", "03/02/2001"),
-        ("Birthday", "2001-02-30"), ("Call Time", "25:00"), ("Website", "www.a.b"), ("Work Email", "a@"),
+        ("Age", "forty"), ("Age", "NaN"), ("Age", "1,5"), ("Plan", "Gold"), ("Subscribed", "maybe"),
+        ("Birthday", "03/02/2001"),
+        ("Birthday", "2001-02-30"), ("Call Time", "25:00"), ("Website", "www.a.b"),
+        ("Work Email", "a@"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_value_is_said_without_it(field: str, text: str) -> None:
@@ -88,7 +96,12 @@ def test_phones_become_e164(text: str, country: str | None, normal: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "country", "said"),
-    [("012345", None, "--country"), ("x", "MY", "no phone"), ("+6012", None, "digits"), ("+", None, "no phone")],
+    [
+        ("012345", None, "--country"),
+        ("x", "MY", "no phone"),
+        ("+6012", None, "digits"),
+        ("+", None, "no phone"),
+    ],
 )
 def test_no_phone_is_said_without_it(text: str, country: str | None, said: str) -> None:
     """And a country is asked for where it would help."""
@@ -109,7 +122,12 @@ def test_an_id_is_never_guessed() -> None:
     values = {"id": "5", "email": "a@b.c", "phone": ""}
     assert identify("auto", values, None) == "email:a@b.c"
     assert identify("id", values, None) == "id:5"
-    for by, bad in (("phone", values), ("auto", {"id": "5"}), ("email", {"email": "a"}), ("id", {"id": "x"})):
+    for by, bad in (
+        ("phone", values),
+        ("auto", {"id": "5"}),
+        ("email", {"email": "a"}),
+        ("id", {"id": "x"}),
+    ):
         with pytest.raises(ValueError, match="it has no|an e-mail|a contact id"):
             identify(by, bad, None)
 
@@ -117,9 +135,21 @@ def test_an_id_is_never_guessed() -> None:
 def test_columns_find_their_fields() -> None:
     """By name, alias, slug, or as told; what an export has and nobody can write is left out."""
     given = {"Kunde": "custom:Company", "Notes": "-"}
-    columns = ["First Name", "mobile", "plan_slug", "custom:Age", "tags", "status", "_error", "Kunde", "Notes", "Stage"]
+    columns = [
+        "First Name",
+        "mobile",
+        "plan_slug",
+        "custom:Age",
+        "tags",
+        "status",
+        "_error",
+        "Kunde",
+        "Notes",
+        "Stage",
+    ]
     assert map_columns(columns, given, FIELDS) == {
-        "First Name": "first_name", "mobile": "phone", "plan_slug": "custom:Plan", "custom:Age": "custom:Age", "tags": "tags",
+        "First Name": "first_name", "mobile": "phone", "plan_slug": "custom:Plan",
+        "custom:Age": "custom:Age", "tags": "tags",
         "status": "-", "_error": "-", "Kunde": "custom:Company", "Notes": "-", "Stage": "lifecycle",
     }  # fmt: skip
 
@@ -134,7 +164,9 @@ def test_columns_find_their_fields() -> None:
         (["phone", "mobile"], {}, "both go to phone"),
     ],
 )
-def test_a_mapping_that_cannot_be_is_refused(columns: list[str], given: dict[str, str], said: str) -> None:
+def test_a_mapping_that_cannot_be_is_refused(
+    columns: list[str], given: dict[str, str], said: str
+) -> None:
     """Nothing is guessed or dropped in silence."""
     with pytest.raises(UsageError, match=said):
         map_columns(columns, given, FIELDS)
@@ -144,7 +176,11 @@ def test_a_mapping_comes_from_a_file_and_options(tmp_path: Path) -> None:
     """JSON or TOML; the options come after it."""
     (tmp_path / "m.json").write_text('{"a": "phone", "b": "email"}')
     (tmp_path / "m.toml").write_text('a = "phone"\n"b c" = "email"')
-    assert read_mapping(tmp_path / "m.json", ["b=-", "x=y=tags"]) == {"a": "phone", "b": "-", "x=y": "tags"}
+    assert read_mapping(tmp_path / "m.json", ["b=-", "x=y=tags"]) == {
+        "a": "phone",
+        "b": "-",
+        "x=y": "tags",
+    }
     assert read_mapping(tmp_path / "m.toml", []) == {"a": "phone", "b c": "email"}
     for text, name in (("{", "x.json"), ("[1]", "x.json"), ('{"a": 1}', "x.json"), ("=", "x.toml")):
         (tmp_path / name).write_text(text)
@@ -161,10 +197,16 @@ def _planner(columns: list[str], **options: object) -> Planner:
 
 def test_a_row_becomes_a_plan() -> None:
     """The identifier is not sent again as a field, and an empty cell leaves its field alone."""
-    cells = {"phone": "012-345 6789", "email": "a@b.c", "first_name": "Ada", "last_name": "", "country_code": "my",
+    cells = {"phone": "012-345 6789", "email": "a@b.c", "first_name": "Ada", "last_name": "",
+        "country_code": "my",
              "Age": "36", "Plan": "", "tags": "a;b", "lifecycle": "Lead"}  # fmt: skip
     plan = _planner(list(cells), country="MY", tags=["b", "c"]).plan(Row(2, cells))
-    fields = {"email": "a@b.c", "first_name": "Ada", "country_code": "MY", "custom_fields": {"Age": 36}}
+    fields = {
+        "email": "a@b.c",
+        "first_name": "Ada",
+        "country_code": "MY",
+        "custom_fields": {"Age": 36},
+    }
     assert plan == ContactPlan("phone:+60123456789", fields, ("b", "c", "a"), "Lead")
 
 
@@ -184,7 +226,14 @@ def test_many_tags_are_several_calls() -> None:
 
 def test_every_problem_of_a_row_is_told_at_once() -> None:
     """By its column, without the value."""
-    cells = {"phone": "abc", "email": "secret@", "Age": "old", "tags": "x" * 256, "language": "?", "profile_pic": "x"}
+    cells = {
+        "phone": "abc",
+        "email": "secret@",
+        "Age": "old",
+        "tags": "x" * 256,
+        "language": "?",
+        "profile_pic": "x",
+    }
     with pytest.raises(RowProblems) as caught:
         _planner(list(cells)).plan(Row(2, cells))
     text = "\n".join(caught.value.problems)

@@ -17,8 +17,12 @@ def _record(number: int) -> dict:
     return {"id": number, "name": f"=name {number}", "custom_fields": {"Age": str(number)}}
 
 
-def _export(path: Path, numbers: range, *, format: str, resume: bool, die_at: int | None = None) -> None:
-    """Export pages of two, dying after the rows of the page at *die_at* were written but not noted."""
+def _export(
+    path: Path, numbers: range, *, format: str, resume: bool, die_at: int | None = None
+) -> None:
+    """Export pages of two, dying after the rows of the page at *die_at* were written but not
+    noted.
+    """
     sink = open_sink(path, format, "q", COLUMNS, resume=resume)
     try:
         start = sink.state.place or 0
@@ -73,7 +77,9 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
 
 
 def test_only_the_same_question_can_go_on(tmp_path: Path) -> None:
-    """Another filter, a damaged note or a shortened part are refused; leaving out --resume starts anew."""
+    """Another filter, a damaged note or a shortened part are refused; leaving out --resume starts
+    anew.
+    """
     path = tmp_path / "out.jsonl"
     _export(path, range(4), format="jsonl", resume=False, die_at=2)
     with pytest.raises(UsageError, match="something else"):

@@ -31,7 +31,9 @@ def address(process: "subprocess.Popen[str]") -> str:
 
 
 @contextmanager
-def listening(*arguments: str, keys: str = "one, two") -> Iterator[tuple["subprocess.Popen[str]", Sandbox]]:
+def listening(
+    *arguments: str, keys: str = "one, two"
+) -> Iterator[tuple["subprocess.Popen[str]", Sandbox]]:
     """The command, and a sandbox that sends to it, signed with the second key."""
     process = start(*LISTEN, *arguments, env={"RESPONDIO_WEBHOOK_KEYS": keys})
     try:
@@ -61,12 +63,15 @@ def test_events_are_printed_a_line_each():
         customer = sandbox.customer(PHONE, name="Aina")
         customer.says("hello\n\x1b[31mred")
         customer.sends("sticker")
-        sandbox.webhooks.send("contact.tag.updated", sandbox.contact(PHONE), tag="vip", action="add")
+        sandbox.webhooks.send(
+            "contact.tag.updated", sandbox.contact(PHONE), tag="vip", action="add"
+        )
         sandbox.webhooks.send("moon.risen", sandbox.contact(PHONE), phase={"full": True})
         shown = lines(process, 6)
         known = sandbox.contact(PHONE).id
         assert [line.split(f" ({known})")[0].split() for line in shown[:3]] == [
-            ["contact.created", "Aina"], ["conversation.opened", "Aina"], ["message.received", "Aina"],
+            ["contact.created", "Aina"], ["conversation.opened", "Aina"],
+            ["message.received", "Aina"],
         ]  # fmt: skip
         about = [line.strip().split("  ")[-1] for line in shown[2:]]
         assert about == [
@@ -142,12 +147,15 @@ def test_a_person_is_asked_for_the_key():
     """At a terminal, without showing it."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, *LISTEN], stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        [*COMMAND, *LISTEN], stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
         start_new_session=True,
     )  # fmt: skip
     try:
         os.close(child)
-        while termios.tcgetattr(parent)[3] & termios.ECHO:  # what is typed before it asks is thrown away
+        while (
+            termios.tcgetattr(parent)[3] & termios.ECHO
+        ):  # what is typed before it asks is thrown away
             assert process.poll() is None
             time.sleep(0.01)
         os.write(parent, b"two\n")
@@ -175,7 +183,9 @@ def test_a_port_in_use():
 
 
 def test_the_sandbox_of_one_terminal_is_heard_in_another():
-    """`respondio sandbox --webhook URL` signs with the key that the listener reads; a URL that is none is wrong usage."""
+    """`respondio sandbox --webhook URL` signs with the key that the listener reads; a URL that is
+    none is wrong usage.
+    """
     keys = {"RESPONDIO_WEBHOOK_KEYS": "shared"}
     listener = start(*LISTEN, env=keys)
     sandbox = start("sandbox", "--contacts", "0", "--webhook", address(listener), env=keys)

@@ -1,4 +1,6 @@
-"""The client under a server that enforces the vendor's limits strictly: launched all at once, refused never."""
+"""The client under a server that enforces the vendor's limits strictly: launched all at once,
+refused never.
+"""
 
 import asyncio
 
@@ -8,8 +10,9 @@ from respondio_async import AsyncRespond, LocalRateLimiter
 from respondio_async.sandbox import Quirks, Sandbox
 
 BUSY = 3
-"""Refusals that a machine busy with other work may cause by holding requests up on their way; on a quiet one there are none, and
-a bucket that is not shared costs many."""
+"""Refusals that a machine busy with other work may cause by holding requests up on their way; on a
+quiet one there are none, and a bucket that is not shared costs many.
+"""
 
 
 @pytest.mark.parametrize("window", ["sliding", "fixed", "bucket"])
@@ -35,7 +38,10 @@ async def test_routes_that_share_a_bucket_share_it_here_too():
     ):
         contact = sandbox.contacts[0].id
         await asyncio.gather(
-            *(client.contacts.create(f"new{number}@x.example", first_name="N") for number in range(5)),
+            *(
+                client.contacts.create(f"new{number}@x.example", first_name="N")
+                for number in range(5)
+            ),
             *(client.contacts.update(contact, first_name=f"N{number}") for number in range(5)),
             *(client.contacts.delete(f"email:gone{number}@x.example") for number in range(3)),
             *(client.contacts.add_tags(contact, f"t{number}") for number in range(5)),
@@ -52,5 +58,7 @@ async def test_two_clients_of_one_organisation_share_the_limit():
         assert first._settings.limiter is second._settings.limiter
         async with first, second:
             contact = sandbox.contacts[0].id
-            await asyncio.gather(*(client.contacts.get(contact) for _ in range(15) for client in (first, second)))
+            await asyncio.gather(
+                *(client.contacts.get(contact) for _ in range(15) for client in (first, second))
+            )
         assert sandbox.refusals <= BUSY

@@ -1,4 +1,6 @@
-"""The client against the sandbox, over real sockets: every operation, under every habit and every open answer of the server."""
+"""The client against the sandbox, over real sockets: every operation, under every habit and every
+open answer of the server.
+"""
 
 import dataclasses
 import datetime as dt
@@ -38,7 +40,11 @@ async def workspace(
     options = {"limits": None, "contacts": 5, "messages": 7, "delivery": (0.0, 0.0, 0.0), **options}
     limiter = options.pop("limiter", None) or fast_limiter()
     async with (
-        Sandbox(quirks=Quirks(**{**calm, **(quirks or {})}), answers=Answers(**(answers or {})), **options) as sandbox,
+        Sandbox(
+            quirks=Quirks(**{**calm, **(quirks or {})}),
+            answers=Answers(**(answers or {})),
+            **options,
+        ) as sandbox,
         AsyncRespond(sandbox.token, base_url=sandbox.url, limiter=limiter, retry=QUICK) as client,
     ):
         yield sandbox, client
@@ -49,19 +55,31 @@ async def whole_day(sandbox: Sandbox, client: AsyncRespond) -> None:
     channel_operation = sandbox.answers.contact_channel_operation
     field_paths_work = sandbox.answers.custom_field_path
 
-    ada = await client.contacts.ensure(PHONE, first_name="Ada", custom_fields={sandbox_field(sandbox): 36})
+    ada = await client.contacts.ensure(
+        PHONE, first_name="Ada", custom_fields={sandbox_field(sandbox): 36}
+    )
     assert (ada.first_name, ada.phone) == ("Ada", PHONE)
     assert {str(value) for value in ada.custom.values()} & {"36"}
-    assert (await client.contacts.get(ada.id)).id == (await client.contacts.find(f"phone:{PHONE}")).id == ada.id
+    assert (
+        (await client.contacts.get(ada.id)).id
+        == (await client.contacts.find(f"phone:{PHONE}")).id
+        == ada.id
+    )
     await client.contacts.create("eve@x.example", first_name="Eve")
     with pytest.raises((BadRequestError, ConflictError)):
         await client.contacts.create("eve@x.example", first_name="Eve")
     eve = await client.contacts.get("eve@x.example")
-    assert (await client.contacts.update(eve.id, last_name="Adams", language="en")).contact_id == eve.id
-    assert (await client.contacts.create_or_update("eve@x.example", first_name="Eva")).contact_id == eve.id
+    assert (
+        await client.contacts.update(eve.id, last_name="Adams", language="en")
+    ).contact_id == eve.id
+    assert (
+        await client.contacts.create_or_update("eve@x.example", first_name="Eva")
+    ).contact_id == eve.id
     assert (await client.contacts.get(eve.id)).last_name == "Adams"
     await client.contacts.update(eve.id, last_name=None)
-    assert ((await client.contacts.get(eve.id)).last_name is None) == (sandbox.answers.put_null == "clears")
+    assert ((await client.contacts.get(eve.id)).last_name is None) == (
+        sandbox.answers.put_null == "clears"
+    )
 
     await client.contacts.add_tags(ada.id, "vip", "gold")
     await client.contacts.delete_tags(ada.id, "gold")
@@ -72,14 +90,21 @@ async def whole_day(sandbox: Sandbox, client: AsyncRespond) -> None:
 
     listed = await client.contacts.list(page_size=2).collect()
     assert sorted(each.id for each in listed) == sorted(each.id for each in sandbox.contacts)
-    found = await client.contacts.list(filter=F.tags.any_of("vip") & (F.field("phone") == PHONE), page_size=1).collect()
+    found = await client.contacts.list(
+        filter=F.tags.any_of("vip") & (F.field("phone") == PHONE), page_size=1
+    ).collect()
     assert [each.id for each in found] == [ada.id]
 
-    # A new contact has no channel yet, and on some servers sending does not give it one: an old one is written to.
+    # A new contact has no channel yet, and on some servers sending does not give it one: an old one
+    # is written to.
     old = ada.id if sandbox.quirks.link_channel_on_send else sandbox.contacts[1].id
     sent = await client.messages.send(old, Text("hello"), channel_id=2001)
     message = await client.messages.wait_for_status(old, sent.message_id, "read", timeout=10)
-    assert message.message_id == sent.message_id == (await client.messages.get(old, sent.message_id)).message_id
+    assert (
+        message.message_id
+        == sent.message_id
+        == (await client.messages.get(old, sent.message_id)).message_id
+    )
     assert message.sent_at is not None
     assert abs((message.sent_at - dt.datetime.now(dt.UTC)).total_seconds()) < 60
     seeded = sandbox.contacts[0].id
@@ -159,7 +184,9 @@ def alternatives(kind: type) -> list[Any]:
         elif hints[field.name] is bool:
             values = [not field.default]
         else:
-            values = [value for value in typing.get_args(hints[field.name]) if value != field.default]
+            values = [
+                value for value in typing.get_args(hints[field.name]) if value != field.default
+            ]
         cases += [pytest.param({field.name: value}, id=f"{field.name}={value}") for value in values]
     return cases
 
@@ -191,7 +218,9 @@ async def test_every_operation_over_the_other_backends(backend):
     """One seam, the same day."""
     async with (
         workspace() as (sandbox, _),
-        AsyncRespond(sandbox.token, base_url=sandbox.url, backend=backend, limiter=fast_limiter()) as client,
+        AsyncRespond(
+            sandbox.token, base_url=sandbox.url, backend=backend, limiter=fast_limiter()
+        ) as client,
     ):
         await whole_day(sandbox, client)
 
@@ -201,7 +230,8 @@ def test_every_row_is_on_the_server(endpoint):
     """By its path, and by its other path where the vendor's pages disagree, in the same bucket."""
     for path in filter(None, (endpoint.path, endpoint.alternative)):
         found = match(
-            endpoint.method, path.format_map(dict.fromkeys(["identifier", "channelId", "messageId", "id"], "1"))
+            endpoint.method,
+            path.format_map(dict.fromkeys(["identifier", "channelId", "messageId", "id"], "1")),
         )
         assert found is not None
         assert found[0].template == f"{endpoint.method} {path}"
@@ -219,7 +249,9 @@ async def test_the_custom_field_path_is_found_out_once():
 
 @pytest.mark.parametrize("retry_after", [None, 0])
 async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after):
-    """The caller of tag, comment, assignee and status hears nothing of it, and nothing is done twice."""
+    """The caller of tag, comment, assignee and status hears nothing of it, and nothing is done
+    twice.
+    """
     async with workspace(
         {"not_ready_tries": 2, "not_ready_for": 0.05}, {"not_ready_retry_after": retry_after and 0}
     ) as (sandbox, client):
@@ -247,7 +279,9 @@ async def test_a_message_that_fails_says_why():
         sandbox.fail_messages(reason="131026: not on WhatsApp")
         sent = await client.messages.send(sandbox.contacts[0].id, "hi")
         with pytest.raises(MessageFailedError, match="not on WhatsApp"):
-            await client.messages.wait_for_status(sandbox.contacts[0].id, sent.message_id, timeout=10)
+            await client.messages.wait_for_status(
+                sandbox.contacts[0].id, sent.message_id, timeout=10
+            )
 
 
 async def test_a_plan_without_the_api_is_told_from_the_edge():

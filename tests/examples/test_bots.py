@@ -1,4 +1,6 @@
-"""The example bots, each a process of its own, talk to a customer of the sandbox over real sockets."""
+"""The example bots, each a process of its own, talk to a customer of the sandbox over real
+sockets.
+"""
 
 import asyncio
 import os
@@ -26,8 +28,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(name: str, port: int, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run an example until its port answers; end it with Ctrl+C, which it must survive without a traceback."""
+async def running(
+    name: str, port: int, **environment: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run an example until its port answers; end it with Ctrl+C, which it must survive without a
+    traceback.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "examples" / name), stdout=-1, stderr=-1,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PORT": str(port), **environment},
@@ -63,12 +69,18 @@ async def bot(name: str, path: str, **environment: str) -> AsyncIterator[tuple[S
 
 
 async def test_the_fastapi_bot_hands_over(tmp_path: Path):
-    """It answers, hands over when asked to, is silent while a person has it, and speaks again once the conversation is closed."""
+    """It answers, hands over when asked to, is silent while a person has it, and speaks again once
+    the conversation is closed.
+    """
     inbox = str(tmp_path / "bot.sqlite")
-    async with bot("fastapi_bot.py", "/webhook/", BOT_AGENT="anna@sandbox.example", BOT_INBOX=inbox) as (sandbox, port):
+    async with bot(
+        "fastapi_bot.py", "/webhook/", BOT_AGENT="anna@sandbox.example", BOT_INBOX=inbox
+    ) as (sandbox, port):
         customer = sandbox.customer(PHONE)
         customer.says("hi")
-        assert (await customer.wait_for_reply()).text == "You said “hi”. Ask for a human at any time."
+        assert (
+            await customer.wait_for_reply()
+        ).text == "You said “hi”. Ask for a human at any time."
         customer.says("a human, please")
         assert "colleague" in (await customer.wait_for_reply()).text
         contact = sandbox.contact(PHONE)
@@ -83,14 +95,17 @@ async def test_the_fastapi_bot_hands_over(tmp_path: Path):
                 json={"status": "close"},
                 headers={"Authorization": f"Bearer {sandbox.token}"},
             )
-        # Events of one contact are handled in their order: had it answered the one before, that would come first.
+        # Events of one contact are handled in their order: had it answered the one before, that
+        # would come first.
         customer.says("thanks")
         assert "“thanks”" in (await customer.wait_for_reply()).text
         assert [comment.text for comment in contact.comments] == ["The bot is listening again."]
 
 
 async def test_the_aiohttp_bot_looks_up_orders():
-    """A pattern, a kind of message, and everything else; each once, though every event comes twice."""
+    """A pattern, a kind of message, and everything else; each once, though every event comes
+    twice.
+    """
     async with bot("aiohttp_bot.py", "/webhook") as (sandbox, _):
         sandbox.webhooks.duplicate(1.0)
         customer = sandbox.customer(PHONE)
@@ -109,7 +124,9 @@ async def test_the_aiohttp_bot_looks_up_orders():
 
 
 async def test_the_faq_bot_answers_on_its_own_page():
-    """It brings its sandbox along and says where its page is; what is written there is answered there."""
+    """It brings its sandbox along and says where its page is; what is written there is answered
+    there.
+    """
     async with running("faq_bot.py", free_port()) as process:
         assert process.stdout is not None
         url = (await process.stdout.readline()).decode().removeprefix("Talk to the bot: ").strip()
@@ -119,7 +136,9 @@ async def test_the_faq_bot_answers_on_its_own_page():
             await http.post(f"{url}/say", json={"contact": contact, "text": "Delivery"})
             for _ in range(1_000):
                 state = (await http.get(f"{url}/state", params={"contact": contact})).json()
-                replies = [each for each in state["contact"]["messages"] if each["traffic"] == "outgoing"]
+                replies = [
+                    each for each in state["contact"]["messages"] if each["traffic"] == "outgoing"
+                ]
                 if len(replies) == 2:
                     break
                 await asyncio.sleep(0.01)

@@ -1,4 +1,6 @@
-"""The example scripts for many contacts, each a process of its own, work on a sandbox over real sockets."""
+"""The example scripts for many contacts, each a process of its own, work on a sandbox over real
+sockets.
+"""
 
 import asyncio
 import csv
@@ -22,9 +24,13 @@ def quick(contacts: int = 0) -> Sandbox:
     return Sandbox(contacts=contacts, limits_factor=20, quirks=Quirks.calm())
 
 
-async def start(folder: Path, name: str, *arguments: str, sandbox: Sandbox | None = None) -> asyncio.subprocess.Process:
+async def start(
+    folder: Path, name: str, *arguments: str, sandbox: Sandbox | None = None
+) -> asyncio.subprocess.Process:
     """Start an example in a folder, with the sandbox for its respond.io."""
-    account = {"RESPONDIO_BASE_URL": sandbox.url, "RESPONDIO_API_TOKEN": sandbox.token} if sandbox else {}
+    account = (
+        {"RESPONDIO_BASE_URL": sandbox.url, "RESPONDIO_API_TOKEN": sandbox.token} if sandbox else {}
+    )
     return await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "examples" / name), *arguments, cwd=folder, stdout=-1, stderr=-1,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **account},
@@ -51,7 +57,9 @@ def write_people(folder: Path, rows: list[dict[str, str]]) -> None:
 
 
 def person(phone: str, **cells: str) -> dict[str, str]:
-    empty = dict.fromkeys(("first_name", "email", "tags", "lifecycle", "Plan", "Age", "Subscribed"), "")
+    empty = dict.fromkeys(
+        ("first_name", "email", "tags", "lifecycle", "Plan", "Age", "Subscribed"), ""
+    )
     return {"phone": phone, **empty, **cells}
 
 
@@ -59,13 +67,19 @@ def texts(sandbox: Sandbox) -> dict[str, list[str]]:
     """What was sent, by phone."""
     found: dict[str, list[str]] = {}
     for message in sandbox.sent_messages:
-        found.setdefault(str(sandbox.contact(message.contact_id).phone), []).append(message.content["text"])
+        found.setdefault(str(sandbox.contact(message.contact_id).phone), []).append(
+            message.content["text"]
+        )
     return found
 
 
 async def test_the_migration_writes_everything_once(tmp_path: Path):
-    """Fields in their types, tags, stage and one welcome; a second start has nothing to do; bad rows can be corrected and tried again."""
-    full = person(PHONES[0], first_name="Zoë", email="zoe@example.com", tags="vip; new", lifecycle="Customer")
+    """Fields in their types, tags, stage and one welcome; a second start has nothing to do; bad
+    rows can be corrected and tried again.
+    """
+    full = person(
+        PHONES[0], first_name="Zoë", email="zoe@example.com", tags="vip; new", lifecycle="Customer"
+    )
     write_people(
         tmp_path,
         [
@@ -90,7 +104,13 @@ async def test_the_migration_writes_everything_once(tmp_path: Path):
             "Age": 31,
             "Subscribed": True,
         }
-        assert (ben.first_name, ben.email, ben.tags, ben.lifecycle, ben.custom) == ("Ben", None, [], None, {})
+        assert (ben.first_name, ben.email, ben.tags, ben.lifecycle, ben.custom) == (
+            "Ben",
+            None,
+            [],
+            None,
+            {},
+        )
         assert texts(sandbox) == {PHONES[0]: ["Welcome, Zoë!"], PHONES[1]: ["Welcome, Ben!"]}
 
         sandbox.forget()
@@ -106,10 +126,14 @@ async def test_the_migration_writes_everything_once(tmp_path: Path):
 
 
 async def test_a_killed_migration_goes_on_and_welcomes_nobody_twice(tmp_path: Path):
-    """Killed while one welcome has no answer: the next start does the rest, and reports the ones that may have been sent."""
+    """Killed while one welcome has no answer: the next start does the rest, and reports the ones
+    that may have been sent.
+    """
     write_people(tmp_path, [person(phone, first_name="Kai") for phone in PHONES])
     async with quick() as sandbox:
-        hung = sandbox.fault("hang", path="/contact/{identifier}/message", processed=True, times=1, after=2)
+        hung = sandbox.fault(
+            "hang", path="/contact/{identifier}/message", processed=True, times=1, after=2
+        )
         sandbox.set_limit("POST /contact/create_or_update/{identifier}", 3)
         process = await start(tmp_path, "migrate_csv.py", "people.csv", sandbox=sandbox)
         while not hung.struck:
@@ -139,13 +163,19 @@ async def test_the_export_has_each_contact_once(tmp_path: Path):
     """As the sandbox holds them, in the types of the columns."""
     async with quick(contacts=130) as sandbox:
         sandbox.contacts[0].custom[4001] = "Acme"
-        output, _ = await run(tmp_path, "export_parquet.py", "all.parquet", "--partitions", "3", sandbox=sandbox)
+        output, _ = await run(
+            tmp_path, "export_parquet.py", "all.parquet", "--partitions", "3", sandbox=sandbox
+        )
         assert output == "130 contacts in all.parquet\n"
         rows = {row["id"]: row for row in pq.read_table(tmp_path / "all.parquet").to_pylist()}
         assert len(rows) == 130
         for contact in sandbox.contacts:
             row = rows[contact.id]
-            assert (row["first_name"], row["phone"], row["email"]) == (contact.first_name, contact.phone, contact.email)
+            assert (row["first_name"], row["phone"], row["email"]) == (
+                contact.first_name,
+                contact.phone,
+                contact.email,
+            )
             assert (row["lifecycle"], row["tags"]) == (contact.lifecycle, contact.tags)
             assert row["created"].timestamp() == contact.created_at
         assert dict(rows[sandbox.contacts[0].id]["custom"])["Company"] == "Acme"
@@ -154,13 +184,20 @@ async def test_the_export_has_each_contact_once(tmp_path: Path):
 
 
 async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path):
-    """One answer is lost, one message refused, the rest sent; a second start sends nothing; nobody without the tag gets anything."""
+    """One answer is lost, one message refused, the rest sent; a second start sends nothing; nobody
+    without the tag gets anything.
+    """
     async with quick(contacts=20) as sandbox:
         tagged = [contact for contact in sandbox.contacts if "vip" in contact.tags]
         lost, refused = tagged[1], tagged[2]
         message = "/contact/{identifier}/message"
         sandbox.fault("torn", path=message, when=lambda request: f"id:{lost.id}/" in request.path)
-        sandbox.fault("status", path=message, status=400, when=lambda request: f"id:{refused.id}/" in request.path)
+        sandbox.fault(
+            "status",
+            path=message,
+            status=400,
+            when=lambda request: f"id:{refused.id}/" in request.path,
+        )
         words = ("order_update", "vip", "{first_name}", "1001")
         for attempt in range(2):
             output, _ = await run(tmp_path, "broadcast.py", *words, sandbox=sandbox, exits=1)
@@ -178,9 +215,14 @@ async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("nosuch", "vip"), "no template nosuch"), (("order_update", "vip", "--channel", "Fax"), "no channel Fax")],
+    [
+        (("nosuch", "vip"), "no template nosuch"),
+        (("order_update", "vip", "--channel", "Fax"), "no channel Fax"),
+    ],
 )
-async def test_the_broadcast_says_what_is_missing(tmp_path: Path, words: tuple[str, ...], said: str):
+async def test_the_broadcast_says_what_is_missing(
+    tmp_path: Path, words: tuple[str, ...], said: str
+):
     """Before it sends anything."""
     async with quick(contacts=5) as sandbox:
         _, errors = await run(tmp_path, "broadcast.py", *words, sandbox=sandbox, exits=1)
@@ -196,7 +238,9 @@ async def test_the_broadcast_says_what_is_missing(tmp_path: Path, words: tuple[s
         (("broadcast.py", "--sandbox", "hello_world", "vip"), 0, "10 sent, 0 failed, 0 unknown"),
     ],
 )
-async def test_each_shows_itself_without_an_account(tmp_path: Path, command: tuple[str, ...], exits: int, said: str):
+async def test_each_shows_itself_without_an_account(
+    tmp_path: Path, command: tuple[str, ...], exits: int, said: str
+):
     """It brings its own sandbox along."""
     output, _ = await run(tmp_path, *command, exits=exits)
     assert said in output

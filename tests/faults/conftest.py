@@ -13,7 +13,9 @@ from tests.faults.support import GOOD, KINDS
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_collections() -> Iterator[None]:
-    """Every test looks for unclosed sockets by collecting garbage: what the imports have left need not be walked each time."""
+    """Every test looks for unclosed sockets by collecting garbage: what the imports have left need
+    not be walked each time.
+    """
     gc.collect()
     gc.freeze()
     yield

@@ -1,12 +1,14 @@
 """A TCP server that misbehaves on purpose, on a real loopback socket.
 
     async with FaultServer() as server:
-        server.plan(reset(), answer(200, b"{}"))        # the next two requests; then `server.default`
+        server.plan(reset(), answer(200, b"{}"))        # the next two requests; then
+        `server.default`
         ...
         assert server.processed == 1                     # what a real server would have acted upon
 
-A fault is an async function of one `Exchange`. The ledger `server.requests` keeps every request that arrived whole, and whether it was
-"processed": a duplicate is a second processed request with the same content.
+A fault is an async function of one `Exchange`. The ledger `server.requests` keeps every request
+that arrived whole, and whether it was "processed": a duplicate is a second processed request with
+the same content.
 """
 
 import asyncio
@@ -91,7 +93,9 @@ class Exchange:
 Fault = Callable[[Exchange], Awaitable[None]]
 
 
-def answer(status: int = 200, body: bytes = b"{}", headers: Headers = (), *, delay: float = 0.0) -> Fault:
+def answer(
+    status: int = 200, body: bytes = b"{}", headers: Headers = (), *, delay: float = 0.0
+) -> Fault:
     """Process, and answer as asked; the length is stated."""
 
     async def fault(exchange: Exchange) -> None:
@@ -219,7 +223,9 @@ def torn(body: bytes = b'{"id":1}', missing: int = 5, *, status: int = 200) -> F
 
 def torn_chunked(body: bytes = b'{"id":1}') -> Fault:
     """Close in the middle of a chunked body."""
-    return raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body))
+    return raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body)
+    )
 
 
 def bad_chunk() -> Fault:
@@ -257,7 +263,9 @@ def huge(size: int, *, stated: bool = True) -> Fault:
 
     async def fault(exchange: Exchange) -> None:
         await exchange.process()
-        await exchange.head(200, (("Content-Length", str(size)) if stated else ("Transfer-Encoding", "chunked"),))
+        await exchange.head(
+            200, (("Content-Length", str(size)) if stated else ("Transfer-Encoding", "chunked"),)
+        )
         block = b" " * 65536
         for _ in range(size // len(block) + 1):
             await exchange.write(block if stated else b"%x\r\n%s\r\n" % (len(block), block))
@@ -279,7 +287,9 @@ def redirect(location: str, status: int = 302) -> Fault:
 
 
 def close_after(status: int = 200, body: bytes = b"{}", *, say_so: bool = False) -> Fault:
-    """Answer well, then close the kept connection: with `Connection: close`, or without a word (a stale connection)."""
+    """Answer well, then close the kept connection: with `Connection: close`, or without a word (a
+    stale connection).
+    """
 
     async def fault(exchange: Exchange) -> None:
         await answer(status, body, (("Connection", "close"),) if say_so else ())(exchange)
@@ -290,7 +300,10 @@ def close_after(status: int = 200, body: bytes = b"{}", *, say_so: bool = False)
 
 @dataclass
 class FaultServer:
-    """See the module. *tls*: serve https; *deaf*: accept connections and never read (a TLS handshake that hangs)."""
+    """See the module.
+
+    *tls*: serve https; *deaf*: accept connections and never read (a TLS handshake that hangs).
+    """
 
     default: Fault = field(default_factory=answer)
     tls: ssl.SSLContext | None = None
@@ -319,7 +332,9 @@ class FaultServer:
         return sum(request.processed for request in self.requests)
 
     def plan(self, *faults: Fault) -> None:
-        """Say what becomes of the next requests, one fault each, in the order in which their heads arrive."""
+        """Say what becomes of the next requests, one fault each, in the order in which their heads
+        arrive.
+        """
         self._plan.extend(faults)
 
     def forget_plan(self) -> None:
@@ -327,7 +342,9 @@ class FaultServer:
         self._plan.clear()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls)
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", self.port, ssl=self.tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -351,7 +368,8 @@ class FaultServer:
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
         self.open += 1
-        # A fault may be asleep when the client goes: only a reader would notice, so this waits beside it.
+        # A fault may be asleep when the client goes: only a reader would notice, so this waits
+        # beside it.
         serving = asyncio.ensure_future(self._serve(reader, writer))
         gone = _gone(reader)
         self._serving.add(serving)
@@ -378,7 +396,10 @@ class FaultServer:
                 return
             first, *lines = head[:-4].split("\r\n")
             method, target, _ = first.split(" ")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines)
+            }
             exchange = Exchange(self, reader, writer, method, target, headers)
             fault = self._plan.popleft() if self._plan else self.default
             try:
@@ -390,7 +411,10 @@ class FaultServer:
 
 
 def _gone(reader: asyncio.StreamReader) -> asyncio.Future[None]:
-    """Done once the other side has closed or broken. `at_eof()` would wait for somebody to read what came before."""
+    """Done once the other side has closed or broken.
+
+    `at_eof()` would wait for somebody to read what came before.
+    """
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def listen(name: str) -> None:

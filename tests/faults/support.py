@@ -1,4 +1,6 @@
-"""What the fault tests share: a client of any backend on a misbehaving server, and what must hold whatever happened."""
+"""What the fault tests share: a client of any backend on a misbehaving server, and what must hold
+whatever happened.
+"""
 
 import asyncio
 import gc
@@ -9,7 +11,13 @@ from typing import Any
 import httpx
 import httpx2
 
-from respondio_async import DEFAULT_LIMITS, AsyncRespond, LocalRateLimiter, OutcomeUnknownError, RetryPolicy
+from respondio_async import (
+    DEFAULT_LIMITS,
+    AsyncRespond,
+    LocalRateLimiter,
+    OutcomeUnknownError,
+    RetryPolicy,
+)
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 
@@ -19,11 +27,17 @@ TOKEN = "fault-token"
 CONNECTIONS = 3
 
 QUICK = RetryPolicy(
-    max_attempts=3, backoff=0.004, max_backoff=0.01, not_ready_wait=0.01, max_not_ready_wait=0.02, budget=100_000
+    max_attempts=3,
+    backoff=0.004,
+    max_backoff=0.01,
+    not_ready_wait=0.01,
+    max_not_ready_wait=0.02,
+    budget=100_000,
 )
 
 GOOD = (
-    b'{"messageId": 1783918786000000, "contactId": 7, "id": 7, "name": "x", "firstName": "Ada", "dataType": "text", '
+    b'{"messageId": 1783918786000000, "contactId": 7, "id": 7, "name": "x", "firstName": "Ada", '
+    b'"dataType": "text", '
     b'"code": 200, "message": "ok", "text": "x", "created_at": 1663274081, "items": []}'
 )
 """An answer that every operation can read."""
@@ -62,9 +76,17 @@ def fast_limiter() -> LocalRateLimiter:
 
 @asynccontextmanager
 async def connected(kind: str, url: str, **options: Any) -> AsyncIterator[AsyncRespond]:
-    """A client over one kind of transport; afterwards no task of it is left, and no socket that would warn."""
+    """A client over one kind of transport; afterwards no task of it is left, and no socket that
+    would warn.
+    """
     before = asyncio.all_tasks()
-    options = {"retry": QUICK, "max_connections": CONNECTIONS, "timeout": 2.0, "deadline": 20.0, **options}
+    options = {
+        "retry": QUICK,
+        "max_connections": CONNECTIONS,
+        "timeout": 2.0,
+        "deadline": 20.0,
+        **options,
+    }
     options.setdefault("limiter", fast_limiter())
     borrowed = LIBRARIES[kind].AsyncClient() if kind in LIBRARIES else None
     backend = {"http_client": borrowed} if borrowed is not None else {"backend": kind}
@@ -76,7 +98,9 @@ async def connected(kind: str, url: str, **options: Any) -> AsyncIterator[AsyncR
             await borrowed.aclose()
     gc.collect()
     ours = [
-        task for task in asyncio.all_tasks() - before if "FaultServer" not in repr(task) and "_gone" not in repr(task)
+        task
+        for task in asyncio.all_tasks() - before
+        if "FaultServer" not in repr(task) and "_gone" not in repr(task)
     ]
     assert not ours
 
@@ -91,7 +115,9 @@ async def outcome(call: Awaitable[Any]) -> BaseException | None:
 
 
 def check_ledger(server: FaultServer, error: BaseException | None) -> None:
-    """The promise about a write that must not be doubled, from the server's ledger and what the caller was told."""
+    """The promise about a write that must not be doubled, from the server's ledger and what the
+    caller was told.
+    """
     done = server.processed
     if error is None:
         assert done == 1, "success: done, once"
@@ -101,7 +127,9 @@ def check_ledger(server: FaultServer, error: BaseException | None) -> None:
         assert done == 0, "a definite error: not done"
 
 
-async def check_health(client: AsyncRespond, server: FaultServer, calls: int = 3 * CONNECTIONS) -> None:
+async def check_health(
+    client: AsyncRespond, server: FaultServer, calls: int = 3 * CONNECTIONS
+) -> None:
     """Later calls succeed, and the pool has every place free again."""
     server.default = faults.answer(200, GOOD)
     server.forget_plan()

@@ -1,4 +1,6 @@
-"""A call that is cancelled, wherever it is: nothing is done twice, nothing that was not sent is done, and the pool works on."""
+"""A call that is cancelled, wherever it is: nothing is done twice, nothing that was not sent is
+done, and the pool works on.
+"""
 
 import asyncio
 
@@ -38,7 +40,11 @@ async def test_while_waiting_for_a_connection(server, kind, call):
         await until(lambda: len(server.requests) == CONNECTIONS)
         waiting = [asyncio.ensure_future(call(client)) for _ in range(3)]
         await until(
-            lambda: client.statistics().pool.waiting + sum(r.waiting for r in client.statistics().routes.values()) >= 1
+            lambda: (
+                client.statistics().pool.waiting
+                + sum(r.waiting for r in client.statistics().routes.values())
+                >= 1
+            )
         )
         for task in waiting:
             await cancelled(task)
@@ -58,16 +64,20 @@ async def test_while_waiting_for_a_permit(server, kind, call):
         for task in left:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        stayed = [outcome for outcome in outcomes if not isinstance(outcome, asyncio.CancelledError)]
+        stayed = [
+            outcome for outcome in outcomes if not isinstance(outcome, asyncio.CancelledError)
+        ]
         assert not [each for each in stayed if isinstance(each, Exception)]
-        # Those that had just been let go when they were cancelled may have arrived; nothing arrived twice.
+        # Those that had just been let go when they were cancelled may have arrived; nothing arrived
+        # twice.
         assert len(stayed) <= len(server.requests) <= len(stayed) + arrived + CONNECTIONS
         await check_health(client.with_options(), server, calls=3)
 
 
 async def test_while_connecting(kind, call, monkeypatch):
     """The handshake hangs: nothing was sent, and no socket stays behind."""
-    # Cancelled in a handshake, httpcore forgets its socket; a borrowed client is left to its own timeout, which closes it.
+    # Cancelled in a handshake, httpcore forgets its socket; a borrowed client is left to its own
+    # timeout, which closes it.
     monkeypatch.setattr(_borrowed, "ABANDONED", 30.0)
     async with FaultServer(deaf=True) as deaf:
         async with connected(kind, deaf.url.replace("http:", "https:"), timeout=0.2) as client:
@@ -116,10 +126,15 @@ async def test_while_waiting_to_try_again(server, kind, call):
 
 
 async def test_at_any_turn_of_the_loop(server, kind):
-    """From before the permit to after the answer, by single steps of the event loop: no step is a bad one."""
+    """From before the permit to after the answer, by single steps of the event loop: no step is a
+    bad one.
+    """
     async with connected(kind, server.url) as client:
         for turns in range(0, 60, 2):
-            tasks = [asyncio.ensure_future(client.messages.send(7, f"{turns}/{number}")) for number in range(4)]
+            tasks = [
+                asyncio.ensure_future(client.messages.send(7, f"{turns}/{number}"))
+                for number in range(4)
+            ]
             for _ in range(turns):
                 await asyncio.sleep(0)
             for task in tasks:

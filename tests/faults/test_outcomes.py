@@ -1,4 +1,6 @@
-"""Every fault against every backend and replay class: what was done, what the caller is told, and how the pool is afterwards."""
+"""Every fault against every backend and replay class: what was done, what the caller is told, and
+how the pool is afterwards.
+"""
 
 import asyncio
 from email.utils import formatdate
@@ -30,7 +32,17 @@ from respondio_async import (
 from respondio_async._transport import _body
 from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
-from tests.faults.support import ALWAYS, GOOD, KINDS, QUICK, UNSENT, check_health, check_ledger, connected, outcome
+from tests.faults.support import (
+    ALWAYS,
+    GOOD,
+    KINDS,
+    QUICK,
+    UNSENT,
+    check_health,
+    check_ledger,
+    connected,
+    outcome,
+)
 from tests.scripted import OpenLimiter
 
 AGAIN = None
@@ -59,12 +71,17 @@ MAY_HAVE_LANDED: dict[str, tuple[Fault, type[Exception]]] = {
     "torn gzip": (faults.gzipped(GOOD, missing=9), ConnectionFailedError),
     "garbage": (faults.garbage(), ConnectionFailedError),
     "torn 404": (faults.torn(b"{}", status=404), ConnectionFailedError),
-    **{f"{status}": (faults.answer(status, b"{}"), ServerError) for status in (500, 502, 504, 507, 520, 522, 524)},
+    **{
+        f"{status}": (faults.answer(status, b"{}"), ServerError)
+        for status in (500, 502, 504, 507, 520, 522, 524)
+    },
     "500 in HTML": (faults.answer(500, b"<html>oops"), ServerError),
 }
 
 LANDED_NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name in ("504", "507", "520", "522", "524", "500 in HTML") else name
+    pytest.param(name, marks=pytest.mark.slow)
+    if name in ("504", "507", "520", "522", "524", "500 in HTML")
+    else name
     for name in MAY_HAVE_LANDED
 ]
 """One gateway error is like another: two in the default suite."""
@@ -89,7 +106,10 @@ DEFINITE: dict[str, tuple[Fault, type[Exception]]] = {
     "418": (faults.refuse(418), APIError),
     "501": (faults.refuse(501), ServerError),
     "redirect": (faults.refuse(302, b"", (("Location", "https://evil.example/"),)), APIError),
-    "redirect that keeps the method": (faults.refuse(307, b"", (("Location", "/v2/elsewhere"),)), APIError),
+    "redirect that keeps the method": (
+        faults.refuse(307, b"", (("Location", "/v2/elsewhere"),)),
+        APIError,
+    ),
     "429 for days": (faults.refuse(429, headers=(("Retry-After", "259200"),)), RateLimitError),
     "449 for days": (faults.refuse(449, headers=(("Retry-After", "259200"),)), NotReadyError),
 }
@@ -108,18 +128,26 @@ def operations(table: dict[str, Any]) -> list[Any]:
 
 TWO_KINDS = pytest.mark.parametrize(
     "kind",
-    [kind if kind in ("httpx", "aiohttp") else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
+    [
+        kind if kind in ("httpx", "aiohttp") else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in KINDS
+    ],
     indirect=True,
 )
-"""Where an answer is whole, the backends hardly differ: two in the default suite, all in the slow one."""
+"""Where an answer is whole, the backends hardly differ: two in the default suite, all in the slow
+one.
+"""
 
 
-# ── writes that must not be doubled ──────────────────────────────────────────────────────────────────────
+# ── writes that must not be doubled
+# ──────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", LANDED_NAMES)
-async def test_a_write_that_may_have_landed_is_sent_once_and_its_caller_told(server, kind, name, operation):
+async def test_a_write_that_may_have_landed_is_sent_once_and_its_caller_told(
+    server, kind, name, operation
+):
     """Whether or not it did land: nobody here can know."""
     async with connected(kind, server.url, **options(name)) as client:
         server.plan(MAY_HAVE_LANDED[name][0])
@@ -133,9 +161,12 @@ async def test_a_write_that_may_have_landed_is_sent_once_and_its_caller_told(ser
 
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize(
-    "name", ["200 that is not JSON", "200 that is huge", "200 that is huge, in chunks", "200 of no form"]
+    "name",
+    ["200 that is not JSON", "200 that is huge", "200 that is huge, in chunks", "200 of no form"],
 )
-async def test_a_write_whose_answer_cannot_be_read_is_not_repeated(server, kind, name, operation, monkeypatch):
+async def test_a_write_whose_answer_cannot_be_read_is_not_repeated(
+    server, kind, name, operation, monkeypatch
+):
     """It has most likely happened, and the caller is told so."""
     monkeypatch.setattr(_body, "MAX_ANSWER", 100_000)
     bad = {
@@ -170,7 +201,9 @@ async def test_a_write_that_was_refused_is_sent_again(server, kind, name, operat
 @TWO_KINDS
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", [*DEFINITE, "503"])
-async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(server, kind, name, operation):
+async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(
+    server, kind, name, operation
+):
     """The caller gets the answer as it is."""
     fault, expected = DEFINITE.get(name, (faults.refuse(503), ServiceUnavailableError))
     async with connected(kind, server.url, **options(name)) as client:
@@ -182,7 +215,8 @@ async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(server,
         await check_health(client, server)
 
 
-# ── everything else ──────────────────────────────────────────────────────────────────────────────────────
+# ── everything else
+# ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @TWO_KINDS
@@ -190,7 +224,11 @@ async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(server,
 @pytest.mark.parametrize("name", [*LANDED_NAMES, *REFUSED, "503"])
 async def test_what_may_be_repeated_is(server, kind, name, operation):
     """Any passing fault is worth another try."""
-    fault = MAY_HAVE_LANDED[name][0] if name in MAY_HAVE_LANDED else REFUSED.get(name, faults.refuse(503))
+    fault = (
+        MAY_HAVE_LANDED[name][0]
+        if name in MAY_HAVE_LANDED
+        else REFUSED.get(name, faults.refuse(503))
+    )
     async with connected(kind, server.url, **options(name)) as client:
         server.plan(fault)
         assert await outcome(ALWAYS[operation](client)) is None
@@ -248,7 +286,8 @@ async def test_a_delete_whose_answer_was_lost_is_done(server, kind):
         assert isinstance(await outcome(client.contacts.delete(7)), NotFoundError)
 
 
-# ── connections ──────────────────────────────────────────────────────────────────────────────────────────
+# ── connections
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("operation", ["message", "get"])
@@ -271,7 +310,9 @@ async def test_a_server_that_comes_back_is_found(kind, operation):
     retry = RetryPolicy(max_attempts=1000, backoff=0.01, max_backoff=0.01, budget=1000)
     async with connected(kind, f"http://127.0.0.1:{port}/v2", retry=retry) as client:
         task = asyncio.ensure_future({**UNSENT, **ALWAYS}[operation](client))
-        while not client.statistics().routes or not any(use.retried for use in client.statistics().routes.values()):
+        while not client.statistics().routes or not any(
+            use.retried for use in client.statistics().routes.values()
+        ):
             await asyncio.sleep(0.005)
         async with back:
             await task
@@ -282,7 +323,9 @@ async def test_a_server_that_comes_back_is_found(kind, operation):
 @pytest.mark.parametrize("operation", ["message", "get"])
 @pytest.mark.parametrize("say_so", [True, False])
 async def test_a_connection_that_was_closed_while_idle_is_not_used(server, kind, operation, say_so):
-    """The server closed it after the last answer: the next write goes out on a new one, once, and succeeds."""
+    """The server closed it after the last answer: the next write goes out on a new one, once, and
+    succeeds.
+    """
     async with connected(kind, server.url) as client:
         for _ in range(4):
             server.plan(faults.close_after(200, GOOD, say_so=say_so))
@@ -296,7 +339,9 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used(server, kind,
 
 
 async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_unknown(server, kind):
-    """The race that no client can win: the server resets a kept connection just as the request arrives."""
+    """The race that no client can win: the server resets a kept connection just as the request
+    arrives.
+    """
     async with connected(kind, server.url) as client:
         await client.contacts.get(7)
         server.requests.clear()
@@ -307,7 +352,8 @@ async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_un
         await check_health(client, server)
 
 
-# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── time
+# ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("fault", [faults.hang(), faults.hang_in_body(), faults.drip()])
@@ -334,8 +380,12 @@ async def test_a_handshake_that_hangs_ends_unsent(kind):
         assert not error.sent
 
 
-async def test_a_request_that_was_given_up_unsent_is_never_sent_after_all(server, kind, monkeypatch):
-    """Connecting outlasts the attempt: it counts as unsent and is tried again, so the first try must not arrive later."""
+async def test_a_request_that_was_given_up_unsent_is_never_sent_after_all(
+    server, kind, monkeypatch
+):
+    """Connecting outlasts the attempt: it counts as unsent and is tried again, so the first try
+    must not arrive later.
+    """
     loop = asyncio.get_running_loop()
     resolve, slow = loop.getaddrinfo, [0.2, 0.2]
 

@@ -1,4 +1,6 @@
-"""A sample of the two benchmarks that count over many calls; `benchmarks/` runs them at full length."""
+"""A sample of the two benchmarks that count over many calls; `benchmarks/` runs them at full
+length.
+"""
 
 import pytest
 

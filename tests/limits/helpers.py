@@ -28,14 +28,18 @@ def answer(
     return Feedback(status, told, retry_after, round_trip)
 
 
-async def granted(limiter: LocalRateLimiter, *, lane: Lane = "interactive", timeout: float | None = None) -> Turn:
+async def granted(
+    limiter: LocalRateLimiter, *, lane: Lane = "interactive", timeout: float | None = None
+) -> Turn:
     """A turn with its permit."""
     turn = await limiter.turn(ROUTE, lane=lane, timeout=timeout)
     assert await turn.permit()
     return turn
 
 
-async def call(limiter: LocalRateLimiter, times: list[float], feedback: Feedback | None = None) -> None:
+async def call(
+    limiter: LocalRateLimiter, times: list[float], feedback: Feedback | None = None
+) -> None:
     """One whole call; notes when its permit came."""
     turn = await granted(limiter)
     times.append(asyncio.get_running_loop().time())
@@ -47,7 +51,9 @@ async def call(limiter: LocalRateLimiter, times: list[float], feedback: Feedback
         limiter.observe(turn, learnt)
 
 
-async def calls(limiter: LocalRateLimiter, count: int, feedback: Feedback | None = None) -> list[float]:
+async def calls(
+    limiter: LocalRateLimiter, count: int, feedback: Feedback | None = None
+) -> list[float]:
     """So many calls at once; when their permits came."""
     times: list[float] = []
     await asyncio.gather(*(call(limiter, times, feedback) for _ in range(count)))
@@ -56,4 +62,6 @@ async def calls(limiter: LocalRateLimiter, count: int, feedback: Feedback | None
 
 def most_in(times: list[float], span: float) -> int:
     """The most of them in any *span* seconds."""
-    return max((bisect_right(times, at + span) - place for place, at in enumerate(times)), default=0)
+    return max(
+        (bisect_right(times, at + span) - place for place, at in enumerate(times)), default=0
+    )

@@ -1,7 +1,8 @@
 """Several processes that share one limit, against a judge that counts as strictly as a server can.
 
-The judge is a process of its own: a log of what it accepted, never more than the limit in any one second, times taken from the
-monotonic clock when a request arrives. The workers are processes of their own as well, each with its own `RedisRateLimiter`.
+The judge is a process of its own: a log of what it accepted, never more than the limit in any one
+second, times taken from the monotonic clock when a request arrives. The workers are processes of
+their own as well, each with its own `RedisRateLimiter`.
 """
 
 import argparse
@@ -53,7 +54,9 @@ class Judge:
         await server.serve_forever()
 
 
-async def work(redis_url: str, judge: int, limit: float, tasks: int, seconds: float, share: float) -> dict[str, Any]:
+async def work(
+    redis_url: str, judge: int, limit: float, tasks: int, seconds: float, share: float
+) -> dict[str, Any]:
     """Send as fast as the limiter lets us; what came of it."""
     import redis.asyncio
 
@@ -81,7 +84,9 @@ async def work(redis_url: str, judge: int, limit: float, tasks: int, seconds: fl
                 accepted = await reader.readexactly(1) == b"+"
                 round_trip = time.monotonic() - start
                 status, retry_after = (200, None) if accepted else (429, 1.0)
-                limiter.observe(turn, Feedback(status=status, round_trip=round_trip, retry_after=retry_after))
+                limiter.observe(
+                    turn, Feedback(status=status, round_trip=round_trip, retry_after=retry_after)
+                )
         except (RespondError, OSError) as error:
             failures.append(repr(error))
         finally:
@@ -101,7 +106,9 @@ class Fleet:
         self._url = redis_url
         self._limit = limit
         self._judge = subprocess.Popen(
-            [sys.executable, "-m", "tests.limits.redis_fleet", "judge", str(limit)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.limits.redis_fleet", "judge", str(limit)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._judge.stdout is not None
         self._port = int(self._judge.stdout.readline())
@@ -110,10 +117,19 @@ class Fleet:
     def launch(self, processes: int, seconds: float, *, tasks: int = 10) -> None:
         """Start the workers, and let them go once all of them are there."""
         for _ in range(processes):
-            words = [sys.executable, "-m", "tests.limits.redis_fleet", "work", self._url, str(self._port)]
+            words = [
+                sys.executable,
+                "-m",
+                "tests.limits.redis_fleet",
+                "work",
+                self._url,
+                str(self._port),
+            ]
             words += [str(self._limit), str(tasks), str(seconds), str(1 / processes)]
             pipe = subprocess.PIPE
-            self.workers.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
+            self.workers.append(
+                subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            )
         for worker in self.workers:
             assert worker.stdout is not None
             worker.stdout.readline()
@@ -162,7 +178,9 @@ def fleet(redis_url: str, limit: int) -> Iterator[Fleet]:
 class Verdict:
     """What arrived."""
 
-    def __init__(self, arrivals: list[tuple[float, bool]], limit: int, failures: list[str], warnings: int) -> None:
+    def __init__(
+        self, arrivals: list[tuple[float, bool]], limit: int, failures: list[str], warnings: int
+    ) -> None:
         self.arrivals = [at for at, _ in arrivals]
         self.limit = limit
         self.refused = sum(not accepted for _, accepted in arrivals)
@@ -194,7 +212,13 @@ def main() -> None:
     judge.add_argument("limit", type=int)
     worker = commands.add_parser("work")
     worker.add_argument("redis_url")
-    for name, kind in (("judge", int), ("limit", float), ("tasks", int), ("seconds", float), ("share", float)):
+    for name, kind in (
+        ("judge", int),
+        ("limit", float),
+        ("tasks", int),
+        ("seconds", float),
+        ("share", float),
+    ):
         worker.add_argument(name, type=kind)
     given = vars(parser.parse_args())
     if given.pop("command") == "judge":

@@ -1,4 +1,6 @@
-"""A real Redis server for tests: on a free loopback port, in a folder of its own, and gone afterwards."""
+"""A real Redis server for tests: on a free loopback port, in a folder of its own, and gone
+afterwards.
+"""
 
 import os
 import shutil
@@ -31,7 +33,16 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         options += ["--dir", str(self._folder), "--enable-debug-command", "local"]
         self._process = subprocess.Popen([self._binary, *options], stdout=subprocess.DEVNULL)
         for _ in range(1000):
@@ -85,11 +96,14 @@ class RedisServer:
 
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
-    """A running server; skips the test where there is none to run, except in CI, where that is a failure."""
+    """A running server; skips the test where there is none to run, except in CI, where that is a
+    failure.
+    """
     binary = shutil.which("redis-server") or shutil.which("valkey-server")
     if binary is None:
         reason = (
-            "redis-server is not installed: NOTHING of RedisRateLimiter is tested here (apt-get install redis-server)"
+            "redis-server is not installed: NOTHING of RedisRateLimiter is tested here "
+            "(apt-get install redis-server)"
         )
         if os.environ.get("CI") == "true":
             pytest.fail(reason)

@@ -18,14 +18,19 @@ from tests.simulation.servers import SERVERS, TokenBucket
 _LANES: tuple[Lane, Lane] = ("interactive", "bulk")
 
 
-# ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
+# ── deadlines
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [1, 5, 10, 100, 1000])
 @pytest.mark.parametrize("taught", [False, True], ids=["fresh", "taught"])
 @pytest.mark.parametrize(("prior", "gap"), [("idle", 0.0), ("one", 1.5), ("full", 0.5)])
-def test_who_would_be_served_in_time_is_not_sent_away(limit: int, taught: bool, prior: str, gap: float) -> None:
-    """Each of a line is served with just the time that it takes without deadlines: whatever went together comes free together."""
+def test_who_would_be_served_in_time_is_not_sent_away(
+    limit: int, taught: bool, prior: str, gap: float
+) -> None:
+    """Each of a line is served with just the time that it takes without deadlines: whatever went
+    together comes free together.
+    """
 
     async def main(timeouts: list[float | None]) -> list[float]:
         limiter = limiter_of(limit)
@@ -65,7 +70,9 @@ class Waiter:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_how_many_go_before_is_exact(seed: int) -> None:
-    """Whoever came, went and left before: as many as are counted are called before one who joins now."""
+    """Whoever came, went and left before: as many as are counted are called before one who joins
+    now.
+    """
     random = Random(seed)
     lanes: Lanes[Waiter] = Lanes()
     line: list[Waiter] = []
@@ -89,11 +96,14 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
             assert lanes.ahead(lane, again) == before
 
 
-# ── bursts ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── bursts
+# ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> None:
-    """Of five that went at once the first arrived third, and was told that two are left: the server still takes five."""
+    """Of five that went at once the first arrived third, and was told that two are left: the server
+    still takes five.
+    """
 
     async def main() -> float:
         limiter = limiter_of(5)
@@ -112,7 +122,9 @@ def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> Non
 
 
 def test_a_refused_burst_is_over() -> None:
-    """The second of five is refused while three still look for a connection: they do not go at once after the pause."""
+    """The second of five is refused while three still look for a connection: they do not go at once
+    after the pause.
+    """
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -146,14 +158,20 @@ def test_a_bucket_of_two_is_not_overrun_when_delays_are_uneven(seed: int, header
 
 
 def test_the_first_calls_of_a_slow_route_are_seldom_refused() -> None:
-    """One a second, 0 to 50 ms on their way, and nothing known: one call in 200 is refused at most."""
+    """One a second, 0 to 50 ms on their way, and nothing known: one call in 200 is refused at
+    most.
+    """
     results = [simulate(Cell("sliding-log", "0-50 ms", 1), 60.0, seed) for seed in range(40)]
-    assert sum(result.refused for result in results) <= 0.005 * sum(result.accepted for result in results)
+    assert sum(result.refused for result in results) <= 0.005 * sum(
+        result.accepted for result in results
+    )
 
 
 @pytest.mark.parametrize("server", ["sliding-log", "counting-refused"])
 def test_delays_that_are_uneven_on_both_ways_cost_a_bounded_part(server: str) -> None:
-    """No header tells anything; 300 at once at ten a second take at most 1.06 of their time in the median."""
+    """No header tells anything; 300 at once at ten a second take at most 1.06 of their time in the
+    median.
+    """
     ends = []
     for seed in range(15):
         result = simulate(Cell(server, "0-50 ms", 10, headers=False, both_ways=True), 36.0, seed)
@@ -163,8 +181,12 @@ def test_delays_that_are_uneven_on_both_ways_cost_a_bounded_part(server: str) ->
 
 @pytest.mark.parametrize("load", ["at once", "bursts"])
 @pytest.mark.parametrize("limit", [5, 10, 20])
-def test_a_server_that_takes_no_two_at_once_is_learnt(limit: int, load: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delays that differ by 5 ms are more than the pacer leaves: it learns to leave more, and is hardly refused any more."""
+def test_a_server_that_takes_no_two_at_once_is_learnt(
+    limit: int, load: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delays that differ by 5 ms are more than the pacer leaves: it learns to leave more, and is
+    hardly refused any more.
+    """
     monkeypatch.setitem(SERVERS, "strict", lambda limit: TokenBucket(limit, capacity=1))
     result = simulate(Cell("strict", "5 ms", limit, load), 600.0)
     assert result.refused <= 8
@@ -185,9 +207,15 @@ def test_a_late_departure_is_at_most_as_late_as_now() -> None:
     assert 1.0 <= run(main()) <= 1.2
 
 
-@pytest.mark.parametrize(("before", "after", "within"), [(100, 1, 1.3), (100, 10, 1.3), (20, 0.5, 2.3), (10, 5, 1.3)])
-def test_a_lowered_limit_does_not_stop_the_route(before: float, after: float, within: float) -> None:
-    """What was sent under the old limit leaves the window within its second; then the new limit is used at once."""
+@pytest.mark.parametrize(
+    ("before", "after", "within"), [(100, 1, 1.3), (100, 10, 1.3), (20, 0.5, 2.3), (10, 5, 1.3)]
+)
+def test_a_lowered_limit_does_not_stop_the_route(
+    before: float, after: float, within: float
+) -> None:
+    """What was sent under the old limit leaves the window within its second; then the new limit is
+    used at once.
+    """
 
     async def main() -> tuple[float, float]:
         limiter = limiter_of(before, bounds=(0.1, 100))
@@ -207,12 +235,15 @@ def test_a_lowered_limit_does_not_stop_the_route(before: float, after: float, wi
     assert second - first <= 1.2 / after
 
 
-# ── patience ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── patience
+# ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.01])
 def test_the_least_patience_does_not_stop_the_loop(patience: float) -> None:
-    """Announced a little before its permit, a turn waits for it, rather than go back and forth without ever sleeping."""
+    """Announced a little before its permit, a turn waits for it, rather than go back and forth
+    without ever sleeping.
+    """
 
     async def main() -> int:
         limiter = limiter_of(10)

@@ -13,7 +13,16 @@ from respondio_async.limits import DEFAULT_LIMITS, Feedback, LocalRateLimiter, R
 from respondio_async.limits._calibration import Calibration
 from respondio_async.limits._protocol import LEAD
 from respondio_async.limits._route import Route
-from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of, most_in
+from tests.limits.helpers import (
+    ROUND_TRIP,
+    ROUTE,
+    answer,
+    call,
+    calls,
+    granted,
+    limiter_of,
+    most_in,
+)
 from tests.simulation.loop import VirtualLoop, run
 
 
@@ -26,12 +35,15 @@ def test_it_is_a_rate_limiter() -> None:
     assert isinstance(LocalRateLimiter(), RateLimiter)
 
 
-# ── the limit ────────────────────────────────────────────────────────────────────────────────────────────
+# ── the limit
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [1, 2.5, 5, 10, 37, 100, 499, 501, 2000])
 def test_no_second_holds_more_than_the_limit_and_nearly_as_many(limit: float) -> None:
-    """In no second and its margin do more than the limit's whole number go, and over time nearly as many do."""
+    """In no second and its margin do more than the limit's whole number go, and over time nearly as
+    many do.
+    """
     size = math.floor(limit)
     times = run(calls(limiter_of(limit), size * 20 + 1))
     assert most_in(times, 1.0079) <= size
@@ -54,7 +66,9 @@ def test_a_million_a_second_does_not_wait() -> None:
 
 
 def test_sends_are_spaced_when_the_line_is_long() -> None:
-    """A long line is paced from its first call on: a small bucket on the server would refuse a burst."""
+    """A long line is paced from its first call on: a small bucket on the server would refuse a
+    burst.
+    """
     times = run(calls(limiter_of(10), 40))
     assert most_in(times, 0.05) == 1
 
@@ -70,7 +84,8 @@ def test_an_unlisted_route_gets_the_default_for_unlisted_routes() -> None:
     assert run(main()) == 5.0
 
 
-# ── bursts ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── bursts
+# ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [5, 10, 20, 100])
@@ -89,12 +104,19 @@ def test_five_calls_on_an_idle_route_go_at_once(limit: float) -> None:
 
 
 @pytest.mark.parametrize("overtaker_answered_first", [True, False])
-def test_a_first_call_that_was_overtaken_does_not_shrink_the_burst(overtaker_answered_first: bool) -> None:
-    """The second call arrived first and found the bucket full; the first one found one less, and says so."""
+def test_a_first_call_that_was_overtaken_does_not_shrink_the_burst(
+    overtaker_answered_first: bool,
+) -> None:
+    """The second call arrived first and found the bucket full; the first one found one less, and
+    says so.
+    """
 
     async def main() -> float:
         limiter = limiter_of(20)
-        told = [(await granted(limiter), answer(remaining=18)), (await granted(limiter), answer(remaining=19))]
+        told = [
+            (await granted(limiter), answer(remaining=18)),
+            (await granted(limiter), answer(remaining=19)),
+        ]
         for turn, what in reversed(told) if overtaker_answered_first else told:
             limiter.observe(turn, what)
         await asyncio.sleep(5)
@@ -121,7 +143,9 @@ def test_a_refused_burst_is_not_repeated() -> None:
 
 
 def test_what_is_left_after_the_first_call_tells_the_burst() -> None:
-    """A server that says one is left after the first call takes two at once, and one that says nine takes ten."""
+    """A server that says one is left after the first call takes two at once, and one that says nine
+    takes ten.
+    """
 
     async def main(remaining: float) -> list[float]:
         limiter = limiter_of(10)
@@ -152,7 +176,8 @@ def test_a_smaller_burst_is_unlearnt_in_time() -> None:
     assert run(main()) <= 0.02
 
 
-# ── margin ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── margin
+# ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_late_answer_holds_its_slot() -> None:
@@ -177,7 +202,9 @@ def test_slow_work_on_the_server_does_not_widen_the_margin_without_bound() -> No
     async def main() -> float:
         limiter = limiter_of(10)
         for place in range(2000):
-            limiter.observe(await granted(limiter), answer(round_trip=0.1 + 2.9 * (place * 0.618 % 1)))
+            limiter.observe(
+                await granted(limiter), answer(round_trip=0.1 + 2.9 * (place * 0.618 % 1))
+            )
         return now()
 
     assert run(main()) <= 200 * 1.07
@@ -207,12 +234,21 @@ def test_a_refusal_widens_the_margin_once_an_episode() -> None:
     assert refused == 2
 
 
-# ── pause ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── pause
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     ("retry_after", "paused"),
-    [(None, 1.0), (3.0, 3.0), (0.0, 1.0), (259_200.0, 60.0), (math.inf, 60.0), (math.nan, 1.0), (-5.0, 1.0)],
+    [
+        (None, 1.0),
+        (3.0, 3.0),
+        (0.0, 1.0),
+        (259_200.0, 60.0),
+        (math.inf, 60.0),
+        (math.nan, 1.0),
+        (-5.0, 1.0),
+    ],
 )
 def test_a_refusal_pauses_for_retry_after(retry_after: float | None, paused: float) -> None:
     """The route stops for Retry-After: a second without one, a minute at most."""
@@ -262,7 +298,9 @@ def test_nothing_remaining_is_no_reason_to_pause() -> None:
 
 
 def test_an_impatient_holder_gives_its_connection_back() -> None:
-    """With patience, a permit that a pause moved away returns False at once; `soon` comes back `LEAD` before it is due."""
+    """With patience, a permit that a pause moved away returns False at once; `soon` comes back
+    `LEAD` before it is due.
+    """
 
     async def main() -> tuple[float, float, float]:
         limiter = limiter_of(1)
@@ -288,11 +326,14 @@ def test_an_impatient_holder_gives_its_connection_back() -> None:
     assert permitted >= 3.0
 
 
-# ── calibration ──────────────────────────────────────────────────────────────────────────────────────────
+# ── calibration
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_raise_from_10_to_50_is_reached_within_two_seconds() -> None:
-    """The limit doubles once a second towards what the header says, without an answer being needed for each step."""
+    """The limit doubles once a second towards what the header says, without an answer being needed
+    for each step.
+    """
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -370,14 +411,17 @@ def test_a_refusal_after_a_raise_takes_half_of_it_back() -> None:
     assert run(main()) == [15, 15, 20]
 
 
-# ── share ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── share
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     ("limit", "share", "mine"),
     [(10, 0.25, 2), (10, 1 / 3, 3), (5, 0.25, 1), (5, 0.1, 0.5), (1, 0.25, 0.25), (10, 0.3, 3)],
 )
-def test_a_share_is_whole_requests_or_one_every_so_many_seconds(limit: float, share: float, mine: float) -> None:
+def test_a_share_is_whole_requests_or_one_every_so_many_seconds(
+    limit: float, share: float, mine: float
+) -> None:
     """A share is rounded down, so that all of them together never exceed the limit."""
 
     async def main() -> float:
@@ -399,7 +443,8 @@ def test_calibration_corrects_the_organisations_limit_before_the_share() -> None
     assert run(main()) == 5
 
 
-# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── lanes
+# ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
@@ -453,7 +498,8 @@ def test_interactive_calls_hardly_wait_over_a_bulk_job() -> None:
     assert run(main()) <= 0.4
 
 
-# ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────
+# ── deadlines
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_wait_that_cannot_end_in_time_fails_at_once() -> None:
@@ -494,7 +540,9 @@ def test_those_who_are_in_time_are_not_refused() -> None:
 
 
 def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
-    """They learn it when the pause begins, wherever they stand: in line, asking for the permit, or in `soon`."""
+    """They learn it when the pause begins, wherever they stand: in line, asking for the permit, or
+    in `soon`.
+    """
 
     async def main() -> list[float]:
         limiter = limiter_of(1)
@@ -509,7 +557,10 @@ def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
             failed.append(now())
 
         head = await limiter.turn(ROUTE, timeout=2)
-        tasks = [asyncio.create_task(fails(head.permit())), asyncio.create_task(fails(granted(limiter, timeout=3)))]
+        tasks = [
+            asyncio.create_task(fails(head.permit())),
+            asyncio.create_task(fails(granted(limiter, timeout=3))),
+        ]
         await asyncio.sleep(0.0001)
         limiter.observe(first, answer(429, retry_after=10))
         await asyncio.gather(*tasks)
@@ -544,12 +595,15 @@ def test_bad_arguments_are_named() -> None:
     run(main())
 
 
-# ── cancellation ─────────────────────────────────────────────────────────────────────────────────────────
+# ── cancellation
+# ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("steps", range(8))
 def test_a_waiter_cancelled_at_any_moment_loses_nothing(steps: int) -> None:
-    """Whether in line, announced, asking or in the very step of being woken: the others go on at full rate."""
+    """Whether in line, announced, asking or in the very step of being woken: the others go on at
+    full rate.
+    """
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -571,7 +625,9 @@ def test_a_waiter_cancelled_at_any_moment_loses_nothing(steps: int) -> None:
 
 
 def test_a_cancel_storm_loses_no_permit() -> None:
-    """At twice the limit, half of the waiters give up at random; the rest use the whole limit, and nothing is left behind."""
+    """At twice the limit, half of the waiters give up at random; the rest use the whole limit, and
+    nothing is left behind.
+    """
 
     async def main() -> tuple[int, float]:
         limiter = limiter_of(10)
@@ -631,7 +687,9 @@ def test_a_holder_who_is_slow_to_ask_does_not_stop_the_others() -> None:
 
 
 def test_the_line_after_a_pause_goes_at_full_rate() -> None:
-    """Those who were held back by a pause are not all woken for one permit, and none of them is forgotten."""
+    """Those who were held back by a pause are not all woken for one permit, and none of them is
+    forgotten.
+    """
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -663,7 +721,8 @@ def test_a_line_emptied_by_its_last_deadline_leaves_no_timer() -> None:
     assert run(main()) == 0
 
 
-# ── event loops ──────────────────────────────────────────────────────────────────────────────────────────
+# ── event loops
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_nothing_is_left_behind() -> None:
@@ -685,7 +744,9 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_a_new_loop_takes_over_what_was_sent() -> None:
-    """`asyncio.run` twice with one limiter: the second run counts the first one's requests, whatever its clock says."""
+    """`asyncio.run` twice with one limiter: the second run counts the first one's requests,
+    whatever its clock says.
+    """
     limiter = limiter_of(10)
 
     async def main(begin: float) -> list[float]:
@@ -702,7 +763,9 @@ def test_a_new_loop_takes_over_what_was_sent() -> None:
 
 
 def test_a_waiter_left_on_a_closed_loop_does_no_harm() -> None:
-    """Its loop ended under it; another loop uses the limiter, and the old turn can still be abandoned."""
+    """Its loop ended under it; another loop uses the limiter, and the old turn can still be
+    abandoned.
+    """
     limiter = limiter_of(1)
     kept: list[Turn] = []
 
@@ -741,7 +804,8 @@ async def test_two_threads_are_told_to_have_a_limiter_each() -> None:
     assert "share=1/n" in str(errors[0])
 
 
-# ── configuration and observation ────────────────────────────────────────────────────────────────────────
+# ── configuration and observation
+# ────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -812,7 +876,9 @@ def test_statistics_tell_what_happens() -> None:
 
 
 def test_a_waiter_is_small_and_forgotten_when_it_leaves() -> None:
-    """What the limiter keeps for a waiter has no dict; a line that everybody has left keeps nobody."""
+    """What the limiter keeps for a waiter has no dict; a line that everybody has left keeps
+    nobody.
+    """
 
     async def main() -> None:
         limiter = limiter_of(10)
@@ -841,11 +907,14 @@ def test_round_trips_that_make_no_sense_are_ignored() -> None:
     assert 0.008 <= run(main()) <= 0.06
 
 
-# ── slow holders ─────────────────────────────────────────────────────────────────────────────────────────
+# ── slow holders
+# ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: float) -> None:
-    """A call that needs so many seconds between its announcement and its permit, as for a new connection."""
+    """A call that needs so many seconds between its announcement and its permit, as for a new
+    connection.
+    """
     turn = await limiter.turn(ROUTE, timeout=3600)
     try:
         await asyncio.sleep(seconds)
@@ -856,8 +925,12 @@ async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: floa
         turn.abandon()
 
 
-@pytest.mark.parametrize(("limit", "seconds"), [(10, 0.03), (10, 0.3), (5, 1.0), (100, 0.1), (100, 0.3)])
-def test_holders_that_need_long_to_prepare_cost_little_of_the_limit(limit: float, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("limit", "seconds"), [(10, 0.03), (10, 0.3), (5, 1.0), (100, 0.1), (100, 0.3)]
+)
+def test_holders_that_need_long_to_prepare_cost_little_of_the_limit(
+    limit: float, seconds: float
+) -> None:
     """Turns are announced as early as holders need, and several at a time while they prepare."""
 
     async def main() -> list[float]:
@@ -894,12 +967,15 @@ def test_prompt_holders_are_announced_when_their_permit_is_due() -> None:
 
 @pytest.mark.parametrize("limit", [1e6, 400])
 def test_one_who_never_asks_does_not_stop_a_crowd(limit: float) -> None:
-    """More wait than are ever announced at once, each with a deadline far away, and one of them is busy elsewhere."""
+    """More wait than are ever announced at once, each with a deadline far away, and one of them is
+    busy elsewhere.
+    """
 
     async def main() -> list[float]:
         limiter, times = limiter_of(limit), list[float]()
         busy = [
-            asyncio.create_task(_prepared(limiter, times, 20.0 if place % 100 == 50 else 0.0)) for place in range(600)
+            asyncio.create_task(_prepared(limiter, times, 20.0 if place % 100 == 50 else 0.0))
+            for place in range(600)
         ]
         await asyncio.sleep(10)
         for task in busy:
@@ -914,7 +990,9 @@ def test_one_who_never_asks_does_not_stop_a_crowd(limit: float) -> None:
 
 @pytest.mark.parametrize("steps", range(6))
 def test_a_slow_holder_cancelled_at_any_moment_loses_nothing(steps: int) -> None:
-    """Cancelled while it prepares, asks, or has just been woken to take its permit: the others go on at full rate."""
+    """Cancelled while it prepares, asks, or has just been woken to take its permit: the others go
+    on at full rate.
+    """
 
     async def main() -> list[float]:
         limiter, times = limiter_of(10), list[float]()
@@ -963,7 +1041,9 @@ def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
 def test_whoever_comes_after_a_stall_does_not_overtake_those_who_are_being_woken(
     limit: float, told: float | None
 ) -> None:
-    """The loop ran nothing for a while: a new call takes its first step before those in line do, and still goes after them."""
+    """The loop ran nothing for a while: a new call takes its first step before those in line do,
+    and still goes after them.
+    """
 
     async def main() -> list[int]:
         loop: Any = asyncio.get_running_loop()
@@ -1072,7 +1152,8 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
     assert 1.4 <= run(main()) <= 1.46
 
 
-# ── decisions ────────────────────────────────────────────────────────────────────────────────────────────
+# ── decisions
+# ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_half_a_request_of_a_raise_is_not_kept() -> None:
@@ -1120,7 +1201,9 @@ def test_a_refusal_in_a_burst_counts_even_after_another_one() -> None:
 
 
 def test_slow_processes_that_were_refused_together_do_not_come_back_together() -> None:
-    """Below one request a second a pause is longer by chance, by up to what is over a second of the span."""
+    """Below one request a second a pause is longer by chance, by up to what is over a second of the
+    span.
+    """
     route = Route(0.5, random=lambda: 0.5)
     route.learn(route.take(0.0, paced=True), answer(429, retry_after=1), 0.1)
     assert route.paused_until == pytest.approx(0.1 + 1 + 0.5)

@@ -19,7 +19,9 @@ LANES: st.SearchStrategy[Lane] = st.sampled_from(["interactive", "bulk"])
 class Call:
     """One call of the machine."""
 
-    def __init__(self, number: int, lane: Lane, task: "asyncio.Task[None]", *, patient: bool) -> None:
+    def __init__(
+        self, number: int, lane: Lane, task: "asyncio.Task[None]", *, patient: bool
+    ) -> None:
         self.number, self.lane, self.task, self.patient = number, lane, task, patient
         self.turn: Turn | None = None
         self.cancelled = False
@@ -32,7 +34,9 @@ def within(sent: list[tuple[float, float]], limit: float) -> list[tuple[float, f
 
 
 class Machine(RuleBasedStateMachine):
-    """Calls come, are cancelled, refused, calibrated; the loop stalls; and the promises hold after each step."""
+    """Calls come, are cancelled, refused, calibrated; the loop stalls; and the promises hold after
+    each step.
+    """
 
     @initialize(limit=st.sampled_from([0.5, 1, 3, 10, 40, 300]))
     def begin(self, limit: float) -> None:
@@ -78,7 +82,10 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             call_of: list[Call] = []
             call = Call(
-                len(self.calls), lane, self.loop.create_task(one(call_of)), patient=timeout is None and not slow
+                len(self.calls),
+                lane,
+                self.loop.create_task(one(call_of)),
+                patient=timeout is None and not slow,
             )
             call_of.append(call)
             self.calls.append(call)
@@ -116,7 +123,13 @@ class Machine(RuleBasedStateMachine):
             if status is None:
                 self.limiter.observe(turn, Feedback(None))
                 return
-            told = answer(status, limit=limit, remaining=remaining, retry_after=retry_after, round_trip=round_trip)
+            told = answer(
+                status,
+                limit=limit,
+                remaining=remaining,
+                retry_after=retry_after,
+                round_trip=round_trip,
+            )
             self.limiter.observe(turn, told)
 
     @rule(seconds=st.floats(0.0001, 5))
@@ -139,9 +152,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def first_come_first_served(self) -> None:
-        """Within a lane, those who ask as soon as they are announced get their permits in the order in which they came."""
+        """Within a lane, those who ask as soon as they are announced get their permits in the order
+        in which they came.
+        """
         for lane in ("interactive", "bulk"):
-            numbers = [call.number for call in getattr(self, "granted", []) if call.lane == lane and call.patient]
+            numbers = [
+                call.number
+                for call in getattr(self, "granted", [])
+                if call.lane == lane and call.patient
+            ]
             assert numbers == sorted(numbers)
 
     @invariant()
@@ -153,7 +172,9 @@ class Machine(RuleBasedStateMachine):
             assert self.limiter.statistics()[ROUTE].granted == len(self.granted)
 
     def teardown(self) -> None:
-        """Whoever still waits gets through, in about the time that the limit needs; then nothing is left."""
+        """Whoever still waits gets through, in about the time that the limit needs; then nothing is
+        left.
+        """
         if not hasattr(self, "loop"):
             return
         calls = [call for call in self.calls if not call.task.done()]

@@ -1,4 +1,6 @@
-"""The pacer: an aiolimiter bucket that is asked only when it has room, so that nobody ever sleeps in it."""
+"""The pacer: an aiolimiter bucket that is asked only when it has room, so that nobody ever sleeps
+in it.
+"""
 
 import asyncio
 from random import Random
@@ -37,7 +39,9 @@ class Clock(VirtualLoop):
 def test_the_bucket_has_room_whenever_it_is_asked(
     limit: float, start: float, late: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the clock's size and resolution, through bursts, lines, idle times, stalls and changes of the pace."""
+    """Whatever the clock's size and resolution, through bursts, lines, idle times, stalls and
+    changes of the pace.
+    """
     monkeypatch.setattr(_pace, "AsyncLimiter", Witness)
     Witness.asked = Witness.refused = 0
     clock, random = Clock(start, late), Random(f"{limit} {start} {late}")  # noqa: S311
@@ -49,7 +53,9 @@ def test_the_bucket_has_room_whenever_it_is_asked(
             clock.stall(random.choice([0.0, 0.0, random.random() * 0.05, random.random() * 2]))
             for task in tasks:
                 told = random.choice([None, None, limit, limit / 2, 2 * limit])
-                limiter.observe(await task, answer(limit=told, remaining=random.choice([None, 0, limit - 1])))
+                limiter.observe(
+                    await task, answer(limit=told, remaining=random.choice([None, 0, limit - 1]))
+                )
             await asyncio.sleep(random.choice([0.0, random.random() / limit, random.random() * 3]))
 
     with asyncio.Runner(loop_factory=lambda: clock) as runner:
@@ -87,7 +93,9 @@ def test_whoever_has_to_sleep_in_the_bucket_all_the_same_is_only_late(
 
 
 def test_a_second_one_in_the_bucket_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both were due when they went to sleep in it; after the first has gone the second no longer is."""
+    """Both were due when they went to sleep in it; after the first has gone the second no longer
+    is.
+    """
     monkeypatch.setattr(_pace, "AsyncLimiter", Witness)
     gate: list[asyncio.Event] = []
 
@@ -103,7 +111,8 @@ def test_a_second_one_in_the_bucket_asks_again(monkeypatch: pytest.MonkeyPatch) 
             assert await turn.permit()
             times.append(loop.time())
 
-        # The first holder takes so long that the second is announced as well, and then both ask at once.
+        # The first holder takes so long that the second is announced as well, and then both ask at
+        # once.
         turns = [await limiter.turn(ROUTE), await limiter.turn(ROUTE)]
         asks = [asyncio.ensure_future(ask(turn)) for turn in turns]
         await asyncio.sleep(0)
@@ -115,7 +124,9 @@ def test_a_second_one_in_the_bucket_asks_again(monkeypatch: pytest.MonkeyPatch) 
     assert second - first >= 1.0
 
 
-def test_whoever_is_cancelled_in_the_bucket_leaves_the_line_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_is_cancelled_in_the_bucket_leaves_the_line_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The calls behind go as if nobody had been there."""
     monkeypatch.setattr(_pace, "AsyncLimiter", Sluggish)
     Sluggish.asked = 2

@@ -1,4 +1,6 @@
-"""RedisRateLimiter against coincidences: a fork, a refusal or a cancellation while a question is under way, late departures."""
+"""RedisRateLimiter against coincidences: a fork, a refusal or a cancellation while a question is
+under way, late departures.
+"""
 
 import asyncio
 import logging
@@ -100,8 +102,12 @@ async def test_a_caller_cancelled_while_a_question_is_under_way_leaves_no_reserv
     await granted(other, SLOW, timeout=0.3)
 
 
-async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(client: "redis.asyncio.Redis") -> None:
-    """Above 200 a second an entry of the log stands for several permits, of which the others may have been used."""
+async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(
+    client: "redis.asyncio.Redis",
+) -> None:
+    """Above 200 a second an entry of the log stands for several permits, of which the others may
+    have been used.
+    """
     limiter = limiter_on(client, limits={ROUTE: 1000})
     turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
     assert len({turn.permit_id for turn in turns if isinstance(turn, RedisTurn)}) == 1
@@ -126,7 +132,9 @@ async def test_a_request_that_left_late_is_counted_late(client: "redis.asyncio.R
 
 
 async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> None:
-    """As with the local limiter: what another limiter gave is ignored, and stays to be observed there."""
+    """As with the local limiter: what another limiter gave is ignored, and stays to be observed
+    there.
+    """
     limiter, other, local = limiter_on(client), limiter_on(client), LocalRateLimiter()
     refusal = Feedback(status=429, retry_after=30.0)
     turn = await granted(other)
@@ -142,7 +150,9 @@ async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> N
     assert other.statistics()[ROUTE].refused == 1
 
 
-async def test_a_turn_given_up_by_another_task_is_not_granted(client: "redis.asyncio.Redis") -> None:
+async def test_a_turn_given_up_by_another_task_is_not_granted(
+    client: "redis.asyncio.Redis",
+) -> None:
     """`abandon` is safe at any time, even while the turn's own permit is waited for."""
     limiter = limiter_on(client)
     await granted(limiter)
@@ -158,7 +168,9 @@ async def test_a_turn_given_up_by_another_task_is_not_granted(client: "redis.asy
 
 
 @pytest.mark.parametrize("limit", [0.0004, 0.029, 1 / 3, 10.1])
-async def test_statistics_tell_a_fractional_limit(client: "redis.asyncio.Redis", limit: float) -> None:
+async def test_statistics_tell_a_fractional_limit(
+    client: "redis.asyncio.Redis", limit: float
+) -> None:
     """What Redis says of the limit is exact enough to divide by."""
     limiter = limiter_on(client, limits={ROUTE: limit})
     await granted(limiter)
@@ -171,7 +183,8 @@ FORKING = """
 import asyncio, os, sys, time, redis.asyncio
 from respondio_async.limits.redis import RedisRateLimiter
 
-limiter = RedisRateLimiter(redis.asyncio.Redis.from_url(sys.argv[1]), "acme", limits={sys.argv[2]: 10})
+server = redis.asyncio.Redis.from_url(sys.argv[1])
+limiter = RedisRateLimiter(server, "acme", limits={sys.argv[2]: 10})
 workers = [os.fork()]
 
 async def send():
@@ -187,10 +200,18 @@ if workers[0]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_processes_forked_from_one_that_made_the_limiter_share_the_limit(server: RedisServer) -> None:
-    """A limiter made before the workers are forked, as preloading servers do, gives each of them turns of its own."""
+def test_processes_forked_from_one_that_made_the_limiter_share_the_limit(
+    server: RedisServer,
+) -> None:
+    """A limiter made before the workers are forked, as preloading servers do, gives each of them
+    turns of its own.
+    """
     run = subprocess.run(
-        [sys.executable, "-c", FORKING, server.url, ROUTE], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", FORKING, server.url, ROUTE],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     sends = sorted(float(line) for line in run.stdout.split())
     assert len(sends) == 16
@@ -200,7 +221,9 @@ def test_processes_forked_from_one_that_made_the_limiter_share_the_limit(server:
 async def test_one_routes_unusable_keys_are_told_once(
     server: RedisServer, client: "redis.asyncio.Redis", caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Redis answers on one route and fails on another; the log does not report its return, and loss, with every probe."""
+    """Redis answers on one route and fails on another; the log does not report its return, and
+    loss, with every probe.
+    """
     caplog.set_level(logging.INFO, logger="respondio_async")
     limiter = limiter_on(client)
     server.command("SET", log(SLOW), "mine")
@@ -217,7 +240,9 @@ async def test_one_routes_unusable_keys_are_told_once(
 
 
 async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None:
-    """Six busy routes on two connections: whoever finds none waits a moment, and the limits stay shared."""
+    """Six busy routes on two connections: whoever finds none waits a moment, and the limits stay
+    shared.
+    """
     routes = list(DEFAULT_LIMITS)[:6]
     async with redis.asyncio.Redis.from_url(server.url, max_connections=2) as client:
         limiter = RedisRateLimiter(client, "acme", limits=dict.fromkeys(routes, 20))

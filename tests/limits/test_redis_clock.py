@@ -16,7 +16,9 @@ def test_the_quickest_exchange_counts() -> None:
 
 
 def test_bounds_widen_as_clocks_drift() -> None:
-    """Ten minutes later the server's clock may be a third of a second off, and a new exchange is believed."""
+    """Ten minutes later the server's clock may be a third of a second off, and a new exchange is
+    believed.
+    """
     clock = ServerClock()
     clock.observe(asked=0.0, heard=0.002, server=1000.001)
     clock.observe(asked=600.0, heard=600.002, server=1600.201)

@@ -1,4 +1,6 @@
-"""RedisRateLimiter when Redis is gone, silent, wrong or from another time: calls go on, within the limit, and it comes back."""
+"""RedisRateLimiter when Redis is gone, silent, wrong or from another time: calls go on, within the
+limit, and it comes back.
+"""
 
 import asyncio
 import logging
@@ -64,7 +66,9 @@ async def until_shared(limiter: RedisRateLimiter) -> list[float]:
 async def test_redis_dies_and_returns(
     server: RedisServer, limiter: RedisRateLimiter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The share holds from the start, this process's own sends counted; one warning, without the address; then it is shared again."""
+    """The share holds from the start, this process's own sends counted; one warning, without the
+    address; then it is shared again.
+    """
     caplog.set_level(logging.INFO, logger="respondio_async")
     before = await send(limiter, 10)
     server.kill()
@@ -76,7 +80,9 @@ async def test_redis_dies_and_returns(
     server.start()
     during += await until_shared(limiter)
     after = await send(limiter, 15)
-    assert after[0] - during[-2] > 0.9, "a window of silence, for the processes that may not know yet"
+    assert after[0] - during[-2] > 0.9, (
+        "a window of silence, for the processes that may not know yet"
+    )
     assert most_in_a_second(before + during + after) <= LIMIT
     ours = [record.levelname for record in caplog.records if record.name == "respondio_async"]
     assert ours == ["WARNING", "INFO"]
@@ -85,8 +91,12 @@ async def test_redis_dies_and_returns(
     assert limiter.statistics()[ROUTE].granted == len(before) + len(during) + len(after)
 
 
-async def test_a_refusal_without_redis_pauses_this_process(server: RedisServer, limiter: RedisRateLimiter) -> None:
-    """The local limiter learns from the answers to its own permits, and Redis hears of the pause when it is back."""
+async def test_a_refusal_without_redis_pauses_this_process(
+    server: RedisServer, limiter: RedisRateLimiter
+) -> None:
+    """The local limiter learns from the answers to its own permits, and Redis hears of the pause
+    when it is back.
+    """
     server.kill()
     turn = await limiter.turn(ROUTE)
     assert await turn.permit()
@@ -101,7 +111,9 @@ async def test_a_refusal_without_redis_pauses_this_process(server: RedisServer, 
     assert sent - start > 0.5
 
 
-async def test_a_leader_changes_over_while_it_waits(server: RedisServer, limiter: RedisRateLimiter) -> None:
+async def test_a_leader_changes_over_while_it_waits(
+    server: RedisServer, limiter: RedisRateLimiter
+) -> None:
     """A turn that the local limiter had announced is taken to Redis once that is back."""
     server.kill()
     await send(limiter, 1)
@@ -128,8 +140,12 @@ async def test_routes_that_rest_regroup_when_they_are_used_again(
 
 
 @pytest.mark.parametrize("trouble", ["freeze", "CLIENT PAUSE 400", "DEBUG SLEEP 0.4"])
-async def test_a_silent_server_holds_nobody_up(server: RedisServer, limiter: RedisRateLimiter, trouble: str) -> None:
-    """A call whose timeout is shorter than the silence fails in time, and one without goes on locally."""
+async def test_a_silent_server_holds_nobody_up(
+    server: RedisServer, limiter: RedisRateLimiter, trouble: str
+) -> None:
+    """A call whose timeout is shorter than the silence fails in time, and one without goes on
+    locally.
+    """
     await send(limiter, 2)
     if trouble == "freeze":
         server.freeze()
@@ -147,7 +163,9 @@ async def test_a_silent_server_holds_nobody_up(server: RedisServer, limiter: Red
         await blocked
 
 
-async def test_a_forgotten_script_is_loaded_again(server: RedisServer, limiter: RedisRateLimiter) -> None:
+async def test_a_forgotten_script_is_loaded_again(
+    server: RedisServer, limiter: RedisRateLimiter
+) -> None:
     """SCRIPT FLUSH goes unnoticed."""
     await send(limiter, 2)
     server.command("SCRIPT", "FLUSH")
@@ -177,7 +195,9 @@ async def set_forward(server: RedisServer) -> None:
 async def test_a_log_that_cannot_be_holds_for_a_window(
     server: RedisServer, limiter: RedisRateLimiter, harm: Any
 ) -> None:
-    """Flushed, evicted, or of another time: nobody sends until all that may have been sent is forgotten; then it goes on."""
+    """Flushed, evicted, or of another time: nobody sends until all that may have been sent is
+    forgotten; then it goes on.
+    """
     before = await send(limiter, 12)
     await harm(server)
     async with asyncio.timeout(4.0):
@@ -188,7 +208,9 @@ async def test_a_log_that_cannot_be_holds_for_a_window(
     assert limiter.statistics()[ROUTE].limit == LIMIT
 
 
-async def test_a_key_of_the_wrong_kind_is_an_outage(server: RedisServer, limiter: RedisRateLimiter) -> None:
+async def test_a_key_of_the_wrong_kind_is_an_outage(
+    server: RedisServer, limiter: RedisRateLimiter
+) -> None:
     """What somebody else keeps under our key stops nobody, and when it is gone sharing begins."""
     server.command("SET", LOG, "mine")
     await send(limiter, 2)

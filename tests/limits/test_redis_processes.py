@@ -1,4 +1,6 @@
-"""RedisRateLimiter in several processes, against a judge that counts strictly; Redis itself is killed, frozen and emptied."""
+"""RedisRateLimiter in several processes, against a judge that counts strictly; Redis itself is
+killed, frozen and emptied.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ def server() -> Iterator[RedisServer]:
         yield server
 
 
-# On a machine that is busy with other things a process may stop for longer than any margin: then one request in a hundred may
-# arrive early or late. The benchmark asserts the real figures, on a quiet machine.
+# On a machine that is busy with other things a process may stop for longer than any margin: then
+# one request in a hundred may arrive early or late. The benchmark asserts the real figures, on a
+# quiet machine.
 NOISE = 0.01
 
 
@@ -24,7 +27,9 @@ NOISE = 0.01
 async def test_four_processes_use_one_limit_and_never_more(
     server: RedisServer, limit: int, calls_a_permit: float
 ) -> None:
-    """Together they stay under the limit in every second, use nearly all of it, and ask Redis rarely."""
+    """Together they stay under the limit in every second, use nearly all of it, and ask Redis
+    rarely.
+    """
     with fleet(server.url, limit) as workers:
         workers.launch(4, 3.0)
         verdict = await workers.wait()
@@ -32,13 +37,17 @@ async def test_four_processes_use_one_limit_and_never_more(
     assert verdict.failures == []
     assert verdict.refused <= NOISE * sent
     assert verdict.use > 0.85
-    started_and_ended = 3 * 4  # the first and the last few calls of each process, which a longer run would not notice
+    started_and_ended = (
+        3 * 4
+    )  # the first and the last few calls of each process, which a longer run would not notice
     assert server.calls() <= calls_a_permit * sent + started_and_ended
     assert verdict.warnings == 0
 
 
 async def test_redis_is_killed_and_comes_back(server: RedisServer) -> None:
-    """Without Redis each process keeps to its share and says so once; then they share again; no call fails, few are refused."""
+    """Without Redis each process keeps to its share and says so once; then they share again; no
+    call fails, few are refused.
+    """
     with fleet(server.url, 20) as workers:
         workers.launch(4, 5.5)
         await asyncio.sleep(1.5)
@@ -55,7 +64,9 @@ async def test_redis_is_killed_and_comes_back(server: RedisServer) -> None:
 
 @pytest.mark.parametrize("trouble", ["restart", "freeze"])
 async def test_trouble_with_redis_fails_no_call(server: RedisServer, trouble: str) -> None:
-    """A new server without state and a silent one cost time, never a call and never more than a window's refusals."""
+    """A new server without state and a silent one cost time, never a call and never more than a
+    window's refusals.
+    """
     with fleet(server.url, 20) as workers:
         workers.launch(3, 4.5, tasks=4)
         await asyncio.sleep(0.5)
@@ -75,7 +86,9 @@ async def test_trouble_with_redis_fails_no_call(server: RedisServer, trouble: st
 
 
 async def test_a_killed_process_costs_the_others_little(server: RedisServer) -> None:
-    """kill -9 of one process loses what it had reserved, half a second at most; the others go on."""
+    """kill -9 of one process loses what it had reserved, half a second at most; the others go
+    on.
+    """
     with fleet(server.url, 20) as workers:
         workers.launch(3, 2.5)
         await asyncio.sleep(1.0)

@@ -1,4 +1,6 @@
-"""RedisRateLimiter in one process, on a real server: turns, lanes, cancellation, deadlines, pauses, calibration."""
+"""RedisRateLimiter in one process, on a real server: turns, lanes, cancellation, deadlines, pauses,
+calibration.
+"""
 
 import asyncio
 import subprocess
@@ -45,7 +47,9 @@ async def granted(limiter: RateLimiter, route: str = ROUTE, **options: object) -
 
 
 async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis") -> None:
-    """Of many calls at once, no more than the limit go within any second, and each permit costs one script call."""
+    """Of many calls at once, no more than the limit go within any second, and each permit costs one
+    script call.
+    """
     limiter = limiter_on(client)
     sends: list[float] = []
 
@@ -63,7 +67,9 @@ async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis"
     assert 0 < statistics.wait_p50 < statistics.wait_p99
 
 
-async def test_first_come_first_served_within_a_lane_and_interactive_first(client: "redis.asyncio.Redis") -> None:
+async def test_first_come_first_served_within_a_lane_and_interactive_first(
+    client: "redis.asyncio.Redis",
+) -> None:
     """Interactive calls overtake waiting bulk calls; within a lane the order of arrival holds."""
     limiter = limiter_on(client)
     order: list[str] = []
@@ -104,7 +110,9 @@ async def test_a_cancelled_waiter_never_stalls_the_line(client: "redis.asyncio.R
 
 
 async def test_what_nobody_uses_is_given_back(client: "redis.asyncio.Redis") -> None:
-    """A turn that is abandoned, and one whose request never left, are taken out of the shared log."""
+    """A turn that is abandoned, and one whose request never left, are taken out of the shared
+    log.
+    """
     limiter = limiter_on(client)
     turn = await limiter.turn(ROUTE)
     turn.abandon()
@@ -118,7 +126,9 @@ async def test_what_nobody_uses_is_given_back(client: "redis.asyncio.Redis") -> 
 
 
 async def test_a_wait_beyond_the_timeout_is_refused_at_once(client: "redis.asyncio.Redis") -> None:
-    """A caller whose turn cannot come in time hears so, with the time it would have taken, and the line goes on."""
+    """A caller whose turn cannot come in time hears so, with the time it would have taken, and the
+    line goes on.
+    """
     limiter = limiter_on(client)
     await granted(limiter, SLOW)
     with pytest.raises(DeadlineExceededError) as refusal:
@@ -141,7 +151,9 @@ async def test_a_wait_beyond_the_timeout_is_refused_at_once(client: "redis.async
 
 
 async def test_a_waiter_leaves_when_its_time_is_up(client: "redis.asyncio.Redis") -> None:
-    """Behind a leader that takes its time, a call waits as long as it may, and one that is cancelled not even so long."""
+    """Behind a leader that takes its time, a call waits as long as it may, and one that is
+    cancelled not even so long.
+    """
     limiter = limiter_on(client)
     leader = await limiter.turn(ROUTE)
     cancelled = asyncio.create_task(limiter.turn(ROUTE))
@@ -157,7 +169,9 @@ async def test_a_waiter_leaves_when_its_time_is_up(client: "redis.asyncio.Redis"
 
 
 async def test_an_overdue_lease_is_not_used(client: "redis.asyncio.Redis") -> None:
-    """A leader that comes for its permit long after its time gets a new one: the others have counted on the old one's slot."""
+    """A leader that comes for its permit long after its time gets a new one: the others have
+    counted on the old one's slot.
+    """
     limiter = limiter_on(client)
     leader = await limiter.turn(ROUTE)
     await asyncio.sleep(0.3)
@@ -177,7 +191,9 @@ async def test_turns_that_were_never_granted_teach_nothing(client: "redis.asynci
 
 
 async def test_a_refusal_pauses_the_route_everywhere(client: "redis.asyncio.Redis") -> None:
-    """A 429 in one process pauses its route, and no other, in the others too; it is never shortened."""
+    """A 429 in one process pauses its route, and no other, in the others too; it is never
+    shortened.
+    """
     one, other = limiter_on(client), limiter_on(client)
     turn = await granted(one)
     one.observe(turn, Feedback(status=429, retry_after=40.0))
@@ -202,7 +218,9 @@ async def test_a_pause_lasts_a_minute_at_most(client: "redis.asyncio.Redis") -> 
 
 
 async def test_a_paused_leader_gives_its_connection_back(client: "redis.asyncio.Redis") -> None:
-    """With patience, a permit that a pause has moved away is not waited for; the place in the line is kept."""
+    """With patience, a permit that a pause has moved away is not waited for; the place in the line
+    is kept.
+    """
     limiter = limiter_on(client)
     first = await granted(limiter)
     leader = await limiter.turn(ROUTE)
@@ -216,9 +234,13 @@ async def test_a_paused_leader_gives_its_connection_back(client: "redis.asyncio.
 
 
 async def test_the_advertised_limit_is_shared(client: "redis.asyncio.Redis") -> None:
-    """A lower X-RateLimit-Limit holds for all processes at once; a higher one is approached by doubling, once a second."""
+    """A lower X-RateLimit-Limit holds for all processes at once; a higher one is approached by
+    doubling, once a second.
+    """
     one, other = limiter_on(client), limiter_on(client)
-    one.observe(await granted(one), Feedback(status=200, rate_limit=RateLimit(limit=10.0), round_trip=0.001))
+    one.observe(
+        await granted(one), Feedback(status=200, rate_limit=RateLimit(limit=10.0), round_trip=0.001)
+    )
     await asyncio.sleep(0.05)
     turn = await granted(other)
     assert other.statistics()[ROUTE].limit == 10
@@ -229,11 +251,15 @@ async def test_the_advertised_limit_is_shared(client: "redis.asyncio.Redis") -> 
     assert one.statistics()[ROUTE].limit == 20
 
 
-@pytest.mark.parametrize(("bounds", "advertised"), [((1.0, 100.0), 600.0), ((1.0, 100.0), 0.5), (None, 10.0)])
+@pytest.mark.parametrize(
+    ("bounds", "advertised"), [((1.0, 100.0), 600.0), ((1.0, 100.0), 0.5), (None, 10.0)]
+)
 async def test_a_limit_out_of_bounds_is_ignored(
     client: "redis.asyncio.Redis", bounds: tuple[float, float] | None, advertised: float
 ) -> None:
-    """What the header says beyond the bounds is taken for another unit, and without bounds it is not followed at all."""
+    """What the header says beyond the bounds is taken for another unit, and without bounds it is
+    not followed at all.
+    """
     limiter = limiter_on(client, bounds=bounds)
     told = Feedback(status=200, rate_limit=RateLimit(limit=advertised))
     limiter.observe(await granted(limiter), told)
@@ -252,8 +278,12 @@ async def test_a_refusal_after_a_raise_takes_half_of_it_back(client: "redis.asyn
     assert limiter.statistics()[ROUTE].limit == 30
 
 
-async def test_high_rates_lease_several_permits_at_once(server: RedisServer, client: "redis.asyncio.Redis") -> None:
-    """At 1,000 a second most permits cost no script call of their own, and the limit still holds."""
+async def test_high_rates_lease_several_permits_at_once(
+    server: RedisServer, client: "redis.asyncio.Redis"
+) -> None:
+    """At 1,000 a second most permits cost no script call of their own, and the limit still
+    holds.
+    """
     limiter = limiter_on(client, limits={ROUTE: 1000})
     before = server.calls()
     sends: list[float] = []
@@ -267,7 +297,9 @@ async def test_high_rates_lease_several_permits_at_once(server: RedisServer, cli
     assert server.calls() - before < 0.1 * len(sends)
 
 
-async def test_less_than_one_a_second_is_one_in_so_many_seconds(client: "redis.asyncio.Redis") -> None:
+async def test_less_than_one_a_second_is_one_in_so_many_seconds(
+    client: "redis.asyncio.Redis",
+) -> None:
     """A limit of 0.5 lets one call go and says two seconds to the next."""
     limiter = limiter_on(client, limits={ROUTE: 0.5})
     await granted(limiter)
@@ -277,23 +309,33 @@ async def test_less_than_one_a_second_is_one_in_so_many_seconds(client: "redis.a
     assert 1.8 < refusal.value.needed < 2.1
 
 
-async def test_keys_are_named_expire_and_hold_no_personal_data(client: "redis.asyncio.Redis") -> None:
+async def test_keys_are_named_expire_and_hold_no_personal_data(
+    client: "redis.asyncio.Redis",
+) -> None:
     """All keys share one hash tag and a time to live; they hold numbers and random ids only."""
     limiter = limiter_on(client)
     limiter.observe(await granted(limiter), Feedback(status=200, round_trip=0.001))
     keys = await client.keys("*")
-    assert sorted(keys) == [f"{{respondio:acme}}:{ROUTE}:{what}".encode() for what in ("log", "state")]
+    assert sorted(keys) == [
+        f"{{respondio:acme}}:{ROUTE}:{what}".encode() for what in ("log", "state")
+    ]
     for key in keys:
         assert 0 < await client.pttl(key) <= 3_600_000
     assert repr(limiter) == "<RedisRateLimiter {respondio:acme} sharing>"
 
 
 async def test_the_clients_settings_do_not_matter(server: RedisServer) -> None:
-    """A client that decodes answers, speaks RESP2 and has one connection works as well; it is not closed."""
-    async with redis.asyncio.Redis.from_url(server.url, decode_responses=True, protocol=2, max_connections=1) as client:
+    """A client that decodes answers, speaks RESP2 and has one connection works as well; it is not
+    closed.
+    """
+    async with redis.asyncio.Redis.from_url(
+        server.url, decode_responses=True, protocol=2, max_connections=1
+    ) as client:
         limiter = limiter_on(client)
         assert isinstance(limiter, RateLimiter)
-        await asyncio.gather(granted(limiter), granted(limiter, SLOW), granted(limiter, "GET /nobody/knows"))
+        await asyncio.gather(
+            granted(limiter), granted(limiter, SLOW), granted(limiter, "GET /nobody/knows")
+        )
         assert await client.ping()
 
 
@@ -316,7 +358,9 @@ def test_names_that_break_the_hash_tag_are_refused(name: str, argument: str) -> 
         ({"limits": {ROUTE: -1.0}}, ConfigurationError),
     ],
 )
-def test_settings_that_cannot_work_are_refused(options: dict[str, object], error: type[Exception]) -> None:
+def test_settings_that_cannot_work_are_refused(
+    options: dict[str, object], error: type[Exception]
+) -> None:
     """Mistakes show when the limiter is made, not when it is used."""
     with pytest.raises(error):
         limiter_on(redis.asyncio.Redis(), **options)
@@ -348,5 +392,7 @@ def test_a_second_event_loop_is_told_what_to_do(server: RedisServer) -> None:
 def test_without_redis_py_the_extra_is_named() -> None:
     """Importing the module without its extra says which one to install."""
     program = "import sys; sys.modules['redis'] = None; import respondio_async.limits.redis"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert "respondio-async[redis]" in run.stderr

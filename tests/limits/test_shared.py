@@ -19,7 +19,9 @@ def token(payload: bytes, signature: str = "sig") -> str:
 
 
 def test_tokens_of_one_organisation_share_a_limiter() -> None:
-    """The limits are the organisation's, whichever of its tokens is used; a trailing slash is no other host."""
+    """The limits are the organisation's, whichever of its tokens is used; a trailing slash is no
+    other host.
+    """
     first = limiter_for(URL, token(b'{"orgId": 7, "id": 1}'))
     assert limiter_for(URL + "/", token(b'{"orgId": 7, "id": 2}', "other")) is first
     assert limiter_for(URL, token(b'{"orgId": 8}')) is not first
@@ -30,12 +32,15 @@ def test_tokens_of_one_organisation_share_a_limiter() -> None:
     "odd",
     [
         "", "plain", "a.b", "a.b.c", "..", "a.!!!.c", "a.\udcff.c", "é.é.é",
-        token(b"[]"), token(b"{}"), token(b"\xff\xfe"), token(b'{"orgId": null}'), token(b'{"orgId": []}'),
+        token(b"[]"), token(b"{}"), token(b"\xff\xfe"), token(b'{"orgId": null}'),
+            token(b'{"orgId": []}'),
         token(b'{"orgId": true}'), token(b'{"orgId": ""}'), token(b"[" * 5000),
     ],
 )  # fmt: skip
 def test_a_token_of_another_form_stands_for_itself(odd: str) -> None:
-    """Whatever the token looks like, it gets a limiter, the same one each time, and no other token's."""
+    """Whatever the token looks like, it gets a limiter, the same one each time, and no other
+    token's.
+    """
     limiter = limiter_for(URL, odd)
     assert isinstance(limiter, LocalRateLimiter)
     assert limiter_for(URL, odd) is limiter

@@ -1,4 +1,6 @@
-"""One full answer of each kind, as the server sends it; shared by the tests of models and of decoding."""
+"""One full answer of each kind, as the server sends it; shared by the tests of models and of
+decoding.
+"""
 
 from typing import Any
 
@@ -32,7 +34,12 @@ SAMPLES: dict[type[Any], dict[str, Any]] = {
     m.Ack: {"code": 200, "message": "ok ada@example.com"},
     m.ContactRef: {"contactId": 437264483},
     m.SentMessage: {"messageId": 1783918786000000},
-    m.Channel: {"id": 5, "name": "WhatsApp +60121233112", "source": "whatsapp_cloud", "created_at": 1663274081},
+    m.Channel: {
+        "id": 5,
+        "name": "WhatsApp +60121233112",
+        "source": "whatsapp_cloud",
+        "created_at": 1663274081,
+    },
     m.ContactChannel: {
         "id": 5,
         "name": "WhatsApp +60121233112",
@@ -49,16 +56,36 @@ SAMPLES: dict[type[Any], dict[str, Any]] = {
         "contactId": 437264483,
         "channelId": 5,
         "traffic": "outgoing",
-        "message": {"type": "text", "text": "call me at +60121233112", "messageTag": "ACCOUNT_UPDATE"},
+        "message": {
+            "type": "text",
+            "text": "call me at +60121233112",
+            "messageTag": "ACCOUNT_UPDATE",
+        },
         "status": [
             {"value": "sent", "timestamp": 1663274081},
             {"value": "failed", "timestamp": 1663274082, "message": "+60121233112"},
         ],
-        "sender": {"source": "user", "userId": 7, "teamId": 1, "workflowId": 2, "broadcastHistoryId": 3},
+        "sender": {
+            "source": "user",
+            "userId": 7,
+            "teamId": 1,
+            "workflowId": 2,
+            "broadcastHistoryId": 3,
+        },
         "replyTo": {"messageId": 1},
     },
-    m.MessageStatus: {"value": "failed", "timestamp": 1663274081, "message": "no such number +60121233112"},
-    m.Sender: {"source": "user", "userId": 7, "teamId": 1, "workflowId": 2, "broadcastHistoryId": 3},
+    m.MessageStatus: {
+        "value": "failed",
+        "timestamp": 1663274081,
+        "message": "no such number +60121233112",
+    },
+    m.Sender: {
+        "source": "user",
+        "userId": 7,
+        "teamId": 1,
+        "workflowId": 2,
+        "broadcastHistoryId": 3,
+    },
     m.Comment: {"contactId": 437264483, "text": "ask ada@example.com", "created_at": 1663274081},
     m.User: {
         "id": 7,
@@ -96,7 +123,12 @@ SAMPLES: dict[type[Any], dict[str, Any]] = {
         "slug": "plan",
         "created_at": 1663274081,
     },
-    m.ClosingNote: {"category": "Solved", "description": "done", "content": "x", "timestamp": 1663274081},
+    m.ClosingNote: {
+        "category": "Solved",
+        "description": "done",
+        "content": "x",
+        "timestamp": 1663274081,
+    },
     m.Tag: {"id": 2, "name": "vip", "description": "d", "emoji": "🎉", "colorCode": "tag-red"},
 }
 """Every model that an answer holds."""

@@ -9,7 +9,11 @@ import pytest
 from respondio_async import models as m
 
 KNOWN = [
-    ({"type": "text", "text": "hi", "messageTag": "ACCOUNT_UPDATE"}, m.TextContent("hi", "ACCOUNT_UPDATE"), "hi"),
+    (
+        {"type": "text", "text": "hi", "messageTag": "ACCOUNT_UPDATE"},
+        m.TextContent("hi", "ACCOUNT_UPDATE"),
+        "hi",
+    ),
     (
         {
             "type": "attachment",
@@ -32,7 +36,11 @@ KNOWN = [
         "Well?",
     ),
     ({"type": "custom_payload", "payload": {"a": [1]}}, m.CustomPayloadContent({"a": [1]}), None),
-    ({"type": "email", "text": "hi", "subject": "s", "cc": ["a@b.c"]}, m.EmailContent("hi", "s", ["a@b.c"]), "hi"),
+    (
+        {"type": "email", "text": "hi", "subject": "s", "cc": ["a@b.c"]},
+        m.EmailContent("hi", "s", ["a@b.c"]),
+        "hi",
+    ),
     (
         {
             "type": "whatsapp_template",
@@ -41,19 +49,29 @@ KNOWN = [
         m.WhatsAppTemplateContent(m.SentTemplate("n", "en", [{"type": "body"}])),
         None,
     ),
-    ({"type": "facebook_template", "template": {"name": "n"}}, m.FacebookTemplateContent(m.SentTemplate("n")), None),
+    (
+        {"type": "facebook_template", "template": {"name": "n"}},
+        m.FacebookTemplateContent(m.SentTemplate("n")),
+        None,
+    ),
 ]
 
 
 def read(content: object) -> m.Message:
-    return msgspec.json.decode(msgspec.json.encode({"messageId": 1, "message": content}), type=m.Message)
+    return msgspec.json.decode(
+        msgspec.json.encode({"messageId": 1, "message": content}), type=m.Message
+    )
 
 
 @pytest.mark.parametrize(
-    ("raw", "content", "text"), KNOWN, ids=lambda value: value.get("type") if isinstance(value, dict) else ""
+    ("raw", "content", "text"),
+    KNOWN,
+    ids=lambda value: value.get("type") if isinstance(value, dict) else "",
 )
 def test_documented_types_have_a_struct(raw, content, text):
-    """A documented type is read into its struct; `content` is another name for `message`, and `text` its text."""
+    """A documented type is read into its struct; `content` is another name for `message`, and
+    `text` its text.
+    """
     message = read(raw)
     assert message.message == message.content == content
     assert message.content.type == raw["type"]
@@ -74,7 +92,9 @@ def test_documented_types_have_a_struct(raw, content, text):
     ],
 )
 def test_other_types_and_other_shapes_are_kept_whole(raw):
-    """An unknown type, or a known one of another shape, fails nothing and keeps the object as received."""
+    """An unknown type, or a known one of another shape, fails nothing and keeps the object as
+    received.
+    """
     content = read(raw).message
     assert content == m.UnknownContent(raw["type"], raw)
     assert pickle.loads(pickle.dumps(content)) == content
@@ -105,4 +125,9 @@ def test_text_of_unknown_content():
 def test_messages_can_be_made_by_hand():
     """A test of somebody's bot makes messages without any JSON."""
     assert m.Message(1, m.TextContent("hi")).text == "hi"
-    assert msgspec.json.decode(msgspec.json.encode(m.Message(1, m.TextContent("hi"))), type=m.Message).text == "hi"
+    assert (
+        msgspec.json.decode(
+            msgspec.json.encode(m.Message(1, m.TextContent("hi"))), type=m.Message
+        ).text
+        == "hi"
+    )

@@ -20,8 +20,12 @@ def read(model: type[Any], **changed: object) -> Any:
 
 @each_model
 def test_every_key_of_a_full_answer_has_an_attribute(model):
-    """Nothing that the contract names is dropped: a model encodes back to the answer it was read from."""
-    assert msgspec.to_builtins(read(model)) == msgspec.to_builtins(msgspec.convert(SAMPLES[model], model))
+    """Nothing that the contract names is dropped: a model encodes back to the answer it was read
+    from.
+    """
+    assert msgspec.to_builtins(read(model)) == msgspec.to_builtins(
+        msgspec.convert(SAMPLES[model], model)
+    )
     assert {field.encode_name for field in msgspec.structs.fields(model)} == set(SAMPLES[model])
 
 
@@ -58,14 +62,18 @@ def test_a_repr_holds_ids_and_nothing_of_a_contact(model):
         repr(m.Page([value])),
         repr(m.Page([value]).__rich_repr__()),
     ):
-        assert not any(secret in text for secret in ("60121233112", "@", "Ada", "Ann", "Lovelace", "http", "call me"))
+        assert not any(
+            secret in text
+            for secret in ("60121233112", "@", "Ada", "Ann", "Lovelace", "http", "call me")
+        )
 
 
 def test_a_repr_names_the_ids():
     """A repr tells which object it is."""
     assert repr(read(m.Contact)) == "Contact(id=437264483)"
     assert (
-        repr(read(m.Message)) == "Message(message_id=1783918786000000, contact_id=437264483, channel_id=5, type='text')"
+        repr(read(m.Message))
+        == "Message(message_id=1783918786000000, contact_id=437264483, channel_id=5, type='text')"
     )
     assert repr(m.Page([1, 2])) == "Page(2 items)"
     assert repr(m.UnknownContent("rating", {"text": "+60"})) == "UnknownContent(type='rating')"
@@ -79,7 +87,9 @@ def test_contact_custom_fields_by_name():
     assert read(m.Contact, custom_fields=None).custom == {}
 
 
-@pytest.mark.parametrize("nobody", [None, {}, {"id": None, "firstName": None, "lastName": None, "email": None}])
+@pytest.mark.parametrize(
+    "nobody", [None, {}, {"id": None, "firstName": None, "lastName": None, "email": None}]
+)
 def test_an_unassigned_contact(nobody):
     """Nobody is assigned: null, an empty object, an object of nulls."""
     contact = read(m.Contact, assignee=nobody)
@@ -173,7 +183,8 @@ def test_allowed_values_are_a_list(allowed, expected):
 
 
 @pytest.mark.parametrize(
-    ("status", "approved"), [("APPROVED", True), ("approved", True), ("rejected", False), (None, False)]
+    ("status", "approved"),
+    [("APPROVED", True), ("approved", True), ("rejected", False), (None, False)],
 )
 def test_template_approval_ignores_case(status, approved):
     """The case of a template's status varies."""

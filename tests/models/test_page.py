@@ -14,7 +14,9 @@ from respondio_async.models.page import read_cursor
 
 
 def page(pagination: object) -> Page[Any]:
-    return msgspec.json.decode(msgspec.json.encode({"items": [], "pagination": pagination}), type=Page[Any])
+    return msgspec.json.decode(
+        msgspec.json.encode({"items": [], "pagination": pagination}), type=Page[Any]
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,13 +81,20 @@ def test_a_page_without_cursors(pagination):
 @given(st.integers(-(2**63), 2**63))
 def test_a_numeric_cursor_reads_the_same_however_it_is_wrapped(number):
     """An id is the same id as a number, as text and inside a URL."""
-    shapes = (number, str(number), f"https://x/v2/y?limit=5&cursorId={number}", f"?cursorId={number}&a=b")
+    shapes = (
+        number,
+        str(number),
+        f"https://x/v2/y?limit=5&cursorId={number}",
+        f"?cursorId={number}&a=b",
+    )
     assert {read_cursor(shape) for shape in shapes} == {number}
 
 
 @given(st.text())
 def test_an_opaque_cursor_survives_a_url(text):
-    """A cursor of a tomorrow's shape comes out of a URL as it comes out of nowhere, and nothing raises."""
+    """A cursor of a tomorrow's shape comes out of a URL as it comes out of nowhere, and nothing
+    raises.
+    """
     bare = read_cursor(f"?cursorId={quote(text.strip(), safe='', errors='replace')}")
     assert bare is None or str(bare) == text.strip().encode("utf-8", "replace").decode()
 
@@ -93,11 +102,15 @@ def test_an_opaque_cursor_survives_a_url(text):
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["next", "previous"]), inner),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["next", "previous"]), inner)
+        ),
     )
 )
 def test_no_pagination_raises(pagination):
-    """Whatever stands for the pagination, reading the cursors gives an int, a non-empty str or None."""
+    """Whatever stands for the pagination, reading the cursors gives an int, a non-empty str or
+    None.
+    """
     cursor = Page([], pagination).next_cursor
     assert cursor is None or type(cursor) is int or (type(cursor) is str and cursor)
 

@@ -23,7 +23,13 @@ EMAIL = p.Email(
 
 def template(*components: Any, **changed: Any) -> Any:
     return SimpleNamespace(
-        **{"name": "promo", "language_code": "en", "status": "REJECTED", "components": list(components), **changed}
+        **{
+            "name": "promo",
+            "language_code": "en",
+            "status": "REJECTED",
+            "components": list(components),
+            **changed,
+        }
     )
 
 
@@ -32,13 +38,34 @@ def template(*components: Any, **changed: Any) -> Any:
     [
         ("hi", {"type": "text", "text": "hi"}),
         (p.Text("hi"), {"type": "text", "text": "hi"}),
-        (p.Text("hi", message_tag="ACCOUNT_UPDATE"), {"type": "text", "text": "hi", "messageTag": "ACCOUNT_UPDATE"}),
-        (p.Attachment(URL, type="image"), {"type": "attachment", "attachment": {"type": "image", "url": URL}}),
-        (p.Attachment.image(URL), {"type": "attachment", "attachment": {"type": "image", "url": URL}}),
-        (p.Attachment.video(URL), {"type": "attachment", "attachment": {"type": "video", "url": URL}}),
-        (p.Attachment.audio(URL), {"type": "attachment", "attachment": {"type": "audio", "url": URL}}),
-        (p.Attachment.file(URL), {"type": "attachment", "attachment": {"type": "file", "url": URL}}),
-        (p.QuickReplies("?", ["a", "b"]), {"type": "quick_reply", "title": "?", "replies": ["a", "b"]}),
+        (
+            p.Text("hi", message_tag="ACCOUNT_UPDATE"),
+            {"type": "text", "text": "hi", "messageTag": "ACCOUNT_UPDATE"},
+        ),
+        (
+            p.Attachment(URL, type="image"),
+            {"type": "attachment", "attachment": {"type": "image", "url": URL}},
+        ),
+        (
+            p.Attachment.image(URL),
+            {"type": "attachment", "attachment": {"type": "image", "url": URL}},
+        ),
+        (
+            p.Attachment.video(URL),
+            {"type": "attachment", "attachment": {"type": "video", "url": URL}},
+        ),
+        (
+            p.Attachment.audio(URL),
+            {"type": "attachment", "attachment": {"type": "audio", "url": URL}},
+        ),
+        (
+            p.Attachment.file(URL),
+            {"type": "attachment", "attachment": {"type": "file", "url": URL}},
+        ),
+        (
+            p.QuickReplies("?", ["a", "b"]),
+            {"type": "quick_reply", "title": "?", "replies": ["a", "b"]},
+        ),
         (p.CustomPayload({"a": {"b": 1}}), {"type": "custom_payload", "payload": {"a": {"b": 1}}}),
         (p.Email("hi"), {"type": "email", "text": "hi"}),
         (
@@ -54,12 +81,19 @@ def template(*components: Any, **changed: Any) -> Any:
             },
         ),
         (p.RawPayload({"type": "card", "x": 1}), {"type": "card", "x": 1}),
-        (p.WhatsAppTemplate("n", "en"), {"type": "whatsapp_template", "template": {"name": "n", "languageCode": "en"}}),
+        (
+            p.WhatsAppTemplate("n", "en"),
+            {"type": "whatsapp_template", "template": {"name": "n", "languageCode": "en"}},
+        ),
         (
             p.FacebookTemplate("n", "en", [{"type": "body", "text": "x"}]),
             {
                 "type": "facebook_template",
-                "template": {"name": "n", "languageCode": "en", "components": [{"type": "body", "text": "x"}]},
+                "template": {
+                    "name": "n",
+                    "languageCode": "en",
+                    "components": [{"type": "body", "text": "x"}],
+                },
             },
         ),
     ],
@@ -93,11 +127,14 @@ def test_template_components_by_hand() -> None:
         ],
     )
     assert p.to_wire(message)["template"]["components"] == [
-        {"type": "header", "format": "image", "parameters": [{"type": "image", "image": {"link": URL, "caption": "c"}}]},
-        {"type": "header", "format": "video", "parameters": [{"type": "video", "video": {"link": URL, "filename": "f"}}]},
+        {"type": "header", "format": "image",
+        "parameters": [{"type": "image", "image": {"link": URL, "caption": "c"}}]},
+        {"type": "header", "format": "video",
+        "parameters": [{"type": "video", "video": {"link": URL, "filename": "f"}}]},
         {
             "type": "header", "format": "location",
-            "parameters": [{"type": "location", "location": {"name": "n", "address": "a", "latitude": "3.1", "longitude": "101.7"}}],
+            "parameters": [{"type": "location",
+            "location": {"name": "n", "address": "a", "latitude": "3.1", "longitude": "101.7"}}],
         },
         {"type": "body", "text": "Hi {{1}}", "parameters": [{"type": "text", "text": "x"}]},
         {"type": "footer", "text": "f"},
@@ -105,10 +142,13 @@ def test_template_components_by_hand() -> None:
             "type": "buttons",
             "buttons": [
                 {"type": "quick_reply", "text": "q"},
-                {"type": "url", "text": "u", "url": "https://x/{{1}}", "parameters": [{"type": "text", "text": "y"}]},
+                {"type": "url", "text": "u", "url": "https://x/{{1}}",
+                "parameters": [{"type": "text", "text": "y"}]},
                 {"type": "phone_number", "text": "p", "phone_number": "+60121233112"},
-                {"type": "catalog", "text": "c", "parameters": [{"type": "action", "action": {"k": 1}}]},
-                {"type": "mpm", "text": "m", "parameters": [{"type": "action", "action": {"k": 2}}]},
+                {"type": "catalog", "text": "c",
+                "parameters": [{"type": "action", "action": {"k": 1}}]},
+                {"type": "mpm", "text": "m",
+                "parameters": [{"type": "action", "action": {"k": 2}}]},
                 {"type": "new", "text": "z"},
             ],
         },
@@ -203,7 +243,8 @@ def test_payloads_are_quiet_values(payload: Any) -> None:
         payload.text = "x"
 
 
-# ── filling a fetched template ───────────────────────────────────────────────────────────────────────
+# ── filling a fetched template
+# ───────────────────────────────────────────────────────────────────────
 
 BODY = {"type": "BODY", "text": "Hi {{1}}, {{2}} and {{1}}", "example": {"body_text": [["x"]]}}
 FULL = template(
@@ -225,12 +266,16 @@ FULL = template(
 
 
 def body_of(filled: p.WhatsAppTemplate) -> list[str]:
-    (body,) = [each for each in p.to_wire(filled)["template"]["components"] if each["type"] == "body"]
+    (body,) = [
+        each for each in p.to_wire(filled)["template"]["components"] if each["type"] == "body"
+    ]
     return [each["text"] for each in body.get("parameters", [])]
 
 
 def test_filling_a_whole_template() -> None:
-    """Upper case becomes lower, texts travel with their placeholders, each variable gets its value, and examples stay behind."""
+    """Upper case becomes lower, texts travel with their placeholders, each variable gets its value,
+    and examples stay behind.
+    """
     filled = p.WhatsAppTemplate.fill(FULL, ["Ann", 7], header="you", buttons=["abc", {"k": 1}])
     assert p.to_wire(filled) == {
         "type": "whatsapp_template",
@@ -262,7 +307,11 @@ def test_filling_a_whole_template() -> None:
                         },
                         {"type": "url", "text": "home", "url": "https://x/"},
                         {"type": "phone_number", "text": "call", "phone_number": "+60121233112"},
-                        {"type": "mpm", "text": "shop", "parameters": [{"type": "action", "action": {"k": 1}}]},
+                        {
+                            "type": "mpm",
+                            "text": "shop",
+                            "parameters": [{"type": "action", "action": {"k": 1}}],
+                        },
                         {"type": "copy_code", "text": "copy"},
                     ],
                 },
@@ -286,7 +335,9 @@ def test_filling_a_whole_template() -> None:
 )
 def test_order_of_variables(text: str, body: Any, values: list[str]) -> None:
     """Numbers in their order, names as they first appear, each once; a mapping names them."""
-    assert body_of(p.WhatsAppTemplate.fill(template({"type": "body", "text": text}), body)) == values
+    assert (
+        body_of(p.WhatsAppTemplate.fill(template({"type": "body", "text": text}), body)) == values
+    )
 
 
 @pytest.mark.parametrize(
@@ -319,13 +370,23 @@ def test_a_template_without_components(components: Any) -> None:
         (
             "DOCUMENT",
             "https://x/a%20b.pdf?x=1",
-            {"type": "document", "document": {"link": "https://x/a%20b.pdf?x=1", "filename": "a b.pdf"}},
+            {
+                "type": "document",
+                "document": {"link": "https://x/a%20b.pdf?x=1", "filename": "a b.pdf"},
+            },
         ),
-        ("DOCUMENT", p.DocumentParameter(URL, "n"), {"type": "document", "document": {"link": URL, "filename": "n"}}),
+        (
+            "DOCUMENT",
+            p.DocumentParameter(URL, "n"),
+            {"type": "document", "document": {"link": URL, "filename": "n"}},
+        ),
         (
             "LOCATION",
             p.LocationParameter("n", "a", 1, 2),
-            {"type": "location", "location": {"name": "n", "address": "a", "latitude": "1", "longitude": "2"}},
+            {
+                "type": "location",
+                "location": {"name": "n", "address": "a", "latitude": "1", "longitude": "2"},
+            },
         ),
     ],
 )
@@ -340,8 +401,12 @@ def test_headers_with_a_medium(form: str, header: Any, parameter: dict[str, Any]
 @pytest.mark.parametrize("header", [p.TextParameter("you"), ["you"], {"1": "you"}])
 def test_headers_with_a_text(header: Any) -> None:
     """The value of a text header may also come as a parameter, a list or a mapping."""
-    filled = p.WhatsAppTemplate.fill(template({"type": "HEADER", "text": "For {{1}}"}), header=header)
-    assert p.to_wire(filled)["template"]["components"][0]["parameters"] == [{"type": "text", "text": "you"}]
+    filled = p.WhatsAppTemplate.fill(
+        template({"type": "HEADER", "text": "For {{1}}"}), header=header
+    )
+    assert p.to_wire(filled)["template"]["components"][0]["parameters"] == [
+        {"type": "text", "text": "you"}
+    ]
 
 
 def test_an_unknown_component_goes_as_it_came() -> None:
@@ -373,7 +438,11 @@ SHOP = {"type": "BUTTONS", "buttons": [{"type": "CATALOG", "text": "go"}]}
         ("header", template(HEADER), {"header": "https://x/"}),
         ("header", template(HEADER), {"header": 5}),
         ("header", template(HEADER), {"header": "https://[canary"}),
-        ("header", template({"type": "header", "format": "location"}), {"header": "https://x/canary"}),
+        (
+            "header",
+            template({"type": "header", "format": "location"}),
+            {"header": "https://x/canary"},
+        ),
         ("header", template({"type": "header", "text": "static"}), {"header": "canary"}),
         ("header", template({"type": "header", "text": "{{1}}"}), {}),
         ("template", template({"type": "header", "format": "AUDIO"}), {}),

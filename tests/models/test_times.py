@@ -13,14 +13,24 @@ WHEN = datetime(2022, 9, 15, 20, 34, 41, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "number",
-    [1663274081, 1663274081000, 1663274081000000, 1663274081000000000, 1663274081.0, "1663274081", "1663274081000"],
+    [
+        1663274081,
+        1663274081000,
+        1663274081000000,
+        1663274081000000000,
+        1663274081.0,
+        "1663274081",
+        "1663274081000",
+    ],
 )
 def test_the_unit_goes_by_the_magnitude(number):
     """Seconds, milli-, micro- and nanoseconds of our time can't be mistaken for one another."""
     assert moment(number) == WHEN
 
 
-@pytest.mark.parametrize("text", ["2022-09-15T20:34:41Z", "2022-09-15T20:34:41", "2022-09-16T04:34:41+08:00"])
+@pytest.mark.parametrize(
+    "text", ["2022-09-15T20:34:41Z", "2022-09-15T20:34:41", "2022-09-16T04:34:41+08:00"]
+)
 def test_iso_texts(text):
     """An ISO text is a time; without a zone it is UTC."""
     assert moment(text) == WHEN
@@ -32,11 +42,25 @@ def test_fractions_are_kept():
     assert moment(1663274081123) == WHEN + timedelta(milliseconds=123)
     assert moment(1663274081.5) == WHEN + timedelta(milliseconds=500)
     assert moment(-0.5) == datetime(1969, 12, 31, 23, 59, 59, 500000, tzinfo=UTC)
-    assert moment("2022-09-16T04:34:41+08:00").utcoffset() == timezone(timedelta(hours=8)).utcoffset(None)
+    assert moment("2022-09-16T04:34:41+08:00").utcoffset() == timezone(
+        timedelta(hours=8)
+    ).utcoffset(None)
 
 
 @pytest.mark.parametrize(
-    "nothing", [None, "", "soon", "nan", "inf", float("nan"), float("inf"), 10**20, -(10**30), 99_999_999_999_999_999]
+    "nothing",
+    [
+        None,
+        "",
+        "soon",
+        "nan",
+        "inf",
+        float("nan"),
+        float("inf"),
+        10**20,
+        -(10**30),
+        99_999_999_999_999_999,
+    ],
 )
 def test_what_is_no_time_is_none(nothing):
     """Nothing, nonsense, and what lies beyond the year 9999 (or a unit nobody uses) is None."""

@@ -26,7 +26,10 @@ def installed() -> bool:
     """Whether there is a browser to drive. Where continuous integration runs, there has to be."""
     found = all(shutil.which(name) for name in ("chromium", "chromedriver"))
     if not found and os.environ.get("CI") == "true":
-        pytest.fail("chromium and chromedriver are missing: apt-get install -y chromium chromium-driver", pytrace=False)
+        pytest.fail(
+            "chromium and chromedriver are missing: apt-get install -y chromium chromium-driver",
+            pytrace=False,
+        )
     return found
 
 
@@ -39,7 +42,9 @@ class Browser:
 
     def command(self, method: str, path: str, **body: Any) -> Any:
         """Send a WebDriver command; its value."""
-        answer = self._http.request(method, f"/session/{self._session}{path}", json=body if method == "POST" else None)
+        answer = self._http.request(
+            method, f"/session/{self._session}{path}", json=body if method == "POST" else None
+        )
         value = answer.json()["value"]
         assert answer.status_code == 200, value
         return value
@@ -64,13 +69,18 @@ class Browser:
         return self.script("return document.querySelector(arguments[0])?.textContent ?? ''", css)
 
     def texts(self, css: str) -> list[str]:
-        return self.script("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", css)
+        return self.script(
+            "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)",
+            css,
+        )
 
     def wait(self, holds: Callable[[], Any], timeout: float = 15.0) -> Any:
         """Look until something is true."""
         end = time.monotonic() + timeout
         while not (value := holds()):
-            assert time.monotonic() < end, f"not within {timeout} s; the page says: {self.text('body')[:2000]}"
+            assert time.monotonic() < end, (
+                f"not within {timeout} s; the page says: {self.text('body')[:2000]}"
+            )
             time.sleep(0.02)
         return value
 
@@ -84,18 +94,22 @@ def browsing(*, size: str = "1280,900", dark: bool = False) -> Iterator[Browser]
     """Start chromedriver and Chromium with an empty profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         driver = subprocess.Popen(
-            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environment()
+            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env=_environment()
         )  # fmt: skip
         try:
             assert driver.stdout is not None
             line = next(line for line in driver.stdout if "started successfully on port" in line)
             port = int(line.rstrip(" .\n").rsplit(" ", 1)[1])
             arguments = [
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                "--no-first-run",
                 "--disable-dev-shm-usage", f"--user-data-dir={profile}", f"--window-size={size}",
                 *(["--force-dark-mode"] if dark else []),
             ]  # fmt: skip
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, verify=False) as http:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, verify=False
+            ) as http:
                 capabilities = {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}
                 made = http.post("/session", json={"capabilities": capabilities}).json()["value"]
                 assert "sessionId" in made, made
@@ -109,7 +123,9 @@ def browsing(*, size: str = "1280,900", dark: bool = False) -> Iterator[Browser]
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
 
 
 def main() -> None:

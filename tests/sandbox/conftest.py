@@ -1,4 +1,6 @@
-"""What the sandbox's tests share: raw httpx, so that the client's own mistakes can't hide the sandbox's."""
+"""What the sandbox's tests share: raw httpx, so that the client's own mistakes can't hide the
+sandbox's.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +19,9 @@ class Api:
         self.sandbox = sandbox
         self.http = http
 
-    async def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, json: Any = None, **options: Any
+    ) -> httpx.Response:
         if json is not None:
             options["json"] = json
         return await self.http.request(method, path, **options)
@@ -28,7 +32,9 @@ class Api:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def refused(self, method: str, path: str, json: Any = None, **options: Any) -> tuple[int, str]:
+    async def refused(
+        self, method: str, path: str, json: Any = None, **options: Any
+    ) -> tuple[int, str]:
         """Status and message of an error answer, which must have the envelope."""
         answer = await self.call(method, path, json, **options)
         assert answer.status_code >= 400, answer.text
@@ -38,9 +44,11 @@ class Api:
 
     async def contact(self, identifier: str = "phone:+60123456789", **fields: Any) -> int:
         """Create a contact; its id."""
-        return (await self.ok("POST", f"/contact/create_or_update/{identifier}", {"firstName": "Aina", **fields}))[
-            "contactId"
-        ]
+        return (
+            await self.ok(
+                "POST", f"/contact/create_or_update/{identifier}", {"firstName": "Aina", **fields}
+            )
+        )["contactId"]
 
 
 @asynccontextmanager
@@ -49,7 +57,10 @@ async def serving(**options: Any) -> AsyncIterator[Api]:
     async with (
         Sandbox(**{"limits": None, "quirks": Quirks.calm(), **options}) as sandbox,
         httpx.AsyncClient(
-            base_url=sandbox.url, headers={"Authorization": f"Bearer {sandbox.token}"}, verify=False, timeout=10
+            base_url=sandbox.url,
+            headers={"Authorization": f"Bearer {sandbox.token}"},
+            verify=False,
+            timeout=10,
         ) as http,
     ):
         yield Api(sandbox, http)

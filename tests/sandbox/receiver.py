@@ -43,9 +43,15 @@ class Receiver:
         return [each.event["event_type"] for each in self.received]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError), closing(writer):  # a client that speaks TLS, or hangs up
+        with (
+            suppress(asyncio.IncompleteReadError),
+            closing(writer),
+        ):  # a client that speaks TLS, or hangs up
             head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines)
+            }
             body = await reader.readexactly(int(headers["content-length"]))
             method, target, _ = head.split()
             assert method == "POST"

@@ -28,11 +28,15 @@ async def test_a_contact_is_found_by_each_identifier(api, identifier):
 
 
 @pytest.mark.parametrize(
-    "identifier", ["phone:60123456789", "60123456789", "id:abc", "email:a", "name:x", "id:", ":1", "phone:+0123"]
+    "identifier",
+    ["phone:60123456789", "60123456789", "id:abc", "email:a", "name:x", "id:", ":1", "phone:+0123"],
 )
 async def test_a_wrong_identifier_is_refused(api, identifier):
     """A phone without + is not guessed."""
-    assert await api.refused("GET", f"/contact/{identifier}") == (400, "Contact email, phone or ID is invalid")
+    assert await api.refused("GET", f"/contact/{identifier}") == (
+        400,
+        "Contact email, phone or ID is invalid",
+    )
 
 
 async def test_a_slash_in_an_identifier_stays_in_it(api):
@@ -72,7 +76,9 @@ async def test_create_takes_no_id(api):
 async def test_create_on_an_existing_contact_is_refused(api, status):
     """Both statuses are thinkable; nothing is written."""
     api.sandbox.answers.create_on_existing = status
-    assert (await api.refused("POST", "/contact/phone:+601100000001", {"firstName": "Other"}))[0] == status
+    assert (await api.refused("POST", "/contact/phone:+601100000001", {"firstName": "Other"}))[
+        0
+    ] == status
     assert api.sandbox.contacts[0].first_name != "Other"
 
 
@@ -94,7 +100,9 @@ async def test_null_may_be_ignored(api):
     """The other answer to what null does."""
     api.sandbox.answers.put_null = "ignored"
     await api.contact(language="en", custom_fields=[{"name": "Age", "value": 3}])
-    await api.ok("PUT", PHONE, {"language": None, "custom_fields": [{"name": "Age", "value": None}]})
+    await api.ok(
+        "PUT", PHONE, {"language": None, "custom_fields": [{"name": "Age", "value": None}]}
+    )
     contact = await api.ok("GET", PHONE)
     assert (contact["language"], len(contact["custom_fields"])) == ("en", 1)
 
@@ -113,9 +121,12 @@ async def test_unknown_keys_are_dropped_without_a_word(api):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("firstName", None), ("firstName", ""), ("firstName", 5), ("phone", "0123"), ("phone", "60123456789"), ("email", "a@b"),
-        ("language", "English"), ("countryCode", "MYS"), ("profilePic", "not a url"), ("lastName", ["x"]), ("lastName", "x" * 2001),
-        ("custom_fields", {"Age": 3}), ("custom_fields", [{"name": "Age"}]), ("custom_fields", ["Age"]),
+        ("firstName", None), ("firstName", ""), ("firstName", 5), ("phone", "0123"),
+        ("phone", "60123456789"), ("email", "a@b"),
+        ("language", "English"), ("countryCode", "MYS"), ("profilePic", "not a url"),
+        ("lastName", ["x"]), ("lastName", "x" * 2001),
+        ("custom_fields", {"Age": 3}), ("custom_fields", [{"name": "Age"}]),
+        ("custom_fields", ["Age"]),
     ],
 )  # fmt: skip
 async def test_a_wrong_field_is_refused(api, field, value):
@@ -127,10 +138,15 @@ async def test_a_wrong_field_is_refused(api, field, value):
     assert (await api.ok("GET", PHONE))["lastName"] == "B"
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'"x"', b"", b"NaN", b'{"firstName": NaN}', b"\xff", b"[" * 50_000])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'"x"', b"", b"NaN", b'{"firstName": NaN}', b"\xff", b"[" * 50_000]
+)
 async def test_a_body_that_is_no_object_is_refused(api, body):
     """Broken JSON and other JSON alike."""
-    assert await api.refused("PUT", "/contact/id:100000001", content=body) == (400, "Validation error.")
+    assert await api.refused("PUT", "/contact/id:100000001", content=body) == (
+        400,
+        "Validation error.",
+    )
 
 
 async def test_a_phone_belongs_to_one_contact(api):
@@ -138,8 +154,12 @@ async def test_a_phone_belongs_to_one_contact(api):
     await api.contact()
     taken = {"phone": "+601100000001"}
     assert (await api.refused("PUT", PHONE, taken))[0] == 400
-    assert (await api.refused("POST", "/contact/create_or_update/phone:+60123456789", taken))[0] == 400
-    assert (await api.refused("POST", "/contact/email:new@example.com", {"firstName": "A", **taken}))[0] == 400
+    assert (await api.refused("POST", "/contact/create_or_update/phone:+60123456789", taken))[
+        0
+    ] == 400
+    assert (
+        await api.refused("POST", "/contact/email:new@example.com", {"firstName": "A", **taken})
+    )[0] == 400
     await api.ok("PUT", PHONE, {"phone": "+60123456789"})
 
 
@@ -174,20 +194,35 @@ async def test_each_custom_field_type_takes_its_json_type(api, name, good, wrong
     )
     assert (status, message) == (400, "custom_fields[0].value: Invalid value")
     await api.ok("PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": good}]})
-    values = {each["name"]: each["value"] for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"]}
+    values = {
+        each["name"]: each["value"]
+        for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"]
+    }
     assert values[name] == shown
     api.sandbox.quirks.values_as_strings = False
-    values = {each["name"]: each["value"] for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"]}
+    values = {
+        each["name"]: each["value"]
+        for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"]
+    }
     assert values[name] == good
     await api.ok("PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": None}]})
-    assert name not in [each["name"] for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"] or ()]
+    assert name not in [
+        each["name"]
+        for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"] or ()
+    ]
 
 
 async def test_an_unknown_custom_field_refuses_the_whole_write(api):
     """Nothing of it is written."""
     await api.contact()
-    body = {"lastName": "New", "custom_fields": [{"name": "Age", "value": 3}, {"name": "Nope", "value": "x"}]}
-    assert await api.refused("PUT", PHONE, body) == (400, "Custom field Nope not found in the workspace")
+    body = {
+        "lastName": "New",
+        "custom_fields": [{"name": "Age", "value": 3}, {"name": "Nope", "value": "x"}],
+    }
+    assert await api.refused("PUT", PHONE, body) == (
+        400,
+        "Custom field Nope not found in the workspace",
+    )
     contact = await api.ok("GET", PHONE)
     assert (contact["lastName"], contact["custom_fields"]) == (None, None)
 
@@ -200,7 +235,9 @@ async def test_custom_fields_are_named_as_the_answer_says(api, naming, by_name, 
     api.sandbox.answers.custom_field_name = naming
     for name, status in (("Work Email", by_name), ("work_email", by_slug)):
         answer = await api.call(
-            "PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": "a@b.example"}]}
+            "PUT",
+            "/contact/id:100000001",
+            {"custom_fields": [{"name": name, "value": "a@b.example"}]},
         )
         assert answer.status_code == status
 
@@ -215,8 +252,12 @@ async def test_custom_fields_may_be_null_or_empty(api):
 
 async def test_create_or_update(api):
     """Creates, then updates, with the id both times."""
-    first = await api.ok("POST", "/contact/create_or_update/email:n@example.com", {"firstName": "A"})
-    second = await api.ok("POST", "/contact/create_or_update/email:n@example.com", {"lastName": "B"})
+    first = await api.ok(
+        "POST", "/contact/create_or_update/email:n@example.com", {"firstName": "A"}
+    )
+    second = await api.ok(
+        "POST", "/contact/create_or_update/email:n@example.com", {"lastName": "B"}
+    )
     assert first == second
     assert (await api.ok("GET", "/contact/email:n@example.com"))["lastName"] == "B"
 
@@ -224,7 +265,9 @@ async def test_create_or_update(api):
 async def test_create_or_update_may_give_no_id(api):
     """A fresh create without an id, an update with one: both were seen."""
     api.sandbox.answers.create_or_update_returns_id = False
-    assert "contactId" not in await api.ok("POST", "/contact/create_or_update/email:n@example.com", {})
+    assert "contactId" not in await api.ok(
+        "POST", "/contact/create_or_update/email:n@example.com", {}
+    )
     assert "contactId" in await api.ok("POST", "/contact/create_or_update/email:n@example.com", {})
 
 
@@ -235,7 +278,9 @@ async def test_create_or_update_may_need_a_first_name(api):
         1
     ] == "Missing field(s) : firstName"
     await api.ok("POST", "/contact/create_or_update/id:100000001", {})
-    assert (await api.refused("POST", "/contact/create_or_update/id:9", {"firstName": "A"}))[0] == 404
+    assert (await api.refused("POST", "/contact/create_or_update/id:9", {"firstName": "A"}))[
+        0
+    ] == 404
 
 
 async def test_delete(api):
@@ -254,12 +299,17 @@ async def test_the_older_contact_survives_a_merge(api, reverse):
     younger = await api.contact("phone:+60123456789", firstName="Young", lastName="Y")
     await api.ok("POST", f"/contact/id:{younger}/tag", ["t"])
     await api.ok(
-        "POST", f"/contact/id:{younger}/message", {"channelId": 2001, "message": {"type": "text", "text": "hi"}}
+        "POST",
+        f"/contact/id:{younger}/message",
+        {"channelId": 2001, "message": {"type": "text", "text": "hi"}},
     )
     ids = [younger, older] if reverse else [older, younger]
-    assert await api.ok("POST", "/contact/merge", {"contactIds": ids, "language": "en"}) == {"contactId": older}
+    assert await api.ok("POST", "/contact/merge", {"contactIds": ids, "language": "en"}) == {
+        "contactId": older
+    }
     contact = await api.ok("GET", "/contact/phone:+60123456789")
-    assert [contact[key] for key in ("id", "firstName", "lastName", "email", "language", "tags")] == [
+    assert [contact[key] for key in ("id", "firstName", "lastName", "email", "language",
+        "tags")] == [
         older, "Old", "Y", "old@example.com", "en", ["t"],
     ]  # fmt: skip
     assert len((await api.ok("GET", f"/contact/id:{older}/message/list"))["items"]) == 1
@@ -276,7 +326,8 @@ async def test_a_merge_takes_over_missing_identifiers(api):
 
 @pytest.mark.parametrize(
     ("ids", "status"),
-    [(None, 400), ([1], 400), ([100000001, 100000001], 400), (["100000001", 100000002], 400), ("x", 400), ([100000001, 9], 404),
+    [(None, 400), ([1], 400), ([100000001, 100000001], 400), (["100000001", 100000002], 400),
+    ("x", 400), ([100000001, 9], 404),
      ([True, 100000001], 400)],
 )  # fmt: skip
 async def test_a_wrong_merge_is_refused(api, ids, status):
@@ -305,7 +356,17 @@ async def test_tags_are_added_and_removed(api):
 
 @pytest.mark.parametrize(
     "body",
-    [{"tags": ["a"]}, [], ["a", "a"], [str(number) for number in range(11)], ["x" * 256], [5], [""], [" "], None],
+    [
+        {"tags": ["a"]},
+        [],
+        ["a", "a"],
+        [str(number) for number in range(11)],
+        ["x" * 256],
+        [5],
+        [""],
+        [" "],
+        None,
+    ],
 )
 async def test_wrong_tags_are_refused(api, body):
     """1 to 10 unique strings of at most 255 characters, not wrapped in anything."""
@@ -361,7 +422,8 @@ async def test_a_new_contact_has_no_channel_unless_told_otherwise():
     ("method", "path", "body"),
     [
         ("POST", "tag", ["a"]), ("DELETE", "tag", ["a"]), ("POST", "comment", {"text": "x"}),
-        ("POST", "conversation/assignee", {"assignee": 1001}), ("POST", "conversation/status", {"status": "open"}),
+        ("POST", "conversation/assignee", {"assignee": 1001}),
+        ("POST", "conversation/status", {"status": "open"}),
     ],
 )  # fmt: skip
 async def test_a_new_contact_is_not_ready(api, method, path, body):

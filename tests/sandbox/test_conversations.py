@@ -13,7 +13,9 @@ async def open_it(api):
 async def test_an_open_conversation_is_assigned(api, assignee):
     """By id or by email; null takes it back."""
     await open_it(api)
-    assert await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": assignee}) == {"contactId": 100000001}
+    assert await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": assignee}) == {
+        "contactId": 100000001
+    }
     contact = await api.ok("GET", CONTACT)
     assert contact["assignee"] == {
         "id": 1003,
@@ -30,15 +32,20 @@ async def test_assigning_while_closed_does_nothing(api):
     await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": 1003})
     assert (await api.ok("GET", CONTACT))["assignee"] is None
     api.sandbox.quirks.assign_on_closed_is_silent = False
-    assert (await api.refused("POST", f"{CONTACT}/conversation/assignee", {"assignee": 1003}))[0] == 400
+    assert (await api.refused("POST", f"{CONTACT}/conversation/assignee", {"assignee": 1003}))[
+        0
+    ] == 400
 
 
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ({}, 400, "Missing field(s) : assignee"), ({"assignee": "1003"}, 400, "assignee: Invalid value"),
-        ({"assignee": True}, 400, "assignee: Invalid value"), ({"assignee": 1.5}, 400, "assignee: Invalid value"),
-        ({"assignee": 9}, 404, "User not found"), ({"assignee": "a@b.example"}, 404, "User not found"),
+        ({}, 400, "Missing field(s) : assignee"),
+        ({"assignee": "1003"}, 400, "assignee: Invalid value"),
+        ({"assignee": True}, 400, "assignee: Invalid value"),
+        ({"assignee": 1.5}, 400, "assignee: Invalid value"),
+        ({"assignee": 9}, 404, "User not found"),
+        ({"assignee": "a@b.example"}, 404, "User not found"),
     ],
 )  # fmt: skip
 async def test_a_wrong_assignee_is_refused(api, body, status, message):
@@ -59,13 +66,19 @@ async def test_a_conversation_opens_and_closes(api):
     contact = await api.ok("GET", CONTACT)
     assert (contact["status"], contact["assignee"]) == ("closed", None)
     conversation = api.sandbox.contact(100000001).conversation
-    assert (conversation.category, conversation.opened_by, conversation.closed_by) == ("Resolved", "api", "api")
+    assert (conversation.category, conversation.opened_by, conversation.closed_by) == (
+        "Resolved",
+        "api",
+        "api",
+    )
 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"status": "closed"}, {"status": "close", "summary": "x"}, {"status": "close", "category": "x" * 129},
-     {"status": "close", "category": "x", "summary": "x" * 513}, {"status": "close", "category": 5}],
+    [{}, {"status": "closed"}, {"status": "close", "summary": "x"},
+    {"status": "close", "category": "x" * 129},
+     {"status": "close", "category": "x", "summary": "x" * 513},
+     {"status": "close", "category": 5}],
 )  # fmt: skip
 async def test_a_wrong_status_is_refused(api, body):
     """A summary needs a category."""
@@ -91,7 +104,8 @@ async def test_comments(api):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x" * 1001, "Comment length must not be greater than 1000 characters"), (None, "Missing field(s) : text"),
+        ("x" * 1001, "Comment length must not be greater than 1000 characters"),
+        (None, "Missing field(s) : text"),
         ("", "Missing field(s) : text"), (5, "text: Invalid value"),
     ],
 )  # fmt: skip

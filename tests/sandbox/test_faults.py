@@ -16,7 +16,11 @@ async def test_a_status_with_or_without_the_work(api):
     assert await api.refused("POST", SEND, TEXT) == (502, "Unexpected error occurred")
     assert len(api.sandbox.sent_messages) == 0
     answer = await api.call("POST", SEND, TEXT)
-    assert (answer.status_code, answer.headers["Retry-After"], answer.json()["message"]) == (503, "7", "Down")
+    assert (answer.status_code, answer.headers["Retry-After"], answer.json()["message"]) == (
+        503,
+        "7",
+        "Down",
+    )
     assert len(api.sandbox.sent_messages) == 1
     await api.ok("POST", SEND, TEXT)
     assert [(each.status, each.processed, each.fault) for each in api.sandbox.requests] == [
@@ -26,7 +30,8 @@ async def test_a_status_with_or_without_the_work(api):
 
 @pytest.mark.parametrize(
     ("kind", "error", "sent"),
-    [("reset", httpx.ReadError, 0), ("reset_after", httpx.ReadError, 1), ("close", httpx.RemoteProtocolError, 0),
+    [("reset", httpx.ReadError, 0), ("reset_after", httpx.ReadError, 1),
+    ("close", httpx.RemoteProtocolError, 0),
      ("torn", httpx.RemoteProtocolError, 1)],
 )  # fmt: skip
 async def test_a_broken_connection(api, kind, error, sent):
@@ -87,7 +92,8 @@ async def test_rules_choose_their_requests(api):
         sandbox.fault(path="/space/closing_notes", after=1, times=2),
     ]
     for method, path in [
-        ("DELETE", "/contact/id:100000001"), ("POST", "/contact/id:100000001/tag"), ("GET", "/space/user/1001"),
+        ("DELETE", "/contact/id:100000001"), ("POST", "/contact/id:100000001/tag"),
+        ("GET", "/space/user/1001"),
         ("POST", "/space/tag"), ("GET", "/space/channel?limit=7"),
     ]:  # fmt: skip
         assert (await api.call(method, path)).status_code == 503

@@ -69,13 +69,18 @@ async def test_a_rebound_name_is_refused(api: Api, host: str, path: str):
     """A website whose name was made to point here reads nothing."""
     method = "POST" if path == "/say" else "GET"
     answer = await api.http.request(
-        method, api.sandbox.inbox_url + path, headers={"host": host}, json={"contact": PHONE, "text": "x"}
+        method,
+        api.sandbox.inbox_url + path,
+        headers={"host": host},
+        json={"contact": PHONE, "text": "x"},
     )
     assert answer.status_code in (400, 403)
     assert not api.sandbox.contacts
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "localhost:8080", "[::1]:80", "127.1.2.3"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:1", "localhost", "localhost:8080", "[::1]:80", "127.1.2.3"]
+)
 async def test_this_machine_by_any_name(api: Api, host: str):
     """A forwarded port has another number."""
     assert (await api.http.get(api.sandbox.inbox_url, headers={"host": host})).status_code == 200
@@ -99,7 +104,9 @@ async def test_a_foreign_page_writes_nothing(api: Api, headers: dict[str, str], 
     for path, body in (("say", {"contact": PHONE, "text": "hi"}), ("close", {"contact": 1})):
         content = json.dumps(body)
         answer = await api.http.post(
-            f"{api.sandbox.inbox_url}/{path}", content=content, headers={"content-type": "application/json", **headers}
+            f"{api.sandbox.inbox_url}/{path}",
+            content=content,
+            headers={"content-type": "application/json", **headers},
         )
         assert answer.status_code == status
     assert not api.sandbox.contacts
@@ -107,11 +114,19 @@ async def test_a_foreign_page_writes_nothing(api: Api, headers: dict[str, str], 
 
 async def test_a_link_on_another_page_may_be_followed(api: Api):
     """But a foreign page may not embed or fetch."""
-    follow = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    follow = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
     url = api.sandbox.inbox_url
     assert (await api.http.get(url, headers=follow)).status_code == 200
-    assert (await api.http.get(url, headers={**follow, "sec-fetch-dest": "iframe"})).status_code == 403
-    assert (await api.http.get(f"{url}/state", headers={"sec-fetch-site": "cross-site"})).status_code == 403
+    assert (
+        await api.http.get(url, headers={**follow, "sec-fetch-dest": "iframe"})
+    ).status_code == 403
+    assert (
+        await api.http.get(f"{url}/state", headers={"sec-fetch-site": "cross-site"})
+    ).status_code == 403
 
 
 async def test_same_origin_writes(api: Api):
@@ -129,9 +144,11 @@ async def test_same_origin_writes(api: Api):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[]", b"{", b"[" * 60_000, b'{"text": "hi"}', b'{"contact": true, "text": "hi"}', b'{"contact": 5, "text": "hi"}',
+        b"", b"[]", b"{", b"[" * 60_000, b'{"text": "hi"}', b'{"contact": true, "text": "hi"}',
+            b'{"contact": 5, "text": "hi"}',
         b'{"contact": "nobody", "text": "hi"}', b'{"contact": "+60123456789", "text": " "}',
-        b'{"contact": "+60123456789", "text": 5}', b'{"contact": "+60123456789", "text": "hi", "name": 5}',
+        b'{"contact": "+60123456789", "text": 5}',
+            b'{"contact": "+60123456789", "text": "hi", "name": 5}',
     ],
 )  # fmt: skip
 async def test_what_nobody_can_say(api: Api, body: bytes):
@@ -151,7 +168,9 @@ async def test_too_much_and_nothing_there(api: Api):
         for _ in range(70):
             yield b" " * 1_000
 
-    assert (await api.http.post(f"{url}/say", content=pieces(), headers=json_type)).status_code == 413
+    assert (
+        await api.http.post(f"{url}/say", content=pieces(), headers=json_type)
+    ).status_code == 413
     assert (await api.http.get(f"{url}/say")).status_code == 404
     assert (await api.http.get(f"{url}/../page/index.html")).status_code in (403, 404)
     assert (await api.http.get(f"{url}/page/index.html")).status_code == 404
@@ -179,9 +198,14 @@ async def test_the_state_shows_a_conversation(api: Api):
     seen = await state(api, contact.id)
     assert [each["name"] for each in seen["contacts"]] == ["Aina", "Customer"]
     shown = seen["contact"]
-    assert (shown["status"], shown["assignee"], shown["lifecycle"]) == ("open", "Anna Agent", "Customer")
+    assert (shown["status"], shown["assignee"], shown["lifecycle"]) == (
+        "open",
+        "Anna Agent",
+        "Customer",
+    )
     assert [each["text"] for each in shown["messages"]] == [
-        "hi", "[image] https://files.example/cat.png", '[location] {"latitude": 3.1}', "What?", "[template] hello_world",
+        "hi", "[image] https://files.example/cat.png", '[location] {"latitude": 3.1}', "What?",
+        "[template] hello_world",
     ]  # fmt: skip
     assert shown["messages"][3]["replies"] == ["a", "b"]
     assert shown["messages"][3]["status"] in ("pending", "sent")
@@ -205,7 +229,9 @@ async def test_a_person_closes_a_conversation(api: Api):
 
 
 @asynccontextmanager
-async def watching(api: Api, after: str | None = None) -> AsyncIterator[AsyncIterator[tuple[int, Any]]]:
+async def watching(
+    api: Api, after: str | None = None
+) -> AsyncIterator[AsyncIterator[tuple[int, Any]]]:
     """The stream, as pairs of number and entry."""
     headers = {} if after is None else {"last-event-id": after}
     async with api.http.stream("GET", f"{api.sandbox.inbox_url}/feed", headers=headers) as answer:
@@ -225,7 +251,9 @@ async def watching(api: Api, after: str | None = None) -> AsyncIterator[AsyncIte
 
 
 async def test_everything_is_streamed_as_it_happens(api: Api):
-    """Calls from before it was opened too; and then events, deliveries and calls, in order, each with what it carried."""
+    """Calls from before it was opened too; and then events, deliveries and calls, in order, each
+    with what it carried.
+    """
     await api.call("GET", "/contact/id:5")
     async with receiving() as receiver, watching(api) as entries:
         assert (await anext(entries))[1]["note"] == "404"
@@ -233,7 +261,8 @@ async def test_everything_is_streamed_as_it_happens(api: Api):
         api.sandbox.customer(PHONE, name="Aina").says("hi")
         seen = [(await anext(entries))[1] for _ in range(4)]
         assert [(each["kind"], each["title"].split(" →")[0]) for each in seen] == [
-            ("event", "contact.created"), ("event", "conversation.opened"), ("event", "message.received"),
+            ("event", "contact.created"), ("event", "conversation.opened"),
+            ("event", "message.received"),
             ("webhook", "message.received"),
         ]  # fmt: skip
         assert seen[0]["note"] == "Aina"
@@ -242,7 +271,11 @@ async def test_everything_is_streamed_as_it_happens(api: Api):
         await api.ok("POST", f"/contact/phone:{PHONE}/tag", ["vip"])
         event, call = [(await anext(entries))[1] for _ in range(2)]
         assert event["note"] == "Aina (tag: vip, action: add)"
-        assert (call["title"], call["note"], call["tone"]) == (f"POST /contact/phone:{PHONE}/tag", "200", "good")
+        assert (call["title"], call["note"], call["tone"]) == (
+            f"POST /contact/phone:{PHONE}/tag",
+            "200",
+            "good",
+        )
         assert json.loads(call["body"]) == ["vip"]
 
 

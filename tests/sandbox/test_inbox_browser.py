@@ -14,7 +14,9 @@ from tests.sandbox.browser import ENTER, Browser, browsing, installed
 
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 
-pytestmark = pytest.mark.skipif(not installed(), reason="NO BROWSER: apt-get install -y chromium chromium-driver")
+pytestmark = pytest.mark.skipif(
+    not installed(), reason="NO BROWSER: apt-get install -y chromium chromium-driver"
+)
 
 
 class Bot:
@@ -36,14 +38,18 @@ class Bot:
             @router.on(MessageReceived)
             async def answer(context: Context[MessageReceived]) -> None:
                 await context.reply(
-                    QuickReplies("Pick", ["This", "That"]) if context.text == "menu" else f"Re: {context.text}"
+                    QuickReplies("Pick", ["This", "That"])
+                    if context.text == "menu"
+                    else f"Re: {context.text}"
                 )
 
             server = uvicorn.Server(uvicorn.Config(router.asgi(), port=0, log_config=None))
             serving = asyncio.create_task(server._serve())
             while not server.started:
                 await asyncio.sleep(0.005)
-            self._sandbox.webhook(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/", key="key")
+            self._sandbox.webhook(
+                f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/", key="key"
+            )
             self._ready.set()
             await self._left.wait()
             server.should_exit = True
@@ -79,7 +85,9 @@ def words(browser: Browser) -> list[str]:
 
 
 def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser):
-    """Add a customer, write, see the reply with its way to "read", press a button of it, and see everything that happened."""
+    """Add a customer, write, see the reply with its way to "read", press a button of it, and see
+    everything that happened.
+    """
     open_page(browser, sandbox)
     assert "Nobody has written yet" in browser.text("#nobody")
     browser.type("#address", "+60123456789" + ENTER)
@@ -89,7 +97,9 @@ def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser):
     browser.type("#text", "menu" + ENTER)
     browser.wait(lambda: browser.texts(".replies button") == ["This", "That"])
     browser.click(".replies button:nth-child(2)")
-    browser.wait(lambda: words(browser) == ["hello", "Re: hello", "menu", "Pick", "That", "Re: That"])
+    browser.wait(
+        lambda: words(browser) == ["hello", "Re: hello", "menu", "Pick", "That", "Re: That"]
+    )
     sandbox.advance(10)
     browser.wait(lambda: "read" in browser.texts("#messages .about")[-1])
     activity = browser.wait(lambda: len(seen := browser.texts("#activity .title")) >= 14 and seen)
@@ -104,7 +114,9 @@ def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser):
 
 
 def test_state_and_close_button(sandbox: Sandbox, browser: Browser):
-    """Open, assigned, closed; closing is for open conversations; the next message opens it again."""
+    """Open, assigned, closed; closing is for open conversations; the next message opens it
+    again.
+    """
     customer = sandbox.customer("+60123456789", name="Aina")
     customer.says("hi")
     customer.wait_for_reply_sync()
@@ -127,7 +139,9 @@ def test_state_and_close_button(sandbox: Sandbox, browser: Browser):
 
 
 def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser):
-    """Markup in names, messages, tags, buttons and bodies is shown as it was written, and runs nowhere."""
+    """Markup in names, messages, tags, buttons and bodies is shown as it was written, and runs
+    nowhere.
+    """
     customer = sandbox.customer("+60123456789", name=HOSTILE)
     customer.says(HOSTILE)
     customer.wait_for_reply_sync()
@@ -142,7 +156,12 @@ def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser):
     assert words(browser)[:2] == [HOSTILE, f"Re: {HOSTILE}"]
     assert browser.text("#name") == HOSTILE
     assert HOSTILE in browser.text("#about")
-    assert browser.script("return document.querySelectorAll('body img, body script, [onerror]').length") == 0
+    assert (
+        browser.script(
+            "return document.querySelectorAll('body img, body script, [onerror]').length"
+        )
+        == 0
+    )
     assert browser.script("return document.title") == "Inbox · respond.io sandbox"
 
 
@@ -163,12 +182,18 @@ def test_it_can_be_used_without_seeing_it(sandbox: Sandbox, browser: Browser):
     browser.wait(lambda: words(browser))
     nameless = """
       return [...document.querySelectorAll('button, input')].filter((each) =>
-        !each.textContent.trim() && !(each.labels?.length) && !each.getAttribute('aria-label')).map((each) => each.outerHTML)"""
+        !each.textContent.trim() && !(each.labels?.length)
+            && !each.getAttribute('aria-label')).map((each) => each.outerHTML)"""
     assert browser.script(nameless) == []
     assert browser.script("return document.activeElement.id") == "text"
-    labels = "return [...document.querySelectorAll('nav, main, aside, [role=log]')].every((each) => each.getAttribute('aria-label'))"
+    labels = (
+        "return [...document.querySelectorAll('nav, main, aside, [role=log]')]"
+        ".every((each) => each.getAttribute('aria-label'))"
+    )
     assert browser.script(labels)
-    loaded = browser.script("return performance.getEntriesByType('resource').map((each) => new URL(each.name).origin)")
+    loaded = browser.script(
+        "return performance.getEntriesByType('resource').map((each) => new URL(each.name).origin)"
+    )
     assert set(loaded) <= {sandbox.inbox_url.removesuffix("/inbox"), "null"}
 
 

@@ -15,7 +15,10 @@ async def test_a_refusal_names_the_wait_and_the_limit():
     """429 with Retry-After in whole seconds and both headers."""
     async with serving(limits={USERS: 0.01}) as api:
         first = await api.call("GET", "/space/user")
-        assert (first.headers["X-RateLimit-Limit"], first.headers["X-RateLimit-Remaining"]) == ("0.01", "0")
+        assert (first.headers["X-RateLimit-Limit"], first.headers["X-RateLimit-Remaining"]) == (
+            "0.01",
+            "0",
+        )
         answer = await api.call("GET", "/space/user")
         assert answer.status_code == 429
         assert answer.json() == {"code": 429, "message": "Too Many Requests"}
@@ -56,7 +59,11 @@ async def test_an_organisations_tokens_share_its_limits():
         statuses = []
         for token in (*api.sandbox.tokens, other):
             statuses.append(
-                (await api.call("GET", "/space/user", headers={"Authorization": f"Bearer {token}"})).status_code
+                (
+                    await api.call(
+                        "GET", "/space/user", headers={"Authorization": f"Bearer {token}"}
+                    )
+                ).status_code
             )
         assert statuses == [200, 429, 200]
 
@@ -64,7 +71,9 @@ async def test_an_organisations_tokens_share_its_limits():
 async def test_wrong_requests_count_too():
     """What is refused with 400 or 404 was counted; what has no token was not."""
     async with serving(limits={"GET /space/user/{id}": 0.01}) as api:
-        assert (await api.call("GET", "/space/user/9", headers={"Authorization": "Bearer x"})).status_code == 401
+        assert (
+            await api.call("GET", "/space/user/9", headers={"Authorization": "Bearer x"})
+        ).status_code == 401
         assert (await api.call("GET", "/space/user/9")).status_code == 404
         assert (await api.call("GET", "/space/user/9")).status_code == 429
 
@@ -101,7 +110,9 @@ def test_wrong_limits_are_refused(options, text):
 
 async def test_any_window_can_be_given():
     """By name or as a function from a limit to a window."""
-    async with serving(limits={USERS: 2.0}, window=lambda limit: TokenBucket(limit / 1e6, burst=limit)) as api:
+    async with serving(
+        limits={USERS: 2.0}, window=lambda limit: TokenBucket(limit / 1e6, burst=limit)
+    ) as api:
         statuses = [(await api.call("GET", "/space/user")).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
     async with serving(limits={USERS: 0.01}, window="gcra") as api:

@@ -65,7 +65,9 @@ async def test_the_last_page_says_so_in_one_of_four_ways(api, style, pagination)
 
 
 async def test_a_walk_gives_each_contact_once():
-    """Ten a page unless asked otherwise; a contact that is deleted meanwhile does not disturb the walk."""
+    """Ten a page unless asked otherwise; a contact that is deleted meanwhile does not disturb the
+    walk.
+    """
     async with serving(contacts=45) as api:
         api.sandbox.quirks.next_cursor = "integer"
         found, params = [], {}
@@ -93,15 +95,21 @@ async def test_a_negative_cursor_walks_back(api):
 
 async def test_a_cursor_of_zero_is_the_start(api):
     """As is an empty one."""
-    assert await ids(api, wanting(), cursorId=0) == await ids(api, wanting(), cursorId="") == [1, 2, 3]
+    assert (
+        await ids(api, wanting(), cursorId=0) == await ids(api, wanting(), cursorId="") == [1, 2, 3]
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("limit", "101"), ("limit", "0"), ("limit", ""), ("limit", "1.5"), ("cursorId", "x")]
+    ("name", "value"),
+    [("limit", "101"), ("limit", "0"), ("limit", ""), ("limit", "1.5"), ("cursorId", "x")],
 )
 async def test_wrong_paging_is_refused(api, name, value):
     """A hundred a page at most."""
-    assert await api.refused("POST", LIST, wanting(), params={name: value}) == (400, f"{name}: Invalid value")
+    assert await api.refused("POST", LIST, wanting(), params={name: value}) == (
+        400,
+        f"{name}: Invalid value",
+    )
 
 
 async def test_paging_in_the_body_is_ignored(api):
@@ -135,15 +143,20 @@ async def test_a_new_contact_is_listed_late(api):
         ({"search": "", "timezone": "UTC"}, "Please check if filter is provided"),
         ({"search": "", "timezone": "UTC", "filter": []}, "filter: Invalid value"),
         ({"search": "", "timezone": "UTC", "filter": {}}, "filter: Invalid value"),
-        ({"search": "", "timezone": "UTC", "filter": {"$and": [], "$or": []}}, "filter: Invalid value"),
+        ({"search": "", "timezone": "UTC", "filter": {"$and": [], "$or": []}},
+        "filter: Invalid value"),
         ({"search": "", "timezone": "UTC", "filter": {"$and": {}}}, "filter: Invalid value"),
         (wanting("x"), "filter.$and[0]: Invalid value"),
         (wanting({"$or": []}), "Missing field(s) : filter.$and[0].category"),
         (wanting({"category": "contactTag"}), "Missing field(s) : filter.$and[0].operator"),
-        (wanting({"category": "x", "operator": "isEqualTo"}), "filter.$and[0].category: Invalid value"),
-        (wanting({"category": "contactField", "operator": "isEqualTo"}), "Missing field(s) : filter.$and[0].field"),
-        (wanting(field("created_at", "isTimestampAfter", "2026-01-01 00:00")), "filter.$and[0].field: Invalid value"),
-        (wanting(field("firstName", "isGreaterThan", "a")), "filter.$and[0].operator: Invalid value"),
+        (wanting({"category": "x", "operator": "isEqualTo"}),
+        "filter.$and[0].category: Invalid value"),
+        (wanting({"category": "contactField", "operator": "isEqualTo"}),
+        "Missing field(s) : filter.$and[0].field"),
+        (wanting(field("created_at", "isTimestampAfter", "2026-01-01 00:00")),
+        "filter.$and[0].field: Invalid value"),
+        (wanting(field("firstName", "isGreaterThan", "a")),
+        "filter.$and[0].operator: Invalid value"),
         (wanting(field("firstName", "isEqualTo", 5)), "filter.$and[0].value: Invalid value"),
         (wanting(field("firstName", "exists", "x")), "filter.$and[0].value: Invalid value"),
         (wanting(field("Subscribed", "isEqualTo", "true")), "filter.$and[0].value: Invalid value"),
@@ -151,15 +164,24 @@ async def test_a_new_contact_is_listed_late(api):
         (wanting(field("Age", "isEqualTo", True)), "filter.$and[0].value: Invalid value"),
         (wanting(field("Age", "isBetween", [1, 2])), "filter.$and[0].value: Invalid value"),
         (wanting(field("Age", "isBetween", {"from": 1})), "filter.$and[0].value: Invalid value"),
-        (wanting(field("createdAt", "isEqualTo", "2026-01-01 00:00")), "filter.$and[0].operator: Invalid value"),
-        (wanting(field("createdAt", "isTimestampAfter", "2026-01-01")), "filter.$and[0].value: Invalid value"),
-        (wanting(field("createdAt", "isTimestampAfter", "2026-02-30 00:00")), "filter.$and[0].value: Invalid value"),
-        (wanting({"category": "contactTag", "field": "x", "operator": "hasAnyOf", "value": ["a"]}), "filter.$and[0].field: Invalid value"),
-        (wanting({"category": "contactTag", "operator": "isEqualTo", "value": ["a"]}), "filter.$and[0].operator: Invalid value"),
-        (wanting({"category": "contactTag", "operator": "hasAnyOf", "value": "a"}), "filter.$and[0].value: Invalid value"),
-        (wanting({"category": "contactTag", "operator": "hasAnyOf", "value": []}), "filter.$and[0].value: Invalid value"),
-        (wanting({"category": "lifecycle", "field": "x", "operator": "exists"}), "filter.$and[0].field: Invalid value"),
-        (wanting({"category": "lifecycle", "operator": "hasAnyOf", "value": "x"}), "filter.$and[0].operator: Invalid value"),
+        (wanting(field("createdAt", "isEqualTo", "2026-01-01 00:00")),
+        "filter.$and[0].operator: Invalid value"),
+        (wanting(field("createdAt", "isTimestampAfter", "2026-01-01")),
+        "filter.$and[0].value: Invalid value"),
+        (wanting(field("createdAt", "isTimestampAfter", "2026-02-30 00:00")),
+        "filter.$and[0].value: Invalid value"),
+        (wanting({"category": "contactTag", "field": "x", "operator": "hasAnyOf", "value": ["a"]}),
+        "filter.$and[0].field: Invalid value"),
+        (wanting({"category": "contactTag", "operator": "isEqualTo", "value": ["a"]}),
+        "filter.$and[0].operator: Invalid value"),
+        (wanting({"category": "contactTag", "operator": "hasAnyOf", "value": "a"}),
+        "filter.$and[0].value: Invalid value"),
+        (wanting({"category": "contactTag", "operator": "hasAnyOf", "value": []}),
+        "filter.$and[0].value: Invalid value"),
+        (wanting({"category": "lifecycle", "field": "x", "operator": "exists"}),
+        "filter.$and[0].field: Invalid value"),
+        (wanting({"category": "lifecycle", "operator": "hasAnyOf", "value": "x"}),
+        "filter.$and[0].operator: Invalid value"),
     ],
 )  # fmt: skip
 async def test_a_wrong_filter_is_refused(api, body, message):
@@ -209,11 +231,23 @@ async def people():
         (field("Age", "isBetween", {"from": 10, "to": "20.5"}), [1, 2]),
         (field("Age", "isEqualTo", "30"), [3]),
         (field("Birthday", "isLessThan", "2005-01-01"), [1]),
-        ({"category": "contactTag", "field": None, "operator": "hasAnyOf", "value": ["x", "y"]}, [1, 2, 3]),
-        ({"category": "contactTag", "field": None, "operator": "hasAllOf", "value": ["x", "y"]}, [2]),
-        ({"category": "contactTag", "field": None, "operator": "hasNoneOf", "value": ["x"]}, [3, 4, 5, 6]),
+        (
+            {"category": "contactTag", "field": None, "operator": "hasAnyOf", "value": ["x", "y"]},
+            [1, 2, 3],
+        ),
+        (
+            {"category": "contactTag", "field": None, "operator": "hasAllOf", "value": ["x", "y"]},
+            [2],
+        ),
+        (
+            {"category": "contactTag", "field": None, "operator": "hasNoneOf", "value": ["x"]},
+            [3, 4, 5, 6],
+        ),
         ({"category": "lifecycle", "field": None, "operator": "isEqualTo", "value": "L1"}, [2, 4]),
-        ({"category": "lifecycle", "field": None, "operator": "isNotEqualTo", "value": "L1"}, [1, 3, 5, 6]),
+        (
+            {"category": "lifecycle", "field": None, "operator": "isNotEqualTo", "value": "L1"},
+            [1, 3, 5, 6],
+        ),
         ({"category": "lifecycle", "field": None, "operator": "doesNotExist", "value": None}, [6]),
     ],
 )
@@ -231,7 +265,8 @@ async def test_conditions_are_joined_by_and_or_or(people):
 
 
 @pytest.mark.parametrize(
-    ("search", "found"), [("a last", [1]), ("000003", [3]), ("EXAMPLE.com", [1, 2, 3, 4, 5, 6]), ("zzz", [])]
+    ("search", "found"),
+    [("a last", [1]), ("000003", [3]), ("EXAMPLE.com", [1, 2, 3, 4, 5, 6]), ("zzz", [])],
 )
 async def test_search_is_a_part_of_name_email_or_phone(people, search, found):
     """Whatever the case; it narrows a filter too."""
@@ -248,7 +283,9 @@ async def test_search_is_a_part_of_name_email_or_phone(people, search, found):
     ],
 )
 @pytest.mark.parametrize(("zone", "hour"), [("UTC", 12), ("Asia/Kuala_Lumpur", 20)])
-async def test_timestamps_are_whole_minutes_in_the_bodys_timezone(people, bounds, after, before, between, zone, hour):
+async def test_timestamps_are_whole_minutes_in_the_bodys_timezone(
+    people, bounds, after, before, between, zone, hour
+):
     """Whether the bounds belong to the range is an open question."""
     people.sandbox.answers.filter_bounds = bounds
 

@@ -49,7 +49,11 @@ async def test_each_kind_of_message_is_accepted(api, body):
     assert answer["messageId"] > 1e15
     shown = await api.ok("GET", f"{SEND}/{answer['messageId']}")
     assert shown["message"] == body["message"]
-    assert (shown["traffic"], shown["sender"], shown["contactId"]) == ("outgoing", {"source": "api"}, 100000001)
+    assert (shown["traffic"], shown["sender"], shown["contactId"]) == (
+        "outgoing",
+        {"source": "api"},
+        100000001,
+    )
 
 
 # ruff: noqa: E501 - a table
@@ -114,7 +118,12 @@ async def test_an_attachment_must_be_public_and_of_a_known_kind(api, url):
 
 async def test_a_template_that_was_not_synced_is_404(api):
     """Name and language must both be known."""
-    body = {"message": {"type": "whatsapp_template", "template": {"name": "order_update", "languageCode": "fr"}}}
+    body = {
+        "message": {
+            "type": "whatsapp_template",
+            "template": {"name": "order_update", "languageCode": "fr"},
+        }
+    }
     assert await api.refused("POST", SEND, body) == (404, "Template not found")
 
 
@@ -123,7 +132,10 @@ async def test_the_template_text_may_be_required(api):
     body = template({"type": "body", "parameters": [{"type": "text", "text": "A"}]})
     await api.ok("POST", SEND, body)
     api.sandbox.answers.template_text_required = True
-    assert await api.refused("POST", SEND, body) == (400, "Missing field(s) : template.components[0].text")
+    assert await api.refused("POST", SEND, body) == (
+        400,
+        "Missing field(s) : template.components[0].text",
+    )
 
 
 async def test_a_custom_payload_is_forbidden_on_whatsapp(api):
@@ -135,13 +147,19 @@ async def test_a_custom_payload_is_forbidden_on_whatsapp(api):
 async def test_an_email_with_message_for_text_is_read_as_text(api):
     """One official client writes it so."""
     sent = await api.ok("POST", SEND, {"message": {"type": "email", "message": "x"}})
-    assert (await api.ok("GET", f"{SEND}/{sent['messageId']}"))["message"] == {"type": "email", "text": "x"}
+    assert (await api.ok("GET", f"{SEND}/{sent['messageId']}"))["message"] == {
+        "type": "email",
+        "text": "x",
+    }
 
 
 async def test_a_new_contact_has_no_last_channel(api):
     """null means the last channel; a new contact has none, until a channel is named."""
     path = f"/contact/id:{await api.contact()}/message"
-    assert await api.refused("POST", path, {"channelId": None, **text()}) == (400, "channel not found for contactId")
+    assert await api.refused("POST", path, {"channelId": None, **text()}) == (
+        400,
+        "channel not found for contactId",
+    )
     api.sandbox.quirks.link_channel_on_send = False
     assert (await api.refused("POST", path, {"channelId": 2001, **text()}))[0] == 400
     api.sandbox.quirks.link_channel_on_send = True
@@ -162,9 +180,15 @@ async def test_a_message_moves_on_with_time(api):
     seen = []
     for seconds in (0, 0.2, 0.5, 2):
         api.sandbox.advance(seconds)
-        seen.append([each["value"] for each in (await api.ok("GET", f"{SEND}/{message_id}"))["status"]])
+        seen.append(
+            [each["value"] for each in (await api.ok("GET", f"{SEND}/{message_id}"))["status"]]
+        )
     assert seen[0][0] == "pending"
-    assert seen[1:] == [["pending", "sent"], ["pending", "sent", "delivered"], ["pending", "sent", "delivered", "read"]]
+    assert seen[1:] == [
+        ["pending", "sent"],
+        ["pending", "sent", "delivered"],
+        ["pending", "sent", "delivered", "read"],
+    ]
 
 
 @pytest.mark.parametrize("way", ["rule", "number"])
@@ -173,7 +197,9 @@ async def test_a_message_can_fail(api, way):
     contact_id = await api.contact("phone:+15005550123")
     if way == "rule":
         contact_id = 100000001
-        api.sandbox.fail_messages(lambda contact, message: message["text"] == "other", reason="Other")
+        api.sandbox.fail_messages(
+            lambda contact, message: message["text"] == "other", reason="Other"
+        )
         api.sandbox.fail_messages(lambda contact, message: message["text"] == "bad")
     path = f"/contact/id:{contact_id}/message"
     message_id = (await api.ok("POST", path, {"channelId": 2001, **text("bad")}))["messageId"]
@@ -198,7 +224,9 @@ async def test_messages_are_listed_newest_first(api):
     ids = [each.id for each in api.sandbox.contact(100000004).messages]
 
     async def walk(cursor):
-        page = await api.ok("GET", path, params={"limit": 3, **({} if cursor is None else {"cursorId": cursor})})
+        page = await api.ok(
+            "GET", path, params={"limit": 3, **({} if cursor is None else {"cursorId": cursor})}
+        )
         return [each["messageId"] for each in page["items"]]
 
     assert await walk(None) == ids[:3:-1]
@@ -230,7 +258,11 @@ async def test_a_customer_writes(api):
     """An incoming message opens the conversation and is the last channel's; it has no status."""
     message = api.sandbox.receive_message("+601100000001", "hello")
     shown = await api.ok("GET", f"{SEND}/{message.id}")
-    assert (shown["traffic"], shown["message"]["text"], shown["sender"]["source"]) == ("incoming", "hello", "contact")
+    assert (shown["traffic"], shown["message"]["text"], shown["sender"]["source"]) == (
+        "incoming",
+        "hello",
+        "contact",
+    )
     assert "status" not in shown
     assert (await api.ok("GET", "/contact/id:100000001"))["status"] == "open"
     new = api.sandbox.contact(await api.contact())

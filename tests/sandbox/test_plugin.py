@@ -23,7 +23,14 @@ def run(pytester, request, monkeypatch):
         pytester.makepyfile(source)
         # Where the package is installed, its entry point loads the plugin.
         load = [] if INSTALLED else ["-p", PLUGIN]
-        options = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+        options = (
+            "-W",
+            "error",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "asyncio_default_fixture_loop_scope=function",
+        )
         return pytester.runpytest_subprocess(*options, *load, *arguments)
 
     return run
@@ -38,7 +45,8 @@ def test_a_plain_test_gets_a_running_sandbox(run):
             assert respondio_sandbox.quirks.list_lag == 0
             assert respondio_sandbox.limits
             request = urllib.request.Request(
-                respondio_sandbox.url + "/space/user", headers={"Authorization": f"Bearer {respondio_sandbox.token}"})
+                respondio_sandbox.url + "/space/user",
+                headers={"Authorization": f"Bearer {respondio_sandbox.token}"})
             assert urllib.request.urlopen(request).status == 200
     """).assert_outcomes(passed=1)
 
@@ -98,7 +106,8 @@ def test_the_client_under_anyio(run):
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("pytest_asyncio") is None, reason="pytest-asyncio is not installed: NOT TESTED"
+    importlib.util.find_spec("pytest_asyncio") is None,
+    reason="pytest-asyncio is not installed: NOT TESTED",
 )
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_the_client_under_pytest_asyncio(run, mode):
@@ -126,7 +135,11 @@ def test_loading_the_plugin_imports_next_to_nothing(request):
     """It is loaded in every pytest run of everybody who has the package installed."""
     code = f"import sys, pytest, {PLUGIN}; print(*sys.modules)"
     modules = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=request.config.rootpath
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=request.config.rootpath,
     ).stdout.split()
     assert not {
         "uvicorn",

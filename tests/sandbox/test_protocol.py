@@ -71,7 +71,8 @@ async def test_other_versions_are_404(api):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/space/user"), ("DELETE", "/contact/merge/x"), ("GET", "/contact/id:1/tag")]
+    ("method", "path"),
+    [("PUT", "/space/user"), ("DELETE", "/contact/merge/x"), ("GET", "/contact/id:1/tag")],
 )
 async def test_a_wrong_method_is_refused(api, method, path):
     """405 where another method would be right, 404 where none is."""
@@ -80,7 +81,9 @@ async def test_a_wrong_method_is_refused(api, method, path):
 
 async def test_a_huge_body_is_refused(api):
     """A megabyte is enough for any operation."""
-    assert (await api.refused("PUT", "/contact/id:100000001", {"firstName": "x" * 1_100_000}))[0] == 413
+    assert (await api.refused("PUT", "/contact/id:100000001", {"firstName": "x" * 1_100_000}))[
+        0
+    ] == 413
 
 
 async def test_a_body_in_pieces_is_read_whole(api):
@@ -107,9 +110,13 @@ async def test_tokens_of_an_organisation_see_the_same_workspace():
         first, second = api.sandbox.tokens
         third = api.sandbox.add_token()
         for token in (first, second, third):
-            await api.ok("GET", "/contact/id:100000001", headers={"Authorization": f"Bearer {token}"})
+            await api.ok(
+                "GET", "/contact/id:100000001", headers={"Authorization": f"Bearer {token}"}
+            )
         api.sandbox.revoke(second)
-        assert (await api.refused("GET", "/space/user", headers={"Authorization": f"Bearer {second}"}))[0] == 401
+        assert (
+            await api.refused("GET", "/space/user", headers={"Authorization": f"Bearer {second}"})
+        )[0] == 401
         for _ in range(8):
             api.sandbox.add_token()
         with pytest.raises(ValueError, match="at most 10"):
@@ -139,7 +146,9 @@ async def test_other_applications_can_be_mounted(api):
     """Beside the API: no token, no limits, no record."""
 
     async def page(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+        )
         await send({"type": "http.response.body", "body": b"hi"})
 
     api.sandbox.mount("/inbox", page)

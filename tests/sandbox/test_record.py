@@ -10,7 +10,12 @@ SEND = "/contact/id:100000001/message"
 
 async def test_each_request_is_recorded(api):
     """What came, without the token, and what was answered."""
-    await api.ok("POST", f"{SEND}?a=1%202&b", {"message": {"type": "text", "text": "hi"}}, headers={"X-Test": "1"})
+    await api.ok(
+        "POST",
+        f"{SEND}?a=1%202&b",
+        {"message": {"type": "text", "text": "hi"}},
+        headers={"X-Test": "1"},
+    )
     await api.call("GET", "/nowhere")
     first, second = api.sandbox.requests
     assert (first.number, first.method, first.path, first.template) == (
@@ -19,7 +24,11 @@ async def test_each_request_is_recorded(api):
         SEND,
         "POST /contact/{identifier}/message",
     )
-    assert (first.query, first.body["message"]["text"], first.headers["x-test"]) == ({"a": "1 2", "b": ""}, "hi", "1")
+    assert (first.query, first.body["message"]["text"], first.headers["x-test"]) == (
+        {"a": "1 2", "b": ""},
+        "hi",
+        "1",
+    )
     assert (first.status, first.processed, first.refused) == (200, True, False)
     assert not any(api.sandbox.token in value for value in first.headers.values())
     assert (second.template, second.status, second.processed, second.body) == ("", 404, False, None)
@@ -71,30 +80,46 @@ async def test_duplicates_are_found(api):
     assert [(each.kind, each.contact_id, each.count) for each in api.sandbox.duplicates()] == [
         ("message", 100000001, 2), ("comment", 100000001, 2),
     ]  # fmt: skip
-    assert [each.contact_id for each in api.sandbox.sent_messages] == [100000001, 100000002, 100000001]
+    assert [each.contact_id for each in api.sandbox.sent_messages] == [
+        100000001,
+        100000002,
+        100000001,
+    ]
 
 
 async def test_changes_are_told_to_listeners(api):
     """With the names of the webhook events; a silent 200 tells nothing."""
     seen = []
-    api.sandbox.on_event.append(lambda event: seen.append((event.type, event.contact.id, event.data)))
+    api.sandbox.on_event.append(
+        lambda event: seen.append((event.type, event.contact.id, event.data))
+    )
     contact = f"/contact/id:{await api.contact()}"
     for method, path, body in [
-        ("PUT", "", {"lastName": "B"}), ("POST", "/tag", ["a"]), ("POST", "/tag", ["a"]), ("DELETE", "/tag", ["a"]),
-        ("POST", "/lifecycle/update", {"name": "Customer"}), ("POST", "/lifecycle/update", {"name": "Customer"}),
-        ("POST", "/conversation/assignee", {"assignee": 1001}), ("POST", "/conversation/status", {"status": "open"}),
-        ("POST", "/conversation/assignee", {"assignee": 1001}), ("POST", "/conversation/assignee", {"assignee": 1001}),
-        ("POST", "/message", {"channelId": 2001, "message": {"type": "text", "text": "x"}}), ("POST", "/comment", {"text": "x"}),
+        ("PUT", "", {"lastName": "B"}), ("POST", "/tag", ["a"]), ("POST", "/tag", ["a"]),
+        ("DELETE", "/tag", ["a"]),
+        ("POST", "/lifecycle/update", {"name": "Customer"}),
+        ("POST", "/lifecycle/update", {"name": "Customer"}),
+        ("POST", "/conversation/assignee", {"assignee": 1001}),
+        ("POST", "/conversation/status", {"status": "open"}),
+        ("POST", "/conversation/assignee", {"assignee": 1001}),
+        ("POST", "/conversation/assignee", {"assignee": 1001}),
+        ("POST", "/message", {"channelId": 2001, "message": {"type": "text", "text": "x"}}),
+        ("POST", "/comment", {"text": "x"}),
         ("POST", "/conversation/status", {"status": "close"}),
     ]:  # fmt: skip
         await api.ok(method, contact + path, body)
     api.sandbox.receive_message("+60123456789", "hello")
     assert [kind for kind, _, _ in seen] == [
-        "contact.created", "contact.updated", "contact.tag.updated", "contact.tag.updated", "contact.lifecycle.updated",
-        "conversation.opened", "contact.assignee.updated", "message.sent", "comment.created", "conversation.closed",
+        "contact.created", "contact.updated", "contact.tag.updated", "contact.tag.updated",
+        "contact.lifecycle.updated",
+        "conversation.opened", "contact.assignee.updated", "message.sent", "comment.created",
+        "conversation.closed",
         "conversation.opened", "message.received",
     ]  # fmt: skip
-    assert [data["action"] for kind, _, data in seen if kind == "contact.tag.updated"] == ["add", "remove"]
+    assert [data["action"] for kind, _, data in seen if kind == "contact.tag.updated"] == [
+        "add",
+        "remove",
+    ]
 
 
 async def test_delays_change_no_answer():

@@ -135,12 +135,16 @@ def test_a_missing_extra_says_what_to_install(monkeypatch):
 def test_it_runs_in_a_process_of_its_own(request):
     """URL and token are printed as shell assignments, with the names that the client reads."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "respondio_async.sandbox", "--contacts", "2", "--no-limits", "--calm"],
+        [sys.executable, "-m", "respondio_async.sandbox", "--contacts", "2", "--no-limits",
+        "--calm"],
         stdout=subprocess.PIPE, text=True, cwd=request.config.rootpath,
     )  # fmt: skip
     try:
         lines = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
-        assert ask(lines["RESPONDIO_BASE_URL"], lines["RESPONDIO_API_TOKEN"], "/contact/id:100000002") == 200
+        assert (
+            ask(lines["RESPONDIO_BASE_URL"], lines["RESPONDIO_API_TOKEN"], "/contact/id:100000002")
+            == 200
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -150,9 +154,16 @@ def test_it_runs_in_a_process_of_its_own(request):
 def test_the_command_reads_its_options(monkeypatch):
     """Each becomes an option of the sandbox."""
     seen = {}
-    monkeypatch.setattr("respondio_async.sandbox.__main__.serve", lambda **options: seen.update(options))
+    monkeypatch.setattr(
+        "respondio_async.sandbox.__main__.serve", lambda **options: seen.update(options)
+    )
     main(["--port", "5", "--limits-factor", "20", "--window", "fixed", "--no-limits"])
-    assert (seen["port"], seen["limits_factor"], seen["window"], seen["quirks"].list_lag) == (5, 20.0, "fixed", 25.0)
+    assert (seen["port"], seen["limits_factor"], seen["window"], seen["quirks"].list_lag) == (
+        5,
+        20.0,
+        "fixed",
+        25.0,
+    )
     assert seen["limits"] is None
     main([])
 

@@ -7,8 +7,10 @@ import pytest
 
 @pytest.mark.parametrize(
     ("path", "count"),
-    [("/space/user", 4), ("/space/channel", 5), ("/space/custom_field", 8), ("/space/closing_notes", 3),
-     ("/space/channel/2001/template", 4), ("/space/channel/2001/mtm", 4), ("/space/channel/2002/template", 0)],
+    [("/space/user", 4), ("/space/channel", 5), ("/space/custom_field", 8),
+    ("/space/closing_notes", 3),
+     ("/space/channel/2001/template", 4), ("/space/channel/2001/mtm", 4),
+     ("/space/channel/2002/template", 0)],
 )  # fmt: skip
 async def test_lists(api, path, count):
     """Each is a page."""
@@ -17,14 +19,18 @@ async def test_lists(api, path, count):
     assert page["pagination"] == {"next": None, "previous": None}
 
 
-@pytest.mark.parametrize("path", ["/space/user", "/space/channel", "/space/custom_field", "/space/closing_notes"])
+@pytest.mark.parametrize(
+    "path", ["/space/user", "/space/channel", "/space/custom_field", "/space/closing_notes"]
+)
 async def test_each_list_pages(api, path):
     """Every item once, in order."""
     api.sandbox.quirks.next_cursor = "integer"
     everything = (await api.ok("GET", f"{path}?limit=100"))["items"]
     found, cursor = [], None
     while True:
-        page = await api.ok("GET", path, params={"limit": 2} if cursor is None else {"limit": 2, "cursorId": cursor})
+        page = await api.ok(
+            "GET", path, params={"limit": 2} if cursor is None else {"limit": 2, "cursorId": cursor}
+        )
         found += page["items"]
         cursor = page["pagination"]["next"]
         if cursor is None:
@@ -66,7 +72,11 @@ async def test_templates(api):
 async def test_custom_fields(api):
     """By id; a list field has its values as an array or in an object."""
     field = await api.ok("GET", "/space/custom_field/4002")
-    assert (field["name"], field["dataType"], field["allowedValues"]) == ("Plan", "list", ["Free", "Pro", "Enterprise"])
+    assert (field["name"], field["dataType"], field["allowedValues"]) == (
+        "Plan",
+        "list",
+        ["Free", "Pro", "Enterprise"],
+    )
     api.sandbox.quirks.allowed_values = "object"
     field = await api.ok("GET", "/space/custom_field/4002")
     assert field["allowedValues"] == {"listValues": ["Free", "Pro", "Enterprise"]}
@@ -74,7 +84,8 @@ async def test_custom_fields(api):
 
 
 @pytest.mark.parametrize(
-    ("place", "here", "there"), [("custom_field", 200, 404), ("contact_field", 404, 200), ("either", 200, 200)]
+    ("place", "here", "there"),
+    [("custom_field", 200, 404), ("contact_field", 404, 200), ("either", 200, 200)],
 )
 async def test_custom_fields_live_under_one_of_two_names(api, place, here, there):
     """The vendor's table has the one, every client the other."""
@@ -88,23 +99,36 @@ async def test_custom_fields_live_under_one_of_two_names(api, place, here, there
 
 async def test_a_custom_field_is_created(api):
     """And can be written at once; the slug is made from the name unless given."""
-    field = await api.ok("POST", "/space/custom_field", {"name": "Shoe Size", "dataType": "number", "slug": None})
+    field = await api.ok(
+        "POST", "/space/custom_field", {"name": "Shoe Size", "dataType": "number", "slug": None}
+    )
     assert (field["slug"], field["dataType"]) == ("shoe_size", "number")
-    await api.ok("PUT", "/contact/id:100000001", {"custom_fields": [{"name": "Shoe Size", "value": 42}]})
-    body = {"name": "Colour", "dataType": "list", "allowedValues": ["red"], "slug": "Col_1", "description": "d"}
+    await api.ok(
+        "PUT", "/contact/id:100000001", {"custom_fields": [{"name": "Shoe Size", "value": 42}]}
+    )
+    body = {
+        "name": "Colour",
+        "dataType": "list",
+        "allowedValues": ["red"],
+        "slug": "Col_1",
+        "description": "d",
+    }
     field = await api.ok("POST", "/space/custom_field", body)
     assert {key: field[key] for key in body} == body
-    assert (await api.ok("POST", "/space/custom_field", {"name": "颜色", "dataType": "text"}))["slug"].startswith(
-        "field_"
-    )
+    assert (await api.ok("POST", "/space/custom_field", {"name": "颜色", "dataType": "text"}))[
+        "slug"
+    ].startswith("field_")
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"dataType": "text"}, {"name": "", "dataType": "text"}, {"name": "x" * 51, "dataType": "text"}, {"name": "A"},
-     {"name": "A", "dataType": "colour"}, {"name": "A", "dataType": "text", "slug": "a b"}, {"name": "A", "dataType": "text", "slug": ""},
+    [{"dataType": "text"}, {"name": "", "dataType": "text"}, {"name": "x" * 51, "dataType": "text"},
+    {"name": "A"},
+     {"name": "A", "dataType": "colour"}, {"name": "A", "dataType": "text", "slug": "a b"},
+     {"name": "A", "dataType": "text", "slug": ""},
      {"name": "A", "dataType": "text", "allowedValues": ["a"]}, {"name": "A", "dataType": "list"},
-     {"name": "A", "dataType": "list", "allowedValues": []}, {"name": "A", "dataType": "text", "description": "x" * 256},
+     {"name": "A", "dataType": "list", "allowedValues": []},
+     {"name": "A", "dataType": "text", "description": "x" * 256},
      {"name": "Plan", "dataType": "text"}],
 )  # fmt: skip
 async def test_a_wrong_custom_field_is_refused(api, body):
@@ -114,14 +138,26 @@ async def test_a_wrong_custom_field_is_refused(api, body):
 
 async def test_workspace_tags(api):
     """Made, changed, deleted; contacts follow."""
-    tag = await api.ok("POST", "/space/tag", {"name": "a", "description": "d", "colorCode": "tag-red", "emoji": "🐟"})
-    assert (tag["name"], tag["description"], tag["colorCode"], tag["emoji"]) == ("a", "d", "tag-red", "🐟")
+    tag = await api.ok(
+        "POST",
+        "/space/tag",
+        {"name": "a", "description": "d", "colorCode": "tag-red", "emoji": "🐟"},
+    )
+    assert (tag["name"], tag["description"], tag["colorCode"], tag["emoji"]) == (
+        "a",
+        "d",
+        "tag-red",
+        "🐟",
+    )
     await api.ok("POST", "/contact/id:100000001/tag", ["a", "z"])
     changed = await api.ok("PUT", "/space/tag", {"currentName": "a", "name": "b", "emoji": None})
     assert changed == {**tag, "name": "b", "emoji": None}
     assert (await api.ok("GET", "/contact/id:100000001"))["tags"] == ["b", "z"]
     assert (await api.ok("PUT", "/space/tag", {"currentName": "b", "name": "b"}))["id"] == tag["id"]
-    assert await api.ok("DELETE", "/space/tag", {"name": "b"}) == {"code": 200, "message": "Tag deleted successfully"}
+    assert await api.ok("DELETE", "/space/tag", {"name": "b"}) == {
+        "code": 200,
+        "message": "Tag deleted successfully",
+    }
     assert (await api.ok("GET", "/contact/id:100000001"))["tags"] == ["z"]
     api.sandbox.answers.deleted_tag_has_code = False
     assert "code" not in await api.ok("DELETE", "/space/tag", {"name": "z"})
@@ -135,8 +171,10 @@ async def test_a_workspace_tag_may_come_wrapped(api):
 
 @pytest.mark.parametrize(
     ("method", "body", "status"),
-    [("POST", {}, 400), ("POST", {"name": "vip"}, 400), ("PUT", {"name": "x"}, 400), ("PUT", {"currentName": "x"}, 404),
-     ("PUT", {"currentName": "vip", "name": "newsletter"}, 400), ("PUT", {"currentName": "vip", "name": ""}, 400),
+    [("POST", {}, 400), ("POST", {"name": "vip"}, 400), ("PUT", {"name": "x"}, 400),
+    ("PUT", {"currentName": "x"}, 404),
+     ("PUT", {"currentName": "vip", "name": "newsletter"}, 400),
+     ("PUT", {"currentName": "vip", "name": ""}, 400),
      ("DELETE", {"name": "x"}, 404), ("DELETE", {}, 400)],
 )  # fmt: skip
 async def test_wrong_workspace_tags_are_refused(api, method, body, status):

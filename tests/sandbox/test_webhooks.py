@@ -1,4 +1,6 @@
-"""The sandbox sends webhooks as respond.io does: signed, once, on a budget, and no more after too many errors."""
+"""The sandbox sends webhooks as respond.io does: signed, once, on a budget, and no more after too
+many errors.
+"""
 
 import asyncio
 import io
@@ -43,7 +45,11 @@ async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver
         (True, False),
         (False, True),
     }
-    assert one.body == two.body == json.dumps(one.event, separators=(",", ":"), ensure_ascii=False).encode()
+    assert (
+        one.body
+        == two.body
+        == json.dumps(one.event, separators=(",", ":"), ensure_ascii=False).encode()
+    )
     assert one.target == "/hook?a=1"
     assert one.headers["content-type"] == "application/json"
     assert one.headers["host"] == f"127.0.0.1:{receiver.port}"
@@ -81,12 +87,19 @@ CALLS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("contact.tag.updated", [("POST", "tag", ["vip"])]),
     ("contact.lifecycle.updated", [("POST", "lifecycle/update", {"name": "Customer"})]),
     ("comment.created", [("POST", "comment", {"text": "see {{@user.1003}}"})]),
-    ("conversation.closed", [("POST", "conversation/status", {"status": "close", "category": "Done", "summary": "s"})]),
+    (
+        "conversation.closed",
+        [("POST", "conversation/status", {"status": "close", "category": "Done", "summary": "s"})],
+    ),
 ]
 
 
-async def happened(api: Api, receiver: Receiver, event_type: str, calls: list[tuple[str, str, Any]]) -> Any:
-    """Register for an event, make the calls about a customer who wrote, and return the event's body."""
+async def happened(
+    api: Api, receiver: Receiver, event_type: str, calls: list[tuple[str, str, Any]]
+) -> Any:
+    """Register for an event, make the calls about a customer who wrote, and return the event's
+    body.
+    """
     api.sandbox.customer(PHONE, name="Aina").says("hi")
     api.sandbox.webhook(receiver.url, [event_type])
     for method, path, body in calls:
@@ -98,7 +111,9 @@ async def happened(api: Api, receiver: Receiver, event_type: str, calls: list[tu
 
 
 @pytest.mark.parametrize(("event_type", "calls"), CALLS, ids=[name for name, _ in CALLS])
-async def test_what_a_client_does_is_told(api: Api, receiver: Receiver, event_type: str, calls: Any):
+async def test_what_a_client_does_is_told(
+    api: Api, receiver: Receiver, event_type: str, calls: Any
+):
     """Every change has its event, with the contact in it, without tags and custom fields."""
     event = await happened(api, receiver, event_type, calls)
     assert event["contact"]["phone"] == PHONE
@@ -106,17 +121,25 @@ async def test_what_a_client_does_is_told(api: Api, receiver: Receiver, event_ty
 
 
 async def test_the_body_of_a_message(api: Api, receiver: Receiver):
-    """Two levels deep, with its time in seconds; the channel of a sent one tells when each side last wrote."""
+    """Two levels deep, with its time in seconds; the channel of a sent one tells when each side
+    last wrote.
+    """
     sent = await happened(api, receiver, *CALLS[0])
     assert sent["message"]["message"] == {"type": "text", "text": "yo"}
     assert sent["message"]["timestamp"] == sent["message"]["messageId"] // 1_000_000
-    assert (sent["message"]["traffic"], sent["message"]["sender"]) == ("outgoing", {"source": "api"})
+    assert (sent["message"]["traffic"], sent["message"]["sender"]) == (
+        "outgoing",
+        {"source": "api"},
+    )
     assert sent["channel"]["lastIncomingMessageTime"] <= sent["channel"]["lastMessageTime"]
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("again")
     await api.sandbox.webhooks.wait_settled()
     received = receiver.received[-1].event
-    assert (received["message"]["message"]["text"], received["channel"]["source"]) == ("again", "whatsapp_cloud")
+    assert (received["message"]["message"]["text"], received["channel"]["source"]) == (
+        "again",
+        "whatsapp_cloud",
+    )
     assert "lastMessageTime" not in received["channel"]
 
 
@@ -139,8 +162,15 @@ async def test_the_bodies_of_a_lifecycle(api: Api, receiver: Receiver):
     for name in ("Payment", None):
         await api.ok("POST", f"/contact/phone:{PHONE}/lifecycle/update", {"name": name})
     await api.sandbox.webhooks.wait_settled()
-    seen = [(e["oldLifecycle"], e["lifecycle"], e["action"]) for e in (each.event for each in receiver.received)]
-    assert seen == [(None, "Customer", "add"), ("Customer", "Payment", "update"), ("Payment", None, "remove")]
+    seen = [
+        (e["oldLifecycle"], e["lifecycle"], e["action"])
+        for e in (each.event for each in receiver.received)
+    ]
+    assert seen == [
+        (None, "Customer", "add"),
+        ("Customer", "Payment", "update"),
+        ("Payment", None, "remove"),
+    ]
 
 
 async def test_the_body_of_a_comment(api: Api, receiver: Receiver):
@@ -151,8 +181,14 @@ async def test_the_body_of_a_comment(api: Api, receiver: Receiver):
 
 async def test_the_bodies_of_a_conversation(api: Api, receiver: Receiver):
     """An opened one tells who opened it; a closed one how it went."""
-    closed = (await happened(api, receiver, "conversation.closed", CALLS[0][1] + CALLS[6][1]))["conversation"]
-    assert (closed["category"], closed["summary"], closed["openedBySource"]) == ("Done", "s", "contact")
+    closed = (await happened(api, receiver, "conversation.closed", CALLS[0][1] + CALLS[6][1]))[
+        "conversation"
+    ]
+    assert (closed["category"], closed["summary"], closed["openedBySource"]) == (
+        "Done",
+        "s",
+        "contact",
+    )
     assert (closed["incomingMessageCount"], closed["outgoingMessageCount"]) == (1, 1)
     assert closed["resolutionTime"] == closed["closedTime"] - closed["openedTime"]
     assert closed["firstResponseTime"] >= 0
@@ -173,7 +209,9 @@ async def test_who_had_a_closed_conversation(api: Api, receiver: Receiver):
 
 
 async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver: Receiver):
-    """call.ended, and types that no client has heard of: only a webhook without a choice gets those."""
+    """call.ended, and types that no client has heard of: only a webhook without a choice gets
+    those.
+    """
     contact = api.sandbox.customer(PHONE).says("hi") and api.sandbox.contact(PHONE)
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhook(receiver.url)
@@ -181,12 +219,19 @@ async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver:
     api.sandbox.webhooks.send("moon.risen", contact, phase=0.5)
     await api.sandbox.webhooks.wait_settled()
     assert receiver.types == ["call.ended", "moon.risen"]
-    assert [each.event.get("call") or each.event["phase"] for each in receiver.received] == [{"duration": 7}, 0.5]
+    assert [each.event.get("call") or each.event["phase"] for each in receiver.received] == [
+        {"duration": 7},
+        0.5,
+    ]
 
 
 @pytest.mark.parametrize(
     ("form", "shown"),
-    [("null", None), ("empty", {}), ("nulls", dict.fromkeys(("id", "firstName", "lastName", "email")))],
+    [
+        ("null", None),
+        ("empty", {}),
+        ("nulls", dict.fromkeys(("id", "firstName", "lastName", "email"))),
+    ],
 )
 async def test_nobody_is_assigned_in_several_ways(receiver: Receiver, form: Any, shown: Any):
     """As is the contact whole, if so wished."""
@@ -228,7 +273,9 @@ async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver)
     gate.set()
     await api.sandbox.webhooks.wait_settled()
     texts = [each.event["message"]["message"]["text"] for each in receiver.received]
-    assert sorted(texts, key=lambda text: text[:-1]) == [f"{who} {n}" for who in ("quick", "slow") for n in range(3)]
+    assert sorted(texts, key=lambda text: text[:-1]) == [
+        f"{who} {n}" for who in ("quick", "slow") for n in range(3)
+    ]
     assert texts.index("quick 2") < texts.index("slow 1")
 
 
@@ -244,7 +291,9 @@ async def test_duplicates_on_demand(api: Api, receiver: Receiver):
 
 
 async def test_reordering_on_demand(api: Api, receiver: Receiver):
-    """Every other event is overtaken; the last, which nothing follows, is sent after the longest hold."""
+    """Every other event is overtaken; the last, which nothing follows, is sent after the longest
+    hold.
+    """
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhooks.reorder(1.0, within=0.3)
     customer = api.sandbox.customer(PHONE)
@@ -253,7 +302,13 @@ async def test_reordering_on_demand(api: Api, receiver: Receiver):
         if number % 2:
             await api.sandbox.webhooks.wait_settled()
     await api.sandbox.webhooks.wait_settled()
-    assert [each.event["message"]["message"]["text"] for each in receiver.received] == ["1", "0", "3", "2", "4"]
+    assert [each.event["message"]["message"]["text"] for each in receiver.received] == [
+        "1",
+        "0",
+        "3",
+        "2",
+        "4",
+    ]
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
@@ -278,9 +333,21 @@ async def test_a_share_is_between_none_and_all(rate: float):
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n", None, "no HTTP answer"),
         (b"", None, "no HTTP answer"),
     ],
-    ids=["500", "redirect", "204", "100 first", "to the end", "huge", "no HTTP", "endless head", "nothing"],
+    ids=[
+        "500",
+        "redirect",
+        "204",
+        "100 first",
+        "to the end",
+        "huge",
+        "no HTTP",
+        "endless head",
+        "nothing",
+    ],
 )
-async def test_what_counts_as_an_answer(api: Api, receiver: Receiver, answer: bytes, status: Any, error: Any):
+async def test_what_counts_as_an_answer(
+    api: Api, receiver: Receiver, answer: bytes, status: Any, error: Any
+):
     """Any 2xx acknowledges; the rest is an error, on record, and never repeated."""
     receiver.answer = answer
     webhook = api.sandbox.webhook(receiver.url, ["message.received"])
@@ -311,7 +378,9 @@ async def test_an_answer_has_five_seconds(api: Api, receiver: Receiver):
 
 
 async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(api: Api, receiver: Receiver):
-    """Errors of half an hour ago do not count; what happens while it is disabled is never sent; a person may enable it again."""
+    """Errors of half an hour ago do not count; what happens while it is disabled is never sent; a
+    person may enable it again.
+    """
     receiver.answer = b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n"
     webhook = api.sandbox.webhook(receiver.url, ["message.received"])
     customer = api.sandbox.customer(PHONE)
@@ -449,17 +518,34 @@ def test_events_that_do_not_exist(events: Any):
 
 @pytest.mark.parametrize("keys", ["mine, other", None])
 async def test_a_sandbox_of_the_command_line_sends_webhooks(receiver: Receiver, keys: str | None):
-    """Signed with the key that the bot reads from the environment; without one it is printed, to be put there. Its page is named too."""
-    environment = {name: value for name, value in os.environ.items() if name != "RESPONDIO_WEBHOOK_KEYS"}
-    command = [sys.executable, "-m", "respondio_async.sandbox", "--webhook", receiver.url, "--contacts", "0"]
+    """Signed with the key that the bot reads from the environment; without one it is printed, to be
+    put there. Its page is named too.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name != "RESPONDIO_WEBHOOK_KEYS"
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "respondio_async.sandbox",
+        "--webhook",
+        receiver.url,
+        "--contacts",
+        "0",
+    ]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=-1, stderr=-1, env=environment | ({"RESPONDIO_WEBHOOK_KEYS": keys} if keys else {})
+        *command, stdout=-1, stderr=-1,
+        env=environment | ({"RESPONDIO_WEBHOOK_KEYS": keys} if keys else {})
     )  # fmt: skip
     try:
         assert process.stdout is not None
         assert process.stderr is not None
-        names = ["RESPONDIO_BASE_URL", "RESPONDIO_API_TOKEN"] + ["RESPONDIO_WEBHOOK_KEYS"] * (keys is None)
-        printed = dict([(await process.stdout.readline()).decode().strip().split("=", 1) for _ in names])
+        names = ["RESPONDIO_BASE_URL", "RESPONDIO_API_TOKEN"] + ["RESPONDIO_WEBHOOK_KEYS"] * (
+            keys is None
+        )
+        printed = dict(
+            [(await process.stdout.readline()).decode().strip().split("=", 1) for _ in names]
+        )
         inbox = (await process.stderr.readline()).decode().removeprefix("Inbox: ").strip()
         assert list(printed) == names
         assert inbox == printed["RESPONDIO_BASE_URL"].replace("/v2", "/inbox")
@@ -467,7 +553,10 @@ async def test_a_sandbox_of_the_command_line_sends_webhooks(receiver: Receiver, 
             await http.post(f"{inbox}/say", json={"contact": PHONE, "text": "hi"})
         while len(receiver.received) < 3:
             await asyncio.sleep(0.005)
-        assert all(each.is_signed(printed.get("RESPONDIO_WEBHOOK_KEYS", "mine")) for each in receiver.received)
+        assert all(
+            each.is_signed(printed.get("RESPONDIO_WEBHOOK_KEYS", "mine"))
+            for each in receiver.received
+        )
     finally:
         process.terminate()
         await process.communicate()

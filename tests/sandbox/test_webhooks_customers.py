@@ -12,7 +12,9 @@ PHONE = "+60123456789"
 
 
 async def test_the_first_message_makes_the_contact():
-    """Contact, channel and open conversation, as the real inbox does; a second message makes nothing more."""
+    """Contact, channel and open conversation, as the real inbox does; a second message makes
+    nothing more.
+    """
     async with serving() as api:
         customer = api.sandbox.customer(PHONE, name="Aina")
         assert customer.contact is None
@@ -41,7 +43,9 @@ def test_a_customer_writes_through_a_channel(identifier: str, channel: Any, sour
     """The one asked for, by id or source; an e-mail address writes e-mail."""
     sandbox = Sandbox()
     sandbox.customer(identifier, channel=channel).says("hi")
-    assert [link.channel.source for link in sandbox.contact(identifier).channels.values()] == [source]
+    assert [link.channel.source for link in sandbox.contact(identifier).channels.values()] == [
+        source
+    ]
 
 
 def test_a_contact_that_exists_writes_as_itself():
@@ -66,7 +70,11 @@ def test_anything_can_be_sent():
     """Files with what the server knows of them, places, and types that nobody knows."""
     customer = Sandbox().customer(PHONE)
     file = customer.attaches("https://files.example/cat.png").content
-    assert (file["attachment"]["fileName"], file["attachment"]["ext"], file["attachment"]["type"]) == (
+    assert (
+        file["attachment"]["fileName"],
+        file["attachment"]["ext"],
+        file["attachment"]["type"],
+    ) == (
         "cat.png",
         "png",
         "image",
@@ -80,12 +88,18 @@ def test_anything_can_be_sent():
 
 
 async def test_replies_are_waited_for_one_after_the_other():
-    """Each is returned once, those from before this customer was made never; without one it is a TimeoutError."""
+    """Each is returned once, those from before this customer was made never; without one it is a
+    TimeoutError.
+    """
     async with serving() as api:
         customer = api.sandbox.customer(PHONE)
         customer.says("hi")
         for text in ("one", "two"):
-            await api.ok("POST", f"/contact/phone:{PHONE}/message", {"message": {"type": "text", "text": text}})
+            await api.ok(
+                "POST",
+                f"/contact/phone:{PHONE}/message",
+                {"message": {"type": "text", "text": text}},
+            )
         assert [(await customer.wait_for_reply()).text for _ in range(2)] == ["one", "two"]
         assert [each.text for each in customer.replies] == ["one", "two"]
         with pytest.raises(TimeoutError, match="no reply"):
@@ -111,6 +125,7 @@ def _answer(sandbox: Sandbox) -> None:
 
     with httpx.Client(headers={"Authorization": f"Bearer {sandbox.token}"}, verify=False) as http:
         answer = http.post(
-            f"{sandbox.url}/contact/phone:{PHONE}/message", json={"message": {"type": "text", "text": "yo"}}
+            f"{sandbox.url}/contact/phone:{PHONE}/message",
+            json={"message": {"type": "text", "text": "yo"}},
         )
         assert answer.status_code == 200

@@ -27,7 +27,9 @@ def test_a_burst_passes_no_more_than_the_limit(name):
     assert 1 <= len(admitted(window, [1000.5] * 100)) <= 10
 
 
-@pytest.mark.parametrize("name", ["sliding", "sliding_counting", "fixed", "fixed_first_hit", "bucket"])
+@pytest.mark.parametrize(
+    "name", ["sliding", "sliding_counting", "fixed", "fixed_first_hit", "bucket"]
+)
 def test_a_first_burst_of_the_limit_passes_whole(name):
     """A route that was idle takes the limit at once."""
     window = WINDOWS[name](10.0)
@@ -89,7 +91,9 @@ def test_the_sliding_counter_weighs_the_last_window():
 
 
 def test_a_bucket_refills_at_the_limit():
-    """After the burst, one token drips in every 1/limit seconds, and no more than the burst ever lies ready."""
+    """After the burst, one token drips in every 1/limit seconds, and no more than the burst ever
+    lies ready.
+    """
     window = TokenBucket(10.0, burst=3)
     assert len(admitted(window, [1000.0] * 9)) == 3
     assert window.hit(1000.05) is not None

@@ -1,4 +1,6 @@
-"""One cell of the simulation: a server, a delay, a limit, a load and a number of clients, and what came of it."""
+"""One cell of the simulation: a server, a delay, a limit, a load and a number of clients, and what
+came of it.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -92,7 +94,9 @@ class Result(NamedTuple):
     accepted: int
     refused: int
     use: float
-    """Accepted, as a part of what a client that knows the server's clock could have had accepted."""
+    """Accepted, as a part of what a client that knows the server's clock could have had
+    accepted.
+    """
     interactive_p99: float
     """Seconds that an interactive call waited for its permit."""
     times: list[float]
@@ -103,19 +107,25 @@ class Result(NamedTuple):
         return 10_000 * self.refused / max(1, self.accepted + self.refused)
 
 
-def simulate(cell: Cell, seconds: float = 600.0, seed: int = 1, limiters: list[RateLimiter] | None = None) -> Result:
+def simulate(
+    cell: Cell, seconds: float = 600.0, seed: int = 1, limiters: list[RateLimiter] | None = None
+) -> Result:
     """Run the limiter against the cell's server for so many virtual seconds."""
     return run(_Simulation(cell, seconds, seed, limiters).run())
 
 
 class _Simulation:
-    def __init__(self, cell: Cell, seconds: float, seed: int, limiters: list[RateLimiter] | None) -> None:
+    def __init__(
+        self, cell: Cell, seconds: float, seed: int, limiters: list[RateLimiter] | None
+    ) -> None:
         self.cell, self.seconds = cell, seconds
         self.random = Random(f"{cell}{seed}")
         self.server = SERVERS[cell.server](cell.limit)
         self.delay = DELAYS[cell.delay]
         share = 1 / cell.clients
-        self.limiters = limiters or [LocalRateLimiter({ROUTE: cell.limit}, share=share) for _ in range(cell.clients)]
+        self.limiters = limiters or [
+            LocalRateLimiter({ROUTE: cell.limit}, share=share) for _ in range(cell.clients)
+        ]
         self.arrivals: list[tuple[float, int, list[Feedback | None]]] = []
         self.order = count()
         self.accepted: list[float] = []
@@ -126,7 +136,9 @@ class _Simulation:
     async def run(self) -> Result:
         self.loop = asyncio.get_running_loop()
         cell, seconds = self.cell, self.seconds
-        plans = [list(LOADS[cell.load](cell.limit, seconds, self.random)) for _ in self.limiters[:1]]
+        plans = [
+            list(LOADS[cell.load](cell.limit, seconds, self.random)) for _ in self.limiters[:1]
+        ]
         plan = plans[0]
         for number, (at, lane) in enumerate(plan):
             limiter = self.limiters[number % len(self.limiters)]
@@ -141,11 +153,16 @@ class _Simulation:
         accepted = [at for at in self.accepted if at <= seconds]
         waits = sorted(self.waits) or [0.0]
         return Result(
-            len(accepted), self.refused, len(accepted) / self.possible(plan), waits[len(waits) * 99 // 100], accepted
+            len(accepted),
+            self.refused,
+            len(accepted) / self.possible(plan),
+            waits[len(waits) * 99 // 100],
+            accepted,
         )
 
     def possible(self, plan: list[Arrival]) -> int:
-        """How many of the plan's calls a perfect client gets accepted: each at once, or a second after the one a limit's worth before.
+        """How many of the plan's calls a perfect client gets accepted: each at once, or a second
+        after the one a limit's worth before.
 
         Several clients that do not talk have their shares of it.
         """
@@ -175,7 +192,9 @@ class _Simulation:
         back = self.delay(self.random) if self.cell.both_ways else 0.04
         verdict: list[Feedback | None] = [None]
         heappush(self.arrivals, (arrives, next(self.order), verdict))
-        self.loop.call_at(arrives + WORK + back, self.answered, limiter, turn, lane, arrives, now, verdict)
+        self.loop.call_at(
+            arrives + WORK + back, self.answered, limiter, turn, lane, arrives, now, verdict
+        )
 
     def answered(
         self,
@@ -186,14 +205,17 @@ class _Simulation:
         sent: float,
         verdict: list[Feedback | None],
     ) -> None:
-        # All that arrived before this one was sent before its answer: one timer a request is enough.
+        # All that arrived before this one was sent before its answer: one timer a request is
+        # enough.
         while self.arrivals and self.arrivals[0][0] <= arrived:
             at, _, slot = heappop(self.arrivals)
             slot[0] = self.judge(at)
         feedback = verdict[0]
         assert feedback is not None
         round_trip = self.loop.time() - sent
-        limiter.observe(turn, Feedback(feedback.status, feedback.rate_limit, feedback.retry_after, round_trip))
+        limiter.observe(
+            turn, Feedback(feedback.status, feedback.rate_limit, feedback.retry_after, round_trip)
+        )
         if feedback.status == 429:
             self.start(limiter, lane, True)
 

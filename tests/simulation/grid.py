@@ -19,16 +19,21 @@ class Bound(NamedTuple):
     refused_of_10000: float
 
     def holds(self, result: Result) -> bool:
-        """Whether it does; in a short run one refusal is more than its share, and allowed where any is."""
+        """Whether it does; in a short run one refusal is more than its share, and allowed where any
+        is.
+        """
         requests = result.accepted + result.refused
-        return result.use >= self.use and result.refused <= ceil(self.refused_of_10000 * requests / 10_000)
+        return result.use >= self.use and result.refused <= ceil(
+            self.refused_of_10000 * requests / 10_000
+        )
 
 
 def full() -> Iterator[Cell]:
     """Every cell.
 
-    Not several clients that share less than one request a second each: they use 30-80 % of the limit, as each one's only slot
-    meets the others' at random, and none can know of them. That is what the limiter on Redis is for.
+    Not several clients that share less than one request a second each: they use 30-80 % of the
+    limit, as each one's only slot meets the others' at random, and none can know of them. That is
+    what the limiter on Redis is for.
     """
     for server, delay, limit, load, clients in product(SERVERS, DELAYS, LIMITS, LOADS, CLIENTS):
         if limit >= clients:
@@ -36,7 +41,9 @@ def full() -> Iterator[Cell]:
 
 
 def pairs(count: int = 60) -> list[Cell]:
-    """So many cells that hold every pair of two properties that any cell holds; busy cells, which cost most, as seldom as possible."""
+    """So many cells that hold every pair of two properties that any cell holds; busy cells, which
+    cost most, as seldom as possible.
+    """
     cells = sorted(full(), key=lambda cell: cell.limit)
 
     def pairs_of(cell: Cell) -> set[tuple[object, ...]]:
@@ -58,17 +65,20 @@ def pairs(count: int = 60) -> list[Cell]:
 def bound(cell: Cell) -> Bound:
     """What the cell has to reach."""
     if cell.server == "sliding-counter":
-        # Its estimate refuses an even stream at L - 1 a second already; only a bound on the damage is asserted.
+        # Its estimate refuses an even stream at L - 1 a second already; only a bound on the damage
+        # is asserted.
         return Bound(0.4, 6000)
     steady_delay = cell.delay in {"constant", "5 ms"}
     idle = cell.load in {"bursts", "on/off"}
     if cell.server == "gcra":
-        # Two at once is all it takes: late requests pile up before it, and so do those of clients that do not talk.
+        # Two at once is all it takes: late requests pile up before it, and so do those of clients
+        # that do not talk.
         if steady_delay and cell.clients == 1 and cell.headers and not idle:
             return Bound(0.985, 0)
         if cell.clients == 1:
             return Bound(0.75, 150)
-        # Each client is idle and may send two at once; several that do so together are refused, and cannot know of one another.
+        # Each client is idle and may send two at once; several that do so together are refused, and
+        # cannot know of one another.
         return Bound(0.75, {"bursts": 3000, "on/off": 450}.get(cell.load, 250))
     use, refused = {
         "constant": (0.985, 0),
@@ -77,5 +87,6 @@ def bound(cell: Cell) -> Bound:
         "log-normal": (0.94, 30),
         "spikes": (0.93, 10),
     }[cell.delay]
-    # Each client learns by its own refusals. What is offered ends before the simulation does or after it, by chance.
+    # Each client learns by its own refusals. What is offered ends before the simulation does or
+    # after it, by chance.
     return Bound(use - 0.04 if idle else use - 0.005 * (cell.limit == 1), refused * cell.clients)

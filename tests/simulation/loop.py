@@ -15,7 +15,9 @@ class _Jump(selectors.SelectSelector):
         super().__init__()
         self.now = 0.0
         self.late = 1e-7
-        """How long after its timer the loop wakes: a clock that lands on it exactly would hide the bugs of floats."""
+        """How long after its timer the loop wakes: a clock that lands on it exactly would hide the
+        bugs of floats.
+        """
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:

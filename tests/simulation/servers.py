@@ -53,7 +53,9 @@ class FixedFromFirst(Server):
         if now >= self.began + 1:
             self.began, self.count = now, 0
         self.count += 1
-        return Verdict(self.count <= self.limit, max(0, self.limit - self.count), self.began + 1 - now)
+        return Verdict(
+            self.count <= self.limit, max(0, self.limit - self.count), self.began + 1 - now
+        )
 
 
 class SlidingLog(Server):
@@ -72,7 +74,11 @@ class SlidingLog(Server):
         accepted = len(log) < self.limit
         if accepted or self.counts_refused:
             log.append(now)
-        return Verdict(accepted, max(0, self.limit - len(log)), log[-self.limit] + 1 - now if not accepted else 0.0)
+        return Verdict(
+            accepted,
+            max(0, self.limit - len(log)),
+            log[-self.limit] + 1 - now if not accepted else 0.0,
+        )
 
 
 class SlidingLogCountingRefused(SlidingLog):
@@ -118,7 +124,9 @@ class TokenBucket(Server):
 
 
 class Gcra(TokenBucket):
-    """The same with a small bucket: a fifth of the limit, two at least (one where the limit is one)."""
+    """The same with a small bucket: a fifth of the limit, two at least (one where the limit is
+    one).
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit, min(limit, max(2, limit // 5)))

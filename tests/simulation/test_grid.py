@@ -12,7 +12,9 @@ _CHOSEN = pairs()
 def test_the_limit_is_used_and_not_passed(cell: Cell) -> None:
     """Use of the limit and refusals keep to the cell's bound."""
     result = simulate(cell)
-    assert bound(cell).holds(result), f"use {result.use:.4f}, {result.refused_of_10000:.1f} of 10,000 refused"
+    assert bound(cell).holds(result), (
+        f"use {result.use:.4f}, {result.refused_of_10000:.1f} of 10,000 refused"
+    )
 
 
 @pytest.mark.slow
@@ -20,11 +22,15 @@ def test_the_limit_is_used_and_not_passed(cell: Cell) -> None:
 def test_the_rest_of_the_grid(cell: Cell) -> None:
     """The same for the cells that the default suite leaves out, for five minutes each."""
     result = simulate(cell, 300.0)
-    assert bound(cell).holds(result), f"use {result.use:.4f}, {result.refused_of_10000:.1f} of 10,000 refused"
+    assert bound(cell).holds(result), (
+        f"use {result.use:.4f}, {result.refused_of_10000:.1f} of 10,000 refused"
+    )
 
 
 def test_every_pair_of_properties_is_covered() -> None:
-    """The chosen cells hold every server with every delay, every load with every limit, and so on."""
+    """The chosen cells hold every server with every delay, every load with every limit, and so
+    on.
+    """
     for one in range(5):
         for two in range(one):
             wanted = {(cell[one], cell[two]) for cell in full()}

@@ -21,7 +21,9 @@ _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_collections() -> Iterator[None]:
-    """Let the collection after each test look only at what was made since: the imported libraries hold 300,000 objects."""
+    """Let the collection after each test look only at what was made since: the imported libraries
+    hold 300,000 objects.
+    """
     gc.collect()
     gc.freeze()
     yield
@@ -40,8 +42,26 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key, chain = folder / "key.pem", folder / "chain.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:api.test", "-keyout", str(key), "-out", str(chain)],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+        ]
+        + [
+            "-addext",
+            "subjectAltName=IP:127.0.0.1,DNS:api.test",
+            "-keyout",
+            str(key),
+            "-out",
+            str(chain),
+        ],
         check=True,
         capture_output=True,
     )
@@ -70,20 +90,28 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def connect(kind: str) -> AsyncIterator[Connect]:
-    """Open transports of one kind; afterwards all are closed, and no task and no unclosed socket may be left."""
+    """Open transports of one kind; afterwards all are closed, and no task and no unclosed socket
+    may be left.
+    """
     async with AsyncExitStack() as stack:
 
         def connect(url: str, max_connections: int = 10, **settings: Any) -> Transport:
             if kind in LIBRARIES:
                 client = LIBRARIES[kind].AsyncClient(verify=_TRUSTING_NOBODY, **settings)
                 stack.push_async_callback(client.aclose)
-                transport = open_transport(base_url=url, http_client=client, max_connections=max_connections)
+                transport = open_transport(
+                    base_url=url, http_client=client, max_connections=max_connections
+                )
             else:
-                transport = open_transport(base_url=url, backend=kind, max_connections=max_connections)
+                transport = open_transport(
+                    base_url=url, backend=kind, max_connections=max_connections
+                )
             stack.push_async_callback(transport.aclose)
             return transport
 
         yield connect
     foreign = ("TestRunner", "FaultServer", "_gone")
-    assert not [task for task in asyncio.all_tasks() if not any(name in repr(task) for name in foreign)]
+    assert not [
+        task for task in asyncio.all_tasks() if not any(name in repr(task) for name in foreign)
+    ]
     gc.collect()  # an unclosed socket would warn now, and warnings are errors

@@ -10,7 +10,11 @@ from respondio_async._transport import Answer, Request, SendError, Transport
 KINDS = ("httpx", "aiohttp", "httpx2", "injected-httpx", "injected-httpx2")
 TOKEN = "canary-token-7f3a"
 TARGET = "/contact/phone:%2B60123456789/message?limit=5"
-HEADERS = (("Authorization", f"Bearer {TOKEN}"), ("User-Agent", "test"), ("Accept", "application/json"))
+HEADERS = (
+    ("Authorization", f"Bearer {TOKEN}"),
+    ("User-Agent", "test"),
+    ("Accept", "application/json"),
+)
 LIBRARIES = {"injected-httpx": httpx, "injected-httpx2": httpx2}
 
 Connect = Callable[..., Transport]
@@ -20,7 +24,11 @@ POST = Request("POST", TARGET, (*HEADERS, ("Content-Type", "application/json")),
 
 
 async def call(
-    transport: Transport, request: Request = GET, *, timeout: float | None = 5.0, phases: object = None
+    transport: Transport,
+    request: Request = GET,
+    *,
+    timeout: float | None = 5.0,
+    phases: object = None,
 ) -> Answer:
     connection = await transport.acquire()
     try:
@@ -30,7 +38,11 @@ async def call(
 
 
 async def failed(
-    transport: Transport, request: Request = POST, *, timeout: float | None = 5.0, phases: object = None
+    transport: Transport,
+    request: Request = POST,
+    *,
+    timeout: float | None = 5.0,
+    phases: object = None,
 ) -> SendError:
     """Make a call that must fail, and return how."""
     try:

@@ -19,7 +19,9 @@ from respondio_async._transport import check_base_url
     ],
 )
 def test_accepted(url: str, normal: str, netloc: str) -> None:
-    """https anywhere, http on this machine; a slash at the end and the scheme's own port make no difference."""
+    """https anywhere, http on this machine; a slash at the end and the scheme's own port make no
+    difference.
+    """
     address = check_base_url(url)
     assert (address.url, address.netloc) == (normal, netloc)
 

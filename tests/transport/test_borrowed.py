@@ -22,10 +22,18 @@ def borrow(client: Any, url: str) -> Transport:
 
 
 async def test_settings_of_the_client_stay_out(server: FaultServer, library: Any) -> None:
-    """Its base URL, headers, cookies, auth, parameters and redirects do not touch our requests; it is not closed."""
+    """Its base URL, headers, cookies, auth, parameters and redirects do not touch our requests; it
+    is not closed.
+    """
     server.default = faults.redirect("/elsewhere")
-    settings = {"base_url": "https://else.example/", "headers": {"X-Theirs": "1"}, "cookies": {"theirs": "1"}}
-    async with library.AsyncClient(**settings, auth=("u", "p"), params={"q": "1"}, follow_redirects=True) as client:
+    settings = {
+        "base_url": "https://else.example/",
+        "headers": {"X-Theirs": "1"},
+        "cookies": {"theirs": "1"},
+    }
+    async with library.AsyncClient(
+        **settings, auth=("u", "p"), params={"q": "1"}, follow_redirects=True
+    ) as client:
         transport = borrow(client, server.url)
         assert (await call(transport)).status == 302
         await transport.aclose()
@@ -38,7 +46,9 @@ async def test_settings_of_the_client_stay_out(server: FaultServer, library: Any
 
 @pytest.mark.parametrize("read", [False, True])
 async def test_hook_that_raises_for_status(server: FaultServer, library: Any, read: bool) -> None:
-    """The user's hook may call raise_for_status(): the server has answered all the same, and its headers are known."""
+    """The user's hook may call raise_for_status(): the server has answered all the same, and its
+    headers are known.
+    """
 
     async def hook(response: Any) -> None:
         if read:
@@ -67,7 +77,9 @@ async def test_closed_client(server: FaultServer, library: Any) -> None:
 
 
 async def test_mock_transport(library: Any) -> None:
-    """Tests of users put a mock below: its answers are read like any other, its own errors come through."""
+    """Tests of users put a mock below: its answers are read like any other, its own errors come
+    through.
+    """
 
     def handler(request: Any) -> Any:
         if request.method == "GET":
@@ -114,7 +126,9 @@ async def test_abandoned_request_is_never_interrupted(server: FaultServer, libra
 
 
 async def test_client_over_aiohttp(server: FaultServer, library: Any) -> None:
-    """A server that hangs up is not taken for one that never heard: only the cause of httpx-aiohttp's error tells."""
+    """A server that hangs up is not taken for one that never heard: only the cause of
+    httpx-aiohttp's error tells.
+    """
     import httpx_aiohttp.httpx2
 
     adapter: Any = httpx_aiohttp if library.__name__ == "httpx" else httpx_aiohttp.httpx2

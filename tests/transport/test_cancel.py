@@ -45,7 +45,9 @@ async def test_cancelled_in_flight(
 
 
 @pytest.mark.parametrize("turns", range(0, 40, 3))
-async def test_cancelled_at_any_turn_of_the_loop(server: FaultServer, connect: Connect, turns: int) -> None:
+async def test_cancelled_at_any_turn_of_the_loop(
+    server: FaultServer, connect: Connect, turns: int
+) -> None:
     """From before the connection to after the answer: no turn is a bad one."""
     transport = connect(server.url, max_connections=3)
     tasks = [asyncio.create_task(call(transport)) for _ in range(6)]
@@ -105,7 +107,9 @@ async def test_time_ends_in_the_handshake(connect: Connect) -> None:
 
 
 async def test_storm(server: FaultServer, connect: Connect) -> None:
-    """After hundreds of cancelled calls every later one succeeds, on no more connections than allowed."""
+    """After hundreds of cancelled calls every later one succeeds, on no more connections than
+    allowed.
+    """
     server.default = faults.answer(delay=0.01)
     transport = connect(server.url, max_connections=3)
     for round_ in range(30):

@@ -45,7 +45,9 @@ async def test_calls_in_flight_are_awaited(server: FaultServer, connect: Connect
 async def test_calls_that_last_too_long_are_ended(
     server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is still under way after the grace is ended and says so; who waited in line is turned away, provably unsent."""
+    """What is still under way after the grace is ended and says so; who waited in line is turned
+    away, provably unsent.
+    """
     monkeypatch.setattr(_pool, "GRACE", 0.05)
     server.default = faults.hang()
     transport = connect(server.url, max_connections=1)
@@ -73,7 +75,9 @@ async def test_closing_that_is_cancelled(server: FaultServer, connect: Connect) 
     assert transport.statistics().busy == 0
 
 
-async def test_lent_before_sent_after(server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lent_before_sent_after(
+    server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection that was lent before the closing sends nothing after it."""
     monkeypatch.setattr(_pool, "GRACE", 0.01)
     transport = connect(server.url)
@@ -87,12 +91,16 @@ async def test_lent_before_sent_after(server: FaultServer, connect: Connect, mon
 
 
 def test_second_event_loop(kind: str) -> None:
-    """Connections belong to the loop they were made on; another one gets an error that says what to do."""
+    """Connections belong to the loop they were made on; another one gets an error that says what to
+    do.
+    """
 
     async def first() -> Any:
         async with FaultServer() as server:
             if kind in LIBRARIES:
-                transport = open_transport(base_url=server.url, http_client=LIBRARIES[kind].AsyncClient())
+                transport = open_transport(
+                    base_url=server.url, http_client=LIBRARIES[kind].AsyncClient()
+                )
             else:
                 transport = open_transport(base_url=server.url, backend=kind)
             await call(transport)
@@ -115,7 +123,9 @@ def test_second_event_loop(kind: str) -> None:
 async def test_idle_connections_come_of_age(
     server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that nobody has used for a while is closed, the oldest first, without any call."""
+    """A connection that nobody has used for a while is closed, the oldest first, without any
+    call.
+    """
     monkeypatch.setattr(_slots, "KEEPALIVE", 0.1)
     transport = connect(server.url)
     await asyncio.gather(*(call(transport) for _ in range(3)))
@@ -134,7 +144,9 @@ async def test_idle_connections_come_of_age(
 async def test_connection_closed_by_the_server(
     server: FaultServer, connect: Connect, say_so: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kept connection that the server has closed meanwhile is noticed and replaced before anything is sent on it."""
+    """A kept connection that the server has closed meanwhile is noticed and replaced before
+    anything is sent on it.
+    """
     monkeypatch.setattr(_slots, "_SURELY_ALIVE", 0.0)
     server.plan(faults.close_after(say_so=say_so))
     transport = connect(server.url)

@@ -35,7 +35,9 @@ async def test_cancelled_just_before_it_is_let_in() -> None:
 
 
 async def test_closing_turns_away() -> None:
-    """Who waits and who comes is turned away; a caller cancelled in the same turn gives back no place it never had."""
+    """Who waits and who comes is turned away; a caller cancelled in the same turn gives back no
+    place it never had.
+    """
     gate = Gate(1)
     await gate.enter()
     waiting, cancelled, gone = (asyncio.create_task(gate.enter()) for _ in range(3))

@@ -26,11 +26,17 @@ def test_max_connections_is_a_positive_whole_number(number: Any) -> None:
         open_transport(base_url=URL, max_connections=number)
 
 
-@pytest.mark.parametrize(("backend", "module"), [("aiohttp", "httpx_aiohttp"), ("httpx2", "httpx2")])
-def test_missing_extra_names_the_command(backend: Any, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("backend", "module"), [("aiohttp", "httpx_aiohttp"), ("httpx2", "httpx2")]
+)
+def test_missing_extra_names_the_command(
+    backend: Any, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backend that is not installed says how to install it."""
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(errors.ConfigurationError, match=rf'pip install "respondio-async\[{backend}\]"'):
+    with pytest.raises(
+        errors.ConfigurationError, match=rf'pip install "respondio-async\[{backend}\]"'
+    ):
         open_transport(base_url=URL, backend=backend)
 
 
@@ -56,7 +62,9 @@ async def test_info_line_of_our_host_is_quiet(
     caplog.set_level(logging.DEBUG)
     await call(connect(server.url))
     assert not [record for record in caplog.records if "60123456789" in record.getMessage()]
-    assert not [record for record in caplog.records if record.getMessage().startswith("HTTP Request")]
+    assert not [
+        record for record in caplog.records if record.getMessage().startswith("HTTP Request")
+    ]
     logger = logging.getLogger("httpx")
     logger.info("HTTP Request: %s %s", "GET", httpx.URL("https://elsewhere.example/"))
     logger.info("no request")
@@ -68,7 +76,9 @@ async def test_info_line_of_our_host_is_quiet(
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_proxy_of_the_environment(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTPS_PROXY counts, NO_PROXY and loopback hosts are exempt, and a bad one is refused without showing it."""
+    """HTTPS_PROXY counts, NO_PROXY and loopback hosts are exempt, and a bad one is refused without
+    showing it.
+    """
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -94,7 +104,8 @@ async def main():
     kind = sys.argv[1]
     if kind.startswith("injected"):
         library = __import__(kind.partition("-")[2])
-        transport = open_transport(base_url="https://localhost:1/v2", http_client=library.AsyncClient())
+        client = library.AsyncClient()
+        transport = open_transport(base_url="https://localhost:1/v2", http_client=client)
     else:
         transport = open_transport(base_url="https://localhost:1/v2", backend=kind)
     before = set(sys.modules)
@@ -108,7 +119,9 @@ asyncio.run(main())
 
 
 def test_first_call_imports_nothing(kind: str) -> None:
-    """What the libraries import late is there before the first call, which would stand still for it."""
+    """What the libraries import late is there before the first call, which would stand still for
+    it.
+    """
     script = [sys.executable, "-W", "ignore", "-c", FIRST_CALL, kind]
     done = subprocess.run(script, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -15,7 +15,10 @@ from tests.transport.support import POST, Connect, call, failed
 pytestmark = pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
 
 SECRET = "hunter2"
-REFUSALS = {"refuse": b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "hang up": b""}
+REFUSALS = {
+    "refuse": b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+    "hang up": b"",
+}
 
 
 class Proxy:
@@ -36,7 +39,9 @@ class Proxy:
             if self.mood == "hang":
                 await reader.read()
             elif self.mood == "willing":
-                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target.port)
+                far_reader, far_writer = await asyncio.open_connection(
+                    "127.0.0.1", self.target.port
+                )
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
             else:
@@ -69,19 +74,26 @@ async def far(server_tls: ssl.SSLContext) -> AsyncIterator[FaultServer]:
 
 @pytest.fixture
 async def proxy(
-    far: FaultServer, certificate: tuple[Path, Path], contexts: object, monkeypatch: pytest.MonkeyPatch
+    far: FaultServer,
+    certificate: tuple[Path, Path],
+    contexts: object,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Proxy]:
     proxy = Proxy(far)
     server = await asyncio.start_server(proxy, "127.0.0.1", 0)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRET}@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    monkeypatch.setenv(
+        "HTTPS_PROXY", f"http://user:{SECRET}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    )
     yield proxy
     server.close()
     await proxy.ended()
 
 
 async def test_calls_go_through_a_tunnel(far: FaultServer, proxy: Proxy, connect: Connect) -> None:
-    """The proxy sees the host and its own credentials, the server the request; the tunnel is kept for the next call."""
+    """The proxy sees the host and its own credentials, the server the request; the tunnel is kept
+    for the next call.
+    """
     transport = connect(f"https://api.test:{far.port}/v2")
     for _ in range(2):
         assert (await call(transport, POST)).status == 200
@@ -97,7 +109,9 @@ async def test_calls_go_through_a_tunnel(far: FaultServer, proxy: Proxy, connect
 
 
 @pytest.mark.parametrize("mood", REFUSALS)
-async def test_proxy_that_refuses(far: FaultServer, proxy: Proxy, connect: Connect, mood: str) -> None:
+async def test_proxy_that_refuses(
+    far: FaultServer, proxy: Proxy, connect: Connect, mood: str
+) -> None:
     """Without a tunnel nothing was sent, and the proxy's credentials stay out of the text."""
     proxy.mood = mood
     transport = connect(f"https://api.test:{far.port}/v2")

@@ -1,4 +1,6 @@
-"""One exchange over every kind of transport: what goes out, what comes back, and what is said of each failure."""
+"""One exchange over every kind of transport: what goes out, what comes back, and what is said of
+each failure.
+"""
 
 import zlib
 
@@ -13,10 +15,16 @@ from tests.transport.support import GET, HEADERS, POST, TARGET, TOKEN, Connect, 
 
 
 async def test_request_arrives_as_it_was_given(server: FaultServer, connect: Connect) -> None:
-    """Target, headers and body reach the server unchanged, the target behind the base URL's path."""
+    """Target, headers and body reach the server unchanged, the target behind the base URL's
+    path.
+    """
     await call(connect(server.url), POST)
     (request,) = server.requests
-    assert (request.method, request.target, request.body) == ("POST", f"/v2{TARGET}", b'{"text":"hi"}')
+    assert (request.method, request.target, request.body) == (
+        "POST",
+        f"/v2{TARGET}",
+        b'{"text":"hi"}',
+    )
     request.headers.pop("connection", None)
     assert request.headers == {
         "host": f"127.0.0.1:{server.port}",
@@ -38,7 +46,9 @@ async def test_every_method_with_and_without_a_body(
     transport = connect(server.url)
     for _ in range(2):
         await call(transport, Request(method, "/space/tag", HEADERS, content))
-    assert [(request.method, request.body) for request in server.requests] == [(method, content or b"")] * 2
+    assert [(request.method, request.body) for request in server.requests] == [
+        (method, content or b"")
+    ] * 2
     assert server.connections == 1
 
 
@@ -63,20 +73,27 @@ async def test_answer_comes_back_whole(server: FaultServer, connect: Connect) ->
         pytest.param(faults.answer(204), 204, b"", id="no content"),
         pytest.param(faults.gzipped(b'{"id":1}' * 9000), 200, b'{"id":1}' * 9000, id="gzip"),
         pytest.param(
-            faults.answer(200, zlib.compress(b"{}"), (("Content-Encoding", "deflate"),)), 200, b"{}", id="deflate"
+            faults.answer(200, zlib.compress(b"{}"), (("Content-Encoding", "deflate"),)),
+            200,
+            b"{}",
+            id="deflate",
         ),
         pytest.param(faults.redirect("https://evil.example/"), 302, b"", id="redirect"),
         pytest.param(faults.redirect("/v2/elsewhere", 307), 307, b"", id="relative redirect"),
         pytest.param(faults.redirect("https://[::1/"), 302, b"", id="malformed redirect"),
         pytest.param(
-            faults.raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+            faults.raw(
+                b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+            ),
             200,
             b"{}",
             id="100",
         ),
         pytest.param(faults.raw(b"HTTP/1.1 200 OK\r\n\r\n{}"), 200, b"{}", id="until close"),
         pytest.param(
-            faults.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            faults.raw(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            ),
             200,
             b"{}",
             id="chunked",
@@ -112,7 +129,9 @@ SENT = [
     pytest.param(faults.torn_chunked(), "torn", 200, id="torn chunked"),
     pytest.param(faults.bad_chunk(), "torn", 200, id="bad chunk"),
     pytest.param(faults.gzipped(b"{}" * 999, missing=6), "torn", 200, id="torn gzip"),
-    pytest.param(faults.answer(200, b"{}", (("Content-Encoding", "gzip"),)), "torn", 200, id="not gzip"),
+    pytest.param(
+        faults.answer(200, b"{}", (("Content-Encoding", "gzip"),)), "torn", 200, id="not gzip"
+    ),
     pytest.param(faults.reset_after_head(), "torn", 200, id="reset after the head"),
     pytest.param(faults.drip(), "timeout", 200, id="drip"),
     pytest.param(faults.hang_in_body(), "timeout", 200, id="hang in body"),
@@ -130,7 +149,9 @@ async def test_failure_after_the_request_left(
     status: int | None,
     kept: bool,
 ) -> None:
-    """Once any of it may have left, a request counts as sent; nothing is sent again; the pool works on."""
+    """Once any of it may have left, a request counts as sent; nothing is sent again; the pool works
+    on.
+    """
     monkeypatch.setattr(_borrowed, "ABANDONED", 0.05)
     transport = connect(server.url)
     if kept:
@@ -145,8 +166,12 @@ async def test_failure_after_the_request_left(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_stale_connection_is_not_retried_within(server: FaultServer, connect: Connect, method: str) -> None:
-    """A kept connection that breaks under a request is reported: whether to send again is decided above, with a permit."""
+async def test_stale_connection_is_not_retried_within(
+    server: FaultServer, connect: Connect, method: str
+) -> None:
+    """A kept connection that breaks under a request is reported: whether to send again is decided
+    above, with a permit.
+    """
     transport = connect(server.url)
     await call(transport)
     server.plan(faults.reset())
@@ -183,7 +208,9 @@ async def test_size_is_bounded(
     assert (await call(transport)).status == 200
 
 
-async def test_gzip_bomb_is_bounded(server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_gzip_bomb_is_bounded(
+    server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bound counts decoded bytes."""
     monkeypatch.setattr(_body, "MAX_ANSWER", 100_000)
     server.plan(faults.gzipped(b"\x00" * 50_000_000))
@@ -191,7 +218,9 @@ async def test_gzip_bomb_is_bounded(server: FaultServer, connect: Connect, monke
 
 
 @pytest.mark.parametrize("fault", [case.values[0] for case in SENT[:7]])
-async def test_failures_hold_no_secret(server: FaultServer, connect: Connect, fault: faults.Fault) -> None:
+async def test_failures_hold_no_secret(
+    server: FaultServer, connect: Connect, fault: faults.Fault
+) -> None:
     """Neither text nor chained exceptions know the token or the path."""
     server.plan(fault)
     error = await failed(connect(server.url), timeout=0.25)
@@ -221,18 +250,29 @@ async def test_time_of_connecting_ends(connect: Connect) -> None:
     assert "timed out" in str(error)
 
 
-async def test_headers_of_many_callers(server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sets of headers come by, each request has its own, an Accept-Encoding of the caller's included."""
+async def test_headers_of_many_callers(
+    server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sets of headers come by, each request has its own, an Accept-Encoding of the
+    caller's included.
+    """
     monkeypatch.setattr(_requests, "_REMEMBERED", 4)
     transport = connect(server.url)
     for number in range(10):
-        await call(transport, Request("GET", "/x", (("X-Number", str(number)), ("accept-encoding", "identity"))))
-    assert [request.headers["x-number"] for request in server.requests] == [str(number) for number in range(10)]
+        await call(
+            transport,
+            Request("GET", "/x", (("X-Number", str(number)), ("accept-encoding", "identity"))),
+        )
+    assert [request.headers["x-number"] for request in server.requests] == [
+        str(number) for number in range(10)
+    ]
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
 
 
 @pytest.mark.parametrize("value", ["two\r\nlines", "ünicode", "nul\x00"])
-async def test_header_that_http_cannot_carry(server: FaultServer, connect: Connect, value: str) -> None:
+async def test_header_that_http_cannot_carry(
+    server: FaultServer, connect: Connect, value: str
+) -> None:
     """A token with a line break is refused before it is sent, and not shown."""
     transport = connect(server.url)
     with pytest.raises(errors.ConfigurationError) as caught:

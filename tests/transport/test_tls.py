@@ -24,14 +24,20 @@ async def test_shared_and_built_in_a_thread(
     contexts: dict[Any, ssl.SSLContext],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two clients and many calls build one context, not on the loop's thread, and believe SSL_CERT_FILE."""
+    """Two clients and many calls build one context, not on the loop's thread, and believe
+    SSL_CERT_FILE.
+    """
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
     threads: list[int] = []
     build = _tls._build
-    monkeypatch.setattr(_tls, "_build", lambda *a: (threads.append(threading.get_ident()), build(*a))[1])
+    monkeypatch.setattr(
+        _tls, "_build", lambda *a: (threads.append(threading.get_ident()), build(*a))[1]
+    )
     async with FaultServer(tls=server_tls) as server:
         first, second = connect(server.url), connect(server.url)
-        answers = await asyncio.gather(*(call(transport) for transport in (first, second) for _ in range(4)))
+        answers = await asyncio.gather(
+            *(call(transport) for transport in (first, second) for _ in range(4))
+        )
         assert {answer.status for answer in answers} == {200}
         await first.aclose()
         await second.aclose()
@@ -46,7 +52,9 @@ async def test_untrusted_certificate(connect: Connect, server_tls: ssl.SSLContex
     """A certificate that nobody vouches for: not sent, and the reason is in the text."""
     loop = asyncio.get_running_loop()
     handler = loop.get_exception_handler()
-    loop.set_exception_handler(lambda *_: None)  # the server's side of the handshake reports its failure to the loop
+    loop.set_exception_handler(
+        lambda *_: None
+    )  # the server's side of the handshake reports its failure to the loop
     try:
         async with FaultServer(tls=server_tls) as server:
             error = await failed(connect(server.url))

@@ -1,7 +1,8 @@
-"""The public API as type checkers see it. Checked by mypy and pyright at their strictest, never run.
+"""The public API as type checkers see it. Checked by mypy and pyright at their strictest, never
+run.
 
-`assert_type` pins what users get. The lines marked `type: ignore` must be errors, for both: each complains about an ignore that it
-does not need, so that a mistake which stops being one is noticed.
+`assert_type` pins what users get. The lines marked `type: ignore` must be errors, for both: each
+complains about an ignore that it does not need, so that a mistake which stops being one is noticed.
 """
 
 # ruff: noqa: B018, F841
@@ -67,7 +68,10 @@ async def contacts(client: AsyncRespond) -> None:
     assert_type(await client.contacts.find("a@b.c"), Contact | None)
     assert_type(await client.contacts.create("a@b.c", first_name="Ada", last_name=None), Ack)
     assert_type(
-        await client.contacts.update(7, first_name="Ada", custom_fields={"plan": "pro", "seats": 5}), ContactRef
+        await client.contacts.update(
+            7, first_name="Ada", custom_fields={"plan": "pro", "seats": 5}
+        ),
+        ContactRef,
     )
     assert_type(await client.contacts.delete(7), ContactRef)
     assert_type(await client.contacts.create_or_update("a@b.c", email=None), ContactRef)
@@ -85,7 +89,8 @@ async def contacts(client: AsyncRespond) -> None:
     assert_type(await client.contacts.get_channel(7, 3), ContactChannel)
     assert_type(await client.contacts.update_lifecycle(7, None), Ack)
 
-    # Misspelt and mistyped fields are found before anything runs; the server would drop them silently.
+    # Misspelt and mistyped fields are found before anything runs; the server would drop them
+    # silently.
     await client.contacts.update(7, firstName="Ada")  # type: ignore[call-arg]
     await client.contacts.update(7, tags=["vip"])  # type: ignore[call-arg]
     await client.contacts.update(7, lifecycle="Lead")  # type: ignore[call-arg]
@@ -116,7 +121,10 @@ async def models(contact: Contact, message: Message, template: Template) -> None
 
 async def messages(client: AsyncRespond) -> None:
     assert_type(await client.messages.send(7, "hi"), SentMessage)
-    assert_type(await client.messages.send(7, Text("hi", message_tag="ACCOUNT_UPDATE"), channel_id=3), SentMessage)
+    assert_type(
+        await client.messages.send(7, Text("hi", message_tag="ACCOUNT_UPDATE"), channel_id=3),
+        SentMessage,
+    )
     await client.messages.send(7, Attachment.image("https://x.yz/a.png"))
     await client.messages.send(7, QuickReplies("Which?", ["a", "b"]))
     await client.messages.send(7, CustomPayload({"a": 1}), channel_id=3)
@@ -154,7 +162,9 @@ async def the_rest(client: AsyncRespond) -> None:
     assert_type(await client.space.find_template(3, "hello"), Template | None)
     assert_type(client.space.list_custom_fields(), Paginator[CustomField])
     assert_type(await client.space.get_custom_field(3), CustomField)
-    assert_type(await client.space.create_custom_field("plan", "list", allowed_values=["a"]), CustomField)
+    assert_type(
+        await client.space.create_custom_field("plan", "list", allowed_values=["a"]), CustomField
+    )
     assert_type(client.space.list_closing_notes(), Paginator[ClosingNote])
     assert_type(await client.space.create_tag("vip", emoji="x"), Tag)
     assert_type(await client.space.update_tag("vip", name="gold"), Tag)
@@ -204,7 +214,9 @@ async def beyond(client: AsyncRespond) -> None:
 
 
 def options(client: AsyncRespond, limiter: RateLimiter) -> None:
-    assert_type(client.with_options(timeout=None, deadline=3, lane="bulk", headers={"X": "y"}), AsyncRespond)
+    assert_type(
+        client.with_options(timeout=None, deadline=3, lane="bulk", headers={"X": "y"}), AsyncRespond
+    )
     client.with_options(token=None)  # type: ignore[arg-type]
     client.with_options(lane="fast")  # type: ignore[arg-type]
     client.with_options(max_connections=3)  # type: ignore[call-arg]

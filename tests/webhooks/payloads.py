@@ -27,10 +27,15 @@ def message(number: int = 1, contact: int = 1, text: str = "hi", **more: Any) ->
     }
 
 
-def sent(number: int = 1, contact: int = 1, source: str | None = "user", **more: Any) -> dict[str, Any]:
+def sent(
+    number: int = 1, contact: int = 1, source: str | None = "user", **more: Any
+) -> dict[str, Any]:
     """Make a message.sent event."""
     event = message(number, contact, event_type="message.sent", **more)
-    event["message"] |= {"traffic": "outgoing", "sender": None if source is None else {"source": source}}
+    event["message"] |= {
+        "traffic": "outgoing",
+        "sender": None if source is None else {"source": source},
+    }
     return event
 
 

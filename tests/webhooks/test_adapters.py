@@ -83,8 +83,13 @@ async def request(port: int, head: str, body: bytes = b"", *, half: bool = False
 async def post(port: int, path: str, event: Any, **headers: str) -> int:
     """Post an event, and return the status."""
     body, signature = signed(event)
-    lines = [f"{name}: {value}" for name, value in {**signature, "content-length": str(len(body)), **headers}.items()]
-    answer = await request(port, "\n".join([f"POST {path} HTTP/1.1", "host: x", "connection: close", *lines]), body)
+    lines = [
+        f"{name}: {value}"
+        for name, value in {**signature, "content-length": str(len(body)), **headers}.items()
+    ]
+    answer = await request(
+        port, "\n".join([f"POST {path} HTTP/1.1", "host: x", "connection: close", *lines]), body
+    )
     return int(answer.split()[1])
 
 
@@ -98,21 +103,42 @@ async def check(port: int, path: str) -> None:
     unsigned = await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 2", b"{}")
     assert unsigned.startswith(b"HTTP/1.1 401")
     body, headers = signed(message(4, text="x" * 3000))
-    chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+    signature = headers["X-Webhook-Signature"]
+    chunked = (
+        f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\n"
+        f"x-webhook-signature: {signature}"
+    )
     chunks = b"".join(
-        [b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700]) for at in range(0, len(body), 700)]
+        [
+            b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700])
+            for at in range(0, len(body), 700)
+        ]
     )
     assert (await request(port, chunked, chunks + b"0\r\n\r\n")).startswith(b"HTTP/1.1 413")
     small, headers = signed(message(5))
-    chunked = f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\nx-webhook-signature: {headers['X-Webhook-Signature']}"
-    chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (100, small[:100], len(small) - 100, small[100:])
+    signature = headers["X-Webhook-Signature"]
+    chunked = (
+        f"POST {path} HTTP/1.1\nhost: x\ntransfer-encoding: chunked\n"
+        f"x-webhook-signature: {signature}"
+    )
+    chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (
+        100,
+        small[:100],
+        len(small) - 100,
+        small[100:],
+    )
     assert (await request(port, chunked, chunks)).startswith(b"HTTP/1.1 200")
     stalled = await request(
-        port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{"
+        port,
+        f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}",
+        b"{",
     )
     assert stalled.startswith(b"HTTP/1.1 408")
     await request(
-        port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}", b"{", half=True
+        port,
+        f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 9\nx-webhook-signature: {'x' * 44}",
+        b"{",
+        half=True,
     )
 
 
@@ -148,7 +174,9 @@ async def test_alone_under_uvicorn() -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("in_fastapi", [True, False])
 async def test_mounted(in_fastapi: bool) -> None:
-    """In FastAPI and in Starlette it is mounted at a path, and the lifespan around it starts router and client."""
+    """In FastAPI and in Starlette it is mounted at a path, and the lifespan around it starts router
+    and client.
+    """
     router, seen = make_router()
     client = Client()
     lifespan: Any = respond_lifespan(client, router)  # type: ignore[arg-type]
@@ -200,7 +228,10 @@ async def test_a_lifespan_without_a_client() -> None:
     first, second = make_router()[0], make_router()[0]
     own: Any = Client()
     second.client = own
-    async with respond_lifespan(None, first)(FastAPI()), respond_lifespan(Client, second)(FastAPI()):  # type: ignore[arg-type]
+    async with (
+        respond_lifespan(None, first)(FastAPI()),
+        respond_lifespan(Client, second)(FastAPI()),
+    ):  # type: ignore[arg-type]
         assert first.client is None
         assert second.client is own
 
@@ -251,8 +282,9 @@ async def test_a_busy_router_says_when_to_come_again() -> None:
     """503 carries Retry-After through the adapter."""
     router, _ = make_router(queue_bytes=1)
     body, headers = signed(message(1))
+    signature = headers["X-Webhook-Signature"]
     head = (
-        f"POST / HTTP/1.1\nhost: x\ncontent-length: {len(body)}\nx-webhook-signature: {headers['X-Webhook-Signature']}"
+        f"POST / HTTP/1.1\nhost: x\ncontent-length: {len(body)}\nx-webhook-signature: {signature}"
     )
     with served(router.asgi()) as port:
         answer = await request(port, head, body)
@@ -271,12 +303,21 @@ async def test_the_asgi_protocol(tmp_path: Path) -> None:
         sent.append(message)
 
     await WebhookRouter(KEY).asgi()({"type": "websocket"}, receive, send)
-    await WebhookRouter(KEY, inbox=tmp_path / "missing" / "inbox").asgi()({"type": "lifespan"}, receive, send)
+    await WebhookRouter(KEY, inbox=tmp_path / "missing" / "inbox").asgi()(
+        {"type": "lifespan"}, receive, send
+    )
     assert [message["type"] for message in sent] == ["websocket.close", "lifespan.startup.failed"]
 
 
-@pytest.mark.parametrize("module", ["httpx", "httpx2", "aiohttp", "fastapi", "starlette", "redis", "aiolimiter"])
+@pytest.mark.parametrize(
+    "module", ["httpx", "httpx2", "aiohttp", "fastapi", "starlette", "redis", "aiolimiter"]
+)
 def test_importing_webhooks_imports_no_framework(module: str) -> None:
     """A function that only verifies starts quickly and needs nothing installed."""
     code = f"import sys, respondio_async.webhooks; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False
+        ).returncode
+        == 0
+    )

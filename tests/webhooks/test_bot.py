@@ -138,7 +138,9 @@ async def test_without_a_client_a_reply_says_what_to_do() -> None:
     ],
 )
 async def test_whether_a_person_is_at_it(before: list[Any], assignee: Any, active: bool) -> None:
-    """The contact is assigned, or the last message to it came from a user, and its conversation was not closed since."""
+    """The contact is assigned, or the last message to it came from a user, and its conversation was
+    not closed since.
+    """
     router = WebhookRouter(KEY)
     seen: list[str] = []
 
@@ -157,7 +159,9 @@ async def test_whether_a_person_is_at_it(before: list[Any], assignee: Any, activ
 
 async def hand_over_bot(path: Path | None, client: Client) -> tuple[WebhookRouter, list[Any]]:
     """Make a bot that hands over at the word "human"."""
-    router = WebhookRouter(KEY, inbox=path, client=client, on_error=lambda error, _: seen.append(repr(error)))
+    router = WebhookRouter(
+        KEY, inbox=path, client=client, on_error=lambda error, _: seen.append(repr(error))
+    )
     seen: list[Any] = []
 
     @router.on(MessageReceived, text="human")
@@ -180,13 +184,22 @@ async def hand_over_bot(path: Path | None, client: Client) -> tuple[WebhookRoute
 
 
 @pytest.mark.parametrize("durable", [False, True])
-async def test_a_hand_over_silences_until_the_conversation_closes(tmp_path: Path, durable: bool) -> None:
-    """The bot is silent for that contact alone; a closed conversation or take_back() ends it; a restart does not, with an inbox."""
+async def test_a_hand_over_silences_until_the_conversation_closes(
+    tmp_path: Path, durable: bool
+) -> None:
+    """The bot is silent for that contact alone; a closed conversation or take_back() ends it; a
+    restart does not, with an inbox.
+    """
     client = Client()
     path = tmp_path / "inbox" if durable else None
     router, seen = await hand_over_bot(path, client)
     async with router:
-        await deliver(router, message(1, text="human please"), message(2, text="a"), message(3, contact=2, text="b"))
+        await deliver(
+            router,
+            message(1, text="human please"),
+            message(2, text="a"),
+            message(3, contact=2, text="b"),
+        )
     assert client.calls == [("hand over", 1, "agent@example.com")]
     assert set(seen) == {("silent", "a"), (2, "b")}
     if durable:
@@ -194,7 +207,9 @@ async def test_a_hand_over_silences_until_the_conversation_closes(tmp_path: Path
     seen.clear()
     async with router:
         await deliver(router, message(4, text="c"), closed(5), message(6, text="d"))
-        await deliver(router, message(7, text="human"), message(8, text="back"), message(9, text="e"))
+        await deliver(
+            router, message(7, text="human"), message(8, text="back"), message(9, text="e")
+        )
     assert seen == [("silent", "c"), (1, "d"), ("silent", "back"), (1, "e")]
 
 
@@ -214,11 +229,18 @@ MOMENT = BASE // 1_000_000
         ("nonsense", True),
     ],
 )
-async def test_an_older_conversation_that_is_closed_late_ends_nothing(closed_at: Any, ends: bool) -> None:
-    """What began after it was closed goes on: silence, and a person at it. The times are the server's, in whole seconds."""
+async def test_an_older_conversation_that_is_closed_late_ends_nothing(
+    closed_at: Any, ends: bool
+) -> None:
+    """What began after it was closed goes on: silence, and a person at it.
+
+    The times are the server's, in whole seconds.
+    """
     router, seen = await hand_over_bot(None, Client())
     async with router:
-        await deliver(router, message(1, text="human"), sent(2, source="user"), closed(3, at=closed_at))
+        await deliver(
+            router, message(1, text="human"), sent(2, source="user"), closed(3, at=closed_at)
+        )
         context = router.context(parse(body_of(message(4))))
         assert (context.is_handed_over, context.is_human_active) == (not ends, not ends)
         await deliver(router, closed(5, at=MOMENT + 3600), message(6, text="hello"))
@@ -228,14 +250,24 @@ async def test_an_older_conversation_that_is_closed_late_ends_nothing(closed_at:
 @pytest.mark.parametrize(
     ("event", "closed_at", "ends"),
     [
-        ({"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}}, MOMENT - 1, False),
-        ({"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}}, MOMENT, True),
+        (
+            {"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}},
+            MOMENT - 1,
+            False,
+        ),
+        (
+            {"event_type": "conversation.opened", "conversation": {"openedTime": MOMENT}},
+            MOMENT,
+            True,
+        ),
         ({"event_type": "conversation.opened"}, MOMENT - 1, True),
         ({"event_type": "contact.tag.updated", "tag": "vip", "action": "add"}, MOMENT - 1, True),
     ],
 )
 async def test_a_hand_over_without_a_message(event: Any, closed_at: int, ends: bool) -> None:
-    """It is dated by what its event tells; when that tells no time, any closed conversation ends it."""
+    """It is dated by what its event tells; when that tells no time, any closed conversation ends
+    it.
+    """
     router = WebhookRouter(KEY)
 
     @router.on(ConversationOpened, ContactTagUpdated)
@@ -243,7 +275,9 @@ async def test_a_hand_over_without_a_message(event: Any, closed_at: int, ends: b
         await context.hand_over()
 
     async with router:
-        await deliver(router, {"event_id": "1", "contact": {"id": 1}, **event}, closed(2, at=closed_at))
+        await deliver(
+            router, {"event_id": "1", "contact": {"id": 1}, **event}, closed(2, at=closed_at)
+        )
         assert router.context(parse(body_of(message()))).is_handed_over is not ends
 
 
@@ -254,7 +288,9 @@ async def test_a_late_close_after_a_restart(tmp_path: Path) -> None:
         await deliver(router, message(1, text="human"))
     router, seen = await hand_over_bot(tmp_path / "inbox", Client())
     async with router:
-        await deliver(router, closed(2, at=MOMENT - 60), message(3, text="a"), closed(4), message(5, text="b"))
+        await deliver(
+            router, closed(2, at=MOMENT - 60), message(3, text="a"), closed(4), message(5, text="b")
+        )
     assert seen == [("silent", "a"), (1, "b")]
 
 
@@ -305,7 +341,9 @@ async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPa
 
 
 async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
-    """What was written meanwhile is handled like events: once, in order, with the contact; outgoing messages are not."""
+    """What was written meanwhile is handled like events: once, in order, with the contact; outgoing
+    messages are not.
+    """
     async with (router := WebhookRouter(KEY, inbox=tmp_path / "inbox")):
         await deliver(router, message(1, 1), message(3, 2))
     history = {
@@ -324,7 +362,9 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
         seen.setdefault(context.contact.id, []).append(context.text)
 
     async with router:
-        await deliver(router, message(9, 1, text="live"))  # raises the watermark over the gap behind it
+        await deliver(
+            router, message(9, 1, text="live")
+        )  # raises the watermark over the gap behind it
         assert await router.catch_up([1, 2, 3]) == 4
         assert await router.catch_up() == 0
         await deliver(router, message(4, 1, text="late"), message(99, 1, text="new"))
@@ -346,7 +386,10 @@ async def test_catching_up_from_a_moment() -> None:
         assert await router.catch_up([1]) == 0
         assert client.calls == []
         assert (
-            await router.catch_up([1], after=datetime.fromtimestamp(BASE / 1e6, UTC) + timedelta(microseconds=2)) == 1
+            await router.catch_up(
+                [1], after=datetime.fromtimestamp(BASE / 1e6, UTC) + timedelta(microseconds=2)
+            )
+            == 1
         )
         with pytest.raises(InvalidArgumentError, match="aware"):
             await router.catch_up([1], after=datetime(2026, 1, 1))  # noqa: DTZ001
@@ -422,12 +465,19 @@ async def test_the_window_of_an_event() -> None:
 async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
     """When the file takes no more, the bot goes on with what it has in memory."""
     errors: list[Any] = []
-    router = WebhookRouter(KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
+    router = WebhookRouter(
+        KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error)
+    )
     async with router:
         await deliver(router, sent(1))
         assert router._inbox is not None
-        broken = "CREATE TEMP TRIGGER full BEFORE INSERT ON contact BEGIN SELECT RAISE(ABORT, 'full'); END"
-        await router._inbox.database.submit(lambda connection: connection.execute(broken).fetchall())
+        broken = (
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON contact "
+            "BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        await router._inbox.database.submit(
+            lambda connection: connection.execute(broken).fetchall()
+        )
         await deliver(router, closed(2), message(3))
         assert not router._memory.of(1).human_since
     assert len(errors) >= 1
@@ -452,7 +502,9 @@ async def test_two_that_catch_up_at_once() -> None:
 
 
 async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many messages are remembered, and only so many contacts, even when the bot is silent for all of them."""
+    """Only so many messages are remembered, and only so many contacts, even when the bot is silent
+    for all of them.
+    """
     monkeypatch.setattr(memory_module, "_MOST", 2)
     router = WebhookRouter(KEY, client=Client({1: [text(number) for number in range(1, 6)]}))
 
@@ -464,7 +516,9 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         assert await router.catch_up([1], after=BASE) == 5
         assert list(router._memory.caught_up) == [BASE + 4, BASE + 5]
         await deliver(router, *[message(number, number) for number in range(10, 14)])
-        assert {contact for contact, known in router._memory.contacts.items() if known.handed_over_since} <= {12, 13, 1}
+        assert {
+            contact for contact, known in router._memory.contacts.items() if known.handed_over_since
+        } <= {12, 13, 1}
         assert len(router._memory.contacts) == 2
 
 
@@ -472,7 +526,9 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 async def test_catching_up_that_is_cut_short_is_done_again(tmp_path: Path, durable: bool) -> None:
     """A message that was fetched and not taken in is not taken for one that was."""
     client = Client({1: [text(1), text(2)]})
-    router = WebhookRouter(KEY, client=client, queue_size=1, inbox=tmp_path / "inbox" if durable else None)
+    router = WebhookRouter(
+        KEY, client=client, queue_size=1, inbox=tmp_path / "inbox" if durable else None
+    )
     seen = recorder(router)
     hold = asyncio.Event()
 

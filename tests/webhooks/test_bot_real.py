@@ -1,4 +1,6 @@
-"""A bot with a real client, against a sandbox that sends real webhooks: every byte goes over a socket."""
+"""A bot with a real client, against a sandbox that sends real webhooks: every byte goes over a
+socket.
+"""
 
 import asyncio
 import time
@@ -22,7 +24,9 @@ AGENT = "anna@sandbox.example"
 @asynccontextmanager
 async def served(router: WebhookRouter, port: int = 0) -> AsyncGenerator[int]:
     """Serve a router on this loop, as a bot does; yields its port."""
-    server = uvicorn.Server(uvicorn.Config(router.asgi(), port=port, log_level="critical", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(router.asgi(), port=port, log_level="critical", ws="none")
+    )
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started or serving.done())
     try:
@@ -42,7 +46,9 @@ async def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
 
 @asynccontextmanager
 async def account() -> AsyncGenerator[tuple[Sandbox, AsyncRespond]]:
-    """A sandbox and a client of it, both at twenty times the vendor's limits: these tests are not about them."""
+    """A sandbox and a client of it, both at twenty times the vendor's limits: these tests are not
+    about them.
+    """
     limiter = LocalRateLimiter({route: limit * 20 for route, limit in DEFAULT_LIMITS.items()})
     async with (
         Sandbox(quirks=Quirks.calm(), limits_factor=20) as sandbox,
@@ -53,7 +59,9 @@ async def account() -> AsyncGenerator[tuple[Sandbox, AsyncRespond]]:
 
 def make_bot(client: AsyncRespond, seen: list[str], **options: Any) -> WebhookRouter:
     """Make a bot that hands over to a person when asked to, and answers else."""
-    router = WebhookRouter(KEY, client=client, on_error=lambda error, _: seen.append(repr(error)), **options)
+    router = WebhookRouter(
+        KEY, client=client, on_error=lambda error, _: seen.append(repr(error)), **options
+    )
 
     @router.on(MessageReceived, always=True)
     async def note(context: Context[MessageReceived]) -> None:
@@ -84,7 +92,9 @@ def hook(sandbox: Sandbox, port: int) -> Webhook:
 
 
 async def test_a_reply_goes_back_through_the_same_channel() -> None:
-    """A customer who writes through two channels is answered in each, with a text and with any payload."""
+    """A customer who writes through two channels is answered in each, with a text and with any
+    payload.
+    """
     async with account() as (sandbox, client):
         router = WebhookRouter(KEY, client=client)
         sent: list[int] = []
@@ -109,7 +119,9 @@ async def test_a_reply_goes_back_through_the_same_channel() -> None:
 
 
 async def test_a_hand_over_from_beginning_to_end() -> None:
-    """The bot answers, hands over, is silent while a person is at it, and answers again once the conversation is closed."""
+    """The bot answers, hands over, is silent while a person is at it, and answers again once the
+    conversation is closed.
+    """
     seen: list[str] = []
     async with account() as (sandbox, client):
         router = make_bot(client, seen)
@@ -130,11 +142,18 @@ async def test_a_hand_over_from_beginning_to_end() -> None:
             customer.says("thanks")
             assert (await customer.wait_for_reply()).text == "You said thanks"
             await settled(sandbox, router)
-    assert seen == ["hi: nobody", "a person, please: nobody", "hello?: a human, handed over", "thanks: nobody"]
+    assert seen == [
+        "hi: nobody",
+        "a person, please: nobody",
+        "hello?: a human, handed over",
+        "thanks: nobody",
+    ]
 
 
 async def test_the_late_close_of_an_older_conversation() -> None:
-    """A conversation.closed that is overtaken by the next conversation's hand-over leaves that one's silence alone."""
+    """A conversation.closed that is overtaken by the next conversation's hand-over leaves that
+    one's silence alone.
+    """
     seen: list[str] = []
     async with account() as (sandbox, client):
         router = make_bot(client, seen)
@@ -154,13 +173,17 @@ async def test_the_late_close_of_an_older_conversation() -> None:
             await settled(sandbox, router)
             customer.says("are you there?")
             await settled(sandbox, router)
-        closed_before = [delivery.event_type for delivery in sandbox.webhooks.deliveries].count("conversation.closed")
+        closed_before = [delivery.event_type for delivery in sandbox.webhooks.deliveries].count(
+            "conversation.closed"
+        )
     assert closed_before == 1
     assert seen == ["hi: nobody", "a person: nobody", "are you there?: a human, handed over"]
 
 
 async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
-    """What customers wrote while the bot was down is fetched, answered once and in order; late events of it are dropped."""
+    """What customers wrote while the bot was down is fetched, answered once and in order; late
+    events of it are dropped.
+    """
     seen: list[str] = []
     inbox = tmp_path / "inbox.sqlite"
     async with account() as (sandbox, client):
@@ -194,7 +217,9 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("durable", [False, True])
 async def test_each_customer_is_answered_once(tmp_path: Path, durable: bool) -> None:
-    """However often and in whatever order events come, each message is answered once, and no delivery fails."""
+    """However often and in whatever order events come, each message is answered once, and no
+    delivery fails.
+    """
     seen: list[str] = []
     async with account() as (sandbox, client):
         router = make_bot(client, seen, inbox=tmp_path / "inbox" if durable else None)
@@ -209,6 +234,8 @@ async def test_each_customer_is_answered_once(tmp_path: Path, durable: bool) -> 
             await until(lambda: all(len(customer.replies) >= 4 for customer in customers))
             await settled(sandbox, router)
         for customer in customers:
-            assert sorted(reply.text or "" for reply in customer.replies) == [f"You said line {n}" for n in range(4)]
+            assert sorted(reply.text or "" for reply in customer.replies) == [
+                f"You said line {n}" for n in range(4)
+            ]
         assert all(delivery.ok for delivery in sandbox.webhooks.deliveries)
         assert router.statistics().duplicates > 0

@@ -24,14 +24,30 @@ async def test_in_memory_the_oldest_are_forgotten() -> None:
     """The bound holds."""
     seen = MemoryDeduplicator(limit=2)
     assert isinstance(seen, Deduplicator)
-    assert [await seen.claim(name) for name in ("a", "a", "b", "b", "c", "a")] == [True, False, True, False, True, True]
+    assert [await seen.claim(name) for name in ("a", "a", "b", "b", "c", "a")] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     await seen.aclose()
 
 
 async def test_in_a_file_it_outlasts_a_restart(tmp_path: Path) -> None:
     """Another process, or the next one, knows what this one had; the bound holds there too."""
-    one, other = SQLiteDeduplicator(tmp_path / "seen", limit=3), SQLiteDeduplicator(str(tmp_path / "seen"), limit=3)
-    assert await asyncio.gather(*[one.claim("a") for _ in range(5)]) == [True, False, False, False, False]
+    one, other = (
+        SQLiteDeduplicator(tmp_path / "seen", limit=3),
+        SQLiteDeduplicator(str(tmp_path / "seen"), limit=3),
+    )
+    assert await asyncio.gather(*[one.claim("a") for _ in range(5)]) == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert not await other.claim("a")
     await one.aclose()
     await one.aclose()
@@ -78,13 +94,17 @@ class Slow:
 
 
 async def test_a_slow_store_keeps_the_order_and_a_broken_one_loses_nothing() -> None:
-    """Events of one contact do not pass one another; what cannot be recognised is handled, and on_error hears of it."""
+    """Events of one contact do not pass one another; what cannot be recognised is handled, and
+    on_error hears of it.
+    """
     errors: list[Any] = []
     router = WebhookRouter(KEY, deduplicator=Slow(), on_error=lambda error, _: errors.append(error))
     seen: list[str] = []
     router.on()(lambda context: seen.append(context.event.event_id))
     await router.start()
-    answers = await asyncio.gather(*[router.receive(*signed(message(number))) for number in range(3)])
+    answers = await asyncio.gather(
+        *[router.receive(*signed(message(number))) for number in range(3)]
+    )
     assert [status for status, _ in answers] == [200] * 3
     with pytest.raises(AssertionError, match="closed once"):
         await router.aclose()
@@ -100,7 +120,9 @@ def redis_socket(tmp_path: Path) -> Iterator[str]:
         pytest.skip("LOUD: redis-server is not installed, so RedisDeduplicator was not tried")
     path = tmp_path / "redis.sock"
     process = subprocess.Popen(
-        [server, "--port", "0", "--unixsocket", str(path), "--save", ""], stdout=subprocess.PIPE, cwd=tmp_path
+        [server, "--port", "0", "--unixsocket", str(path), "--save", ""],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -117,7 +139,9 @@ async def test_in_redis_machines_share_it(redis_socket: str) -> None:
 
     redis = Redis(unix_socket_path=redis_socket)
     seen: Deduplicator = RedisDeduplicator(redis, prefix="t:", ttl=100)
-    assert sorted(await asyncio.gather(*[seen.claim("a") for _ in range(5)])) == [False] * 4 + [True]
+    assert sorted(await asyncio.gather(*[seen.claim("a") for _ in range(5)])) == [False] * 4 + [
+        True
+    ]
     assert 0 < await redis.ttl("t:a") <= 100
     await seen.aclose()
     assert await seen.claim("b")

@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 
 from respondio_async.errors import ConfigurationError, DecodeError
-from respondio_async.webhooks import Context, Deduplicator, MemoryDeduplicator, MessageReceived, WebhookRouter
+from respondio_async.webhooks import (
+    Context,
+    Deduplicator,
+    MemoryDeduplicator,
+    MessageReceived,
+    WebhookRouter,
+)
 from respondio_async.webhooks import _inbox as inbox_module
 from respondio_async.webhooks._database import Database
 from respondio_async.webhooks._inbox import Inbox
@@ -31,7 +37,9 @@ async def deliver(router: WebhookRouter, event: Any) -> int:
 
 
 async def interrupted(path: Path) -> None:
-    """Leave an inbox as a killed process would: event 1 finished, 2 with one of two handlers ended, 3 never begun."""
+    """Leave an inbox as a killed process would: event 1 finished, 2 with one of two handlers ended,
+    3 never begun.
+    """
     router = WebhookRouter(KEY, inbox=path)
     hang = asyncio.Event()
 
@@ -69,7 +77,9 @@ def restarted(path: Path, **options: Any) -> tuple[WebhookRouter, list[tuple[str
 
 
 async def test_a_restart_goes_on_where_the_last_process_stopped(tmp_path: Path) -> None:
-    """Finished events and ended handlers do not run again; what ran is marked; what only waited is not."""
+    """Finished events and ended handlers do not run again; what ran is marked; what only waited is
+    not.
+    """
     await interrupted(tmp_path / "inbox")
     router, seen = restarted(tmp_path / "inbox")
     async with router:
@@ -106,9 +116,14 @@ async def test_interrupted_events_can_be_taken_aside(tmp_path: Path) -> None:
 
 
 async def test_an_inbox_has_one_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second router on the same file is refused: two would handle the same events. Later it may have it."""
+    """A second router on the same file is refused: two would handle the same events.
+
+    Later it may have it.
+    """
     monkeypatch.setattr(Database.__init__, "__kwdefaults__", {"patience": 0.05})
-    second = WebhookRouter(KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
+    second = WebhookRouter(
+        KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error)
+    )
     errors: list[Exception] = []
     async with WebhookRouter(KEY, inbox=tmp_path / "inbox") as first:
         assert await deliver(first, message(1)) == 200
@@ -126,10 +141,14 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
     router, seen = restarted(tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
     async with router:
         assert router._inbox is not None
-        full = "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END"
+        full = (
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
         await router._inbox.database.submit(lambda connection: connection.execute(full).fetchall())
         assert await deliver(router, message(1)) == 503
-        await router._inbox.database.submit(lambda connection: connection.execute("DROP TRIGGER full").fetchall())
+        await router._inbox.database.submit(
+            lambda connection: connection.execute("DROP TRIGGER full").fetchall()
+        )
         assert await deliver(router, message(1)) == 200
     assert len(errors) == 1
     assert isinstance(errors[0], sqlite3.Error)
@@ -166,7 +185,11 @@ async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     await inbox.aclose()
     progress = Progress(tmp_path / "inbox-progress")
     progress.open()
-    for note in (Note(rows[0], Step.FINISHED), Note(rows[1], Step.STARTED), Note(rows[1], Step.HANDLED, 2**64 - 1)):  # type: ignore[arg-type]
+    for note in (
+        Note(rows[0], Step.FINISHED),
+        Note(rows[1], Step.STARTED),
+        Note(rows[1], Step.HANDLED, 2**64 - 1),
+    ):  # type: ignore[arg-type]
         progress.write(note)
     progress.close()
     with (tmp_path / "inbox-progress").open("ab") as file:
@@ -181,7 +204,9 @@ async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     ]
 
 
-async def test_the_file_of_notes_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_file_of_notes_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Notes that SQLite has are dropped, and so are the ids of long finished events."""
     monkeypatch.setattr("respondio_async.webhooks._progress._ROTATE", 300)
     monkeypatch.setattr(inbox_module, "_FLUSH_AFTER", 0.0)
@@ -207,7 +232,9 @@ async def test_what_can_no_longer_be_read_goes_to_the_hook(tmp_path: Path) -> No
     """An event that was accepted under other bounds does not stop the start."""
     await interrupted(tmp_path / "inbox")
     errors: list[Exception] = []
-    router, seen = restarted(tmp_path / "inbox", max_depth=1, on_error=lambda error, _: errors.append(error))
+    router, seen = restarted(
+        tmp_path / "inbox", max_depth=1, on_error=lambda error, _: errors.append(error)
+    )
     async with router:
         pass
     assert [type(error) for error in errors] == [DecodeError, DecodeError]
@@ -215,7 +242,9 @@ async def test_what_can_no_longer_be_read_goes_to_the_hook(tmp_path: Path) -> No
 
 
 async def test_a_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
-    """A directory that is missing today may be there tomorrow, and a broken file is closed again."""
+    """A directory that is missing today may be there tomorrow, and a broken file is closed
+    again.
+    """
     router, _ = restarted(tmp_path / "later" / "inbox")
     with pytest.raises(sqlite3.OperationalError):
         await router.start()
@@ -245,7 +274,9 @@ async def test_ids_that_no_database_takes(tmp_path: Path) -> None:
     absurd = message(1, contact=10**25)
     absurd["message"]["messageId"] = 10**25
     async with router:
-        answers = await asyncio.gather(*[router.receive(*signed(event)) for event in (message(2), absurd, message(3))])
+        answers = await asyncio.gather(
+            *[router.receive(*signed(event)) for event in (message(2), absurd, message(3))]
+        )
     assert [status for status, _ in answers] == [200] * 3
     assert len(seen) == 6
 
@@ -255,7 +286,9 @@ async def test_work_that_fails_fails_alone(tmp_path: Path) -> None:
     database = Database(tmp_path / "file", "CREATE TABLE t (x UNIQUE);", exclusive=False)
     await database.open()
     works = [
-        database.submit(lambda connection, x=x: connection.execute("INSERT INTO t VALUES (?)", (x,)).rowcount)
+        database.submit(
+            lambda connection, x=x: connection.execute("INSERT INTO t VALUES (?)", (x,)).rowcount
+        )
         for x in (1, 1, 2)
     ]
     results = await asyncio.gather(*works, return_exceptions=True)
@@ -292,7 +325,8 @@ async def handle(context):
 async def main():
     await router.start()
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async def one(line):
         body = line.strip()
         status, _ = await router.receive(body, {"X-Webhook-Signature": sign(body, "key")})
@@ -307,7 +341,9 @@ asyncio.run(main())
 
 
 def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    """Over three kills, every acknowledged event is handled, and only what was running begins again, marked."""
+    """Over three kills, every acknowledged event is handled, and only what was running begins
+    again, marked.
+    """
     random = Random(5)
     numbers = list(range(200))
     pending = set(numbers)
@@ -321,7 +357,11 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
         )
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(b"".join([json.dumps(message(0, n % 7, event_id=str(n))).encode() + b"\n" for n in batch]))
+        child.stdin.write(
+            b"".join(
+                [json.dumps(message(0, n % 7, event_id=str(n))).encode() + b"\n" for n in batch]
+            )
+        )
         child.stdin.flush()
         if round_ < 3:
             for _ in range(min(random.randint(5, 60), len(batch))):
@@ -346,7 +386,8 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
             early += marked and not repeat
             begun[int(number)] = 1
     assert sorted(ended) == numbers
-    # The one handler that each kill may meet just before its first line, or between its last one and its return, was running.
+    # The one handler that each kill may meet just before its first line, or between its last one
+    # and its return, was running.
     assert again <= 3, "finished handlers ran again"
     assert early <= 3, "nothing but repeats is marked"
 
@@ -399,23 +440,33 @@ async def test_a_write_that_another_process_keeps_out(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "file", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        await database.submit(lambda connection: connection.execute("INSERT INTO t VALUES (1)").rowcount)
+        await database.submit(
+            lambda connection: connection.execute("INSERT INTO t VALUES (1)").rowcount
+        )
     other.execute("ROLLBACK")
     other.close()
-    given_up = database.submit(lambda connection: connection.execute("INSERT INTO t VALUES (2)").rowcount)
+    given_up = database.submit(
+        lambda connection: connection.execute("INSERT INTO t VALUES (2)").rowcount
+    )
     given_up.cancel()
-    assert await database.submit(lambda connection: connection.execute("SELECT x FROM t").fetchall()) == [(2,)]
+    assert await database.submit(
+        lambda connection: connection.execute("SELECT x FROM t").fetchall()
+    ) == [(2,)]
     await database.aclose()
 
 
 def test_a_loop_that_ends_first(tmp_path: Path) -> None:
-    """Work that is done after its event loop was closed is done all the same, and its thread lives on until it is told."""
+    """Work that is done after its event loop was closed is done all the same, and its thread lives
+    on until it is told.
+    """
     go = threading.Event()
     database = Database(tmp_path / "file", "CREATE TABLE t (x);", exclusive=False)
 
     async def leave() -> None:
         await database.open()
-        database.submit(lambda connection: go.wait() and connection.execute("INSERT INTO t VALUES (1)").rowcount)
+        database.submit(
+            lambda connection: go.wait() and connection.execute("INSERT INTO t VALUES (1)").rowcount
+        )
 
     asyncio.run(leave())
     go.set()

@@ -34,10 +34,19 @@ EVENTS: list[tuple[type[Any], dict[str, Any]]] = [
     (MessageSent, {**sent(), "user": {"id": 3, "firstName": "Cy"}}),
     (ContactCreated, {"event_type": "contact.created", "event_id": "e", "contact": CONTACT}),
     (ContactUpdated, {"event_type": "contact.updated", "event_id": "e", "contact": CONTACT}),
-    (ContactAssigneeUpdated, {"event_type": "contact.assignee.updated", "event_id": "e", "contact": CONTACT}),
+    (
+        ContactAssigneeUpdated,
+        {"event_type": "contact.assignee.updated", "event_id": "e", "contact": CONTACT},
+    ),
     (
         ContactTagUpdated,
-        {"event_type": "contact.tag.updated", "event_id": "e", "contact": CONTACT, "tag": "vip", "action": "add"},
+        {
+            "event_type": "contact.tag.updated",
+            "event_id": "e",
+            "contact": CONTACT,
+            "tag": "vip",
+            "action": "add",
+        },
     ),
     (
         ContactLifecycleUpdated,
@@ -52,17 +61,30 @@ EVENTS: list[tuple[type[Any], dict[str, Any]]] = [
     ),
     (
         ConversationOpened,
-        {"event_type": "conversation.opened", "event_id": "e", "contact": CONTACT, "conversation": {}},
+        {
+            "event_type": "conversation.opened",
+            "event_id": "e",
+            "contact": CONTACT,
+            "conversation": {},
+        },
     ),
     (ConversationClosed, closed()),
-    (CommentCreated, {"event_type": "comment.created", "event_id": "e", "contact": CONTACT, "text": "see this"}),
-    (CallEnded, {"event_type": "call.ended", "event_id": "e", "contact": CONTACT, "call": {"duration": 5}}),
+    (
+        CommentCreated,
+        {"event_type": "comment.created", "event_id": "e", "contact": CONTACT, "text": "see this"},
+    ),
+    (
+        CallEnded,
+        {"event_type": "call.ended", "event_id": "e", "contact": CONTACT, "call": {"duration": 5}},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("cls", "event"), EVENTS)
 def test_every_event_has_its_type(cls: type[Any], event: dict[str, Any]) -> None:
-    """Each of the eleven is read as its struct, in any order of keys, with its contact and its whole body."""
+    """Each of the eleven is read as its struct, in any order of keys, with its contact and its
+    whole body.
+    """
     for body in (body_of(event), body_of(dict(reversed(event.items())))):
         read = parse(body)
         assert type(read) is cls
@@ -74,7 +96,9 @@ def test_every_event_has_its_type(cls: type[Any], event: dict[str, Any]) -> None
 
 
 def _mutations(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """Change each value at each level in each way: null, missing, other types, a number as a string."""
+    """Change each value at each level in each way: null, missing, other types, a number as a
+    string.
+    """
     found = []
 
     def walk(value: Any, path: tuple[Any, ...]) -> None:
@@ -108,7 +132,9 @@ def test_drift_is_survived(cls: type[Any], event: dict[str, Any]) -> None:
 
 def test_drift_is_told() -> None:
     """What was read leniently is named by its place, without its value."""
-    read = parse(body_of({**message(), "contact": {"id": "12", "firstName": "Ann"}, "channel": "secret"}))
+    read = parse(
+        body_of({**message(), "contact": {"id": "12", "firstName": "Ann"}, "channel": "secret"})
+    )
     assert isinstance(read, MessageReceived)
     assert read.contact is not None
     assert read.contact.id == 12
@@ -186,12 +212,15 @@ def test_an_empty_object_is_an_unknown_event() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"null", b"[]", b'"text"', b"5", b"{", b"{}x", b"\xff", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 99,
+        b"", b"null", b"[]", b'"text"', b"5", b"{", b"{}x", b"\xff", b'{"a":NaN}', b'{"a":"\xff"}',
+            b"[" * 99,
         b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
     ],
 )  # fmt: skip
 def test_what_is_no_event_is_a_decode_error(body: bytes) -> None:
-    """No JSON object, or one nested too deeply, is refused in words that hold nothing of the body."""
+    """No JSON object, or one nested too deeply, is refused in words that hold nothing of the
+    body.
+    """
     with pytest.raises(DecodeError, match=r"^the webhook body (is|may)"):
         parse(body)
 
@@ -204,9 +233,13 @@ def test_a_large_body_is_refused() -> None:
 
 
 def test_odd_json_is_read() -> None:
-    """Half an emoji and numbers beyond every float are left out or replaced, and the event is kept."""
+    """Half an emoji and numbers beyond every float are left out or replaced, and the event is
+    kept.
+    """
     body = (
-        b'{"event_type":"message.received","contact":{"id":1,"firstName":"a\\ud83d"},"n":[1e999,' + b"9" * 5000 + b"]}"
+        b'{"event_type":"message.received","contact":{"id":1,"firstName":"a\\ud83d"},"n":[1e999,'
+        + b"9" * 5000
+        + b"]}"
     )
     read = parse(body)
     assert isinstance(read, MessageReceived)
@@ -228,12 +261,29 @@ def test_an_event_made_by_hand_has_no_body() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 PARTS = st.sampled_from(
-    ["event_type", "event_id", "contact", "message", "channel", "conversation", "tag", "user", "text", "comment"]
+    [
+        "event_type",
+        "event_id",
+        "contact",
+        "message",
+        "channel",
+        "conversation",
+        "tag",
+        "user",
+        "text",
+        "comment",
+    ]
 )
 
 
@@ -251,8 +301,15 @@ def test_any_object_is_an_event(parts: dict[str, Any], kind: str) -> None:
     st.text(max_size=60) | st.binary(min_size=32, max_size=32).map(bytes.hex),
 )
 def test_fuzzed_bodies_are_never_accepted(body: bytes, signature: str) -> None:
-    """Bytes that nobody signed end in WebhookSignatureError, and bytes that are no event in DecodeError: in nothing else."""
-    for given_signature in (signature, sign(body, "wrong"), sign(body + b" ", "key"), sign(body, "key")[:-1]):
+    """Bytes that nobody signed end in WebhookSignatureError, and bytes that are no event in
+    DecodeError: in nothing else.
+    """
+    for given_signature in (
+        signature,
+        sign(body, "wrong"),
+        sign(body + b" ", "key"),
+        sign(body, "key")[:-1],
+    ):
         with pytest.raises(WebhookSignatureError):
             verify(body, given_signature, "key")
     try:

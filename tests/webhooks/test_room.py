@@ -38,7 +38,9 @@ async def status(task: "asyncio.Task[Answer]") -> int:
 
 
 async def test_bodies_that_arrive_count() -> None:
-    """Large bodies, signed or not, are turned away before they are whole when together they would fill the room."""
+    """Large bodies, signed or not, are turned away before they are whole when together they would
+    fill the room.
+    """
     large = b"x" * (UNCOUNTED + 400)
     async with WebhookRouter(KEY, queue_bytes=1000) as router:
         requests = [Request(router) for _ in range(3)]
@@ -61,7 +63,9 @@ async def test_bodies_that_arrive_count() -> None:
 
 
 async def test_large_bodies_keep_no_event_out() -> None:
-    """While a stranger fills the room, events of the usual size are taken in, and those that wait leave less of it to him."""
+    """While a stranger fills the room, events of the usual size are taken in, and those that wait
+    leave less of it to him.
+    """
     release = asyncio.Event()
     router = WebhookRouter(KEY, queue_bytes=1000)
 

@@ -67,7 +67,9 @@ async def test_forged_bodies_are_refused(headers: Any) -> None:
     assert router.statistics().refused == 1
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"no json", b'{"a":' + b"[" * 70 + b"]" * 70 + b"}", b'{"torn":'])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"null", b"no json", b'{"a":' + b"[" * 70 + b"]" * 70 + b"}", b'{"torn":']
+)
 async def test_signed_garbage_is_refused(body: bytes) -> None:
     """A key does not make an event of what is none."""
     router = WebhookRouter(KEY)
@@ -88,7 +90,11 @@ async def test_headers_of_any_shape(shape: Any) -> None:
     """Frameworks hand headers over as mappings or pairs, str or bytes, in any case."""
     body, headers = signed(message())
     pairs = [("Accept", "*/*"), ("x-WEBHOOK-signature", headers["X-Webhook-Signature"])]
-    given = [(name.encode(), value.encode()) for name, value in pairs] if shape == "bytes" else shape(pairs)
+    given = (
+        [(name.encode(), value.encode()) for name, value in pairs]
+        if shape == "bytes"
+        else shape(pairs)
+    )
     async with WebhookRouter(KEY) as router:
         assert (await router.receive(body, given)).status == 200
 
@@ -108,7 +114,9 @@ async def test_replays_are_dropped() -> None:
 
 
 async def test_a_contacts_events_keep_their_order() -> None:
-    """Events of one contact are handled one by one in order of arrival, those of others side by side."""
+    """Events of one contact are handled one by one in order of arrival, those of others side by
+    side.
+    """
     router = WebhookRouter(KEY)
     order: dict[int, list[str]] = {}
     running: set[int | None] = set()
@@ -129,7 +137,8 @@ async def test_a_contacts_events_keep_their_order() -> None:
         for number in range(60):
             assert await deliver(router, message(number, number % 3 + 1, str(number))) == 200
     assert order == {
-        contact: [str(number) for number in range(60) if number % 3 + 1 == contact] for contact in (1, 2, 3)
+        contact: [str(number) for number in range(60) if number % 3 + 1 == contact]
+        for contact in (1, 2, 3)
     }
     assert most == 3
 
@@ -170,14 +179,21 @@ async def test_events_without_a_contact_are_handled() -> None:
         _ = seen[0].contact
     with pytest.raises(ConfigurationError, match="names no contact"):
         await seen[0].take_back()
-    assert (seen[0].channel_id, seen[0].text, seen[0].message, seen[0].window_open()) == (None, "", None, False)
+    assert (seen[0].channel_id, seen[0].text, seen[0].message, seen[0].window_open()) == (
+        None,
+        "",
+        None,
+        False,
+    )
     assert not seen[0].is_human_active
     assert not seen[0].is_handed_over
 
 
 @pytest.mark.parametrize(("limits", "room"), [({"queue_size": 3}, 3), ({"queue_bytes": 1000}, 2)])
 async def test_too_many_events_are_turned_away(limits: Any, room: int) -> None:
-    """Beyond the bound the answer is 503 with Retry-After; what was turned away is taken in when it comes again."""
+    """Beyond the bound the answer is 503 with Retry-After; what was turned away is taken in when it
+    comes again.
+    """
     router = WebhookRouter(KEY, **limits)
     release = asyncio.Event()
     seen = []
@@ -201,7 +217,9 @@ async def test_too_many_events_are_turned_away(limits: Any, room: int) -> None:
 
 
 async def test_handler_errors_go_to_the_hook() -> None:
-    """An error in a handler, a condition or the hook reaches neither respond.io nor the other handlers."""
+    """An error in a handler, a condition or the hook reaches neither respond.io nor the other
+    handlers.
+    """
     errors: list[tuple[str, str]] = []
     seen: list[Any] = []
 
@@ -249,7 +267,9 @@ async def test_errors_are_logged_without_a_hook(caplog: pytest.LogCaptureFixture
 async def test_a_stuck_handler_times_out() -> None:
     """A handler that never ends does not hold its contact for ever."""
     errors: list[Exception] = []
-    router = WebhookRouter(KEY, handler_timeout=0.001, on_error=lambda error, _: errors.append(error))
+    router = WebhookRouter(
+        KEY, handler_timeout=0.001, on_error=lambda error, _: errors.append(error)
+    )
     seen: list[Any] = []
 
     @router.on()
@@ -296,7 +316,8 @@ async def test_conditions(wanted: Any, numbers: list[int]) -> None:
     del elsewhere["message"]["channelId"]
     async with router:
         for event in (
-            message(1, text="price?"), message(2, text="The price"), location, elsewhere, sent(5), sent(6, source=None),
+            message(1, text="price?"), message(2, text="The price"), location, elsewhere, sent(5),
+                sent(6, source=None),
             {"event_type": "contact.created", "event_id": "event-7", "contact": {"id": 1}},
             message(8, message="drifted") if wanted else closed(9),
         ):  # fmt: skip
@@ -351,7 +372,9 @@ async def test_the_match_and_stop() -> None:
 
 
 async def test_middleware_stands_around_each_handler() -> None:
-    """The first registered is the outermost; it sees errors, and may keep a handler from running."""
+    """The first registered is the outermost; it sees errors, and may keep a handler from
+    running.
+    """
     router = WebhookRouter(KEY, on_error=lambda error, _: seen.append(repr(error)))
     seen: list[str] = []
 
@@ -405,7 +428,9 @@ async def test_closing_drains() -> None:
 
 
 async def test_closing_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond the timeout handlers are cancelled, and what was not handled is counted; then the router can start again."""
+    """Beyond the timeout handlers are cancelled, and what was not handled is counted; then the
+    router can start again.
+    """
     router = WebhookRouter(KEY)
     cancelled = []
 
@@ -441,7 +466,9 @@ async def test_it_starts_by_itself() -> None:
 
 
 def test_one_event_loop_after_another() -> None:
-    """A router may be used again on a new loop once the old one is closed, and never on two at once."""
+    """A router may be used again on a new loop once the old one is closed, and never on two at
+    once.
+    """
     router = WebhookRouter(KEY)
     assert asyncio.run(deliver(router, message(1))) == 200
     assert asyncio.run(deliver(router, message(2))) == 200

@@ -1,4 +1,6 @@
-"""Only who knows a key can have a body accepted, and nothing else than WebhookSignatureError comes of trying."""
+"""Only who knows a key can have a body accepted, and nothing else than WebhookSignatureError comes
+of trying.
+"""
 
 import json
 import shutil
@@ -18,7 +20,11 @@ from respondio_async.webhooks._stringify import compact_forms, javascript
     ("key", "body", "signature"),
     [
         ("secret-key", b'{"some":"payload"}', "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA="),
-        ("secret", b'{"event":"message","data":"test"}', "UtAE5LaeNjrL33PUEQfh69YKw7UhrrkOL9tQN0+xIrI="),
+        (
+            "secret",
+            b'{"event":"message","data":"test"}',
+            "UtAE5LaeNjrL33PUEQfh69YKw7UhrrkOL9tQN0+xIrI=",
+        ),
     ],
 )
 def test_known_vectors(key: str, body: bytes, signature: str) -> None:
@@ -38,12 +44,16 @@ def test_another_key_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     "signature",
     [
-        None, 5, b"Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA=", "", " ", "=", "é" * 44, "\ud800" * 44, "a" * 44, "!" * 44, "a" * 100_000,
-        "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA", "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QB=", "\n" * 44,
+        None, 5, b"Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA=", "", " ", "=", "é" * 44,
+            "\ud800" * 44, "a" * 44, "!" * 44, "a" * 100_000,
+        "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA",
+        "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QB=", "\n" * 44,
     ],
 )  # fmt: skip
 def test_garbage_in_the_header_is_a_signature_error(signature: Any) -> None:
-    """Whatever the header holds, the outcome is WebhookSignatureError, also with a body that is no JSON."""
+    """Whatever the header holds, the outcome is WebhookSignatureError, also with a body that is no
+    JSON.
+    """
     for body in (b'{"some":"payload"}', b"\xff\xfe", b"", b"[" * 5000):
         with pytest.raises(WebhookSignatureError):
             verify(body, signature, "secret-key")
@@ -74,7 +84,9 @@ def test_a_parsed_body_is_a_mistake_of_the_caller(body: Any) -> None:
     ],
 )
 def test_a_rewritten_body_is_recognised(arrived: str) -> None:
-    """The signature over JSON.stringify of the parsed body counts, however the body was written on its way."""
+    """The signature over JSON.stringify of the parsed body counts, however the body was written on
+    its way.
+    """
     stringified = '{"2":null,"a":1,"b":["é/",1e+21,0,1e-7],"c":true}'.encode()
     verify(arrived.encode(), sign(stringified, "key"), "key")
     with pytest.raises(WebhookSignatureError):
@@ -107,7 +119,9 @@ def test_brackets_in_texts_are_not_nesting() -> None:
     verify(body, sign(json.dumps(json.loads(body), separators=(",", ":")).encode(), "key"), "key")
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"[NaN]", b"[Infinity]", b"\xff", b'{"a":', b'"\\ud800', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"[NaN]", b"[Infinity]", b"\xff", b'{"a":', b'"\\ud800', b"[" * 100_000]
+)
 def test_what_is_no_json_has_no_other_form(body: bytes) -> None:
     """JSON.parse would throw, so there is nothing that could have been signed."""
     assert list(compact_forms(body)) == []
@@ -117,11 +131,16 @@ def test_javascript_numbers_against_a_real_engine() -> None:
     """Numbers, keys and texts are written exactly as JSON.stringify writes them."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("LOUD: node is not installed, so JSON.stringify was not compared with the real one")
+        pytest.skip(
+            "LOUD: node is not installed, so JSON.stringify was not compared with the real one"
+        )
     random = Random(7)
     cases = [
         '{"b":1,"2":1,"1":2,"01":3,"4294967294":1,"4294967295":0,"0":{"9":1,"8":2},"":[[],{}]}',
-        '{"t":"\\u00e9\\ud83d\\ude00 \\ud83d x \\u2028\\u007f\\u0000\\u001f\\b\\f\\/ \\" \\\\","__proto__":1}',
+        (
+            '{"t":"\\u00e9\\ud83d\\ude00 \\ud83d x \\u2028\\u007f\\u0000\\u001f\\b\\f\\/ \\" '
+            '\\\\","__proto__":1}'
+        ),
         '["x",-0,-0.0,1e999,-1e999,5e-324,1e20,1e21,123456789012345678901,0.000001,0.0000001,0.00001234,1.5e300,null,true,false]',
     ]
     for _ in range(100):
@@ -131,7 +150,8 @@ def test_javascript_numbers_against_a_real_engine() -> None:
         numbers += [str(random.getrandbits(random.randint(1, 90))) for _ in range(20)]
         cases.append(f"[{', '.join(numbers)}]")
     script = (
-        'for (const l of require("fs").readFileSync(0,"utf8").split("\\n")) console.log(JSON.stringify(JSON.parse(l)))'
+        'for (const l of require("fs").readFileSync(0,"utf8").split("\\n")) '
+        "console.log(JSON.stringify(JSON.parse(l)))"
     )
     written = subprocess.run(
         [node, "-e", script], input="\n".join(cases).encode(), capture_output=True, check=True

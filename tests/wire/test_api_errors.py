@@ -1,4 +1,6 @@
-"""Error answers: whatever arrives becomes one short, masked line, the right class, and a hint where the cause is known."""
+"""Error answers: whatever arrives becomes one short, masked line, the right class, and a hint where
+the cause is known.
+"""
 
 import json
 import pickle
@@ -25,7 +27,9 @@ def make(
     **facts: Any,
 ) -> e.APIError:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return api_error(status=status, headers=list(headers), content=body, endpoint=endpoint, sent=sent, **facts)
+    return api_error(
+        status=status, headers=list(headers), content=body, endpoint=endpoint, sent=sent, **facts
+    )
 
 
 def test_the_usual_envelope() -> None:
@@ -68,7 +72,10 @@ def test_the_usual_envelope() -> None:
         ({"message": "two\n\tlines\x00\u202e"}, "two lines"),
         ({"message": "a &amp; b"}, "a & b"),
         (
-            b"<html><head><title>413 Too Large</title><style>p{}</style></head><body><h1>Big</h1><script>x()</script></body></html>",
+            (
+                b"<html><head><title>413 Too "
+                b"Large</title><style>p{}</style></head><body><h1>Big</h1><script>x()</script></body></html>"
+            ),
             "413 Too Large Big",
         ),
         (b"<p>Request <b>blocked</b></p>", "Request blocked"),
@@ -200,7 +207,16 @@ def test_the_hint_is_found_before_masking() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "value", ["Canary Bird", "canary@bird.yz", "+60121233112", "60121233112", "canary", "CANARY", "canary%40bird.yz"]
+    "value",
+    [
+        "Canary Bird",
+        "canary@bird.yz",
+        "+60121233112",
+        "60121233112",
+        "canary",
+        "CANARY",
+        "canary%40bird.yz",
+    ],
 )
 def test_no_canary_in_any_text(content: str, value: str) -> None:
     """What was sent is in no text, argument or pickle of the error."""
@@ -227,7 +243,9 @@ def test_no_canary_in_any_text(content: str, value: str) -> None:
     st.binary(max_size=200)
     | st.recursive(
         st.none() | st.text() | st.integers() | st.booleans(),
-        lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["message", "code", "error", "x"]), x),
+        lambda x: (
+            st.lists(x) | st.dictionaries(st.sampled_from(["message", "code", "error", "x"]), x)
+        ),
         max_leaves=8,
     ).map(lambda v: json.dumps(v).encode()),
 )

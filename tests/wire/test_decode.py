@@ -28,7 +28,9 @@ def required(model: type[Any]) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(model) if field.required}
 
 
-def attempt(content: bytes, type_: Any, envelopes: tuple[tuple[str, ...], ...] = ()) -> Decoded | DecodeError:
+def attempt(
+    content: bytes, type_: Any, envelopes: tuple[tuple[str, ...], ...] = ()
+) -> Decoded | DecodeError:
     try:
         return decode(content, type_, envelopes=envelopes)
     except DecodeError as error:
@@ -41,21 +43,28 @@ def test_a_full_answer_reads_strictly(model):
     alone = decode(as_json(SAMPLES[model]), model)
     assert isinstance(alone.value, model)
     assert alone.drift == ()
-    page = decode(as_json({"items": [SAMPLES[model]] * 2, "pagination": {"next": None}}), m.Page[model])
+    page = decode(
+        as_json({"items": [SAMPLES[model]] * 2, "pagination": {"next": None}}), m.Page[model]
+    )
     assert page.value.items == [alone.value] * 2
     assert page.drift == ()
 
 
-# ── the drift matrix: every field of every model ─────────────────────────────────────────────────────
+# ── the drift matrix: every field of every model
+# ─────────────────────────────────────────────────────
 
 FIELDS = [(model, key) for model, sample in SAMPLES.items() for key in sample]
 WRONG = [None, True, 5, -1.5, "text", "", [], [None], [[1]], {}, {"a": 1}, "2022-09-15"]
 
 
-@pytest.mark.parametrize(("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
+)
 @pytest.mark.parametrize("wrong", WRONG, ids=json.dumps)
 def test_a_field_of_another_type_costs_that_field_only(model, key, wrong):
-    """Null or a wrong type leaves every other field as it was; only a required field may fail, and then the error names it."""
+    """Null or a wrong type leaves every other field as it was; only a required field may fail, and
+    then the error names it.
+    """
     whole = decode(as_json(SAMPLES[model]), model).value
     read = attempt(as_json(SAMPLES[model] | {key: wrong}), model)
     if isinstance(read, DecodeError):
@@ -70,7 +79,9 @@ def test_a_field_of_another_type_costs_that_field_only(model, key, wrong):
     assert "@" not in repr(read.value)
 
 
-@pytest.mark.parametrize(("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_missing_field_is_its_default(model, key):
     """What the server leaves out is no drift; only what nothing works without is an error."""
     answer = as_json({name: value for name, value in SAMPLES[model].items() if name != key})
@@ -82,7 +93,9 @@ def test_a_missing_field_is_its_default(model, key):
         assert decode(answer, model).drift == ()
 
 
-@pytest.mark.parametrize(("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_scalars_of_the_other_kind_mean_the_same(model, key):
     """A number sent as a string is that number, and a string sent as a number is its digits."""
     sample = SAMPLES[model]
@@ -107,14 +120,25 @@ def test_new_fields_are_ignored(model):
 
 @pytest.mark.parametrize(
     ("sent", "read"),
-    [("true", True), ("False", False), (1, True), (0, False), ("1", True), ("0", False), ("maybe", None), (2, None)],
+    [
+        ("true", True),
+        ("False", False),
+        (1, True),
+        (0, False),
+        ("1", True),
+        ("0", False),
+        ("maybe", None),
+        (2, None),
+    ],
 )
 def test_booleans(sent, read):
     """Booleans come as words and as 0 and 1."""
     assert decode(as_json({"id": 1, "isBlocked": sent}), m.Contact).value.is_blocked is read
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1_000", "٣", "1.5", "inf", "nan", 1.5, True, [5], "9" * 5000])
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "1_000", "٣", "1.5", "inf", "nan", 1.5, True, [5], "9" * 5000]
+)
 def test_an_id_is_never_guessed(wrong):
     """What is not plainly a whole number is no id."""
     with pytest.raises(DecodeError) as caught:
@@ -138,18 +162,28 @@ def test_drift_tells_places_and_kinds_once_and_never_values():
         "$.items[].tags: null where an array was expected",
     )
     contact = read.value.items[99]
-    assert (contact.id, contact.phone, contact.tags, contact.custom) == (437264483, "60121233112", [], {"a": None})
+    assert (contact.id, contact.phone, contact.tags, contact.custom) == (
+        437264483,
+        "60121233112",
+        [],
+        {"a": None},
+    )
 
 
 def test_one_drifted_item_leaves_the_others_strict():
     """Only what differs is bent."""
-    read = decode(as_json({"items": [SAMPLES[m.Contact], SAMPLES[m.Contact] | {"id": "1"}]}), m.Page[m.Contact])
+    read = decode(
+        as_json({"items": [SAMPLES[m.Contact], SAMPLES[m.Contact] | {"id": "1"}]}),
+        m.Page[m.Contact],
+    )
     assert read.value.items[0] == decode(as_json(SAMPLES[m.Contact]), m.Contact).value
     assert read.value.items[1].id == 1
 
 
 def test_an_item_without_reading_is_an_error_that_names_it():
-    """An item is never dropped in silence; the raw page is in the error, and its values are not in the text."""
+    """An item is never dropped in silence; the raw page is in the error, and its values are not in
+    the text.
+    """
     content = as_json({"items": [{"id": 1}, {"email": "ada@example.com"}]})
     with pytest.raises(DecodeError) as caught:
         decode(content, m.Page[m.Contact])
@@ -169,12 +203,15 @@ def test_null_items_hold_nothing_to_lose():
 
 def test_unknown_content_is_neither_drift_nor_slow():
     """A new type of message reads strictly."""
-    read = decode(b'{"items": [{"messageId": 1, "message": {"type": "hologram", "x": 1}}]}', m.Page[m.Message])
+    read = decode(
+        b'{"items": [{"messageId": 1, "message": {"type": "hologram", "x": 1}}]}', m.Page[m.Message]
+    )
     assert read.value.items[0].message == m.UnknownContent("hologram", {"type": "hologram", "x": 1})
     assert read.drift == ()
 
 
-# ── wrappers and pages of another shape ──────────────────────────────────────────────────────────────
+# ── wrappers and pages of another shape
+# ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -202,7 +239,11 @@ def test_an_unknown_wrapper_is_drift():
 
 def test_an_envelope_that_holds_nothing():
     """A wrapper without the value is an error about the value."""
-    for answer in ({"code": 200, "message": "Tag created"}, {"message": {"tag": None}}, {"message": []}):
+    for answer in (
+        {"code": 200, "message": "Tag created"},
+        {"message": {"tag": None}},
+        {"message": []},
+    ):
         with pytest.raises(DecodeError, match="name: missing"):
             decode(as_json(answer), m.Tag, envelopes=TAG_ENVELOPES)
 
@@ -227,12 +268,16 @@ def test_pages_of_another_shape(answer, ids):
 
 def test_a_page_keeps_its_cursor_through_leniency():
     """The way to the next page survives a drifted item."""
-    page = decode(b'{"items": [{"id": "1"}], "pagination": {"next": "https://x/?cursorId=9"}}', m.Page[m.Contact]).value
+    page = decode(
+        b'{"items": [{"id": "1"}], "pagination": {"next": "https://x/?cursorId=9"}}',
+        m.Page[m.Contact],
+    ).value
     assert page.next_cursor == 9
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"code": 200, "message": "OK"}, {"items": "none"}, {"items": {"0": {}}}, "x", 5, None]
+    "answer",
+    [{}, {"code": 200, "message": "OK"}, {"items": "none"}, {"items": {"0": {}}}, "x", 5, None],
 )
 def test_what_is_no_page_does_not_pass_for_an_empty_one(answer):
     """An empty page would end a walk in silence, so an answer without items is an error."""
@@ -248,7 +293,8 @@ def test_an_empty_array_is_an_empty_object():
         decode(b"[]", m.Contact)
 
 
-# ── bytes that are hardly JSON ───────────────────────────────────────────────────────────────────────
+# ── bytes that are hardly JSON
+# ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -295,7 +341,8 @@ def test_the_last_of_duplicate_keys_wins():
     assert decode(b'{"id": 1, "id": 2}', m.Contact).value.id == 2
 
 
-# ── types of the users ───────────────────────────────────────────────────────────────────────────────
+# ── types of the users
+# ───────────────────────────────────────────────────────────────────────────────
 
 
 class Wide(msgspec.Struct):
@@ -343,7 +390,9 @@ def test_any_is_plain_python():
 )
 def test_types_of_the_users(type_, value):
     """Whatever msgspec reads can be asked for; numbers may come as strings."""
-    assert decode(b'{"size": 5}', type_) == msgspec.structs.replace(decode(b'{"size": 5}', Any), value=value)
+    assert decode(b'{"size": 5}', type_) == msgspec.structs.replace(
+        decode(b'{"size": 5}', Any), value=value
+    )
     bent = decode(b'{"size": "5"}', type_)
     assert bent.value == value
     assert bent.drift
@@ -383,11 +432,14 @@ def test_a_type_that_no_json_can_be():
     check_type(dict[str, int])
 
 
-# ── anything at all ──────────────────────────────────────────────────────────────────────────────────
+# ── anything at all
+# ──────────────────────────────────────────────────────────────────────────────────
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 TYPES = {str(endpoint.type): endpoint for endpoint in ENDPOINTS}
@@ -396,7 +448,9 @@ TYPES = {str(endpoint.type): endpoint for endpoint in ENDPOINTS}
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(TYPES)), st.data())
 def test_no_drift_raises_anything_but_decode_error(name, data):
-    """However an answer is bent, it decodes or fails as DecodeError, and a page that decodes has all its items."""
+    """However an answer is bent, it decodes or fails as DecodeError, and a page that decodes has
+    all its items.
+    """
     endpoint = TYPES[name]
     model = next((model for model in SAMPLES if model.__name__ in name), m.Ack)
     bent = copy.deepcopy(SAMPLES[model])
@@ -412,7 +466,10 @@ def test_no_drift_raises_anything_but_decode_error(name, data):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(TYPES)), st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()))
+@given(
+    st.sampled_from(sorted(TYPES)),
+    st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()),
+)
 def test_no_bytes_raise_anything_but_decode_error(name, content):
     """The same for bytes that have nothing to do with the type."""
     read = attempt(content, TYPES[name].type, TYPES[name].envelopes)

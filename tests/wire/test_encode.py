@@ -33,7 +33,8 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
     return str(caught.value)
 
 
-# ── targets ──────────────────────────────────────────────────────────────────────────────────────────
+# ── targets
+# ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,12 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
         ("/space/user", {}, {}, "/space/user"),
         ("/space/user", None, {"limit": 10, "cursorId": -5}, "/space/user?limit=10&cursorId=-5"),
         ("/space/user", None, {"limit": None}, "/space/user"),
-        ("/contact/{identifier}", {"identifier": "+60121233112"}, None, "/contact/phone:%2B60121233112"),
+        (
+            "/contact/{identifier}",
+            {"identifier": "+60121233112"},
+            None,
+            "/contact/phone:%2B60121233112",
+        ),
         ("/contact/{identifier}", {"identifier": ContactId.id(3)}, None, "/contact/id:3"),
         (
             "/contact/{identifier}/message/{messageId}",
@@ -51,7 +57,12 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
             None,
             "/contact/id:3/message/7",
         ),
-        ("/space/x/{name}/y", {"name": "a/b c?d#e%2f@:+é"}, None, "/space/x/a%2Fb%20c%3Fd%23e%252f%40%3A%2B%C3%A9/y"),
+        (
+            "/space/x/{name}/y",
+            {"name": "a/b c?d#e%2f@:+é"},
+            None,
+            "/space/x/a%2Fb%20c%3Fd%23e%252f%40%3A%2B%C3%A9/y",
+        ),
         ("/space/x/{name}", {"name": Number.ONE}, None, "/space/x/1"),
         ("/space/x/{name}", {"name": "..."}, None, "/space/x/..."),
         (
@@ -61,7 +72,12 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
             "/x?a=true&b=false&c=1.5&d=%C3%BC%26%3D%2B%20&e=1&e=x",
         ),
         ("/x", None, {"a": Colour.RED, "b": Number.ONE}, "/x?a=red%20%26%20blue&b=1"),
-        ("/x.y_z~/create_or_update/{identifier}", {"identifier": 1}, None, "/x.y_z~/create_or_update/id:1"),
+        (
+            "/x.y_z~/create_or_update/{identifier}",
+            {"identifier": 1},
+            None,
+            "/x.y_z~/create_or_update/id:1",
+        ),
     ],
 )
 def test_targets(template: str, params: Any, query: Any, expected: str) -> None:
@@ -149,7 +165,8 @@ def test_no_value_leaves_its_place(segment: str, value: str) -> None:
     assert (parts.hostname, parts.fragment) == ("h", "")
 
 
-# ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── JSON
+# ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Pair(msgspec.Struct):
@@ -209,7 +226,8 @@ def test_a_subclass_of_float_is_a_number() -> None:
     assert w.encode_json([Real(1.5)]) == b"[1.5]"
 
 
-# ── contact fields ───────────────────────────────────────────────────────────────────────────────────
+# ── contact fields
+# ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_contact_fields_reach_the_wire() -> None:
@@ -270,7 +288,9 @@ def test_contact_fields_reach_the_wire() -> None:
     ],
 )
 def test_unknown_fields_are_type_errors(name: str, advice: str) -> None:
-    """The server would drop them and answer 200; the error names the keyword and what to write instead."""
+    """The server would drop them and answer 200; the error names the keyword and what to write
+    instead.
+    """
     with pytest.raises(TypeError, match=name) as caught:
         w.contact_body({name: "canary"})
     assert advice in str(caught.value)
@@ -305,7 +325,8 @@ def test_required_fields(fields: Any) -> None:
     refused("first_name", w.contact_body, fields, required=("first_name",))
 
 
-# ── checks of arguments ──────────────────────────────────────────────────────────────────────────────
+# ── checks of arguments
+# ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_good_arguments_pass() -> None:
@@ -314,10 +335,16 @@ def test_good_arguments_pass() -> None:
     assert w.check_comment("é" * 1000) == "é" * 1000
     assert (w.check_page_size(1, most=50), w.check_page_size(50, most=50)) == (1, 50)
     assert w.check_closing_note(None, None) == {}
-    assert w.check_closing_note("c" * 128, "s" * 512) == {"category": "c" * 128, "summary": "s" * 512}
+    assert w.check_closing_note("c" * 128, "s" * 512) == {
+        "category": "c" * 128,
+        "summary": "s" * 512,
+    }
     assert w.check_field_name("n" * 50) == "n" * 50
     assert (w.check_slug(None), w.check_slug("a_Z9")) == (None, "a_Z9")
-    assert (w.check_allowed_values(None, "text"), w.check_allowed_values(("a", "b"), "list")) == (None, ["a", "b"])
+    assert (w.check_allowed_values(None, "text"), w.check_allowed_values(("a", "b"), "list")) == (
+        None,
+        ["a", "b"],
+    )
     assert (w.check_assignee(5), w.check_assignee("a@b.c")) == (5, "a@b.c")
     assert (w.check_stage(None), w.check_stage("Lead")) == (None, "Lead")
     assert w.check_ids_differ(1, 2) == [1, 2]

@@ -46,13 +46,18 @@ NOW = 784111777.0 - 30  # half a minute before Sun, 06 Nov 1994 08:49:37 GMT
     ],
 )
 def test_retry_after_in_every_form(value: bytes, seconds: float | None) -> None:
-    """Seconds, decimals and the three date forms are read; what makes no sense is as good as absent; the past is now."""
+    """Seconds, decimals and the three date forms are read; what makes no sense is as good as
+    absent; the past is now.
+    """
     assert retry_after([(b"Retry-After", value)], NOW) == seconds
 
 
 def test_a_date_is_measured_by_the_servers_own_clock() -> None:
     """Where the answer says what time it is there, this machine's clock does not matter."""
-    headers = [(b"Date", b"Sun, 06 Nov 1994 08:49:27 GMT"), (b"retry-after", b"Sun, 06 Nov 1994 08:49:37 GMT")]
+    headers = [
+        (b"Date", b"Sun, 06 Nov 1994 08:49:27 GMT"),
+        (b"retry-after", b"Sun, 06 Nov 1994 08:49:37 GMT"),
+    ]
     assert retry_after(headers, 0.0) == 10.0
 
 
@@ -72,14 +77,18 @@ def test_a_date_is_measured_by_the_servers_own_clock() -> None:
         (None, None, None),
     ],
 )
-def test_rate_limit_headers(limit: bytes | None, remaining: bytes | None, expected: RateLimit | None) -> None:
+def test_rate_limit_headers(
+    limit: bytes | None, remaining: bytes | None, expected: RateLimit | None
+) -> None:
     """Each of the two is read by itself; a limit of nothing is a mistake, not a limit."""
     raw = [(b"X-RateLimit-Limit", limit), (b"x-ratelimit-remaining", remaining)]
     assert rate_limit([(name, value) for name, value in raw if value is not None]) == expected
 
 
 def test_facts_in_one_pass() -> None:
-    """The first of a repeated header counts, names are matched in any case, and an answer without any says nothing."""
+    """The first of a repeated header counts, names are matched in any case, and an answer without
+    any says nothing.
+    """
     raw = [
         (b"CONTENT-TYPE", b"Application/JSON; charset=utf-8"),
         (b"RETRY-AFTER", b"1"),
@@ -93,7 +102,8 @@ def test_facts_in_one_pass() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([b"retry-after", b"date", b"x-ratelimit-limit", b"content-type"]), st.binary(max_size=40)
+            st.sampled_from([b"retry-after", b"date", b"x-ratelimit-limit", b"content-type"]),
+            st.binary(max_size=40),
         )
     )
 )
@@ -115,5 +125,9 @@ def test_headers_are_a_mapping() -> None:
     assert 5 not in headers
     assert headers.get("nope") is None
     assert repr(headers) == "Headers(set-cookie, x-a)"
-    assert headers == pickle.loads(pickle.dumps(headers)) == {"set-cookie": "canary=1, b=2", "x-a": "1"}
+    assert (
+        headers
+        == pickle.loads(pickle.dumps(headers))
+        == {"set-cookie": "canary=1, b=2", "x-a": "1"}
+    )
     assert hash(headers) == hash(Headers([(b"set-cookie", b"canary=1, b=2"), (b"x-a", b"1")]))

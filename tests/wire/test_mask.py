@@ -1,4 +1,6 @@
-"""Masking: nothing that was sent, and nothing that looks personal, stays in a text from the server."""
+"""Masking: nothing that was sent, and nothing that looks personal, stays in a text from the
+server.
+"""
 
 import datetime as dt
 import enum
@@ -49,7 +51,11 @@ def test_what_looks_personal(text: str, masked: str) -> None:
         ("Jane Roe not valid", {"first_name": "Jane Roe"}, "*** not valid"),
         ("JANE ROE not valid", {"first_name": "Jane Roe"}, "*** not valid"),
         ("Al is invalid, also", {"first_name": "Al"}, "*** is invalid, also"),
-        ("Invalid field(s) : channelId = 274637", ({"channelId": "274637"},), "Invalid field(s) : channelId = ***"),
+        (
+            "Invalid field(s) : channelId = 274637",
+            ({"channelId": "274637"},),
+            "Invalid field(s) : channelId = ***",
+        ),
         ("Invalid 274637", {"channelId": 274637}, "Invalid ***"),
         ("value 5.0 and 5", [5.0], "value *** and ***"),
         ("Jane%20Roe, Jane+Roe", ["Jane Roe"], "***, ***"),
@@ -59,7 +65,11 @@ def test_what_looks_personal(text: str, masked: str) -> None:
         ("Lorem ipsum dolor… is too long", ["Lorem ipsum dolor sit amet"], "***… is too long"),
         ("contact 42 and id:42", [ContactId.id(42)], "contact *** and id:***"),
         ("60121 unknown", ["phone:+60121"], "*** unknown"),
-        ("field Plan: gold is bad", {"custom_fields": [{"name": "Plan", "value": "gold"}]}, "field Plan: *** is bad"),
+        (
+            "field Plan: gold is bad",
+            {"custom_fields": [{"name": "Plan", "value": "gold"}]},
+            "field Plan: *** is bad",
+        ),
         ("field Plan: gold is bad", {"custom_fields": {"Plan": "gold"}}, "field Plan: *** is bad"),
         ("text is missing", {"type": "text", "text": "hello"}, "text is missing"),
         ("stage Lead unknown", {"name": "Lead"}, "stage *** unknown"),
@@ -77,7 +87,9 @@ def test_what_looks_personal(text: str, masked: str) -> None:
     ],
 )
 def test_what_was_sent(text: str, sent: object, masked: str) -> None:
-    """Values go in each form in which a server writes them back; names of fields and the API's own words stay."""
+    """Values go in each form in which a server writes them back; names of fields and the API's own
+    words stay.
+    """
     assert mask(text, sent) == masked
 
 
@@ -92,20 +104,35 @@ def test_what_was_sent_may_be_anything() -> None:
     assert mask("gold silver", [Box("silver"), endless, 10**5000]) == "*** ***"
 
 
-words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=4, max_size=20).filter(
-    lambda t: "*" not in t
+words = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=4, max_size=20
+).filter(lambda t: "*" not in t)
+
+
+@given(
+    words,
+    st.sampled_from(
+        [str, str.upper, lambda t: quote(t, safe=""), quote_plus, lambda t: json.dumps(t)[1:-1]]
+    ),
 )
-
-
-@given(words, st.sampled_from([str, str.upper, lambda t: quote(t, safe=""), quote_plus, lambda t: json.dumps(t)[1:-1]]))
 def test_no_sent_text_survives(value: str, form: object) -> None:
     """Whatever was sent, in whichever form, is not in the masked text."""
     shown = form(value)  # type: ignore[operator]
     if value.upper().lower() == value.lower():  # not "ß", whose capital is two letters
-        assert shown.lower() not in mask(f"[ {shown} ] refused", {"x": [value]}).lower().replace("***", "")
+        assert shown.lower() not in mask(f"[ {shown} ] refused", {"x": [value]}).lower().replace(
+            "***", ""
+        )
 
 
 def test_long_texts_cost_little() -> None:
     """No pattern runs away on a hostile text (quadratic time would take minutes here)."""
-    for text in ("a" * 8000, "1 " * 4000, "a.b" * 2600, "eyJ" * 2600, "%40" * 2600, "a@" * 4000, "(1)" * 2600):
+    for text in (
+        "a" * 8000,
+        "1 " * 4000,
+        "a.b" * 2600,
+        "eyJ" * 2600,
+        "%40" * 2600,
+        "a@" * 4000,
+        "(1)" * 2600,
+    ):
         mask(text, ["x" * 1000])

@@ -7,7 +7,9 @@ from .export import export
 from .import_ import import_
 
 app: typer.Typer = typer.Typer(
-    help="Export, import, tag, delete and merge contacts.", no_args_is_help=True, rich_markup_mode="markdown"
+    help="Export, import, tag, delete and merge contacts.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
 )
 app.command("export")(export)
 app.command("import")(import_)

@@ -25,20 +25,30 @@ from .mapping import TARGETS, map_columns
 Contacts = Annotated[
     list[str] | None,
     typer.Option(
-        "--contact", show_default=False, help='One contact: "phone:+60…", "email:…" or "id:…"; repeat for several.'
+        "--contact",
+        show_default=False,
+        help='One contact: "phone:+60…", "email:…" or "id:…"; repeat for several.',
     ),
 ]
 From = Annotated[
     Path | None,
     typer.Option(
-        "--from", show_default=False, help="The contacts of a table with a column phone, email or id (see --by)."
+        "--from",
+        show_default=False,
+        help="The contacts of a table with a column phone, email or id (see --by).",
     ),
 ]
 ByOption = Annotated[
-    By, typer.Option(help="The column of --from that names the contact; auto: its phone, else its e-mail.")
+    By,
+    typer.Option(
+        help="The column of --from that names the contact; auto: its phone, else its e-mail."
+    ),
 ]
 Country = Annotated[
-    str | None, typer.Option(metavar="CODE", show_default=False, help='The country of phones without one: "MY".')
+    str | None,
+    typer.Option(
+        metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
+    ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every contact of the workspace.")]
 Tags = Annotated[list[str], typer.Argument(help="One to ten tags.", show_default=False)]
@@ -138,11 +148,17 @@ def delete(
 
 def merge(
     first: Annotated[int | None, typer.Argument(help="A contact's id.", show_default=False)] = None,
-    second: Annotated[int | None, typer.Argument(help="Another contact's id.", show_default=False)] = None,
+    second: Annotated[
+        int | None, typer.Argument(help="Another contact's id.", show_default=False)
+    ] = None,
     *,
     source: Annotated[
         Path | None,
-        typer.Option("--from", show_default=False, help="Many pairs: a table with the columns first and second."),
+        typer.Option(
+            "--from",
+            show_default=False,
+            help="Many pairs: a table with the columns first and second.",
+        ),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -152,7 +168,8 @@ def merge(
 ) -> None:
     """Merge contacts in pairs, for good: the older of each survives. Asks first.
 
-    A merge is never sent twice: one whose outcome nobody knows is reported, and ends the command with 3.
+    A merge is never sent twice: one whose outcome nobody knows is reported, and ends the command
+    with 3.
 
     **Examples**
 
@@ -177,7 +194,10 @@ def merge(
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which contacts an edit is for: named, listed in a file, or selected. There is no default: not even all of them."""
+    """Which contacts an edit is for: named, listed in a file, or selected.
+
+    There is no default: not even all of them.
+    """
 
     selection: Selection
     contacts: list[str] | None
@@ -187,10 +207,21 @@ class Wanted(msgspec.Struct, frozen=True):
     every: bool
 
     async def identifiers(self, client: AsyncRespond) -> list[str]:
-        """Name them all. They are listed before the first edit: an edit may change what the filter finds."""
-        ways = [bool(self.contacts), self.source is not None, not self.selection.is_empty, self.every]
+        """Name them all.
+
+        They are listed before the first edit: an edit may change what the filter finds.
+        """
+        ways = [
+            bool(self.contacts),
+            self.source is not None,
+            not self.selection.is_empty,
+            self.every,
+        ]
         if sum(ways) != 1:
-            raise UsageError("say which contacts, in one way: --contact, --from, a filter such as --tagged, or --all")
+            raise UsageError(
+                "say which contacts, in one way: --contact, --from, a filter such as --tagged, or "
+                "--all"
+            )
         if self.contacts:
             found = [f"{each.kind}:{each.value}" for each in map(parse, self.contacts)]
         elif self.source is not None:
@@ -271,7 +302,9 @@ def _say_plan(screen: Screen, name: str, operations: Mapping[str, int]) -> None:
     if screen.json:
         screen.document({"items": count, "operations": operations, "seconds": round(seconds, 1)})
     else:
-        screen.line(f"{count} to {name}; at the vendor's limits this takes about {duration(seconds)}.")
+        screen.line(
+            f"{count} to {name}; at the vendor's limits this takes about {duration(seconds)}."
+        )
 
 
 def merge_job(client: AsyncRespond, pairs: list[tuple[int, int]]) -> Job:

@@ -29,8 +29,8 @@ def export(
 ) -> None:
     """Write contacts to a file: all of them, or those that the options select.
 
-    The file appears when it is whole. In CSV, a cell that a spreadsheet would run as a formula gets an apostrophe before it,
-    which `contacts import` takes away again; phones keep their plain +60….
+    The file appears when it is whole. In CSV, a cell that a spreadsheet would run as a formula gets
+    an apostrophe before it, which `contacts import` takes away again; phones keep their plain +60….
 
     **Examples**
 
@@ -42,7 +42,9 @@ def export(
 
     async def work() -> int:
         async with connect(base_url) as client:
-            report = await export_contacts(client, screen, selection, output, format, resume=resume, server=base_url)
+            report = await export_contacts(
+                client, screen, selection, output, format, resume=resume, server=base_url
+            )
         if json and output is not None:
             screen.document(report)
         else:

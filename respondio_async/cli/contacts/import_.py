@@ -27,35 +27,53 @@ _MOST_BAD: Final = 20
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="A table with a header: .csv, .jsonl or .xlsx (its first sheet).", show_default=False)
+        Path,
+        typer.Argument(
+            help="A table with a header: .csv, .jsonl or .xlsx (its first sheet).",
+            show_default=False,
+        ),
     ],
     *,
     map: Annotated[  # noqa: A002 - the option's name
         list[str] | None,
         typer.Option(
-            "--map", metavar="COLUMN=FIELD", show_default=False, help="Where a column goes; FIELD - leaves it out."
+            "--map",
+            metavar="COLUMN=FIELD",
+            show_default=False,
+            help="Where a column goes; FIELD - leaves it out.",
         ),
     ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, show_default=False, help="The same for many columns: a JSON or TOML file."
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="The same for many columns: a JSON or TOML file.",
         ),
     ] = None,
     by: Annotated[
         By, typer.Option(help="What a row's contact is found by; auto: its phone, else its e-mail.")
     ] = "auto",
     country: Annotated[
-        str | None, typer.Option(metavar="CODE", show_default=False, help='The country of phones without one: "MY".')
+        str | None,
+        typer.Option(
+            metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
+        ),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(show_default=False, help="A tag for every contact; repeat for several.")
+        list[str] | None,
+        typer.Option(show_default=False, help="A tag for every contact; repeat for several."),
     ] = None,
     lifecycle: Annotated[
-        str | None, typer.Option(show_default=False, help="A lifecycle stage for every row without one.")
+        str | None,
+        typer.Option(show_default=False, help="A lifecycle stage for every row without one."),
     ] = None,
     clear_empty: Annotated[
-        bool, typer.Option("--clear-empty", help="An empty cell clears its field; else it is left alone.")
+        bool,
+        typer.Option(
+            "--clear-empty", help="An empty cell clears its field; else it is left alone."
+        ),
     ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the good rows although there are bad ones.")
@@ -67,16 +85,18 @@ def import_(
 ) -> None:
     """Create or update the contacts of a table, with custom fields, tags and lifecycle.
 
-    Columns find their fields by name: first_name, last_name, phone, email, language, profile_pic, country_code, tags
-    (separated by ;), lifecycle, and the workspace's custom fields. Every row is checked before the first write: phones and
-    e-mails, and custom fields against the types that the workspace defines. With a bad row nothing is written, unless --skip-bad.
+    Columns find their fields by name: first_name, last_name, phone, email, language, profile_pic,
+    country_code, tags (separated by ;), lifecycle, and the workspace's custom fields. Every row is
+    checked before the first write: phones and e-mails, and custom fields against the types that the
+    workspace defines. With a bad row nothing is written, unless --skip-bad.
 
     A run that is stopped or killed goes on with --journal: finished rows are skipped.
 
     **Examples**
 
     - `respondio contacts import people.csv --country MY --dry-run`
-    - `respondio contacts import people.xlsx --map "Mobile no.=phone" --map Notes=- --tag import-2026`
+    - `respondio contacts import people.xlsx --map "Mobile no.=phone" --map Notes=- --tag
+      import-2026`
     - `respondio contacts import people.jsonl --journal people.sqlite --skip-bad`
     """
     screen = Screen(json=json)
@@ -90,13 +110,16 @@ def import_(
             definitions = await fetch_definitions(client)
             planner = Planner(
                 map_columns(columns, given, definitions), definitions,
-                by=by, country=chosen_country, tags=tag or (), lifecycle=lifecycle, clear_empty=clear_empty,
+                by=by, country=chosen_country, tags=tag or (), lifecycle=lifecycle,
+                clear_empty=clear_empty,
             )  # fmt: skip
             found = survey(file, planner)
             if dry_run or (found.bad and not skip_bad):
                 _print_survey(screen, found, whole=dry_run)
                 if found.bad and not dry_run:
-                    screen.note("Nothing was written. Correct the rows, or leave them out with --skip-bad.")
+                    screen.note(
+                        "Nothing was written. Correct the rows, or leave them out with --skip-bad."
+                    )
                 return Exit.USAGE if found.bad else Exit.DONE
             report = await carry_out(client, screen, import_job(client, file, planner, found), book)
         print_report(screen, report, what="contacts imported")
@@ -108,7 +131,9 @@ def import_(
 
 
 def import_job(client: AsyncRespond, path: Path, planner: Planner, found: Survey) -> Job:
-    """Make the bulk job: upsert, then tags, then lifecycle, each a step that a resumed run does not repeat."""
+    """Make the bulk job: upsert, then tags, then lifecycle, each a step that a resumed run does not
+    repeat.
+    """
     bad = {row.line for row in found.bad}
 
     def rows() -> Iterator[Row]:
@@ -116,11 +141,16 @@ def import_job(client: AsyncRespond, path: Path, planner: Planner, found: Survey
 
     async def import_contact(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         plan = planner.plan(msgspec.convert(item, Row))
-        await step("upsert", lambda: client.contacts.create_or_update(plan.identifier, **plan.fields))
+        await step(
+            "upsert", lambda: client.contacts.create_or_update(plan.identifier, **plan.fields)
+        )
         for number, tags in enumerate(plan.tag_calls, start=1):
             await step(f"tags {number}", partial(client.contacts.add_tags, plan.identifier, *tags))
         if plan.lifecycle is not None:
-            await step("lifecycle", lambda: client.contacts.update_lifecycle(plan.identifier, plan.lifecycle))
+            await step(
+                "lifecycle",
+                lambda: client.contacts.update_lifecycle(plan.identifier, plan.lifecycle),
+            )
 
     return Job(
         name="import",
@@ -148,7 +178,9 @@ def _print_survey(screen: Screen, found: Survey, *, whole: bool) -> None:
     for route, count in found.operations.items():
         screen.line(f"  {count} × {route}")
     if found.operations.get(CREATE_OR_UPDATE_CONTACT.bucket):
-        screen.line(f"At the vendor's limits this takes about {duration(floor_of(found.operations))}.")
+        screen.line(
+            f"At the vendor's limits this takes about {duration(floor_of(found.operations))}."
+        )
     for row in found.bad if whole else found.bad[:_MOST_BAD]:
         screen.line(f"  line {row.line}: {'; '.join(row.problems)}")
     if not whole and len(found.bad) > _MOST_BAD:

@@ -11,14 +11,33 @@ from .._fields import Definitions, simplified
 
 IGNORED: Final = "-"
 
-FIELDS: Final = ("first_name", "last_name", "phone", "email", "language", "profile_pic", "country_code")
+FIELDS: Final = (
+    "first_name",
+    "last_name",
+    "phone",
+    "email",
+    "language",
+    "profile_pic",
+    "country_code",
+)
 TARGETS: Final = ("id", *FIELDS, "tags", "lifecycle")
-_READ_ONLY: Final = ("status", "assignee_id", "assignee_email", "created", "created_at", "is_blocked", "locale")
+_READ_ONLY: Final = (
+    "status",
+    "assignee_id",
+    "assignee_email",
+    "created",
+    "created_at",
+    "is_blocked",
+    "locale",
+)
 """Columns of an export that nothing can write, or that commands of their own do."""
 _ALIASES: Final = {
-    "name": "first_name", "phonenumber": "phone", "mobile": "phone", "mobilenumber": "phone", "whatsapp": "phone",
-    "emailaddress": "email", "mail": "email", "surname": "last_name", "familyname": "last_name", "givenname": "first_name",
-    "contactid": "id", "tag": "tags", "lifecyclestage": "lifecycle", "stage": "lifecycle", "country": "country_code",
+    "name": "first_name", "phonenumber": "phone", "mobile": "phone", "mobilenumber": "phone",
+    "whatsapp": "phone",
+    "emailaddress": "email", "mail": "email", "surname": "last_name", "familyname": "last_name",
+    "givenname": "first_name",
+    "contactid": "id", "tag": "tags", "lifecyclestage": "lifecycle", "stage": "lifecycle",
+    "country": "country_code",
 }  # fmt: skip
 _SIMPLE: Final = {simplified(name): name for name in TARGETS} | _ALIASES
 
@@ -27,7 +46,9 @@ Mapped = Mapping[str, str]
 
 
 def read_mapping(path: Path | None, options: Iterable[str]) -> dict[str, str]:
-    """Read a mapping file (JSON or TOML, columns to fields) and the options COLUMN=FIELD, which come after it."""
+    """Read a mapping file (JSON or TOML, columns to fields) and the options COLUMN=FIELD, which
+    come after it.
+    """
     mapping: dict[str, str] = {}
     if path is not None:
         try:
@@ -35,7 +56,8 @@ def read_mapping(path: Path | None, options: Iterable[str]) -> dict[str, str]:
             read: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
         except ValueError as error:
             raise UsageError(
-                f"{path.name}: it is no {'TOML' if path.suffix.lower() == '.toml' else 'JSON'}: {error}"
+                f"{path.name}: it is no {'TOML' if path.suffix.lower() == '.toml' else 'JSON'}: "
+                f"{error}"
             ) from None
         if not isinstance(read, dict):
             raise UsageError(f"{path.name}: a mapping has a field for each column")
@@ -51,27 +73,36 @@ def read_mapping(path: Path | None, options: Iterable[str]) -> dict[str, str]:
     return mapping
 
 
-def map_columns(columns: Iterable[str], given: Mapping[str, str], definitions: Definitions) -> dict[str, str]:
-    """Find every column's target: as given, else by its name. `UsageError` for what has none, or two for one."""
+def map_columns(
+    columns: Iterable[str], given: Mapping[str, str], definitions: Definitions
+) -> dict[str, str]:
+    """Find every column's target: as given, else by its name.
+
+    `UsageError` for what has none, or two for one.
+    """
     columns = list(columns)
     absent = [column for column in given if column not in columns]
     if absent:
         raise UsageError(f"the file has no column {', '.join(absent)}")
     mapped = {
-        column: _target(given[column], column, definitions) if column in given else _guess(column, definitions)
+        column: _target(given[column], column, definitions)
+        if column in given
+        else _guess(column, definitions)
         for column in columns
     }
     unknown = [column for column, target in mapped.items() if target is None]
     if unknown:
         raise UsageError(
-            f"no field is called {', '.join(unknown)}: say --map COLUMN=FIELD, or COLUMN=- to leave it out"
+            f"no field is called {', '.join(unknown)}: say --map COLUMN=FIELD, or COLUMN=- to "
+            "leave it out"
         )
     found = {column: target for column, target in mapped.items() if target is not None}
     used: dict[str, str] = {}
     for column, target in found.items():
         if target != IGNORED and used.setdefault(target, column) != column:
             raise UsageError(
-                f"the columns {used[target]} and {column} both go to {target}: leave one out with --map {column}=-"
+                f"the columns {used[target]} and {column} both go to {target}: leave one out with "
+                f"--map {column}=-"
             )
     return found
 
@@ -83,7 +114,8 @@ def _target(target: str, column: str, definitions: Definitions) -> str:
     known = known or _custom(target.removeprefix("custom:"), definitions)
     if known is None:
         raise UsageError(
-            f"{column} cannot go to {target}: the fields are {', '.join(TARGETS)} and the workspace's custom fields"
+            f"{column} cannot go to {target}: the fields are {', '.join(TARGETS)} and the "
+            "workspace's custom fields"
         )
     return known
 

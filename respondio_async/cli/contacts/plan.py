@@ -20,7 +20,10 @@ MOST_TAGS: Final = 10
 """In one request: the vendor's "Add tags" page."""
 _LONGEST_TAG: Final = 255
 _PATTERNS: Final = {
-    "language": (re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?"), 'a language is a code such as "en"'),
+    "language": (
+        re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?"),
+        'a language is a code such as "en"',
+    ),
     "country_code": (re.compile(r"[A-Za-z]{2}"), 'a country is a two-letter code such as "MY"'),
     "profile_pic": (re.compile(r"https?://[^\s/]+\S*"), "a picture is a public http(s) URL"),
     "email": (re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)*"), "it is no e-mail address"),
@@ -71,7 +74,10 @@ class Planner:
         lifecycle: str | None = None,
         clear_empty: bool = False,
     ) -> None:
-        """*tags* and *lifecycle* are for every row. *clear_empty*: an empty cell clears its field; else it leaves it alone."""
+        """*tags* and *lifecycle* are for every row.
+
+        *clear_empty*: an empty cell clears its field; else it leaves it alone.
+        """
         self.columns = columns
         self._definitions = definitions
         self._by: By = by
@@ -84,7 +90,11 @@ class Planner:
         """Plan one row; `RowProblems` when it cannot be written."""
         if row.problem is not None:
             raise RowProblems([row.problem])
-        problems = [f"{column}: no such column in the first row" for column in row.cells if column not in self.columns]
+        problems = [
+            f"{column}: no such column in the first row"
+            for column in row.cells
+            if column not in self.columns
+        ]
         values = {
             target: row.cells.get(column, "").strip()
             for column, target in self.columns.items()
@@ -117,7 +127,9 @@ class Planner:
 
     def _plan_field(self, target: str, text: str, fields: dict[str, Any]) -> None:
         if not text:
-            if self._clear_empty and target != "first_name":  # the one field that a contact must have
+            if (
+                self._clear_empty and target != "first_name"
+            ):  # the one field that a contact must have
                 fields[target] = None
             return
         if target == "phone":
@@ -175,7 +187,11 @@ def survey(path: Path, planner: Planner) -> Survey:
         operations[e.ADD_TAGS.bucket] += len(plan.tag_calls)
         operations[e.UPDATE_LIFECYCLE.bucket] += plan.lifecycle is not None
     return Survey(
-        rows, rows - len(bad), bad, planner.columns, {route: count for route, count in operations.items() if count}
+        rows,
+        rows - len(bad),
+        bad,
+        planner.columns,
+        {route: count for route, count in operations.items() if count},
     )
 
 

@@ -1,3 +1,5 @@
-"""`respondio demo`: the main job of the client in half a minute, on real sockets, with a check at its end."""
+"""`respondio demo`: the main job of the client in half a minute, on real sockets, with a check at
+its end.
+"""
 
 from ._command import demo as demo

@@ -20,17 +20,22 @@ _INTERRUPTED = "Stopped. Nothing is left behind: the sandbox and its contacts ar
 
 
 def demo(
-    contacts: Annotated[int, typer.Option(min=1, max=10_000, help="How many contacts to migrate.")] = 100,
+    contacts: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many contacts to migrate.")
+    ] = 100,
     seed: Annotated[int, typer.Option(help="Makes up other contacts.")] = 1,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON; progress goes to standard error.")
+        bool,
+        typer.Option("--json", help="Print the summary as JSON; progress goes to standard error."),
     ] = False,
 ) -> None:
-    """Migrate contacts into a sandbox that enforces respond.io's limits, and check that everything arrived exactly once.
+    """Migrate contacts into a sandbox that enforces respond.io's limits, and check that everything
+    arrived exactly once.
 
-    No account is needed and nothing leaves this machine. The sandbox is a real server on a loopback port. Each contact is
-    created, tagged, put into a lifecycle stage, sent a message, and its conversation is opened and assigned: all launched at
-    once, and paced by the client. About half a minute for 100 contacts.
+    No account is needed and nothing leaves this machine. The sandbox is a real server on a loopback
+    port. Each contact is created, tagged, put into a lifecycle stage, sent a message, and its
+    conversation is opened and assigned: all launched at once, and paced by the client. About half a
+    minute for 100 contacts.
 
     **Examples**
 
@@ -40,7 +45,8 @@ def demo(
     screen = Screen(json=json)
 
     async def work() -> int:
-        # Contacts are listed at once: the live server's lag of some 25 s would only make this longer. All other habits stay.
+        # Contacts are listed at once: the live server's lag of some 25 s would only make this
+        # longer. All other habits stay.
         async with Sandbox(quirks=Quirks(list_lag=0.0), seed=seed, keep=0) as sandbox:
             summary = await demonstrate(sandbox, screen, contacts=contacts, seed=seed)
         if json:
@@ -59,9 +65,12 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
         channel = await client.space.list_channels().first()
         users = await client.space.list_users().collect()
         assert channel is not None  # noqa: S101 - the sandbox has some
-        migration = Migration(client, people, channel_id=channel.id, user_ids=[user.id for user in users])
+        migration = Migration(
+            client, people, channel_id=channel.id, user_ids=[user.id for user in users]
+        )
         screen.line(
-            f"{contacts} contacts × {len(STEPS)} operations = {contacts * len(STEPS)}, launched at once"
+            f"{contacts} contacts × {len(STEPS)} operations = {contacts * len(STEPS)}, launched at "
+            "once"
             f" against {sandbox.url} with respond.io's limits"
         )
         screen.line("")

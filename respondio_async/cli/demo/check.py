@@ -32,8 +32,8 @@ def compare(
 ) -> Findings:
     """Compare the people with the contacts that were listed.
 
-    *histories* has, by person, the messages that the server lists; *accepted* every message that the server says it took from a
-    client, as a second witness.
+    *histories* has, by person, the messages that the server lists; *accepted* every message that
+    the server says it took from a client, as a second witness.
     """
     findings = Findings()
     listed: defaultdict[str | None, list[Contact]] = defaultdict(list)
@@ -50,7 +50,9 @@ def compare(
         copies = (history.pop(person.message, 0), taken.pop(person.message, 0))
         # Either witness may tell of a loss or of a copy; agreeing, they count once.
         _count(findings, message, min(copies) if min(copies) == 0 else max(copies))
-        findings.duplicates += [f"contact {person.number}: a message that is not theirs"] * history.total()
+        findings.duplicates += [
+            f"contact {person.number}: a message that is not theirs"
+        ] * history.total()
     findings.duplicates += ["a contact that nobody sent"] * sum(map(len, listed.values()))
     findings.duplicates += ["a message that nobody sent"] * taken.total()
     return findings
@@ -66,12 +68,21 @@ def _compare_contact(findings: Findings, person: Person, contact: Contact, assig
     }
     for name, value in person.custom_fields.items():
         read = contact.custom.get(name)
-        expected[f"custom field {name}"] = (_as_read(value), None if read is None else _as_read(read))
-    findings.losses += [f"contact {person.number}: {what}" for what, (sent, read) in expected.items() if sent != read]
+        expected[f"custom field {name}"] = (
+            _as_read(value),
+            None if read is None else _as_read(read),
+        )
+    findings.losses += [
+        f"contact {person.number}: {what}"
+        for what, (sent, read) in expected.items()
+        if sent != read
+    ]
     tags = Counter(contact.tags)
     for tag in person.tags:
         _count(findings, f"contact {person.number}: tag {tag}", tags.pop(tag, 0))
-    findings.duplicates += [f"contact {person.number}: tag {tag}, which is not theirs" for tag in tags]
+    findings.duplicates += [
+        f"contact {person.number}: tag {tag}, which is not theirs" for tag in tags
+    ]
 
 
 def _as_read(value: Any) -> str:

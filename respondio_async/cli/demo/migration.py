@@ -32,10 +32,17 @@ STEPS: Final = (UPSERT, TAG, STAGE, SEND, OPEN, ASSIGN, HISTORY)
 
 
 class Migration:
-    """Moves people into a workspace: one task a person, several more within it, all begun at once."""
+    """Moves people into a workspace: one task a person, several more within it, all begun at
+    once.
+    """
 
     def __init__(
-        self, client: AsyncRespond, people: Sequence[Person], *, channel_id: int, user_ids: Sequence[int]
+        self,
+        client: AsyncRespond,
+        people: Sequence[Person],
+        *,
+        channel_id: int,
+        user_ids: Sequence[int],
     ) -> None:
         self.people = people
         self.done: Counter[Step] = Counter()
@@ -70,7 +77,9 @@ class Migration:
             return
         await asyncio.gather(
             self._do(STAGE, contacts.update_lifecycle(person.phone, person.stage)),
-            self._do(SEND, messages.send(person.phone, person.message, channel_id=self._channel_id)),
+            self._do(
+                SEND, messages.send(person.phone, person.message, channel_id=self._channel_id)
+            ),
             self._do(TAG, contacts.add_tags(person.phone, *person.tags)),
             self._hand_over(person),
         )
@@ -84,7 +93,9 @@ class Migration:
 
     async def _read_back(self, person: Person) -> None:
         history = await self._client.messages.list(person.phone).collect()
-        self.histories[person.number] = [message.text or "" for message in history if message.traffic == "outgoing"]
+        self.histories[person.number] = [
+            message.text or "" for message in history if message.traffic == "outgoing"
+        ]
 
     async def _do(self, step: Step, operation: Awaitable[object]) -> bool:
         try:

@@ -9,8 +9,32 @@ import msgspec
 
 from ...models import CustomFieldInput
 
-_FIRST: Final = ("Aina", "Bashir", "Carla", "Devi", "Emeka", "Farah", "Goran", "Hana", "Ivo", "Jun", "Karim", "Lucía")
-_LAST: Final = ("Abdullah", "Bauer", "Costa", "Dlamini", "Eriksen", "Fonseca", "García", "Haddad", "Ito", "Jansen")
+_FIRST: Final = (
+    "Aina",
+    "Bashir",
+    "Carla",
+    "Devi",
+    "Emeka",
+    "Farah",
+    "Goran",
+    "Hana",
+    "Ivo",
+    "Jun",
+    "Karim",
+    "Lucía",
+)
+_LAST: Final = (
+    "Abdullah",
+    "Bauer",
+    "Costa",
+    "Dlamini",
+    "Eriksen",
+    "Fonseca",
+    "García",
+    "Haddad",
+    "Ito",
+    "Jansen",
+)
 _COMPANIES: Final = ("Ocean Kites", "Blue Door", "Paper Lantern", "North Gate", "Tin Bridge")
 _STAGES: Final = ("New Lead", "Hot Lead", "Payment", "Customer")
 

@@ -39,7 +39,9 @@ class Summary(msgspec.Struct, frozen=True):
     floor_seconds: float
     """What the limits allow at best for the operations of the slowest route."""
     floor_with_repeats_seconds: float
-    """The same for its requests: those that the server answered with 449 count against the limit too."""
+    """The same for its requests: those that the server answered with 449 count against the limit
+    too.
+    """
     floor_route: str
     walk_back_seconds: float
     """The walk over the pages of the contact list, afterwards."""
@@ -58,13 +60,19 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def floor_seconds(operations: int, limit: float) -> float:
-    """Give the least time between the first and the last of so many operations, at most *limit* in any one second.
+    """Give the least time between the first and the last of so many operations, at most *limit* in
+    any one second.
 
-    The best that can be: *limit* at once, as many one second later, and so on: ceil(n / L) - 1 seconds. (Below one a second, n - 1 gaps.)
+    The best that can be: *limit* at once, as many one second later, and so on: ceil(n / L) - 1
+    seconds. (Below one a second, n - 1 gaps.)
     """
     if operations == 0:
         return 0.0
-    return (operations - 1) / limit if limit < 1 else float(math.ceil(operations / math.floor(limit)) - 1)
+    return (
+        (operations - 1) / limit
+        if limit < 1
+        else float(math.ceil(operations / math.floor(limit)) - 1)
+    )
 
 
 def summarise(
@@ -106,9 +114,14 @@ def print_summary(screen: Screen, summary: Summary) -> None:
     for failure, count in summary.failures.items():
         screen.line(f"  failed {count} ×: {failure}")
     verdict = (
-        Text(f"✓ {summary.operations} operations on {summary.contacts} contacts, each exactly once", style="bold green")
+        Text(
+            f"✓ {summary.operations} operations on {summary.contacts} contacts, each exactly once",
+            style="bold green",
+        )
         if summary.ok
-        else Text(f"✗ {len(summary.duplicates)} duplicated, {len(summary.losses)} lost", style="bold red")
+        else Text(
+            f"✗ {len(summary.duplicates)} duplicated, {len(summary.losses)} lost", style="bold red"
+        )
     )
     screen.show(Panel.fit(verdict, border_style="green" if summary.ok else "red"))
 
@@ -135,19 +148,30 @@ def _facts(summary: Summary) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    wall, floor, busy = summary.migration_seconds, summary.floor_seconds, summary.floor_with_repeats_seconds
-    table.add_row(
-        "Wall time", f"{wall:.1f} s, and {summary.walk_back_seconds:.1f} s to walk back over the contact list"
+    wall, floor, busy = (
+        summary.migration_seconds,
+        summary.floor_seconds,
+        summary.floor_with_repeats_seconds,
     )
     table.add_row(
-        "Floor", f"{floor:g} s for the operations{_times(wall, floor)}; {busy:g} s with the repeats{_times(wall, busy)}"
+        "Wall time",
+        f"{wall:.1f} s, and {summary.walk_back_seconds:.1f} s to walk back over the contact list",
     )
     table.add_row(
-        "", "n requests, at most L of them in any one second, take at least ceil(n / L) - 1 s; the slowest route counts"
+        "Floor",
+        f"{floor:g} s for the operations{_times(wall, floor)}; {busy:g} s with the "
+        f"repeats{_times(wall, busy)}",
+    )
+    table.add_row(
+        "",
+        "n requests, at most L of them in any one second, take at least ceil(n / L) - 1 s; the "
+        "slowest route counts",
     )
     table.add_row("Refused", f"{summary.refused} (429)")
     table.add_row(
-        "Repeated", f"{summary.repeated}, {summary.not_ready} of them because a new contact was not ready yet (449)"
+        "Repeated",
+        f"{summary.repeated}, {summary.not_ready} of them because a new contact was not ready yet "
+        "(449)",
     )
     table.add_row("Failed", str(sum(summary.failures.values())))
     table.add_row("Duplicates", str(len(summary.duplicates)))

@@ -58,7 +58,13 @@ class MigrationView:
 
     def picture(self, elapsed: float) -> Table:
         """Draw the routes."""
-        table = Table(box=None, padding=(0, 1), title=f"{elapsed:5.1f} s", title_justify="left", title_style="bold")
+        table = Table(
+            box=None,
+            padding=(0, 1),
+            title=f"{elapsed:5.1f} s",
+            title_justify="left",
+            title_style="bold",
+        )
         table.add_column("route")
         table.add_column(width=24)
         for heading in ("done", "sent", "waiting", "rate / limit", "refused"):
@@ -82,7 +88,10 @@ class MigrationView:
         return f"seconds {names}\n        " + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
 
     def sentence(self, elapsed: float) -> str:
-        """Say of each route what is done, requests a second against the limit, and how many calls wait."""
+        """Say of each route what is done, requests a second against the limit, and how many calls
+        wait.
+        """
         return f"{elapsed:7.1f} " + "".join(
-            f"{line.done:>5} {line.rate:4.1f}/{line.limit_text:<2}{line.waiting:>5}" for line in self.look(elapsed)
+            f"{line.done:>5} {line.rate:4.1f}/{line.limit_text:<2}{line.waiting:>5}"
+            for line in self.look(elapsed)
         )

@@ -1,1 +1,3 @@
-"""Tables in files: rows in from CSV, JSON Lines and XLSX; rows out to CSV, JSON Lines and Parquet."""
+"""Tables in files: rows in from CSV, JSON Lines and XLSX; rows out to CSV, JSON Lines and
+Parquet.
+"""

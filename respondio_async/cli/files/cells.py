@@ -1,8 +1,9 @@
 """The text of one cell, and how a spreadsheet is kept from running it.
 
-A cell that begins with = + - @ (or a tab or a carriage return before one) is a formula to a spreadsheet, and a contact can
-choose their own name. Such a cell is written with an apostrophe before it, and read without it. A number or a phone (+60…) is
-left alone: at worst a spreadsheet shows it as a number, and other programs read it as it is.
+A cell that begins with = + - @ (or a tab or a carriage return before one) is a formula to a
+spreadsheet, and a contact can choose their own name. Such a cell is written with an apostrophe
+before it, and read without it. A number or a phone (+60…) is left alone: at worst a spreadsheet
+shows it as a number, and other programs read it as it is.
 
 Source: OWASP, "CSV Injection".
 """
@@ -20,7 +21,8 @@ _SEPARATOR: Final = ";"
 
 def guard(text: str) -> str:
     """Make a cell safe for spreadsheets."""
-    # What already begins with the mark is marked once more, or reading would take the contact's own apostrophe away.
+    # What already begins with the mark is marked once more, or reading would take the contact's own
+    # apostrophe away.
     if text.startswith(_DANGEROUS) and not _HARMLESS.fullmatch(text):
         return f"'{text}"
     return f"'{text}" if text.startswith("'") and text.lstrip("'").startswith(_DANGEROUS) else text
@@ -60,7 +62,9 @@ def text_of(value: Any) -> str:  # noqa: PLR0911 - a case a type
 
 def is_texts(value: object) -> TypeGuard[list[str]]:
     """Whether it is a list of texts."""
-    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[object]", value))
+    return isinstance(value, list) and all(
+        isinstance(each, str) for each in cast("list[object]", value)
+    )
 
 
 def cell_of(record: Mapping[str, Any], column: str) -> Any:
@@ -72,14 +76,19 @@ def cell_of(record: Mapping[str, Any], column: str) -> Any:
 
 
 def join_list(texts: list[str]) -> str:
-    """Write several texts as one cell, separated by ";", or as a JSON array where one of them holds that."""
+    """Write several texts as one cell, separated by ";", or as a JSON array where one of them holds
+    that.
+    """
     if any(_SEPARATOR in text or text.startswith("[") or text != text.strip() for text in texts):
         return json.dumps(texts, ensure_ascii=False)
     return _SEPARATOR.join(texts)
 
 
 def split_list(cell: str, separators: str = _SEPARATOR) -> list[str]:
-    """Read several texts from one cell; each once, in their order. ValueError for a broken JSON array."""
+    """Read several texts from one cell; each once, in their order.
+
+    ValueError for a broken JSON array.
+    """
     if cell.lstrip().startswith("["):
         read: Any = json.loads(cell)
         if not is_texts(read):

@@ -1,4 +1,6 @@
-"""Parquet, through pyarrow (extra `parquet`): made of JSON lines, some thousand at a time, with a schema that is known beforehand."""
+"""Parquet, through pyarrow (extra `parquet`): made of JSON lines, some thousand at a time, with a
+schema that is known beforehand.
+"""
 
 import importlib
 import os
@@ -16,7 +18,8 @@ from .cells import cell_of
 _CHUNK: Final = 10_000
 """Rows of a group: flat memory whatever the length."""
 
-# Everything else is text. Custom field values come as strings whatever their type, so that is what they stay.
+# Everything else is text. Custom field values come as strings whatever their type, so that is what
+# they stay.
 _TYPES: Final = {
     "id": "int64",
     "contact_id": "int64",
@@ -43,8 +46,14 @@ def to_parquet(lines: Path, path: Path, columns: list[str]) -> None:
     # Without types of its own, so it is Any here.
     pa: Any = importlib.import_module("pyarrow")
     pq: Any = importlib.import_module("pyarrow.parquet")
-    types = {"int64": pa.int64(), "timestamp": pa.timestamp("us", tz="UTC"), "texts": pa.list_(pa.string())}
-    schema = pa.schema([(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns])
+    types = {
+        "int64": pa.int64(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "texts": pa.list_(pa.string()),
+    }
+    schema = pa.schema(
+        [(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns]
+    )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -1,4 +1,7 @@
-"""Rows in: one `Row` after another, with the line that it came from, whatever the file's format. Every cell is a text."""
+"""Rows in: one `Row` after another, with the line that it came from, whatever the file's format.
+
+Every cell is a text.
+"""
 
 import csv
 import json
@@ -28,7 +31,8 @@ Reader = Callable[[Path], Iterator[Row]]
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Read the rows of a .csv (.tsv, .txt), .jsonl (.ndjson) or .xlsx file, one after another. Empty rows are left out.
+    """Read the rows of a .csv (.tsv, .txt), .jsonl (.ndjson) or .xlsx file, one after another.
+    Empty rows are left out.
 
     `UsageError` for a file that is no such table.
     """
@@ -63,11 +67,15 @@ def _read_xlsx(path: Path) -> Iterator[Row]:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise UsageError("reading .xlsx needs openpyxl: pip install 'respondio-async[cli]'") from None
+        raise UsageError(
+            "reading .xlsx needs openpyxl: pip install 'respondio-async[cli]'"
+        ) from None
     try:
         book: Any = load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # noqa: BLE001 - a damaged or foreign file raises whatever its parts raise
-        raise UsageError(f"{path.name}: it cannot be read as .xlsx ({type(error).__name__})") from None
+        raise UsageError(
+            f"{path.name}: it cannot be read as .xlsx ({type(error).__name__})"
+        ) from None
     try:
         rows: Iterator[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
         no_cells: tuple[Any, ...] = ()

@@ -1,8 +1,10 @@
-"""Rows out: a file that appears only when it is whole, and that an interrupted export can go on with.
+"""Rows out: a file that appears only when it is whole, and that an interrupted export can go on
+with.
 
-Rows go to `NAME.part`; every page ends with its rows on the disk and, in `NAME.resume`, where to go on: a place in the listing
-and a size of the part. Resuming cuts the part to that size, so no row is lost or doubled wherever the process died. At the end the
-part becomes the file, in one step. All of them hold contacts' data and are readable by their owner only.
+Rows go to `NAME.part`; every page ends with its rows on the disk and, in `NAME.resume`, where to go
+on: a place in the listing and a size of the part. Resuming cuts the part to that size, so no row is
+lost or doubled wherever the process died. At the end the part becomes the file, in one step. All of
+them hold contacts' data and are readable by their owner only.
 """
 
 import csv
@@ -53,7 +55,8 @@ class Sink:
         self._format: Format = format
         self._stream = stream
         self._buffer: list[bytes] = []
-        # Parquet has its columns apart and its index at the end: it cannot grow by the page, so it is made of the lines at the end.
+        # Parquet has its columns apart and its index at the end: it cannot grow by the page, so it
+        # is made of the lines at the end.
         self._encode = _csv_line if format == "csv" else _json_line
 
     def begin(self) -> None:
@@ -71,7 +74,9 @@ class Sink:
         self._buffer.append(self._encode(record, self.state.columns))
 
     def checkpoint(self, place: int | str | None, *, complete: bool = False) -> None:
-        """Bring the rows to the disk and note that the export goes on at *place*, or that it is *complete*."""
+        """Bring the rows to the disk and note that the export goes on at *place*, or that it is
+        *complete*.
+        """
         if self.path is None:
             self._stream.write(b"".join(self._buffer))
             self._stream.flush()
@@ -105,7 +110,14 @@ class Sink:
             self._stream.close()
 
 
-def open_sink(path: Path | None, format: Format, query: str, columns: Sequence[str], *, resume: bool) -> Sink:  # noqa: A002
+def open_sink(
+    path: Path | None,
+    format: Format,  # noqa: A002
+    query: str,
+    columns: Sequence[str],
+    *,
+    resume: bool,
+) -> Sink:
     """Begin an export, or go on with one: then its columns are those that it was begun with."""
     state = State(query, list(columns))
     if path is None:
@@ -116,7 +128,8 @@ def open_sink(path: Path | None, format: Format, query: str, columns: Sequence[s
         found = _read_state(path) if resume else None
         if found is not None and found.query != query:
             raise UsageError(
-                f"{path.name}: the export that was begun asked for something else; leave out --resume to start anew"
+                f"{path.name}: the export that was begun asked for something else; leave out "
+                "--resume to start anew"
             )
         state = found or state
         if found is None:
@@ -134,7 +147,10 @@ def format_of(path: Path | None, given: Format | None) -> Format:
         return "jsonl"
     found = FORMATS.get(path.suffix.lower())
     if found is None:
-        raise UsageError(f"{path.name}: the format is taken from the name (.jsonl, .csv, .parquet), or from --format")
+        raise UsageError(
+            f"{path.name}: the format is taken from the name (.jsonl, .csv, .parquet), or from "
+            "--format"
+        )
     return found
 
 
@@ -177,7 +193,8 @@ def _read_state(path: Path) -> State | None:
         ) from None
     if size < state.size:
         raise UsageError(
-            f"{path.name}: {_part_path(path).name} is shorter than it was; leave out --resume to start anew"
+            f"{path.name}: {_part_path(path).name} is shorter than it was; leave out --resume to "
+            "start anew"
         )
     return state
 

@@ -7,7 +7,9 @@ from .export import export
 from .send import send
 
 app: typer.Typer = typer.Typer(
-    help="Export histories, send a message, broadcast a template.", no_args_is_help=True, rich_markup_mode="markdown"
+    help="Export histories, send a message, broadcast a template.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
 )
 app.command("export")(export)
 app.command("send")(send)

@@ -28,47 +28,74 @@ _LEAST_RATE: Final = 0.001
 
 def broadcast(
     source: Annotated[
-        Path, typer.Option("--from", show_default=False, help="The recipients: .csv, .jsonl or .xlsx, a row each.")
+        Path,
+        typer.Option(
+            "--from", show_default=False, help="The recipients: .csv, .jsonl or .xlsx, a row each."
+        ),
     ],
     channel: Annotated[str, typer.Option(show_default=False, help="The channel's id or name.")],
     *,
-    template: Annotated[str | None, typer.Option(show_default=False, help="The template's name.")] = None,
+    template: Annotated[
+        str | None, typer.Option(show_default=False, help="The template's name.")
+    ] = None,
     language: Annotated[
         str | None, typer.Option(show_default=False, help="Its language code, if it has several.")
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(show_default=False, help="A text in place of a template; {column} is filled from the row."),
+        typer.Option(
+            show_default=False,
+            help="A text in place of a template; {column} is filled from the row.",
+        ),
     ] = None,
     var: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="VARIABLE=COLUMN", show_default=False, help="What fills a variable of the template's body."
+            metavar="VARIABLE=COLUMN",
+            show_default=False,
+            help="What fills a variable of the template's body.",
         ),
     ] = None,
     header: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", show_default=False, help="What fills the header: its text, or its file's URL."),
+        typer.Option(
+            metavar="COLUMN",
+            show_default=False,
+            help="What fills the header: its text, or its file's URL.",
+        ),
     ] = None,
     button: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", show_default=False, help="What fills a button's link; repeat in their order."),
+        typer.Option(
+            metavar="COLUMN",
+            show_default=False,
+            help="What fills a button's link; repeat in their order.",
+        ),
     ] = None,
     by: Annotated[
-        By, typer.Option(help="The column that names the contact; auto: its phone, else its e-mail.")
+        By,
+        typer.Option(help="The column that names the contact; auto: its phone, else its e-mail."),
     ] = "auto",
     country: Annotated[
-        str | None, typer.Option(metavar="CODE", show_default=False, help='The country of phones without one: "MY".')
+        str | None,
+        typer.Option(
+            metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
+        ),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=_LEAST_RATE, show_default=False, help="At most so many messages a second; the limit is 10."),
+        typer.Option(
+            min=_LEAST_RATE,
+            show_default=False,
+            help="At most so many messages a second; the limit is 10.",
+        ),
     ] = None,
     at_most_once: Annotated[
         bool,
         typer.Option(
             "--at-most-once/--at-least-once",
-            help="What becomes of a message that may or may not have been sent: reported, or sent again.",
+            help="What becomes of a message that may or may not have been sent: reported, or sent "
+            "again.",
         ),
     ] = True,
     skip_bad: Annotated[
@@ -82,13 +109,16 @@ def broadcast(
 ) -> None:
     """Send a template, or a text, to every contact of a table; each contact at most once.
 
-    Every row is checked before the first message: the contact, the template's variables. A run that is stopped or killed goes
-    on with --journal: nobody gets the message twice, and one that may have been sent is reported, with exit code 3.
+    Every row is checked before the first message: the contact, the template's variables. A run that
+    is stopped or killed goes on with --journal: nobody gets the message twice, and one that may
+    have been sent is reported, with exit code 3.
 
     **Examples**
 
-    - `respondio messages broadcast --from people.csv --channel WhatsApp --template order_update --var 1=first_name --var 2=order --dry-run`
-    - `respondio messages broadcast --from people.csv --channel 2001 --text "Hi {first_name}" --rate 2 --yes`
+    - `respondio messages broadcast --from people.csv --channel WhatsApp --template order_update
+      --var 1=first_name --var 2=order --dry-run`
+    - `respondio messages broadcast --from people.csv --channel 2001 --text "Hi {first_name}" --rate
+      2 --yes`
     """
     screen = Screen(json=json)
     book = JournalFile(journal, "broadcast")
@@ -111,10 +141,14 @@ def broadcast(
             if dry_run or (bad and not skip_bad):
                 _print_plan(screen, bad, good, rate, whole=dry_run)
                 if bad and not dry_run:
-                    screen.note("Nothing was sent. Correct the rows, or leave them out with --skip-bad.")
+                    screen.note(
+                        "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
+                    )
                 return Exit.USAGE if bad else Exit.DONE
             confirm(None if yes else "Send {} messages?", good)
-            report = await carry_out(client, screen, send_job(client, roll, to.id, good, again=not at_most_once), book)
+            report = await carry_out(
+                client, screen, send_job(client, roll, to.id, good, again=not at_most_once), book
+            )
         print_report(screen, report, what="messages accepted")
         if bad:
             screen.note(f"{len(bad)} bad rows were left out: see --dry-run")
@@ -126,7 +160,9 @@ def broadcast(
 class Roll:
     """The recipients of a broadcast."""
 
-    def __init__(self, path: Path, columns: dict[str, str], by: By, country: str | None, compose: Compose) -> None:
+    def __init__(
+        self, path: Path, columns: dict[str, str], by: By, country: str | None, compose: Compose
+    ) -> None:
         self._path = path
         self._columns = columns
         self._by: By = by
@@ -165,7 +201,10 @@ def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, a
     async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         row = msgspec.convert(item, Row)
         message = roll.compose(row.cells)
-        await step("message", lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id))
+        await step(
+            "message",
+            lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id),
+        )
 
     return Job(
         name="broadcast",
@@ -194,7 +233,9 @@ def _variables(options: Any) -> dict[str, str]:
     return variables
 
 
-def _print_plan(screen: Screen, bad: list[BadRow], good: int, rate: float | None, *, whole: bool) -> None:
+def _print_plan(
+    screen: Screen, bad: list[BadRow], good: int, rate: float | None, *, whole: bool
+) -> None:
     seconds = good / min(rate or 10.0, 10.0)
     if screen.json:
         screen.document({"messages": good, "bad": bad, "seconds": round(seconds, 1)})

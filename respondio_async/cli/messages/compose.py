@@ -25,15 +25,26 @@ async def find_channel(client: AsyncRespond, wanted: str) -> Channel:
     ]
     if len(found) != 1:
         known = ", ".join(f"{each.id} {each.name}" for each in channels)
-        raise UsageError(f"--channel: {'no' if not found else 'more than one'} channel is called so; there are {known}")
+        raise UsageError(
+            f"--channel: {'no' if not found else 'more than one'} channel is called so; there are "
+            f"{known}"
+        )
     return found[0]
 
 
-async def find_template(client: AsyncRespond, channel: Channel, name: str, language: str | None) -> Template:
-    """Find an approved template of the channel by its name, and its language where there are several."""
+async def find_template(
+    client: AsyncRespond, channel: Channel, name: str, language: str | None
+) -> Template:
+    """Find an approved template of the channel by its name, and its language where there are
+    several.
+    """
     templates = await client.space.list_templates(channel.id).collect()
     named = [each for each in templates if each.name == name]
-    found = [each for each in named if language is None or (each.language_code or "").casefold() == language.casefold()]
+    found = [
+        each
+        for each in named
+        if language is None or (each.language_code or "").casefold() == language.casefold()
+    ]
     if not found:
         other = (
             f" in {language}; there is {_languages(named)}"
@@ -42,25 +53,45 @@ async def find_template(client: AsyncRespond, channel: Channel, name: str, langu
         )
         raise UsageError(f"the channel has no template {name}{other}")
     if len(found) > 1:
-        raise UsageError(f"the template {name} is there in several languages: say --language ({_languages(found)})")
+        raise UsageError(
+            f"the template {name} is there in several languages: say --language "
+            f"({_languages(found)})"
+        )
     if not found[0].is_approved:
-        raise UsageError(f"the template {name} is {found[0].status or 'without a status'}, not approved")
+        raise UsageError(
+            f"the template {name} is {found[0].status or 'without a status'}, not approved"
+        )
     return found[0]
 
 
 def template_composer(
-    template: Template, columns: Iterable[str], variables: Mapping[str, str], header: str | None, buttons: Iterable[str]
+    template: Template,
+    columns: Iterable[str],
+    variables: Mapping[str, str],
+    header: str | None,
+    buttons: Iterable[str],
 ) -> Compose:
-    """Fill a template from a row: *variables* maps the body's placeholders to columns; by default a column has the same name."""
+    """Fill a template from a row: *variables* maps the body's placeholders to columns; by default a
+    column has the same name.
+    """
     names = list(dict.fromkeys(_VARIABLE.findall(_body(template))))
     columns, buttons = list(columns), list(buttons)
     chosen = {name: variables.get(name, name) for name in names}
     unknown = [name for name in variables if name not in names]
     if unknown:
-        raise UsageError(f"the template has no variable {', '.join(unknown)}; it has {', '.join(names) or 'none'}")
-    absent = [column for column in (*chosen.values(), *([header] if header else ()), *buttons) if column not in columns]
+        raise UsageError(
+            f"the template has no variable {', '.join(unknown)}; it has "
+            f"{', '.join(names) or 'none'}"
+        )
+    absent = [
+        column
+        for column in (*chosen.values(), *([header] if header else ()), *buttons)
+        if column not in columns
+    ]
     if absent:
-        raise UsageError(f"the file has no column {', '.join(dict.fromkeys(absent))}: say --var VARIABLE=COLUMN")
+        raise UsageError(
+            f"the file has no column {', '.join(dict.fromkeys(absent))}: say --var VARIABLE=COLUMN"
+        )
 
     def compose(cells: Cells) -> Payload:
         try:
@@ -98,7 +129,12 @@ def text_composer(text: str, columns: Iterable[str]) -> Compose:
 
 def _body(template: Template) -> str:
     return next(
-        (str(each.get("text") or "") for each in template.components if str(each.get("type", "")).lower() == "body"), ""
+        (
+            str(each.get("text") or "")
+            for each in template.components
+            if str(each.get("type", "")).lower() == "body"
+        ),
+        "",
     )
 
 

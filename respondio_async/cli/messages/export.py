@@ -37,7 +37,8 @@ def export(
 ) -> None:
     """Write the message history of contacts to a file: of all, or of those that the options select.
 
-    Each message with its time (its id tells it), who sent it, its type and text, its status, and the whole content as JSON.
+    Each message with its time (its id tells it), who sent it, its type and text, its status, and
+    the whole content as JSON.
 
     **Examples**
 
@@ -48,7 +49,9 @@ def export(
 
     async def work() -> int:
         async with connect(base_url) as client:
-            report = await export_messages(client, screen, selection, output, format, resume=resume, server=base_url)
+            report = await export_messages(
+                client, screen, selection, output, format, resume=resume, server=base_url
+            )
         if json and output is not None:
             screen.document(report)
         else:
@@ -68,17 +71,23 @@ async def export_messages(
     resume: bool = False,
     server: str | None = None,
 ) -> ExportReport:
-    """Walk the histories, many contacts at once, into a file that has them contact by contact, in the order of their ids."""
+    """Walk the histories, many contacts at once, into a file that has them contact by contact, in
+    the order of their ids.
+    """
     clock = asyncio.get_running_loop().time
     began = clock()
     format = format_of(path, given)  # noqa: A001
     if format == "parquet":
         require_pyarrow()
-    sink = open_sink(path, format, f"messages {format} {server} {selection.query()}", COLUMNS, resume=resume)
+    sink = open_sink(
+        path, format, f"messages {format} {server} {selection.query()}", COLUMNS, resume=resume
+    )
     try:
         if not sink.state.complete:
             async with shown(ExportView("messages", lambda: sink.count), screen.err):
-                await _walk(client, sink, await _contact_ids(client, selection, after=sink.state.place))
+                await _walk(
+                    client, sink, await _contact_ids(client, selection, after=sink.state.place)
+                )
             sink.checkpoint(None, complete=True)
         sink.finish(to_parquet)
     finally:
@@ -86,10 +95,16 @@ async def export_messages(
     return ExportReport(None if path is None else str(path), sink.count, round(clock() - began, 2))
 
 
-async def _contact_ids(client: AsyncRespond, selection: Selection, *, after: int | str | None) -> list[int]:
-    """Their ids in order, so that a resumed export knows who is left: those after the last one that was finished."""
+async def _contact_ids(
+    client: AsyncRespond, selection: Selection, *, after: int | str | None
+) -> list[int]:
+    """Their ids in order, so that a resumed export knows who is left: those after the last one that
+    was finished.
+    """
     done = after if isinstance(after, int) else 0
-    return sorted({contact.id async for contact in await selection.paginator(client) if contact.id > done})
+    return sorted(
+        {contact.id async for contact in await selection.paginator(client) if contact.id > done}
+    )
 
 
 async def _walk(client: AsyncRespond, sink: Sink, contact_ids: Iterable[int]) -> None:

@@ -19,12 +19,17 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 def send(
-    contact: Annotated[str, typer.Argument(help='"phone:+60…", "email:…" or "id:…".', show_default=False)],
+    contact: Annotated[
+        str, typer.Argument(help='"phone:+60…", "email:…" or "id:…".', show_default=False)
+    ],
     text: Annotated[str, typer.Argument(help="The message.", show_default=False)],
     *,
     channel: Annotated[
         int | None,
-        typer.Option(show_default=False, help="The channel's id; without it the one that the contact last used."),
+        typer.Option(
+            show_default=False,
+            help="The channel's id; without it the one that the contact last used.",
+        ),
     ] = None,
     wait: Annotated[
         Literal["sent", "delivered", "read"] | None,
@@ -34,7 +39,8 @@ def send(
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
-    """Send a text message to one contact. It is never sent twice: 3 says that nobody knows whether it was sent.
+    """Send a text message to one contact. It is never sent twice: 3 says that nobody knows whether
+    it was sent.
 
     **Examples**
 
@@ -48,7 +54,9 @@ def send(
             sent = await client.messages.send(contact, text, channel_id=channel)
             status = None
             if wait is not None:
-                message = await client.messages.wait_for_status(contact, sent.message_id, wait, timeout=timeout)
+                message = await client.messages.wait_for_status(
+                    contact, sent.message_id, wait, timeout=timeout
+                )
                 status = message.current_status.value if message.current_status else None
         result = Sent(sent.message_id, status)
         if json:
@@ -57,4 +65,8 @@ def send(
             screen.line(f"message {result.message_id}: {result.status or 'accepted'}")
         return Exit.DONE
 
-    run(work, screen, interrupted="Stopped. The message may have been sent: look before you send it again.")
+    run(
+        work,
+        screen,
+        interrupted="Stopped. The message may have been sent: look before you send it again.",
+    )

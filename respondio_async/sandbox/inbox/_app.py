@@ -1,4 +1,6 @@
-"""The page's server side: an ASGI application of three files, one document of state, one stream and two actions."""
+"""The page's server side: an ASGI application of three files, one document of state, one stream and
+two actions.
+"""
 
 import asyncio
 import json
@@ -27,7 +29,8 @@ _PAGE: Final = {
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
 }
 _POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none';"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    b"base-uri 'none';"
     b" form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = (
@@ -46,21 +49,31 @@ class _RefusedError(Exception):
 
 
 class Inbox:
-    """Serves the page, from this machine to this machine. It watches from the moment it is first looked at, and costs nothing before."""
+    """Serves the page, from this machine to this machine.
 
-    def __init__(self, app: App, workspace: Workspace, events: list[Listener], webhooks: Webhooks) -> None:
+    It watches from the moment it is first looked at, and costs nothing before.
+    """
+
+    def __init__(
+        self, app: App, workspace: Workspace, events: list[Listener], webhooks: Webhooks
+    ) -> None:
         self._app = app
         self._workspace = workspace
         self._events = events
         self._webhooks = webhooks
         self._feed: Feed | None = None
-        self._actions: dict[str, Callable[[dict[str, Any]], Any]] = {"/say": self._say, "/close": self._close}
+        self._actions: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "/say": self._say,
+            "/close": self._close,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         method: str = scope["method"]
         path = scope["path"].removeprefix(scope["root_path"]) or "/"
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         refused = refusal(method, headers)
         if refused is not None:
             await _answer(send, refused[0], json.dumps({"error": refused[1]}).encode())
@@ -71,7 +84,10 @@ class Inbox:
             elif method == "GET" and path in _PAGE:
                 name, content_type = _PAGE[path]
                 await _answer(
-                    send, 200, files("respondio_async.sandbox.inbox").joinpath("page", name).read_bytes(), content_type
+                    send,
+                    200,
+                    files("respondio_async.sandbox.inbox").joinpath("page", name).read_bytes(),
+                    content_type,
                 )
             else:
                 await _answer(send, 200, await self._document(method, path, scope, receive))
@@ -83,7 +99,9 @@ class Inbox:
     async def _document(self, method: str, path: str, scope: Scope, receive: Receive) -> bytes:
         if method == "GET" and path == "/state":
             chosen = parse_qs(scope["query_string"].decode("latin-1")).get("contact", [""])[-1]
-            known = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 19 else None
+            known = (
+                int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 19 else None
+            )
             with self._app.lock:
                 return json.dumps(view.overview(self._workspace, self._webhooks, known)).encode()
         if method == "POST" and path in self._actions:
@@ -101,7 +119,11 @@ class Inbox:
     def _say(self, body: dict[str, Any]) -> dict[str, Any]:
         """Let a customer write: a known contact, or a new one."""
         text, name, who = body.get("text"), body.get("name"), body.get("contact")
-        if not isinstance(text, str) or not text.strip() or (name is not None and not isinstance(name, str)):
+        if (
+            not isinstance(text, str)
+            or not text.strip()
+            or (name is not None and not isinstance(name, str))
+        ):
             raise _RefusedError(400, "text must not be empty")
         if isinstance(who, bool) or not isinstance(who, int | str):
             raise _RefusedError(400, "contact must be an id, a phone or an e-mail address")
@@ -134,7 +156,9 @@ class Inbox:
         )
 
         async def speak() -> None:
-            async with aclosing(feed.stream(int(after) if after.isascii() and after.isdigit() else 0)) as stream:
+            async with aclosing(
+                feed.stream(int(after) if after.isascii() and after.isdigit() else 0)
+            ) as stream:
                 async for piece in stream:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
 
@@ -153,13 +177,21 @@ class Inbox:
         feed = self._feed = Feed()
         clock = self._workspace.clock
         with self._app.lock:
-            past = [view.of_request(arrival) for arrival in list(self._app.record.arrivals)[-_PAST:]]
-            past += [view.of_delivery(each) for each in self._webhooks.deliveries[-_PAST:] if each.seconds is not None]
+            past = [
+                view.of_request(arrival) for arrival in list(self._app.record.arrivals)[-_PAST:]
+            ]
+            past += [
+                view.of_delivery(each)
+                for each in self._webhooks.deliveries[-_PAST:]
+                if each.seconds is not None
+            ]
             for entry in sorted(past, key=lambda entry: entry["time"]):
                 feed.publish(entry)
             self._app.on_request.append(lambda arrival: feed.publish(view.of_request(arrival)))
             self._events.append(lambda event: feed.publish(view.of_event(event, clock.wall())))
-            self._webhooks.on_delivery.append(lambda delivery: feed.publish(view.of_delivery(delivery)))
+            self._webhooks.on_delivery.append(
+                lambda delivery: feed.publish(view.of_delivery(delivery))
+            )
         return feed
 
 
@@ -179,7 +211,13 @@ async def _read(receive: Receive) -> bytes:
     return body
 
 
-async def _answer(send: Send, status: int, content: bytes, content_type: str = "application/json") -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(content)), *_HEADERS]
+async def _answer(
+    send: Send, status: int, content: bytes, content_type: str = "application/json"
+) -> None:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", b"%d" % len(content)),
+        *_HEADERS,
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -15,7 +15,10 @@ _QUIET: Final = 15.0
 
 
 class Feed:
-    """A log with a bound, and streams of server-sent events that follow it. `publish` may be called on any thread."""
+    """A log with a bound, and streams of server-sent events that follow it.
+
+    `publish` may be called on any thread.
+    """
 
     def __init__(self) -> None:
         self._entries: deque[tuple[int, str]] = deque(maxlen=_KEPT)
@@ -30,12 +33,15 @@ class Feed:
                 loop.call_soon_threadsafe(woken.set)
 
     async def stream(self, after: int = 0) -> AsyncGenerator[bytes]:
-        """Yield every entry kept since the one numbered *after*, then each new one, as server-sent events."""
+        """Yield every entry kept since the one numbered *after*, then each new one, as server-sent
+        events.
+        """
         woken = asyncio.Event()
         watcher = (asyncio.get_running_loop(), woken)
         self._watchers.add(watcher)
         try:
-            # At once, so that the browser knows that it is connected; it tries again one second after a break.
+            # At once, so that the browser knows that it is connected; it tries again one second
+            # after a break.
             yield b"retry: 1000\n\n"
             while True:
                 woken.clear()

@@ -1,7 +1,8 @@
 """Who may use the page: a browser on this machine, and no website that it happens to show.
 
-A website can make a browser send requests to 127.0.0.1, and by DNS rebinding even read the answers: then the Host header names the
-website. What changes something must besides be JSON, which a foreign page can't send without asking first (we never say yes).
+A website can make a browser send requests to 127.0.0.1, and by DNS rebinding even read the answers:
+then the Host header names the website. What changes something must besides be JSON, which a foreign
+page can't send without asking first (we never say yes).
 """
 
 import ipaddress
@@ -13,9 +14,10 @@ def refusal(method: str, headers: dict[str, str]) -> tuple[int, str] | None:
     host = headers.get("host", "")
     if not _is_loopback(host):
         return 403, "open the page by a loopback address, such as http://127.0.0.1"
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") and not _is_navigation(
-        method, headers
-    ):
+    if headers.get("sec-fetch-site", "same-origin") not in (
+        "same-origin",
+        "none",
+    ) and not _is_navigation(method, headers):
         return 403, "a foreign page may not use this one"
     if method != "POST":
         return None
@@ -29,7 +31,9 @@ def refusal(method: str, headers: dict[str, str]) -> tuple[int, str] | None:
 def _is_navigation(method: str, headers: dict[str, str]) -> bool:
     """A link on another page to this one may be followed."""
     return (
-        method == "GET" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        method == "GET"
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
     )
 
 

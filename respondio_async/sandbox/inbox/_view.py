@@ -1,4 +1,7 @@
-"""What the page shows of the sandbox, as plain JSON. The page puts all of it on the screen as text, never as markup."""
+"""What the page shows of the sandbox, as plain JSON.
+
+The page puts all of it on the screen as text, never as markup.
+"""
 
 import json
 from typing import Any, Final
@@ -23,7 +26,9 @@ def overview(workspace: Workspace, webhooks: Webhooks, contact_id: int | None) -
     return {
         "contacts": [_row(contact) for contact in contacts],
         "contact": None if chosen is None else _whole(chosen, workspace),
-        "webhooks": [{"url": webhook.url, "enabled": webhook.enabled} for webhook in webhooks.registered],
+        "webhooks": [
+            {"url": webhook.url, "enabled": webhook.enabled} for webhook in webhooks.registered
+        ],
     }
 
 
@@ -62,7 +67,9 @@ def _whole(contact: Contact, workspace: Workspace) -> dict[str, Any]:
 
 
 def _message(message: Message, workspace: Workspace) -> dict[str, Any]:
-    replies: Any = message.content.get("replies") if message.content.get("type") == "quick_reply" else None
+    replies: Any = (
+        message.content.get("replies") if message.content.get("type") == "quick_reply" else None
+    )
     outgoing = message.traffic == "outgoing"
     return {
         "id": str(message.id),  # beyond what JavaScript counts exactly
@@ -95,10 +102,13 @@ def _user(user: User | None) -> str | None:
 
 def of_event(event: Event, now: float) -> dict[str, Any]:
     """A line of the log: something changed."""
-    detail = ", ".join(f"{name}: {value}" for name, value in event.data.items() if isinstance(value, str))
+    detail = ", ".join(
+        f"{name}: {value}" for name, value in event.data.items() if isinstance(value, str)
+    )
     return {
         "kind": "event", "tone": "plain", "time": now, "title": event.type,
-        "note": name_of(event.contact) + (f" ({detail})" if detail else ""), "body": "", "contact": event.contact.id,
+        "note": name_of(event.contact) + (f" ({detail})" if detail else ""), "body": "",
+        "contact": event.contact.id,
     }  # fmt: skip
 
 
@@ -108,7 +118,9 @@ def of_request(arrival: Arrival) -> dict[str, Any]:
     return {
         "kind": "call", "time": arrival.time, "title": f"{arrival.method} {arrival.path}",
         "tone": "good" if status is not None and status < 400 else "bad",
-        "note": "no answer" if status is None else str(status) + (f" ({arrival.fault})" if arrival.fault else ""),
+        "note": "no answer"
+        if status is None
+        else str(status) + (f" ({arrival.fault})" if arrival.fault else ""),
         "body": _pretty(arrival.content), "contact": None,
     }  # fmt: skip
 
@@ -120,14 +132,20 @@ def of_delivery(delivery: Delivery) -> dict[str, Any]:
     return {
         "kind": "webhook", "tone": "good" if delivery.ok else "bad", "time": delivery.time,
         "title": f"{delivery.event_type} → {delivery.webhook.url}",
-        "note": (took if delivery.ok else delivery.error or "") + (" (a repeat)" if delivery.repeated else "") + state,
+        "note": (took if delivery.ok else delivery.error or "")
+        + (" (a repeat)" if delivery.repeated else "")
+        + state,
         "body": _pretty(delivery.body), "contact": None,
     }  # fmt: skip
 
 
 def _pretty(content: bytes) -> str:
     try:
-        return _shortened(json.dumps(json.loads(content), indent=2, ensure_ascii=False)) if content else ""
+        return (
+            _shortened(json.dumps(json.loads(content), indent=2, ensure_ascii=False))
+            if content
+            else ""
+        )
     except (ValueError, RecursionError):
         return _shortened(content.decode("utf-8", "replace"))
 

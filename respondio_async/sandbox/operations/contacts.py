@@ -29,7 +29,8 @@ def create(call: Call) -> Any:
         raise Problem(status, "Contact already exists")
     _make(call, fields, kind, value, conflict=status)
     return Reply(
-        call.answers.create_status, {"code": call.answers.create_status, "message": "Contact created successfully"}
+        call.answers.create_status,
+        {"code": call.answers.create_status, "message": "Contact created successfully"},
     )
 
 
@@ -84,7 +85,12 @@ def merge(call: Call) -> Any:
     if body.get("contactIds") is None:
         raise missing("contactIds")
     ids = as_list(body["contactIds"])
-    if ids is None or len(ids) != 2 or any(type(each) is not int for each in ids) or ids[0] == ids[1]:
+    if (
+        ids is None
+        or len(ids) != 2
+        or any(type(each) is not int for each in ids)
+        or ids[0] == ids[1]
+    ):
         raise invalid("contactIds")
     fields = Fields(call, body, also=frozenset({"contactIds"}))
     first, second = (call.workspace.contacts.get(each) for each in ids)
@@ -131,7 +137,12 @@ def list_contacts(call: Call) -> Any:
         contact = contacts[contact_id]
         return contact.created <= horizon and (wanted is None or wanted(contact))
 
-    return page(call, workspace.contact_ids, lambda each: render.contact(contacts[each], workspace), keep=keep)
+    return page(
+        call,
+        workspace.contact_ids,
+        lambda each: render.contact(contacts[each], workspace),
+        keep=keep,
+    )
 
 
 def add_tags(call: Call) -> Any:
@@ -177,7 +188,11 @@ def update_lifecycle(call: Call) -> Any:
     if "name" not in body:
         raise missing("name")
     name = text(body, "name", longest=255, required=body["name"] is not None)
-    if name is not None and call.quirks.fixed_lifecycle_stages and name not in call.workspace.lifecycle_stages:
+    if (
+        name is not None
+        and call.quirks.fixed_lifecycle_stages
+        and name not in call.workspace.lifecycle_stages
+    ):
         raise not_found("Lifecycle stage")
     old, contact.lifecycle = contact.lifecycle, name
     if old != name:
@@ -187,7 +202,9 @@ def update_lifecycle(call: Call) -> Any:
 
 def list_channels(call: Call) -> Any:
     channels = call.contact().channels
-    return page(call, sorted(channels), lambda each: render.contact_channel(channels[each], call.workspace))
+    return page(
+        call, sorted(channels), lambda each: render.contact_channel(channels[each], call.workspace)
+    )
 
 
 def get_channel(call: Call) -> Any:

@@ -30,7 +30,11 @@ def _user(call: Call, key: Any) -> User | None:
     if key is None:
         return None
     # An id must be a JSON number: a numeric string is no email either.
-    if isinstance(key, bool) or not isinstance(key, int | str) or (isinstance(key, str) and not EMAIL.fullmatch(key)):
+    if (
+        isinstance(key, bool)
+        or not isinstance(key, int | str)
+        or (isinstance(key, str) and not EMAIL.fullmatch(key))
+    ):
         raise invalid("assignee")
     user = call.workspace.find_user(key)
     if user is None:
@@ -67,7 +71,12 @@ def open_conversation(workspace: Workspace, contact: Contact, *, source: str) ->
 
 
 def close_conversation(
-    workspace: Workspace, contact: Contact, category: str | None = None, summary: str | None = None, *, source: str
+    workspace: Workspace,
+    contact: Contact,
+    category: str | None = None,
+    summary: str | None = None,
+    *,
+    source: str,
 ) -> None:
     """Close an open conversation, which unassigns it; nothing happens to a closed one."""
     conversation = contact.open_conversation

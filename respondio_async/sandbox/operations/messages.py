@@ -58,7 +58,9 @@ def _channel(call: Call, contact: Contact, channel_id: int | None) -> Channel:
             raise Problem(400, "channel not found for contactId")
         return links[-1].channel
     channel = call.workspace.channels.get(channel_id)
-    if channel is None or (channel_id not in contact.channels and not call.quirks.link_channel_on_send):
+    if channel is None or (
+        channel_id not in contact.channels and not call.quirks.link_channel_on_send
+    ):
         raise Problem(400, "channel not found for contactId")
     return channel
 
@@ -75,4 +77,10 @@ def get(call: Call) -> Any:
 def list_messages(call: Call) -> Any:
     messages = {message.id: message for message in call.contact().messages}
     ids = list(messages)
-    return page(call, ids, lambda each: render.message(messages[each], call.workspace), largest=50, newest_first=True)
+    return page(
+        call,
+        ids,
+        lambda each: render.message(messages[each], call.workspace),
+        largest=50,
+        newest_first=True,
+    )

@@ -13,7 +13,16 @@ from ..state import CustomField, DataType, Tag
 
 _Record = TypeVar("_Record")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
-_TYPES: Final[tuple[DataType, ...]] = ("text", "list", "checkbox", "email", "number", "url", "date", "time")
+_TYPES: Final[tuple[DataType, ...]] = (
+    "text",
+    "list",
+    "checkbox",
+    "email",
+    "number",
+    "url",
+    "date",
+    "time",
+)
 
 
 def _list(call: Call, records: Mapping[int, _Record], show: Callable[[_Record], Any]) -> Any:
@@ -35,7 +44,12 @@ def list_channels(call: Call) -> Any:
     return _list(
         call,
         call.workspace.channels,
-        lambda each: {"id": each.id, "name": each.name, "source": each.source, "created_at": each.created_at},
+        lambda each: {
+            "id": each.id,
+            "name": each.name,
+            "source": each.source,
+            "created_at": each.created_at,
+        },
     )
 
 
@@ -49,7 +63,9 @@ def list_templates(call: Call) -> Any:
     channel_id = call.number("id", "Channel")
     if channel_id not in call.workspace.channels:
         raise not_found("Channel")
-    templates = {each.id: each for each in call.workspace.templates.values() if each.channel_id == channel_id}
+    templates = {
+        each.id: each for each in call.workspace.templates.values() if each.channel_id == channel_id
+    }
     return _list(call, templates, lambda each: render.template(each, call.quirks))
 
 
@@ -57,12 +73,18 @@ def get_template(call: Call) -> Any:
     template = call.workspace.templates.get(call.number("id", "Template"))
     if template is None:
         raise not_found("Template")
-    return {"status": "success", "message": "Template found", "data": render.template(template, call.quirks)}
+    return {
+        "status": "success",
+        "message": "Template found",
+        "data": render.template(template, call.quirks),
+    }
 
 
 def list_custom_fields(call: Call) -> Any:
     _check_path(call)
-    return _list(call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks))
+    return _list(
+        call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks)
+    )
 
 
 def get_custom_field(call: Call) -> Any:
@@ -81,7 +103,8 @@ def create_custom_field(call: Call) -> Any:
     slug = text(body, "slug", longest=50, required=False)
     if slug is None:
         slug = (
-            re.sub(r"[^a-z0-9]+", "_", name.lower(), flags=re.ASCII)[:50].strip("_") or f"field_{workspace.next_id()}"
+            re.sub(r"[^a-z0-9]+", "_", name.lower(), flags=re.ASCII)[:50].strip("_")
+            or f"field_{workspace.next_id()}"
         )
     elif not _SLUG.fullmatch(slug):
         raise invalid("slug")
@@ -166,11 +189,19 @@ def delete_tag(call: Call) -> Any:
         raise not_found("Tag")
     _rename(call, name, None)
     message = "Tag deleted successfully"
-    return {"code": 200, "message": message} if call.answers.deleted_tag_has_code else {"message": message}
+    return (
+        {"code": 200, "message": message}
+        if call.answers.deleted_tag_has_code
+        else {"message": message}
+    )
 
 
 def _dress(tag: Tag, body: dict[str, Any]) -> None:
-    for key, attribute in (("description", "description"), ("colorCode", "color"), ("emoji", "emoji")):
+    for key, attribute in (
+        ("description", "description"),
+        ("colorCode", "color"),
+        ("emoji", "emoji"),
+    ):
         if key in body:
             setattr(tag, attribute, text(body, key, longest=255, required=False))
 
