@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from respondio_async import _lane
+from respondio_async import _context
 from respondio_async.bulk import Bulk
 from respondio_async.limits import LocalRateLimiter
 from respondio_async.limits._protocol import Feedback
@@ -51,15 +51,15 @@ async def run(count: int, journal: Path | None) -> int:
     async def send(item: int) -> None:
         status = 429
         while status == 429:
-            turn = await limiter.turn(ROUTE, lane=_lane.current_lane.get())
-            announce = _lane.before_unsafe_send.get()
+            reservation = await limiter.reserve(ROUTE, priority=_context.current_priority.get())
+            announce = _context.before_unsafe_send.get()
             if announce is not None:
                 await announce()
-            await turn.permit()
+            await reservation.permit()
             status = server.answer(item, loop.time())
             await asyncio.sleep(LATENCY)
-            limiter.observe(
-                turn,
+            limiter.update(
+                reservation,
                 Feedback(status, round_trip=LATENCY, retry_after=1.0 if status == 429 else None),
             )
 

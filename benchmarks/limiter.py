@@ -21,18 +21,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from aiolimiter import AsyncLimiter
 
-from respondio_async.limits import Feedback, Lane, LocalRateLimiter
+from respondio_async.limits import Feedback, LocalRateLimiter, Priority
 from tests.simulation.loop import VirtualLoop, run
 
 ROUTE = "GET /contact/{identifier}"
 ANSWER = Feedback(200, round_trip=0.08)
 
 
-async def one(limiter: LocalRateLimiter, lane: Lane = "interactive") -> None:
+async def one(limiter: LocalRateLimiter, priority: Priority = "interactive") -> None:
     """One call that takes no time."""
-    turn = await limiter.turn(ROUTE, lane=lane)
-    await turn.permit()
-    limiter.observe(turn, ANSWER)
+    reservation = await limiter.reserve(ROUTE, priority=priority)
+    await reservation.permit()
+    limiter.update(reservation, ANSWER)
 
 
 async def idle(count: int = 20_000) -> float:

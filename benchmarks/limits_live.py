@@ -25,10 +25,10 @@ from respondio_async import AsyncRespond
 from respondio_async.limits import (
     DEFAULT_LIMITS,
     Feedback,
-    Lane,
     LocalRateLimiter,
+    Priority,
+    Reservation,
     RouteStatistics,
-    Turn,
 )
 
 WINDOWS = ("sliding", "fixed", "fixed_first_hit", "sliding_counting", "bucket")
@@ -51,34 +51,36 @@ class Watched:
         self.inner = LocalRateLimiter()
         self.permits: dict[str, list[float]] = {}
 
-    async def turn(
+    async def reserve(
         self,
         route: str,
         *,
-        lane: Lane = "interactive",
+        priority: Priority = "interactive",
         timeout: float | None = None,
-        again: bool = False,
-    ) -> Turn:
-        turn = await self.inner.turn(route, lane=lane, timeout=timeout, again=again)
-        return WatchedTurn(turn, self.permits.setdefault(route, []))
+        is_retry: bool = False,
+    ) -> Reservation:
+        reservation = await self.inner.reserve(
+            route, priority=priority, timeout=timeout, is_retry=is_retry
+        )
+        return WatchedTurn(reservation, self.permits.setdefault(route, []))
 
-    def observe(self, turn: Any, feedback: Feedback) -> None:
-        self.inner.observe(turn.inner, feedback)
+    def update(self, reservation: Any, feedback: Feedback) -> None:
+        self.inner.update(reservation.inner, feedback)
 
     def statistics(self) -> dict[str, RouteStatistics]:
         return dict(self.inner.statistics())
 
 
 class WatchedTurn:
-    def __init__(self, turn: Turn, permits: list[float]) -> None:
-        self.inner = turn
-        self.route = turn.route
+    def __init__(self, reservation: Reservation, permits: list[float]) -> None:
+        self.inner = reservation
+        self.route = reservation.route
         self._permits = permits
-        self.soon = turn.soon
-        self.abandon = turn.abandon
+        self.wait_until_near = reservation.wait_until_near
+        self.abandon = reservation.abandon
 
-    async def permit(self, *, patience: float | None = None) -> bool:
-        granted = await self.inner.permit(patience=patience)
+    async def permit(self, *, max_wait: float | None = None) -> bool:
+        granted = await self.inner.permit(max_wait=max_wait)
         if granted:
             self._permits.append(time.monotonic())
         return granted

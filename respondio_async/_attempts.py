@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from . import _wire
 from ._call import Call, Response, Settings
-from ._lane import after_unsent, before_unsafe_send, current_lane
+from ._context import after_unsent, before_unsafe_send, current_priority
 from ._retry import Again, Failure, Stop, Tally, decide
 from ._transport import Answer, Connection, Request, SendError
 from ._wire import Headers
@@ -21,8 +21,8 @@ from .errors import (
     RespondError,
     TransportError,
 )
-from .hooks import AttemptEnded, Drifted, Waiting
-from .limits import Feedback, Turn
+from .hooks import AttemptEnded, DriftDetected, WaitStarted
+from .limits import Feedback, Reservation
 
 if TYPE_CHECKING:
     from ._pipeline import Pipeline
@@ -85,7 +85,7 @@ class Attempts(Generic[T]):
     async def _attempt(self) -> Answer | SendError:
         endpoint, settings = self.call.endpoint, self.settings
         first = self.tally.attempts == 0
-        turn, connection = await self._admit(first)
+        reservation, connection = await self._admit(first)
         loop = asyncio.get_running_loop()
         permitted = loop.time()
         if first and settings.deadline is not None:
@@ -108,21 +108,21 @@ class Attempts(Generic[T]):
             self.sending = False
             left = connection.left_at or permitted
             connection.release()
-            self._learn(turn, result, delay=left - permitted, elapsed=loop.time() - left)
+            self._learn(reservation, result, delay=left - permitted, elapsed=loop.time() - left)
 
-    async def _admit(self, first: bool) -> tuple[Turn, Connection]:
+    async def _admit(self, first: bool) -> tuple[Reservation, Connection]:
         """Wait in line, take a connection, then the permit: nothing comes between the permit and
         the wire.
         """
         settings, endpoint = self.settings, self.call.endpoint
         timeout = settings.queue_timeout if first else self._left()
-        turn: Turn | None = None
+        reservation: Reservation | None = None
         connection: Connection | None = None
         try:
             async with asyncio.timeout(timeout):
-                lane = settings.lane or current_lane.get()
-                turn = await settings.limiter.turn(
-                    endpoint.bucket, lane=lane, timeout=timeout, again=not first
+                priority = settings.priority or current_priority.get()
+                reservation = await settings.limiter.reserve(
+                    endpoint.bucket, priority=priority, timeout=timeout, is_retry=not first
                 )
                 if (
                     endpoint.replay == "unsent"
@@ -132,16 +132,16 @@ class Attempts(Generic[T]):
                     self.announced = True
                 while True:
                     connection = await self.pipeline.transport.acquire()
-                    if await turn.permit(patience=_PATIENCE):
-                        return turn, connection
+                    if await reservation.permit(max_wait=_PATIENCE):
+                        return reservation, connection
                     connection.release()
                     connection = None
-                    await turn.soon()
+                    await reservation.wait_until_near()
         except BaseException as error:
             if connection is not None:
                 connection.release()
-            if turn is not None:
-                turn.abandon()
+            if reservation is not None:
+                reservation.abandon()
             self._withdraw()
             if isinstance(error, DeadlineExceededError):
                 raise self._no_permit(first, error.needed) from None
@@ -159,7 +159,12 @@ class Attempts(Generic[T]):
                 withdraw()
 
     def _learn(
-        self, turn: Turn, result: Answer | SendError | None, *, delay: float, elapsed: float
+        self,
+        reservation: Reservation,
+        result: Answer | SendError | None,
+        *,
+        delay: float,
+        elapsed: float,
     ) -> None:
         """Tell the limiter, the counters and the hooks what became of a permit.
 
@@ -172,7 +177,7 @@ class Attempts(Generic[T]):
         else:
             self.facts = _NO_FACTS
             feedback = Feedback(None, delay=delay, sent=result is None or result.sent)
-        self.settings.limiter.observe(turn, feedback)
+        self.settings.limiter.update(reservation, feedback)
         if self.pipeline.hooks:
             status = feedback.status
             failure = (
@@ -228,7 +233,7 @@ class Attempts(Generic[T]):
         if self.pipeline.hooks:
             template = self.call.endpoint.template
             self.pipeline.tell(
-                Waiting(template, self.tally.attempts, decision.seconds, decision.reason)
+                WaitStarted(template, self.tally.attempts, decision.seconds, decision.reason)
             )
         await asyncio.sleep(decision.seconds)
 
@@ -256,7 +261,9 @@ class Attempts(Generic[T]):
         if decoded.drift and self.pipeline.hooks:
             for detail in decoded.drift:
                 self.pipeline.tell(
-                    Drifted(endpoint.template, getattr(endpoint.type, "__name__", "value"), detail)
+                    DriftDetected(
+                        endpoint.template, getattr(endpoint.type, "__name__", "value"), detail
+                    )
                 )
         return Response(
             decoded.value,

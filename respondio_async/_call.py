@@ -9,7 +9,7 @@ from ._rate_limit import RateLimit
 from ._retry import RetryPolicy
 from ._transport import Timeout
 from ._wire import Headers
-from .limits import Lane, RateLimiter
+from .limits import Priority, RateLimiter
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The user's own httpx.Timeout, in place of the number."""
     deadline: float | None
     queue_timeout: float | None
-    lane: Lane | None
+    priority: Priority | None
 
     def __repr__(self) -> str:
         return "<Settings>"  # the token stands in three places

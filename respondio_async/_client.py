@@ -28,7 +28,7 @@ from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
 from .errors import ConfigurationError, InvalidArgumentError
 from .hooks import Hook
-from .limits import Lane, RateLimiter, limiter_for
+from .limits import Priority, RateLimiter, limiter_for
 from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class AsyncRespond:
             phases=phases,
             deadline=check_seconds(deadline, "deadline"),
             queue_timeout=check_seconds(queue_timeout, "queue_timeout"),
-            lane=None,
+            priority=None,
         )
         transport = open_transport(
             base_url=self._base_url,
@@ -203,15 +203,15 @@ class AsyncRespond:
         timeout: float | Timeout | None = _KEEP,
         deadline: float | None = _KEEP,
         queue_timeout: float | None = _KEEP,
-        lane: Lane | None = _KEEP,
+        priority: Priority | None = _KEEP,
         retry: RetryPolicy = _KEEP,
         headers: Mapping[str, str] | None = _KEEP,
     ) -> Self:
         """Return a view on the same connections with other settings; closing it closes nothing.
 
         Another *token* brings its organisation's limiter, unless one was given to the client.
-        *headers* are added to the client's; None drops those. *lane* "bulk" lets interactive calls
-        go first. The retry budget stays the client's.
+        *headers* are added to the client's; None drops those. *priority* "bulk" lets interactive
+        calls go first. The retry budget stays the client's.
         """
         view = object.__new__(type(self))
         view._owner = self  # it lives as long as its views do
@@ -241,10 +241,12 @@ class AsyncRespond:
             changed["deadline"] = check_seconds(deadline, "deadline")
         if queue_timeout is not _KEEP:
             changed["queue_timeout"] = check_seconds(queue_timeout, "queue_timeout")
-        if lane is not _KEEP:
-            if lane not in ("interactive", "bulk", None):
-                raise InvalidArgumentError('lane is "interactive" or "bulk"', argument="lane")
-            changed["lane"] = lane
+        if priority is not _KEEP:
+            if priority not in ("interactive", "bulk", None):
+                raise InvalidArgumentError(
+                    'priority is "interactive" or "bulk"', argument="priority"
+                )
+            changed["priority"] = priority
         if retry is not _KEEP:
             check_parts(retry, None, ())
             changed["retry"] = retry
@@ -325,7 +327,7 @@ class AsyncRespond:
         | Iterable[type[BaseException]]
         | Callable[[Exception], bool]
         | None = None,
-        unknown: Literal["report", "repeat"] = "report",
+        on_unknown: Literal["report", "repeat"] = "report",
         progress: "Callable[[Progress], object] | None" = None,
     ) -> "Bulk[Item, T]":
         """Do *work* on every item, as many at once as the limits can use.
@@ -342,13 +344,13 @@ class AsyncRespond:
           items.
         - *journal*: a file that makes the run resumable: finished items are skipped, and a write
           that a killed run left open is reported as an `OutcomeUnknownError`, or done again with
-          ``unknown="repeat"``.
+          ``on_unknown="repeat"``.
         - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is
           its item's outcome.
         - *progress*: called with a snapshot about twice a second.
 
-        Calls made by the work use the bulk lane, so that interactive calls of the same organisation
-        go first.
+        Calls made by the work use the bulk priority, so that interactive calls of the same
+        organisation go first.
         """
         from .bulk import Bulk
 
@@ -360,7 +362,7 @@ class AsyncRespond:
             journal=journal,
             ordered=ordered,
             stop_on=stop_on,
-            unknown=unknown,
+            on_unknown=on_unknown,
             progress=progress,
             routes=lambda: self.statistics().routes,
         )

@@ -18,7 +18,7 @@ from ._retry import RetryBudget
 from ._statistics import RouteCounters
 from ._transport import Transport
 from .errors import ConnectionFailedError, NotFoundError
-from .hooks import CallEnded, Hook, HookEvent
+from .hooks import Hook, HookEvent, OperationEnded
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class Pipeline:
             if self.hooks:
                 elapsed = asyncio.get_running_loop().time() - started
                 self.tell(
-                    CallEnded(call.endpoint.template, attempts.tally.attempts, elapsed, error)
+                    OperationEnded(call.endpoint.template, attempts.tally.attempts, elapsed, error)
                 )
 
     def tell(self, event: HookEvent) -> None:

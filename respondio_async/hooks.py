@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AttemptEnded", "CallEnded", "Drifted", "Hook", "HookEvent", "Waiting"]
+__all__ = ["AttemptEnded", "DriftDetected", "Hook", "HookEvent", "OperationEnded", "WaitStarted"]
 
 
 class AttemptEnded(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class AttemptEnded(msgspec.Struct, frozen=True):
     """What broke, when no answer came."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitStarted(msgspec.Struct, frozen=True):
     """The call waits before its next attempt."""
 
     endpoint: str
@@ -37,7 +37,7 @@ class Waiting(msgspec.Struct, frozen=True):
     reason: Literal["rate_limited", "not_ready", "failed"]
 
 
-class Drifted(msgspec.Struct, frozen=True):
+class DriftDetected(msgspec.Struct, frozen=True):
     """An answer was readable only leniently: the API has changed, or differs from its
     documentation.
     """
@@ -48,7 +48,7 @@ class Drifted(msgspec.Struct, frozen=True):
     """Where and how, without the value."""
 
 
-class CallEnded(msgspec.Struct, frozen=True):
+class OperationEnded(msgspec.Struct, frozen=True):
     """The whole call ended."""
 
     endpoint: str
@@ -59,5 +59,5 @@ class CallEnded(msgspec.Struct, frozen=True):
     """The error's class name; None on success."""
 
 
-HookEvent = AttemptEnded | Waiting | Drifted | CallEnded
+HookEvent = AttemptEnded | WaitStarted | DriftDetected | OperationEnded
 Hook = Callable[[HookEvent], None]

@@ -83,10 +83,10 @@ class OpenTurn:
     def __init__(self, route: str) -> None:
         self.route = route
 
-    async def permit(self, *, patience: float | None = None) -> bool:
+    async def permit(self, *, max_wait: float | None = None) -> bool:
         return True
 
-    async def soon(self) -> None: ...
+    async def wait_until_near(self) -> None: ...
 
     def abandon(self) -> None: ...
 
@@ -98,11 +98,11 @@ class OpenLimiter:
         self.asked: list[dict[str, Any]] = []
         self.learnt: list[Feedback] = []
 
-    async def turn(self, route: str, **options: Any) -> OpenTurn:
+    async def reserve(self, route: str, **options: Any) -> OpenTurn:
         self.asked.append({"route": route, **options})
         return OpenTurn(route)
 
-    def observe(self, turn: Any, feedback: Feedback) -> None:
+    def update(self, reservation: Any, feedback: Feedback) -> None:
         self.learnt.append(feedback)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "respondio_async"
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), name) for name, path in FILES.items()}
 
-LONGEST = 400
+LONGEST = 500
 
 FACE = {"__init__", "_client"}
 GROUND = {"models", "identifiers", "filters", "errors", "hooks", "_rate_limit", "_version"}
@@ -24,7 +24,7 @@ PARTS = {"_transport", "limits", "_retry", "_wire"}
 ENGINE = {
     "_endpoints",
     "_call",
-    "_lane",
+    "_context",
     "_life",
     "_options",
     "_statistics",

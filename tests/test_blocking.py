@@ -129,7 +129,7 @@ async def test_a_day_s_work_on_the_sandbox_does_not_block(guard, backend):
         await client.messages.wait_for_status(contact.id, sent.message_id, "read")
         await client.messages.list_new(contact.id, 1).collect()
         await client.conversations.hand_over(contact.id, 1003)
-        await client.with_options(lane="bulk").raw.contacts.get(contact.id)
+        await client.with_options(priority="bulk").raw.contacts.get(contact.id)
         client.statistics()
 
 

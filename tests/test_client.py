@@ -135,7 +135,7 @@ async def test_a_view_changes_only_what_it_names():
     """The client itself stays as it was."""
     client, transport, _ = scripted(CONTACT, headers={"X-A": "1"})
     view = client.with_options(
-        timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, lane="bulk"
+        timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, priority="bulk"
     )
     await view.contacts.get(7)
     await client.contacts.get(7)

@@ -491,9 +491,9 @@ async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
     """A thousand of them gathered on a slow route must all get through."""
 
     class Slow(OpenLimiter):
-        async def turn(self, route, **options):
+        async def reserve(self, route, **options):
             await asyncio.sleep(500)
-            return await super().turn(route, **options)
+            return await super().reserve(route, **options)
 
     client, _, _ = scripted(REF, CONTACT, limiter=Slow())
     assert (await client.contacts.ensure("a@b.cd", timeout=5)).id == 7

@@ -411,7 +411,7 @@ async def test_bytes_out_and_struct_in(call, method, target, body, reply, kind):
     else:
         assert json.loads(request.content) == body
         assert headers["content-type"] == "application/json"
-    assert not [event for event in events if type(event).__name__ == "Drifted"]
+    assert not [event for event in events if type(event).__name__ == "DriftDetected"]
 
 
 def test_every_row_of_the_table_is_called_here():
@@ -515,7 +515,7 @@ BAD = [
     ("method", lambda c: c.request("GET /x", "/x")),
     ("json", lambda c: c.request("POST", "/x", json={"n": float("nan")})),
     ("type", lambda c: c.request("GET", "/x", type=list[int] | list[str])),
-    ("lane", lambda c: c.with_options(lane="fast")),
+    ("priority", lambda c: c.with_options(priority="fast")),
 ]
 
 

@@ -12,15 +12,15 @@ from respondio_async import (
     AttemptEnded,
     BadGatewayError,
     BadRequestError,
-    CallEnded,
     ConnectionFailedError,
     ContactRef,
     DeadlineExceededError,
     DecodeError,
-    Drifted,
+    DriftDetected,
     ForbiddenError,
     NotFoundError,
     NotReadyError,
+    OperationEnded,
     OutcomeUnknownError,
     RateLimitError,
     RequestTimeoutError,
@@ -28,9 +28,9 @@ from respondio_async import (
     ServerError,
     ServiceUnavailableError,
     TransportError,
-    Waiting,
+    WaitStarted,
 )
-from respondio_async._lane import after_unsent, before_unsafe_send, current_lane
+from respondio_async._context import after_unsent, before_unsafe_send, current_priority
 from respondio_async._transport import SendError
 from tests.scripted import (
     LOST,
@@ -209,7 +209,7 @@ async def test_a_repeated_call_keeps_its_place_in_line():
     """The limiter is told that the call has been there before."""
     client, _, limiter = scripted(error_answer(429, retry_after="0"), CONTACT)
     await client.contacts.get(7)
-    assert [each["again"] for each in limiter.asked] == [False, True]
+    assert [each["is_retry"] for each in limiter.asked] == [False, True]
 
 
 # ── time
@@ -255,9 +255,9 @@ async def test_queueing_is_not_part_of_the_deadline():
     """A thousand tasks behind a slow route must all get through."""
 
     class Slow(OpenLimiter):
-        async def turn(self, route, **options):
+        async def reserve(self, route, **options):
             await asyncio.sleep(500)
-            return await super().turn(route, **options)
+            return await super().reserve(route, **options)
 
     client, _, limiter = scripted(CONTACT, limiter=Slow(), deadline=10.0)
     await client.contacts.get(7)
@@ -268,7 +268,7 @@ async def test_queue_timeout_bounds_the_wait_for_the_first_permit():
     """And says so, with what was needed."""
 
     class Full(OpenLimiter):
-        async def turn(self, route, **options):
+        async def reserve(self, route, **options):
             raise DeadlineExceededError("full", needed=33.0)
 
     client, _, _ = scripted(CONTACT, limiter=Full(), queue_timeout=5.0)
@@ -283,7 +283,7 @@ async def test_a_limiter_with_a_bound_of_its_own_needs_no_queue_timeout():
     """The error names neither of the client's bounds."""
 
     class Impatient(OpenLimiter):
-        async def turn(self, route, **options):
+        async def reserve(self, route, **options):
             raise TimeoutError
 
     client, _, _ = scripted(CONTACT, limiter=Impatient())
@@ -317,20 +317,20 @@ async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
     client, transport, _ = scripted(CONTACT)
     lent = []
 
-    class Turn(OpenTurn):
+    class Reservation(OpenTurn):
         tries = 0
 
-        async def permit(self, *, patience=None):
+        async def permit(self, *, max_wait=None):
             self.tries += 1
             return self.tries > 2
 
-        async def soon(self):
+        async def wait_until_near(self):
             lent.append(transport.lent)
 
-    async def turn(route, **_):
-        return Turn(route)
+    async def reserve(route, **_):
+        return Reservation(route)
 
-    client._settings.limiter.turn = turn
+    client._settings.limiter.reserve = reserve
     await client.contacts.get(7)
     assert lent == [0, 0]
     assert transport.lent == 0
@@ -354,14 +354,14 @@ async def test_a_cancelled_call_gives_everything_back_and_is_observed():
     assert limiter.learnt[0].sent
 
 
-@pytest.mark.parametrize("where", ["turn", "acquire", "permit"])
+@pytest.mark.parametrize("where", ["reserve", "acquire", "permit"])
 async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     """Nothing stays behind, wherever it stood."""
     client, transport, _ = scripted(CONTACT)
     abandoned = []
 
-    class Turn(OpenTurn):
-        async def permit(self, *, patience=None):
+    class Reservation(OpenTurn):
+        async def permit(self, *, max_wait=None):
             if where == "permit":
                 await asyncio.sleep(1e6)
             return True
@@ -369,15 +369,15 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
         def abandon(self):
             abandoned.append(self)
 
-    async def turn(route, **_):
-        if where == "turn":
+    async def reserve(route, **_):
+        if where == "reserve":
             await asyncio.sleep(1e6)
-        return Turn(route)
+        return Reservation(route)
 
     async def never():
         await asyncio.sleep(1e6)
 
-    client._settings.limiter.turn = turn
+    client._settings.limiter.reserve = reserve
     if where == "acquire":
         transport.acquire = never
     task = asyncio.create_task(client.contacts.get(7))
@@ -386,7 +386,7 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert transport.lent == 0
-    assert len(abandoned) == (where != "turn")
+    assert len(abandoned) == (where != "reserve")
 
 
 # ── answers
@@ -506,9 +506,9 @@ async def test_hooks_hear_of_attempts_waits_drift_and_the_end():
     client, _, _ = scripted(error_answer(500), LOST, drifted, hooks=[events.append])
     await client.contacts.get("phone:+60123456789")
     kinds = [type(event) for event in events]
-    assert kinds[:5] == [AttemptEnded, Waiting, AttemptEnded, Waiting, AttemptEnded]
-    assert Drifted in kinds
-    assert kinds[-1] is CallEnded
+    assert kinds[:5] == [AttemptEnded, WaitStarted, AttemptEnded, WaitStarted, AttemptEnded]
+    assert DriftDetected in kinds
+    assert kinds[-1] is OperationEnded
     assert events[-1].attempts == 3
     assert events[-1].error is None
     assert events[2].failure == "reset"
@@ -547,12 +547,12 @@ async def test_the_lane_comes_from_the_view_or_else_from_the_context():
     """A bulk run's workers need not pass it on."""
     client, _, limiter = scripted(CONTACT)
     await client.contacts.get(7)
-    await client.with_options(lane="bulk").contacts.get(7)
-    token = current_lane.set("bulk")
+    await client.with_options(priority="bulk").contacts.get(7)
+    token = current_priority.set("bulk")
     await client.contacts.get(7)
-    await client.with_options(lane="interactive").contacts.get(7)
-    current_lane.reset(token)
-    assert [each["lane"] for each in limiter.asked] == [
+    await client.with_options(priority="interactive").contacts.get(7)
+    current_priority.reset(token)
+    assert [each["priority"] for each in limiter.asked] == [
         "interactive",
         "bulk",
         "bulk",

@@ -2,8 +2,8 @@
 
 A step is *in doubt* from the moment one of its calls is about to send something that must not be
 repeated until the step has returned. Which calls those are is the client's knowledge (the
-endpoint's replay class), heard of through `_lane.before_unsafe_send`: steps that only read or set a
-state are simply done again.
+endpoint's replay class), heard of through `_context.before_unsafe_send`: steps that only read or
+set a state are simply done again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar, cast, overload
 
 import msgspec
 
-from .. import _lane, models
+from .. import _context, models
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._journal import Journal
 from ._store import Remembered
@@ -115,8 +115,8 @@ class Execution:
         return error
 
     def _watch(self, name: str) -> None:
-        _lane.before_unsafe_send.set(lambda: self._before_send(name))
-        _lane.after_unsent.set(lambda: self._after_unsent(name))
+        _context.before_unsafe_send.set(lambda: self._before_send(name))
+        _context.after_unsent.set(lambda: self._after_unsent(name))
 
     async def _before_send(self, name: str) -> None:
         self._stop_here_if_told()
@@ -158,19 +158,19 @@ class Execution:
         if name in self._returned:
             result = self._returned[name]
             return recall(result, type) if isinstance(result, Remembered) else result
-        before, after = _lane.before_unsafe_send.get(), _lane.after_unsent.get()
+        before, after = _context.before_unsafe_send.get(), _context.after_unsent.get()
         try:
             if repeatable:
-                _lane.before_unsafe_send.set(None)
-                _lane.after_unsent.set(None)
+                _context.before_unsafe_send.set(None)
+                _context.after_unsent.set(None)
             else:
                 self._watch(name)
                 if repeatable is False:
                     await self._before_send(name)
             value = await fn()
         finally:
-            _lane.before_unsafe_send.set(before)
-            _lane.after_unsent.set(after)
+            _context.before_unsafe_send.set(before)
+            _context.after_unsent.set(after)
         self._in_doubt.pop(name, None)
         self._returned[name] = value
         if self._journal is not None:

@@ -21,7 +21,7 @@ class Outcome(msgspec.Struct, Generic[Item, T], frozen=True):
     """Why it failed; None when it did not. An `OutcomeUnknownError`: it may have been done."""
     attempts: int
     """How often this run has started the work for the item; above 1 only with
-    `unknown="repeat"`.
+    `on_unknown="repeat"`.
     """
     started: float
     """Unix time in seconds."""

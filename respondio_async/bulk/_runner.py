@@ -15,7 +15,7 @@ from typing import Final, Generic, Literal, Self, TypeVar, cast
 
 import anyio
 
-from .. import _lane
+from .. import _context
 from ..errors import (
     ConfigurationError,
     InvalidArgumentError,
@@ -46,7 +46,7 @@ _SETTLED: Final = 10.0
 _TELL: Final = 0.5
 """Seconds between two calls of `progress`."""
 _MOST_ATTEMPTS: Final = 3
-"""With `unknown="repeat"`; each of them has waited out its own retries."""
+"""With `on_unknown="repeat"`; each of them has waited out its own retries."""
 
 _log: Final = logging.getLogger("respondio_async.bulk")
 
@@ -73,7 +73,7 @@ class Bulk(Generic[Item, T]):
         | Iterable[type[BaseException]]
         | Callable[[Exception], bool]
         | None = None,
-        unknown: Literal["report", "repeat"] = "report",
+        on_unknown: Literal["report", "repeat"] = "report",
         progress: Callable[[Progress], object] | None = None,
         grace: float = 5.0,
         routes: Callable[[], Mapping[str, Route]] | None = None,
@@ -85,7 +85,7 @@ class Bulk(Generic[Item, T]):
             key=key,
             concurrency=concurrency,
             journal=journal,
-            unknown=unknown,
+            on_unknown=on_unknown,
             progress=progress,
             grace=grace,
         )
@@ -93,8 +93,8 @@ class Bulk(Generic[Item, T]):
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
         self._source = Source(items)
-        self._intake = Intake(self._source, key, repeat=unknown == "repeat")
-        self._repeat = unknown == "repeat"
+        self._intake = Intake(self._source, key, repeat=on_unknown == "repeat")
+        self._repeat = on_unknown == "repeat"
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
         self._tell = progress
@@ -234,7 +234,7 @@ class Bulk(Generic[Item, T]):
     async def _serve(self) -> None:
         """Be a worker: take items and work on them, one after another."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        _lane.current_lane.set("bulk")
+        _context.current_priority.set("bulk")
         try:
             while not self._stopping and len(self._workers) <= self._target:
                 if self._outbox.is_full:
@@ -265,16 +265,16 @@ class Bulk(Generic[Item, T]):
             self._workers[task] = execution = Execution(
                 self._journal, entry.number, entry.returned, self._refuses
             )
-            again = True
-            while again:
+            is_retry = True
+            while is_retry:
                 attempts += 1
                 value, error = await self._attempt(entry.item, execution, task)
-                again = (
+                is_retry = (
                     self._repeat
                     and isinstance(error, OutcomeUnknownError)
                     and attempts < _MOST_ATTEMPTS
                 )
-                again = again and not self._stopping
+                is_retry = is_retry and not self._stopping
             self._workers[task] = None
             refused = find(error, UnauthorizedError)
             if (
@@ -403,7 +403,7 @@ def _check(
     key: object,
     concurrency: object,
     journal: object,
-    unknown: object,
+    on_unknown: object,
     progress: object,
     grace: object,
 ) -> None:
@@ -429,5 +429,5 @@ def _check(
         )
     if not isinstance(grace, int | float) or not grace >= 0:
         raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
-    if unknown not in {"report", "repeat"}:
-        raise InvalidArgumentError('unknown must be "report" or "repeat"', argument="unknown")
+    if on_unknown not in {"report", "repeat"}:
+        raise InvalidArgumentError('on_unknown must be "report" or "repeat"', argument="on_unknown")

@@ -207,7 +207,7 @@ async def carry_out(
         job.items,
         key=job.key,
         journal=None if journal is None else journal.path,
-        unknown=job.unknown,
+        on_unknown=job.unknown,
     )
     async with shown(BulkView(client, run, job), screen.err), run:
         try:

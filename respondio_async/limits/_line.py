@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final, Generic, Protocol, TypeVar
 
-from ._protocol import Lane
+from ._protocol import Priority
 
 _BULK_EVERY: Final = 8
 """One bulk call in this many keeps bulk work alive while people keep coming."""
@@ -12,8 +12,8 @@ _BULK_EVERY: Final = 8
 class Waiter(Protocol):
     """Somebody in line; one that has left stays where it is and is passed over."""
 
-    lane: Lane
-    again: bool
+    priority: Priority
+    is_retry: bool
     gone: bool
 
 
@@ -21,10 +21,10 @@ W = TypeVar("W", bound=Waiter)
 
 
 class _Lane(Generic[W]):
-    __slots__ = ("again", "count", "first", "gone_again")
+    __slots__ = ("count", "first", "gone_again", "is_retry")
 
     def __init__(self) -> None:
-        self.again: deque[W] = deque()
+        self.is_retry: deque[W] = deque()
         """Those who have had a permit before go first: at the back of a long line they would
         outlive their deadlines.
         """
@@ -47,55 +47,57 @@ class Lanes(Generic[W]):
         """How many wait."""
 
     def join(self, waiter: W) -> None:
-        """Stand at the end of one's lane."""
-        lane = self._bulk if waiter.lane == "bulk" else self._interactive
-        (lane.again if waiter.again else lane.first).append(waiter)
-        lane.count += 1
+        """Stand at the end of one's priority."""
+        priority = self._bulk if waiter.priority == "bulk" else self._interactive
+        (priority.is_retry if waiter.is_retry else priority.first).append(waiter)
+        priority.count += 1
         self.size += 1
 
-    def ahead(self, lane: Lane, again: bool) -> int:
+    def ahead(self, priority: Priority, is_retry: bool) -> int:
         """How many go before one who joins now, if nobody joins after."""
         mine, other = (
-            (self._bulk, self._interactive) if lane == "bulk" else (self._interactive, self._bulk)
+            (self._bulk, self._interactive)
+            if priority == "bulk"
+            else (self._interactive, self._bulk)
         )
-        before = len(mine.again) - mine.gone_again if again else mine.count
+        before = len(mine.is_retry) - mine.gone_again if is_retry else mine.count
         each, gone = _BULK_EVERY - 1, self._since_bulk
-        share = (before + 1) * each - gone if lane == "bulk" else (before + gone) // each
+        share = (before + 1) * each - gone if priority == "bulk" else (before + gone) // each
         return before + min(other.count, share)
 
     def left(self, waiter: W) -> None:
         """Count one out who has just been marked as gone; forget the gone once they are the
         most.
         """
-        lane = self._bulk if waiter.lane == "bulk" else self._interactive
-        lane.count -= 1
-        lane.gone_again += waiter.again
+        priority = self._bulk if waiter.priority == "bulk" else self._interactive
+        priority.count -= 1
+        priority.gone_again += waiter.is_retry
         self.size -= 1
-        if len(lane.again) + len(lane.first) > 2 * lane.count + 16:
-            lane.again = deque(each for each in lane.again if not each.gone)
-            lane.first = deque(each for each in lane.first if not each.gone)
-            lane.gone_again = 0
+        if len(priority.is_retry) + len(priority.first) > 2 * priority.count + 16:
+            priority.is_retry = deque(each for each in priority.is_retry if not each.gone)
+            priority.first = deque(each for each in priority.first if not each.gone)
+            priority.gone_again = 0
 
     def clear(self) -> None:
         """Forget those who have gone, when all have."""
-        for lane in (self._interactive, self._bulk):
-            lane.again.clear()
-            lane.first.clear()
-            lane.gone_again = 0
+        for priority in (self._interactive, self._bulk):
+            priority.is_retry.clear()
+            priority.first.clear()
+            priority.gone_again = 0
 
     def pop(self) -> W:
         """Take out the next one."""
-        lane, bulk = self._interactive, self._bulk
+        priority, bulk = self._interactive, self._bulk
         if not bulk.count:
             self._since_bulk = 0
-        elif lane.count and self._since_bulk < _BULK_EVERY - 1:
+        elif priority.count and self._since_bulk < _BULK_EVERY - 1:
             self._since_bulk += 1
         else:
-            lane, self._since_bulk = bulk, 0
+            priority, self._since_bulk = bulk, 0
         self.size -= 1
-        lane.count -= 1
+        priority.count -= 1
         while True:
-            waiter = (lane.again or lane.first).popleft()
+            waiter = (priority.is_retry or priority.first).popleft()
             if not waiter.gone:
                 return waiter
-            lane.gone_again -= waiter.again
+            priority.gone_again -= waiter.is_retry

@@ -39,7 +39,7 @@ doubling once a second, since its unit is not documented. A refusal after a rais
 raise back.
 
 **The line** (`_line`, `_queue`). Two lanes, interactive before bulk, one bulk call in eight; within
-a lane first come, first served. The head of the line is announced up to `LEAD` seconds early so
+a priority first come, first served. The head of the line is announced up to `LEAD` seconds early so
 that it can take a connection, and gets its permit on time. A waiter is woken to *ask*, and takes
 the permit itself in the same step in which it returns. So a permit cannot be lost, whenever a
 waiter is cancelled. One timer serves a route, however many wait.
@@ -54,10 +54,10 @@ from typing import Final
 
 from ..errors import ConfigurationError, InvalidArgumentError
 from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
-from ._protocol import Feedback, Lane, RouteStatistics, Turn
+from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._queue import Queue
 from ._route import Route
-from ._turn import LocalTurn
+from ._turn import LocalReservation
 
 _LANES: Final = frozenset({"interactive", "bulk"})
 
@@ -105,14 +105,14 @@ class LocalRateLimiter:
         self._seen = 0.0
         self._seen_real = 0.0
 
-    async def turn(
+    async def reserve(
         self,
         route: str,
         *,
-        lane: Lane = "interactive",
+        priority: Priority = "interactive",
         timeout: float | None = None,
-        again: bool = False,
-    ) -> Turn:
+        is_retry: bool = False,
+    ) -> Reservation:
         """Wait for the head of the *route*'s line; see `RateLimiter.turn`."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -120,8 +120,10 @@ class LocalRateLimiter:
         queue = self._queues.get(route)
         if queue is None:
             queue = self._open(route, loop)
-        if lane not in _LANES:
-            raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
+        if priority not in _LANES:
+            raise InvalidArgumentError(
+                'priority must be "interactive" or "bulk"', argument="priority"
+            )
         now = self._seen = loop.time()
         self._seen_real = time.monotonic()
         deadline = inf
@@ -131,40 +133,46 @@ class LocalRateLimiter:
                 raise InvalidArgumentError(
                     "timeout must be a number of seconds, or None", argument="timeout"
                 )
-        turn = LocalTurn(queue, lane, again, now, deadline)
-        if not queue.admit(turn, now):
-            queue.stand(turn)
-            assert turn.future is not None  # noqa: S101 - for the type checker: it has just laid down to sleep
+        reservation = LocalReservation(queue, priority, is_retry, now, deadline)
+        if not queue.admit(reservation, now):
+            queue.stand(reservation)
+            assert reservation.future is not None  # noqa: S101 - for the type checker: it has just laid down to sleep
             # `turn.sleep` written out: thousands wait here, and a coroutine less is 200 bytes less.
             try:
-                if turn.future.done():
+                if reservation.future.done():
                     await asyncio.sleep(0)
-                await turn.future
+                await reservation.future
             except BaseException:
-                turn.abandon()
+                reservation.abandon()
                 raise
-            turn.woken()
-        return turn
+            reservation.woken()
+        return reservation
 
-    def observe(self, turn: Turn, feedback: Feedback) -> None:
+    def update(self, reservation: Reservation, feedback: Feedback) -> None:
         """Learn from what became of a granted turn.
 
         A turn that was never granted, was observed before, or is another limiter's teaches nothing.
         """
-        if not isinstance(turn, LocalTurn) or turn.sent is None or turn.gone:
+        if (
+            not isinstance(reservation, LocalReservation)
+            or reservation.sent is None
+            or reservation.gone
+        ):
             return
-        turn.gone = True
-        queue = self._queues.get(turn.queue.name)
-        if queue is None or (queue is not turn.queue and queue.state is not turn.queue.state):
+        reservation.gone = True
+        queue = self._queues.get(reservation.queue.name)
+        if queue is None or (
+            queue is not reservation.queue and queue.state is not reservation.queue.state
+        ):
             # Another limiter's turn.
             return
         state, now = queue.state, queue.loop.time()
         limit, until = state.limit, state.paused_until
-        state.learn(turn.sent, feedback, now)
+        state.learn(reservation.sent, feedback, now)
         if state.paused_until != until or state.limit != limit:
             queue.paused()
         else:
-            queue.changed(turn.sent.until)
+            queue.changed(reservation.sent.until)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""

@@ -2,16 +2,16 @@
 
 One call, in order:
 
-1. ``turn = await limiter.turn(route, lane=…, timeout=…)`` waits in the route's line until this call
-   stands at its head *and* its permit is due soon (within `LEAD` seconds), so that a call holds a
-   connection only when it is about to use it;
+1. ``reservation = await limiter.reserve(route, priority=…, timeout=…)`` waits in the route's line
+   until this call stands at its head *and* its permit is due soon (within `LEAD` seconds), so that
+   a call holds a connection only when it is about to use it;
 2. the pipeline takes a connection;
-3. ``await turn.permit()`` returns at the instant the request may go. Nothing queues between the
-   permit and the wire;
-4. ``limiter.observe(turn, feedback)`` tells what became of it. Every granted permit is observed
-   exactly once;
-5. ``turn.abandon()`` gives up a turn that was never granted (or is a no-op after a grant); it never
-   stalls the line.
+3. ``await reservation.permit()`` returns at the instant the request may go. Nothing queues between
+   the permit and the wire;
+4. ``limiter.update(reservation, feedback)`` tells what became of it. Every granted permit is
+   observed exactly once;
+5. ``reservation.abandon()`` gives up a turn that was never granted (or is a no-op after a grant);
+   it never stalls the line.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ import msgspec
 
 from .._rate_limit import RateLimit
 
-Lane = Literal["interactive", "bulk"]
+Priority = Literal["interactive", "bulk"]
 
 LEAD: Final = 0.05
 """Seconds before a permit is due at which its turn may be announced."""
@@ -68,13 +68,13 @@ class RouteStatistics(msgspec.Struct, frozen=True):
     wait_p99: float
 
 
-class Turn(Protocol):
+class Reservation(Protocol):
     """A place at the head of a route's line."""
 
     @property
     def route(self) -> str: ...
 
-    async def permit(self, *, patience: float | None = None) -> bool:
+    async def permit(self, *, max_wait: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now.
 
         With *patience*, return False as soon as it is clear that the permit is further away than
@@ -83,7 +83,7 @@ class Turn(Protocol):
         """
         ...
 
-    async def soon(self) -> None:
+    async def wait_until_near(self) -> None:
         """Wait until the permit is due within `LEAD` seconds again. The turn's timeout applies."""
         ...
 
@@ -96,19 +96,19 @@ class Turn(Protocol):
 class RateLimiter(Protocol):
     """Decides when a request may go. Implementations: `LocalRateLimiter`, `RedisRateLimiter`."""
 
-    async def turn(
+    async def reserve(
         self,
         route: str,
         *,
-        lane: Lane = "interactive",
+        priority: Priority = "interactive",
         timeout: float | None = None,
-        again: bool = False,
-    ) -> Turn:
+        is_retry: bool = False,
+    ) -> Reservation:
         """Wait for the head of the *route*'s line.
 
         *again*: this call has had a permit before and was refused or failed. It goes ahead of those
-        in its lane that have had none (among its like first come, first served): at the back of a
-        long line it would outlive its deadline.
+        in its priority that have had none (among its like first come, first served): at the back of
+        a long line it would outlive its deadline.
 
         *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes.
         A wait that cannot end in time fails at once with `DeadlineExceededError` whose `.needed` is
@@ -117,7 +117,7 @@ class RateLimiter(Protocol):
         """
         ...
 
-    def observe(self, turn: Turn, feedback: Feedback) -> None:
+    def update(self, reservation: Reservation, feedback: Feedback) -> None:
         """Learn from what became of a granted turn."""
         ...
 

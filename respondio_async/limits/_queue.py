@@ -22,7 +22,7 @@ from ..errors import DeadlineExceededError
 from ._line import Lanes
 from ._protocol import LEAD
 from ._route import Route
-from ._turn import PROMPT, LocalTurn
+from ._turn import PROMPT, LocalReservation
 
 _GATHER: Final = 0.001
 """Seconds for which the first of a line waits for others before it is decided whether all may go at
@@ -42,12 +42,12 @@ _KEPT_WAITS: Final = 256
 _by_order = attrgetter("order")
 
 
-def _insert(turns: list[LocalTurn], turn: LocalTurn) -> None:
+def _insert(reservations: list[LocalReservation], reservation: LocalReservation) -> None:
     """Keep them in the order of their announcement; the last is nearly always the last."""
-    if not turns or turns[-1].order < turn.order:
-        turns.append(turn)
+    if not reservations or reservations[-1].order < reservation.order:
+        reservations.append(reservation)
     else:
-        insort(turns, turn, key=_by_order)
+        insort(reservations, reservation, key=_by_order)
 
 
 class Queue:
@@ -79,13 +79,13 @@ class Queue:
         self.name = name
         self.state = state
         self.loop = loop
-        self.lanes: Lanes[LocalTurn] = Lanes()
-        self._announced: dict[LocalTurn, None] = {}
-        self._asking: list[LocalTurn] = []
+        self.lanes: Lanes[LocalReservation] = Lanes()
+        self._announced: dict[LocalReservation, None] = {}
+        self._asking: list[LocalReservation] = []
         """Those who sleep until their permit, in the order of their announcement."""
-        self._batons: list[LocalTurn] = []
+        self._batons: list[LocalReservation] = []
         """Those of them who were woken to take it and have not run yet."""
-        self._deadlines: list[tuple[float, int, LocalTurn]] = []
+        self._deadlines: list[tuple[float, int, LocalReservation]] = []
         self._order = 0
         self._parked = False
         """Whether any of the announced may be parked."""
@@ -106,17 +106,19 @@ class Queue:
     # ── joining and leaving
     # ──────────────────────────────────────────────────────────────────────────────
 
-    def admit(self, turn: LocalTurn, now: float) -> bool:
+    def admit(self, reservation: LocalReservation, now: float) -> bool:
         """Announce the turn at once if nobody waits and its permit is due soon.
 
         Raises if it cannot be in time.
         """
         state, ahead, waiting = self.state, len(self._announced), self.lanes.size
-        if turn.deadline < inf:
+        if reservation.deadline < inf:
             state.refresh(now)
-            needed = state.wait(now, ahead + self.lanes.ahead(turn.lane, turn.again))
-            if now + needed > turn.deadline:
-                raise self.too_late(turn, needed)
+            needed = state.wait(
+                now, ahead + self.lanes.ahead(reservation.priority, reservation.is_retry)
+            )
+            if now + needed > reservation.deadline:
+                raise self.too_late(reservation, needed)
         if waiting or ahead >= _MOST_ANNOUNCED:
             return False
         if not ahead:
@@ -129,120 +131,125 @@ class Queue:
         due = state.due(now, ahead)
         if due > now + self.lead:
             return False
-        self._announce(turn, now, due)
+        self._announce(reservation, now, due)
         return True
 
-    def stand(self, turn: LocalTurn) -> None:
-        """Let the turn stand in its lane."""
-        self.lanes.join(turn)
-        self._lay_down(turn)
-        if self._timer is None or self.lanes.size == 1 or turn.deadline < self._timer_at:
+    def stand(self, reservation: LocalReservation) -> None:
+        """Let the turn stand in its priority."""
+        self.lanes.join(reservation)
+        self._lay_down(reservation)
+        if self._timer is None or self.lanes.size == 1 or reservation.deadline < self._timer_at:
             self.pump()
 
-    def ask(self, turn: LocalTurn, woken: bool) -> None:
+    def ask(self, reservation: LocalReservation, woken: bool) -> None:
         """Let the turn wait until it is worth asking for the permit, or, once *woken* in vain,
         worth asking again.
         """
         asking = self._asking
-        _insert(asking, turn)
-        self._lay_down(turn)
+        _insert(asking, reservation)
+        self._lay_down(reservation)
         # Whoever was woken in vain may be the last who knows when to try again.
-        if woken or self._timer is None or asking[0] is turn or turn.deadline < self._timer_at:
+        if (
+            woken
+            or self._timer is None
+            or asking[0] is reservation
+            or reservation.deadline < self._timer_at
+        ):
             self.pump()
 
-    def park(self, turn: LocalTurn) -> None:
+    def park(self, reservation: LocalReservation) -> None:
         """Let the turn wait until its permit comes near."""
-        turn.parked = self._parked = True
-        self._lay_down(turn)
+        reservation.parked = self._parked = True
+        self._lay_down(reservation)
         self.pump()
 
-    def _lay_down(self, turn: LocalTurn) -> None:
+    def _lay_down(self, reservation: LocalReservation) -> None:
         self._stood = True
-        turn.future = self.loop.create_future()
-        if turn.deadline < inf:
+        reservation.future = self.loop.create_future()
+        if reservation.deadline < inf:
             self._order += 1
-            heappush(self._deadlines, (turn.deadline, self._order, turn))
+            heappush(self._deadlines, (reservation.deadline, self._order, reservation))
 
-    def left(self, turn: LocalTurn) -> None:
+    def left(self, reservation: LocalReservation) -> None:
         """Take out one who has gone."""
-        if not turn.order:
-            self.lanes.left(turn)
+        if not reservation.order:
+            self.lanes.left(reservation)
             if not len(self):
                 self._rest()
             return
-        self._announced.pop(turn, None)
-        if turn.baton:
-            self.take_back(turn)
+        self._announced.pop(reservation, None)
+        if reservation.baton:
+            self.take_back(reservation)
         else:
-            self._stop_asking(turn)
+            self._stop_asking(reservation)
         # A turn that outlived its loop can still be abandoned.
         if not self.loop.is_closed():
             self.pump()
 
-    def take_back(self, turn: LocalTurn) -> None:
+    def take_back(self, reservation: LocalReservation) -> None:
         """Take the baton from one who has run, or has left."""
-        turn.baton = False
-        self._batons.remove(turn)
+        reservation.baton = False
+        self._batons.remove(reservation)
 
-    def _stop_asking(self, turn: LocalTurn) -> None:
-        place = bisect_left(self._asking, turn.order, key=_by_order)
-        if place < len(self._asking) and self._asking[place] is turn:
+    def _stop_asking(self, reservation: LocalReservation) -> None:
+        place = bisect_left(self._asking, reservation.order, key=_by_order)
+        if place < len(self._asking) and self._asking[place] is reservation:
             del self._asking[place]
 
-    def require(self, turn: LocalTurn, due: float) -> None:
+    def require(self, reservation: LocalReservation, due: float) -> None:
         """Raise if a permit that is *due* then does not come in time."""
-        if due > turn.deadline:
-            raise self.too_late(turn, due - turn.since)
+        if due > reservation.deadline:
+            raise self.too_late(reservation, due - reservation.since)
 
-    def too_late(self, turn: LocalTurn, needed: float) -> DeadlineExceededError:
+    def too_late(self, reservation: LocalReservation, needed: float) -> DeadlineExceededError:
         """The error of one who cannot be in time."""
         return DeadlineExceededError(
             f"{self.name}: the permit would take {needed:.1f} s, longer than this call may wait",
             endpoint=self.name,
-            needed=max(needed, turn.deadline - turn.since),
+            needed=max(needed, reservation.deadline - reservation.since),
         )
 
     # ── the permit
     # ───────────────────────────────────────────────────────────────────────────────────────
 
-    def may_go(self, turn: LocalTurn, now: float) -> bool:
+    def may_go(self, reservation: LocalReservation, now: float) -> bool:
         """Whether this turn may take its permit now: nobody asks before it or is on the way to, and
         the route is ready.
         """
         asking, batons, state = self._asking, self._batons, self.state
-        if asking and asking[0].order < turn.order:
+        if asking and asking[0].order < reservation.order:
             return False
-        if batons and batons[0].order < turn.order:
+        if batons and batons[0].order < reservation.order:
             return False
         state.refresh(now)
-        return turn.due_in == state.version or state.due(now, len(batons)) <= now
+        return reservation.due_in == state.version or state.due(now, len(batons)) <= now
 
-    def due(self, turn: LocalTurn, now: float) -> float:
+    def due(self, reservation: LocalReservation, now: float) -> float:
         """When this turn's permit is due."""
         return self.state.due(
-            now, len(self._batons) + bisect_left(self._asking, turn.order, key=_by_order)
+            now, len(self._batons) + bisect_left(self._asking, reservation.order, key=_by_order)
         )
 
-    def asked(self, turn: LocalTurn, now: float) -> None:
+    def asked(self, reservation: LocalReservation, now: float) -> None:
         """Learn how long its holder took to ask: the more it needs to prepare, the earlier turns
         are announced.
         """
-        if now > turn.announced_at + PROMPT:
+        if now > reservation.announced_at + PROMPT:
             self.lead, self._prompt = LEAD, 0
         else:
             self._prompt += 1
             if self._prompt == _ALL_PROMPT:
                 self.lead = 0.0
 
-    def grant(self, turn: LocalTurn, now: float, paced: bool) -> None:
+    def grant(self, reservation: LocalReservation, now: float, paced: bool) -> None:
         """Let the turn go."""
-        turn.sent = self.state.take(now, paced)
-        del self._announced[turn]
-        self.waits.append(now - turn.since)
+        reservation.sent = self.state.take(now, paced)
+        del self._announced[reservation]
+        self.waits.append(now - reservation.since)
         if not self._announced and not self.lanes.size:
             if self._stood:
                 self._rest()
-        elif self._timer is None or not turn.foreseen:
+        elif self._timer is None or not reservation.foreseen:
             self.pump()
 
     # ── the timer
@@ -268,10 +275,10 @@ class Queue:
             if due > now:
                 when = min(when, due)
                 break
-            turn = asking.pop(0)
-            turn.baton = turn.foreseen = True
-            _insert(self._batons, turn)
-            turn.wake()
+            reservation = asking.pop(0)
+            reservation.baton = reservation.foreseen = True
+            _insert(self._batons, reservation)
+            reservation.wake()
         if self._parked:
             when = min(when, self._wake_parked(now))
         if waiting:
@@ -289,32 +296,32 @@ class Queue:
             late, look = self._late(now)
             ahead -= late
             when = min(when, look)
-        lanes, soon = self.lanes, now + lead
+        lanes, wait_until_near = self.lanes, now + lead
         while lanes.size:
             if announced >= _MOST_ANNOUNCED:
                 # Those who are announced go first, and the last of them looks again.
                 return min(when, now + _GRACE)
             due = state.due(now, ahead)
-            if due > soon:
+            if due > wait_until_near:
                 # While a permit is due shortly before, its holder's wake-up is early enough for
                 # this too.
                 return when if when <= due - lead / 2 else due - lead
-            turn = lanes.pop()
-            self._announce(turn, now, due)
-            turn.wake()
+            reservation = lanes.pop()
+            self._announce(reservation, now, due)
+            reservation.wake()
             ahead += 1
             announced += 1
             if announced == _MOST_ANNOUNCED:
-                turn.foreseen = False
+                reservation.foreseen = False
         return when
 
     def paused(self) -> None:
         """The route was paused or slowed: those who lack the patience are asked to give back what
         they hold.
         """
-        for turn in [each for each in self._asking if each.patience is not None]:
-            self._stop_asking(turn)
-            turn.wake()
+        for reservation in [each for each in self._asking if each.max_wait is not None]:
+            self._stop_asking(reservation)
+            reservation.wake()
         self.pump()
 
     def changed(self, free_at: float) -> None:
@@ -322,52 +329,52 @@ class Queue:
         if free_at - self.lead < self._timer_at and len(self):
             self.pump()
 
-    def _announce(self, turn: LocalTurn, now: float, due: float) -> None:
+    def _announce(self, reservation: LocalReservation, now: float, due: float) -> None:
         self._order += 1
-        turn.order = self._order
+        reservation.order = self._order
         # Whoever goes at once goes as foreseen; and so do those behind who are told the same.
-        turn.foreseen = due <= now
-        turn.due_in = self.state.version if due <= now else -1
-        turn.announced_at = now
-        turn.late_at = due + _GRACE
-        self._announced[turn] = None
+        reservation.foreseen = due <= now
+        reservation.due_in = self.state.version if due <= now else -1
+        reservation.announced_at = now
+        reservation.late_at = due + _GRACE
+        self._announced[reservation] = None
 
-    def expect(self, turn: LocalTurn, now: float, due: float) -> None:
+    def expect(self, reservation: LocalReservation, now: float, due: float) -> None:
         """Expect the holder of a turn that was parked to ask by the time its permit is *due*."""
-        turn.announced_at = now
-        turn.late_at = due + _GRACE
+        reservation.announced_at = now
+        reservation.late_at = due + _GRACE
 
     def _late(self, now: float) -> tuple[int, float]:
         """How many announced turns are passed over because their holders, short of a connection
         maybe, do not ask; when one more is.
         """
         late, look = 0, inf
-        for turn in self._announced:
-            if turn.asleep or turn.baton:
+        for reservation in self._announced:
+            if reservation.asleep or reservation.baton:
                 continue
-            if turn.late_at <= now:
+            if reservation.late_at <= now:
                 late += 1
-            elif turn.late_at < look:
-                look = turn.late_at
+            elif reservation.late_at < look:
+                look = reservation.late_at
         return late, look
 
     def _wake_parked(self, now: float) -> float:
         """Wake the parked whose permits are due soon; when the next one is to be."""
         self._parked = False
         before, look = 0, inf
-        for turn in self._announced:
-            if turn.parked:
+        for reservation in self._announced:
+            if reservation.parked:
                 self._parked = True
                 # It looks for itself when it wakes: woken before that look is content, it would lie
                 # down and be woken for ever.
-                due = max(self.state.due(now, before), self.due(turn, now))
+                due = max(self.state.due(now, before), self.due(reservation, now))
                 if due > now + LEAD:
                     return min(look, due - LEAD)
-                turn.wake()
-            elif not turn.asleep:
-                if turn.late_at <= now:
+                reservation.wake()
+            elif not reservation.asleep:
+                if reservation.late_at <= now:
                     continue
-                look = min(look, turn.late_at)
+                look = min(look, reservation.late_at)
             before += 1
         return inf
 
@@ -404,17 +411,17 @@ class Queue:
         """Send away those who can no longer be in time; when the next deadline is."""
         deadlines, horizon = self._deadlines, max(now, self.state.paused_until)
         while deadlines and (deadlines[0][0] <= now or deadlines[0][0] < horizon):
-            turn = heappop(deadlines)[2]
-            if turn.gone or turn.sent is not None or not turn.asleep:
+            reservation = heappop(deadlines)[2]
+            if reservation.gone or reservation.sent is not None or not reservation.asleep:
                 continue
-            turn.needed = now - turn.since + self.state.wait(now, 0)
-            turn.gone = True
-            if turn.order:
-                self._announced.pop(turn, None)
-                self._stop_asking(turn)
+            reservation.needed = now - reservation.since + self.state.wait(now, 0)
+            reservation.gone = True
+            if reservation.order:
+                self._announced.pop(reservation, None)
+                self._stop_asking(reservation)
             else:
-                self.lanes.left(turn)
-            turn.wake()
+                self.lanes.left(reservation)
+            reservation.wake()
         if len(deadlines) > 2 * len(self) + 64:
             self._deadlines = deadlines = [
                 each for each in deadlines if not each[2].gone and each[2].sent is None

@@ -20,7 +20,7 @@ class ServerClock:
         self._high = float("inf")
         self._at = 0.0
 
-    def observe(self, asked: float, heard: float, server: float) -> None:
+    def update(self, asked: float, heard: float, server: float) -> None:
         """Take in one exchange: our clock when we asked and when we heard, the server's in between
         (all in seconds).
         """

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from ._line import Lanes
 from ._local import LocalRateLimiter
 from ._margin import Margin
-from ._protocol import LEAD, Feedback, Lane, RouteStatistics
+from ._protocol import LEAD, Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Link, Unreachable
 from ._redis_news import MICRO, News
-from ._redis_turn import RedisTurn
+from ._redis_turn import RedisReservation
 from ._route import DEFAULT_PAUSE, LONGEST_PAUSE, share_of
 
 HORIZON: Final = 0.5
@@ -83,8 +83,8 @@ class RedisRoute:
         self._share = share
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
-        self._line: Lanes[RedisTurn] = Lanes()
-        self._leader: RedisTurn | None = None
+        self._line: Lanes[RedisReservation] = Lanes()
+        self._leader: RedisReservation | None = None
         self._leases: deque[Lease] = deque()
         self._left = 1
         """Permits left of the first lease."""
@@ -115,35 +115,37 @@ class RedisRoute:
     def now(self) -> float:
         return self._loop.time()
 
-    async def turn(self, lane: Lane, again: bool, timeout: float | None) -> RedisTurn:
+    async def reserve(
+        self, priority: Priority, is_retry: bool, timeout: float | None
+    ) -> RedisReservation:
         """Wait until a new turn leads and is due soon."""
-        turn = RedisTurn(self, lane, again, timeout)
+        reservation = RedisReservation(self, priority, is_retry, timeout)
         if self._leader is None:
-            self._leader = turn
+            self._leader = reservation
         else:
             # At the least: the others are not counted, and turns may be a tenth closer than they
             # are on average.
-            ahead = 0.9 * (1 + self._line.ahead(lane, again)) * self._window / self._size()
-            due = max(turn.began, self._paused_until) + ahead
-            if turn.misses(due):
-                raise turn.too_late(due)
-            turn.called = self._loop.create_future()
-            self._line.join(turn)
+            ahead = 0.9 * (1 + self._line.ahead(priority, is_retry)) * self._window / self._size()
+            due = max(reservation.began, self._paused_until) + ahead
+            if reservation.misses(due):
+                raise reservation.too_late(due)
+            reservation.called = self._loop.create_future()
+            self._line.join(reservation)
             try:
-                async with asyncio.timeout_at(turn.deadline):
-                    await turn.called
+                async with asyncio.timeout_at(reservation.deadline):
+                    await reservation.called
             except BaseException as error:
-                turn.abandon()
+                reservation.abandon()
                 if isinstance(error, TimeoutError):
-                    raise turn.too_late(self.now() + self._window / self._size()) from None
+                    raise reservation.too_late(self.now() + self._window / self._size()) from None
                 raise
-        await turn.soon()
-        return turn
+        await reservation.wait_until_near()
+        return reservation
 
-    def leave(self, turn: RedisTurn) -> None:
+    def leave(self, reservation: RedisReservation) -> None:
         """Let the next one lead."""
-        if turn is not self._leader:
-            self._line.left(turn)
+        if reservation is not self._leader:
+            self._line.left(reservation)
             return
         self._leader = leader = self._line.pop() if self._line.size else None
         if leader is None:
@@ -153,19 +155,19 @@ class RedisRoute:
 
     # The leader
 
-    async def outlook(self, turn: RedisTurn) -> Outlook:
+    async def outlook(self, reservation: RedisReservation) -> Outlook:
         """When the leader's permit is due, as far as can be known now."""
         while True:
             now = self.now()
-            if turn.gone:  # given up by another task: nothing is asked for it any more
+            if reservation.gone:  # given up by another task: nothing is asked for it any more
                 return Outlook(now)
             if not self._shared(now):
                 if not self._link.up or self._agreed == self._link.outages:
-                    return await self._outlook_locally(turn, now)
+                    return await self._outlook_locally(reservation, now)
             else:
-                if turn.local is not None:
-                    turn.local.abandon()
-                    turn.local = None
+                if reservation.local is not None:
+                    reservation.local.abandon()
+                    reservation.local = None
                 while self._leases and self._leases[0].due < now - TOO_LATE:
                     self._drop_first()
                 if self._leases:
@@ -174,17 +176,17 @@ class RedisRoute:
                 ask_at = max(self._ask_at, self._last_local + self._window)
                 if now < ask_at:
                     return Outlook(max(self._not_before, ask_at), ask_at)
-            await self._answer(turn.remaining())
-            turn.refuse_after(self.now())
+            await self._answer(reservation.remaining())
+            reservation.refuse_after(self.now())
 
     def _shared(self, now: float) -> bool:
         """Whether Redis gives the permits; otherwise the local limiter does."""
         return self._link.up and self._agreed == self._link.outages and now >= self._local_until
 
-    async def _outlook_locally(self, turn: RedisTurn, now: float) -> Outlook:
+    async def _outlook_locally(self, reservation: RedisReservation, now: float) -> Outlook:
         if not self._link.up:
             self._link.watch(self)
-        if turn.local is None:
+        if reservation.local is None:
             # What this process has sent in the last window, by whomever it was permitted, counts
             # against its share.
             mine = share_of(self._configured, self._share)
@@ -193,36 +195,39 @@ class RedisRoute:
             opens = max(opens, self._paused_until)
             if opens > now:
                 return Outlook(opens, opens)
-            turn.local = await self._local.turn(
-                self.name, lane=turn.lane, timeout=turn.remaining(), again=turn.again
+            reservation.local = await self._local.reserve(
+                self.name,
+                priority=reservation.priority,
+                timeout=reservation.remaining(),
+                is_retry=reservation.is_retry,
             )
         return Outlook(self.now())
 
-    def granted(self, turn: RedisTurn, now: float) -> None:
+    def granted(self, reservation: RedisReservation, now: float) -> None:
         """The leader goes, on the first lease."""
         lease = self._leases[0]
         self._left -= 1
         if self._left == 0:
             self._drop_first()
-        turn.permit_id = lease.permit_id
+        reservation.permit_id = lease.permit_id
         self._witness = now, lease.permit_id
-        self._record(turn, now)
+        self._record(reservation, now)
         if now - lease.due > LATE:
             self._move(lease.permit_id, now - lease.due)
 
-    def granted_locally(self, turn: RedisTurn) -> None:
+    def granted_locally(self, reservation: RedisReservation) -> None:
         """The leader goes, on the local limiter's permit."""
         self._last_local = now = self.now()
-        self._record(turn, now)
+        self._record(reservation, now)
 
-    def _record(self, turn: RedisTurn, now: float) -> None:
-        turn.gone, turn.sent_at = True, now
+    def _record(self, reservation: RedisReservation, now: float) -> None:
+        reservation.gone, reservation.sent_at = True, now
         self._granted += 1
-        self._waits.append(now - turn.began)
+        self._waits.append(now - reservation.began)
         self._sends.append(now)
         while self._sends[0] < now - 2 * self._window:
             self._sends.popleft()
-        self.leave(turn)
+        self.leave(reservation)
 
     def _drop_first(self) -> None:
         self._leases.popleft()
@@ -239,25 +244,25 @@ class RedisRoute:
 
     # What the answers teach
 
-    def observe(self, turn: RedisTurn, feedback: Feedback) -> None:
+    def update(self, reservation: RedisReservation, feedback: Feedback) -> None:
         """Learn from one answer, and tell the others."""
         now = self.now()
-        if turn.sent_at is None or turn.observed:
+        if reservation.sent_at is None or reservation.observed:
             return
-        turn.observed = True
-        if turn.local is not None:
-            self._local.observe(turn.local, feedback)
+        reservation.observed = True
+        if reservation.local is not None:
+            self._local.update(reservation.local, feedback)
         elif not feedback.sent:
             if self._unit == 1:  # otherwise others may have gone on the same lease
-                self._news.unused(turn.permit_id)
-                if self._witness is not None and self._witness[1] == turn.permit_id:
+                self._news.unused(reservation.permit_id)
+                if self._witness is not None and self._witness[1] == reservation.permit_id:
                     self._witness = None
             return
         else:
             if LATE < feedback.delay < math.inf:
-                self._move(turn.permit_id, feedback.delay)  # its second began when it left
+                self._move(reservation.permit_id, feedback.delay)  # its second began when it left
             if feedback.status != 429:
-                self._learn_lateness(turn.permit_id, feedback.round_trip)
+                self._learn_lateness(reservation.permit_id, feedback.round_trip)
         if feedback.status == 429:
             self._refused += 1
             self._pause(now, feedback.retry_after)
@@ -378,8 +383,8 @@ class RedisRoute:
             except Unreachable:
                 self._news.paused_until = max(self._news.paused_until, news.paused_until)
                 return
-            now, limit, window, unit, slot, come, pause, *turns = exchange.reply
-            self._clock.observe(exchange.asked, exchange.heard, now / MICRO)
+            now, limit, window, unit, slot, come, pause, *reservations = exchange.reply
+            self._clock.update(exchange.asked, exchange.heard, now / MICRO)
             self._limit, self._window = limit / MICRO, window / MICRO
             if unit != self._unit:
                 self._unit = self._left = unit
@@ -387,14 +392,14 @@ class RedisRoute:
             if regroup:
                 self._agreed, self._local_until, self._witness = outages, opens - self._window, None
                 self._not_before, self._ask_at = opens, opens - HORIZON
-            elif want and not turns:
+            elif want and not reservations:
                 self._not_before, self._ask_at = (
                     opens,
                     self._clock.local(come / MICRO) - HORIZON + LATE,
                 )
-            for number, turn in enumerate(turns, first):
+            for number, reservation in enumerate(reservations, first):
                 self._leases.append(
-                    Lease(self._clock.local(turn / MICRO), f"{self._nonce}{number}")
+                    Lease(self._clock.local(reservation / MICRO), f"{self._nonce}{number}")
                 )
             if self._leases and (self._leader is None or self._leases[0].due < self._paused_until):
                 # While we asked, whoever waited has left, or a refusal was heard.

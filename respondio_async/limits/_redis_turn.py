@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..errors import DeadlineExceededError
-from ._protocol import LEAD, Lane, Turn
+from ._protocol import LEAD, Priority, Reservation
 
 if TYPE_CHECKING:
     from ._redis_route import Outlook, RedisRoute
@@ -21,33 +21,35 @@ IMPATIENCE = 2 * LEAD
 """Seconds that the local limiter's permit may be away before we ask again whether Redis is back."""
 
 
-class RedisTurn:
+class RedisReservation:
     """Made by `RedisRoute.turn`."""
 
     __slots__ = (
         "_line",
-        "again",
         "began",
         "called",
         "deadline",
         "gone",
-        "lane",
+        "is_retry",
         "local",
         "observed",
         "permit_id",
+        "priority",
         "sent_at",
     )
 
-    def __init__(self, line: "RedisRoute", lane: Lane, again: bool, timeout: float | None) -> None:
+    def __init__(
+        self, line: "RedisRoute", priority: Priority, is_retry: bool, timeout: float | None
+    ) -> None:
         self._line = line
-        self.lane: Lane = lane
-        self.again = again
+        self.priority: Priority = priority
+        self.is_retry = is_retry
         self.began = get_running_loop().time()
         self.deadline = None if timeout is None else self.began + timeout
         self.called: Future[None] | None = None
         self.gone = False
         """Granted or given up: no longer in the line."""
-        self.local: Turn | None = None
+        self.local: Reservation | None = None
         """The local limiter's turn, while Redis is away."""
         self.permit_id = ""
         """Under which Redis knows the permit; empty when it was the local limiter's."""
@@ -62,13 +64,13 @@ class RedisTurn:
         """Whether it was given by this limiter's route, not by another one's of the same name."""
         return self._line is line
 
-    async def soon(self) -> None:
-        """Wait until the permit is due within `LEAD` seconds. See `Turn.soon`."""
+    async def wait_until_near(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds. See `Reservation.wait_until_near`."""
         with self._leaving():
             while not self.gone:
                 outlook = await self._outlook()
                 if self.local is not None:
-                    await self.local.soon()
+                    await self.local.wait_until_near()
                     return
                 if outlook.look_again is None and outlook.due - self._now() <= LEAD:
                     return
@@ -76,8 +78,11 @@ class RedisTurn:
                     outlook.due - LEAD if outlook.look_again is None else outlook.look_again
                 )
 
-    async def permit(self, *, patience: float | None = None) -> bool:
-        """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
+    async def permit(self, *, max_wait: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now.
+
+        See `Reservation.permit`.
+        """
         self._require_place()
         with self._leaving():
             while True:
@@ -85,17 +90,17 @@ class RedisTurn:
                 self._require_place()  # another task may have given it up meanwhile
                 if self.local is not None:
                     if await self.local.permit(
-                        patience=IMPATIENCE if patience is None else min(patience, IMPATIENCE)
+                        max_wait=IMPATIENCE if max_wait is None else min(max_wait, IMPATIENCE)
                     ):
                         self._line.granted_locally(self)
                         return True
-                    if patience is not None:
+                    if max_wait is not None:
                         return False
-                    await self.local.soon()
+                    await self.local.wait_until_near()
                     continue
                 now = self._now()
-                if patience is not None and outlook.due - now > max(
-                    patience, LEAD
+                if max_wait is not None and outlook.due - now > max(
+                    max_wait, LEAD
                 ):  # `soon` ends that early
                     return False
                 if outlook.look_again is None and outlook.due <= now:

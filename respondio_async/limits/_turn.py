@@ -4,7 +4,7 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from ._protocol import LEAD, Lane
+from ._protocol import LEAD, Priority
 from ._window import Sent
 
 if TYPE_CHECKING:
@@ -15,13 +15,12 @@ PROMPT: Final = 0.001
 """Seconds within which a holder that needs no time to prepare asks for its permit."""
 
 
-class LocalTurn:
-    """A place in the line of a `LocalRateLimiter`'s route: in its lane, then announced, then
+class LocalReservation:
+    """A place in the line of a `LocalRateLimiter`'s route: in its priority, then announced, then
     granted, or gone at any time.
     """
 
     __slots__ = (
-        "again",
         "announced_at",
         "baton",
         "deadline",
@@ -29,12 +28,13 @@ class LocalTurn:
         "foreseen",
         "future",
         "gone",
-        "lane",
+        "is_retry",
         "late_at",
+        "max_wait",
         "needed",
         "order",
         "parked",
-        "patience",
+        "priority",
         "queue",
         "sent",
         "since",
@@ -48,14 +48,14 @@ class LocalTurn:
     """
     late_at: float
     """When it no longer keeps others back, if its holder has not asked for the permit."""
-    patience: float | None
+    max_wait: float | None
 
     def __init__(
-        self, queue: "Queue", lane: Lane, again: bool, since: float, deadline: float
+        self, queue: "Queue", priority: Priority, is_retry: bool, since: float, deadline: float
     ) -> None:
         self.queue = queue
-        self.lane: Lane = lane
-        self.again = again
+        self.priority: Priority = priority
+        self.is_retry = is_retry
         self.since = since
         self.deadline = deadline
         self.order = 0
@@ -81,8 +81,11 @@ class LocalTurn:
         """The route's name."""
         return self.queue.name
 
-    async def permit(self, *, patience: float | None = None) -> bool:
-        """Wait for the permit and take it; True once the request may go, now. See `Turn.permit`."""
+    async def permit(self, *, max_wait: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now.
+
+        See `Reservation.permit`.
+        """
         if self.sent is not None or self.gone or not self.order:
             raise RuntimeError(
                 "this turn has had its permit, or was given up: every request needs a turn of its "
@@ -105,16 +108,16 @@ class LocalTurn:
                     if state.version == version:
                         queue.grant(self, now, paced)
                         return True
-                if patience is not None or self.deadline < inf:
+                if max_wait is not None or self.deadline < inf:
                     due = queue.due(self, now)
                     queue.require(self, due)
                     # `soon` ends `LEAD` early: with less patience the two would take turns for
                     # ever.
-                    if patience is not None and due - now > max(patience, LEAD):
+                    if max_wait is not None and due - now > max(max_wait, LEAD):
                         self.parked = True
                         queue.pump()
                         return False
-                self.patience = patience
+                self.max_wait = max_wait
                 queue.ask(self, woken)
                 await self.sleep()
                 woken = True
@@ -123,8 +126,11 @@ class LocalTurn:
             self.abandon()
             raise
 
-    async def soon(self) -> None:
-        """Wait until the permit is due within `LEAD` seconds again. See `Turn.soon`."""
+    async def wait_until_near(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds again.
+
+        See `Reservation.wait_until_near`.
+        """
         if self.sent is not None or self.gone or not self.order:
             return
         queue = self.queue

@@ -46,11 +46,11 @@ except ImportError as _error:  # pragma: no cover - the test runs it in a proces
 from ..errors import ConfigurationError, InvalidArgumentError
 from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ._local import LocalRateLimiter
-from ._protocol import Feedback, Lane, RouteStatistics, Turn
+from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Exchange, Link
 from ._redis_route import RedisRoute
-from ._redis_turn import RedisTurn
+from ._redis_turn import RedisReservation
 
 __all__ = ["RedisRateLimiter"]
 
@@ -120,31 +120,37 @@ class RedisRateLimiter:
     def __repr__(self) -> str:
         return f"<RedisRateLimiter {self._tag} {'sharing' if self._link.up else 'without Redis'}>"
 
-    async def turn(
+    async def reserve(
         self,
         route: str,
         *,
-        lane: Lane = "interactive",
+        priority: Priority = "interactive",
         timeout: float | None = None,
-        again: bool = False,
-    ) -> Turn:
+        is_retry: bool = False,
+    ) -> Reservation:
         """Wait for the head of the *route*'s line; see `RateLimiter`."""
-        if lane not in LANES:
-            raise InvalidArgumentError('lane must be "interactive" or "bulk"', argument="lane")
+        if priority not in LANES:
+            raise InvalidArgumentError(
+                'priority must be "interactive" or "bulk"', argument="priority"
+            )
         if timeout is not None and isnan(timeout):
             raise InvalidArgumentError(
                 "timeout must be a number of seconds, or None", argument="timeout"
             )
-        return await self._route(route).turn(lane, again, timeout)
+        return await self._route(route).reserve(priority, is_retry, timeout)
 
-    def observe(self, turn: Turn, feedback: Feedback) -> None:
+    def update(self, reservation: Reservation, feedback: Feedback) -> None:
         """Learn from what became of a granted turn.
 
         A turn that was never granted, was observed before, or is another limiter's teaches nothing.
         """
-        route = self._routes.get(turn.route)
-        if route is not None and isinstance(turn, RedisTurn) and turn.stands_in(route):
-            route.observe(turn, feedback)
+        route = self._routes.get(reservation.route)
+        if (
+            route is not None
+            and isinstance(reservation, RedisReservation)
+            and reservation.stands_in(route)
+        ):
+            route.update(reservation, feedback)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""

@@ -206,7 +206,7 @@ async def leave_in_doubt(path: Path, items: Any, *, sent: list[Any] | None = Non
 
 
 async def test_a_send_in_doubt_is_reported_by_every_run_until_it_is_repeated(path: Path) -> None:
-    """`unknown="report"` never does it again; `"repeat"` does, from its step on, and settles it."""
+    """`on_unknown="report"` never repeats it; `"repeat"` does, from its step on, and settles it."""
     sent: list[Any] = []
     await leave_in_doubt(path, range(3), sent=sent)
     calls: list[str] = []
@@ -226,7 +226,7 @@ async def test_a_send_in_doubt_is_reported_by_every_run_until_it_is_repeated(pat
         assert all(o.unknown and o.attempts == 0 and "step send" in str(o.error) for o in found)
         assert inspect(path).unknown == 3
     assert sorted(sent) == [0, 1, 2]
-    assert all(o.ok for o in await outcomes(journalled(work, range(3), path, unknown="repeat")))
+    assert all(o.ok for o in await outcomes(journalled(work, range(3), path, on_unknown="repeat")))
     assert sorted(sent) == [0, 0, 1, 1, 2, 2]
     assert not calls
     summary = inspect(path)
@@ -242,7 +242,7 @@ async def test_a_send_in_doubt_is_reported_though_its_item_is_given_no_longer(
     be what the work expects.
     """
     await leave_in_doubt(path, [{"id": n} for n in range(150)])
-    found = await outcomes(journalled(echo, [], path, unknown=unknown))
+    found = await outcomes(journalled(echo, [], path, on_unknown=unknown))
     assert sorted(o.item["id"] for o in found) == list(range(150))
     assert all(o.unknown for o in found)
 

@@ -242,7 +242,7 @@ async def test_step_names_are_texts_and_unique_within_an_item(names: list[Any]) 
 
 
 async def test_an_unknown_outcome_is_reported_or_repeated_three_times_at_most() -> None:
-    """`unknown="repeat"` does the work again, but not the steps that returned."""
+    """`on_unknown="repeat"` does the work again, but not the steps that returned."""
     tries = {"step": 0, "send": 0}
 
     async def send() -> str:
@@ -258,11 +258,11 @@ async def test_an_unknown_outcome_is_reported_or_repeated_three_times_at_most() 
         await step("count", count)
         return await step("send", send)
 
-    (outcome,) = await outcomes(Bulk(work, [1], unknown="repeat"))
+    (outcome,) = await outcomes(Bulk(work, [1], on_unknown="repeat"))
     assert (outcome.value, outcome.attempts) == ("sent", 3)
     assert tries == {"step": 1, "send": 3}
     tries["send"] = -10
-    (outcome,) = await outcomes(Bulk(work, [1], unknown="repeat"))
+    (outcome,) = await outcomes(Bulk(work, [1], on_unknown="repeat"))
     assert outcome.unknown
     assert outcome.attempts == 3
     tries["send"] = 0
@@ -351,16 +351,16 @@ async def test_a_work_that_is_cancelled_from_within_fails_alone() -> None:
 
 
 async def test_calls_inside_a_run_use_the_bulk_lane_and_those_outside_do_not() -> None:
-    """The lane is set in the workers alone."""
-    from respondio_async import _lane
+    """The priority is set in the workers alone."""
+    from respondio_async import _context
 
     async def work(item: int) -> str:
-        return _lane.current_lane.get()
+        return _context.current_priority.get()
 
     (outcome,) = await outcomes(Bulk(work, [1]))
     assert outcome.value == "bulk"
-    assert _lane.current_lane.get() == "interactive"
-    assert _lane.before_unsafe_send.get() is None
+    assert _context.current_priority.get() == "interactive"
+    assert _context.before_unsafe_send.get() is None
 
 
 async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
@@ -424,7 +424,7 @@ async def test_a_run_is_entered_once_and_read_inside_its_block() -> None:
         ({"progress": 1}, "progress"),
         ({"journal": 1}, "journal"),
         ({"journal": "x.sqlite"}, "key"),
-        ({"unknown": "ask"}, "unknown"),
+        ({"on_unknown": "ask"}, "on_unknown"),
         ({"stop_on": "ValueError"}, "stop_on"),
         ({"stop_on": [ValueError, 3]}, "stop_on"),
         ({"grace": -1}, "grace"),

@@ -101,10 +101,10 @@ async def run_pipeline(
     """
 
     async def call(route: str) -> None:
-        turn = await limiter.turn(route, lane="bulk")
-        await turn.permit()
+        reservation = await limiter.reserve(route, priority="bulk")
+        await reservation.permit()
         await asyncio.sleep(latency)
-        limiter.observe(turn, Feedback(200, round_trip=latency))
+        limiter.update(reservation, Feedback(200, round_trip=latency))
 
     async def work(item: int) -> None:
         for route in routes:
@@ -154,10 +154,10 @@ async def test_routes_idle_for_nobody_while_another_is_held_up() -> None:
 
     async def work(item: int) -> None:
         route = slow if item % 3 == 0 else quick
-        turn = await limiter.turn(route, lane="bulk")
-        await turn.permit()
+        reservation = await limiter.reserve(route, priority="bulk")
+        await reservation.permit()
         await asyncio.sleep(0.1)
-        limiter.observe(turn, Feedback(200, round_trip=0.1))
+        limiter.update(reservation, Feedback(200, round_trip=0.1))
         if route == quick:
             done.append(loop.time())
 

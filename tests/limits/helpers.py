@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_right
 
 from respondio_async._rate_limit import RateLimit
-from respondio_async.limits import Feedback, Lane, LocalRateLimiter, Turn
+from respondio_async.limits import Feedback, LocalRateLimiter, Priority, Reservation
 
 ROUTE = "GET /contact/{identifier}"
 ROUND_TRIP = 0.08
@@ -29,26 +29,26 @@ def answer(
 
 
 async def granted(
-    limiter: LocalRateLimiter, *, lane: Lane = "interactive", timeout: float | None = None
-) -> Turn:
+    limiter: LocalRateLimiter, *, priority: Priority = "interactive", timeout: float | None = None
+) -> Reservation:
     """A turn with its permit."""
-    turn = await limiter.turn(ROUTE, lane=lane, timeout=timeout)
-    assert await turn.permit()
-    return turn
+    reservation = await limiter.reserve(ROUTE, priority=priority, timeout=timeout)
+    assert await reservation.permit()
+    return reservation
 
 
 async def call(
     limiter: LocalRateLimiter, times: list[float], feedback: Feedback | None = None
 ) -> None:
     """One whole call; notes when its permit came."""
-    turn = await granted(limiter)
+    reservation = await granted(limiter)
     times.append(asyncio.get_running_loop().time())
     learnt = Feedback(None)
     try:
         await asyncio.sleep(ROUND_TRIP)
         learnt = feedback or answer()
     finally:
-        limiter.observe(turn, learnt)
+        limiter.update(reservation, learnt)
 
 
 async def calls(

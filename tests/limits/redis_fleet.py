@@ -74,18 +74,19 @@ async def work(
         reader, writer = await asyncio.open_connection("127.0.0.1", judge)
         try:
             while time.monotonic() < end:
-                turn = await limiter.turn(ROUTE, timeout=30.0)
+                reservation = await limiter.reserve(ROUTE, timeout=30.0)
                 if time.monotonic() >= end:
-                    turn.abandon()
+                    reservation.abandon()
                     break
-                await turn.permit()
+                await reservation.permit()
                 start = time.monotonic()
                 writer.write(b"!")
                 accepted = await reader.readexactly(1) == b"+"
                 round_trip = time.monotonic() - start
                 status, retry_after = (200, None) if accepted else (429, 1.0)
-                limiter.observe(
-                    turn, Feedback(status=status, round_trip=round_trip, retry_after=retry_after)
+                limiter.update(
+                    reservation,
+                    Feedback(status=status, round_trip=round_trip, retry_after=retry_after),
                 )
         except (RespondError, OSError) as error:
             failures.append(repr(error))

@@ -8,14 +8,14 @@ from random import Random
 import pytest
 
 from respondio_async.errors import DeadlineExceededError
-from respondio_async.limits import Feedback, Lane
+from respondio_async.limits import Feedback, Priority
 from respondio_async.limits._line import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.cells import Cell, simulate
 from tests.simulation.loop import run
 from tests.simulation.servers import SERVERS, TokenBucket
 
-_LANES: tuple[Lane, Lane] = ("interactive", "bulk")
+_LANES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
 # ── deadlines
@@ -45,11 +45,11 @@ def test_who_would_be_served_in_time_is_not_sent_away(
         waits = [0.0] * len(timeouts)
 
         async def one(place: int) -> None:
-            turn = await limiter.turn(ROUTE, timeout=timeouts[place])
-            assert await turn.permit()
+            reservation = await limiter.reserve(ROUTE, timeout=timeouts[place])
+            assert await reservation.permit()
             waits[place] = loop.time() - began
             await asyncio.sleep(ROUND_TRIP)
-            limiter.observe(turn, answer())
+            limiter.update(reservation, answer())
 
         late = await asyncio.gather(*map(one, range(len(timeouts))), return_exceptions=True)
         assert not [each for each in late if isinstance(each, DeadlineExceededError)]
@@ -62,9 +62,9 @@ def test_who_would_be_served_in_time_is_not_sent_away(
 class Waiter:
     """Somebody in line."""
 
-    def __init__(self, lane: Lane, again: bool) -> None:
-        self.lane: Lane = lane
-        self.again = again
+    def __init__(self, priority: Priority, is_retry: bool) -> None:
+        self.priority: Priority = priority
+        self.is_retry = is_retry
         self.gone = False
 
 
@@ -87,13 +87,13 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
             waiter = line.pop(random.randrange(len(line)))
             waiter.gone = True
             lanes.left(waiter)
-        for lane, again in product(_LANES, (False, True)):
-            future, newcomer = deepcopy(lanes), Waiter(lane, again)
+        for priority, is_retry in product(_LANES, (False, True)):
+            future, newcomer = deepcopy(lanes), Waiter(priority, is_retry)
             future.join(newcomer)
             before = 0
             while future.pop() is not newcomer:
                 before += 1
-            assert lanes.ahead(lane, again) == before
+            assert lanes.ahead(priority, is_retry) == before
 
 
 # ── bursts
@@ -111,11 +111,11 @@ def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> Non
         for left in ([2, 4, 3, 1, 0], [0] * 5):
             await asyncio.sleep(5)
             began = loop.time()
-            turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+            reservations = await asyncio.gather(*(granted(limiter) for _ in range(5)))
             took = loop.time() - began
             await asyncio.sleep(ROUND_TRIP)
-            for turn, remaining in zip(turns, left, strict=True):
-                limiter.observe(turn, answer(remaining=remaining))
+            for reservation, remaining in zip(reservations, left, strict=True):
+                limiter.update(reservation, answer(remaining=remaining))
         return took
 
     assert run(main()) < 0.02
@@ -132,13 +132,13 @@ def test_a_refused_burst_is_over() -> None:
         times: list[float] = []
 
         async def one(place: int) -> None:
-            turn = await limiter.turn(ROUTE)
+            reservation = await limiter.reserve(ROUTE)
             await asyncio.sleep(0.002 if place < 2 else 0.3)
-            while not await turn.permit(patience=0.25):
-                await turn.soon()
+            while not await reservation.permit(max_wait=0.25):
+                await reservation.wait_until_near()
             times.append(loop.time())
             await asyncio.sleep(0.05)
-            limiter.observe(turn, answer(429, retry_after=1.0) if place == 1 else answer())
+            limiter.update(reservation, answer(429, retry_after=1.0) if place == 1 else answer())
 
         await asyncio.gather(*map(one, range(5)))
         return times
@@ -198,9 +198,9 @@ def test_a_late_departure_is_at_most_as_late_as_now() -> None:
 
     async def main() -> float:
         limiter = limiter_of(1)
-        turn = await granted(limiter)
+        reservation = await granted(limiter)
         await asyncio.sleep(ROUND_TRIP)
-        limiter.observe(turn, Feedback(200, round_trip=ROUND_TRIP, delay=1e9))
+        limiter.update(reservation, Feedback(200, round_trip=ROUND_TRIP, delay=1e9))
         await granted(limiter)
         return asyncio.get_running_loop().time()
 
@@ -219,13 +219,13 @@ def test_a_lowered_limit_does_not_stop_the_route(
 
     async def main() -> tuple[float, float]:
         limiter = limiter_of(before, bounds=(0.1, 100))
-        limiter.observe(await granted(limiter), answer(remaining=before - 1))
+        limiter.update(await granted(limiter), answer(remaining=before - 1))
         await asyncio.sleep(5)
-        turns = await asyncio.gather(*(granted(limiter) for _ in range(int(before))))
-        limiter.observe(turns[0], answer(limit=after))
+        reservations = await asyncio.gather(*(granted(limiter) for _ in range(int(before))))
+        limiter.update(reservations[0], answer(limit=after))
         began = asyncio.get_running_loop().time()
-        turn = await limiter.turn(ROUTE, timeout=within)
-        assert await turn.permit()
+        reservation = await limiter.reserve(ROUTE, timeout=within)
+        assert await reservation.permit()
         first = asyncio.get_running_loop().time() - began
         await granted(limiter)
         return first, asyncio.get_running_loop().time() - began
@@ -240,7 +240,7 @@ def test_a_lowered_limit_does_not_stop_the_route(
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.01])
-def test_the_least_patience_does_not_stop_the_loop(patience: float) -> None:
+def test_the_least_patience_does_not_stop_the_loop(max_wait: float) -> None:
     """Announced a little before its permit, a turn waits for it, rather than go back and forth
     without ever sleeping.
     """
@@ -249,12 +249,12 @@ def test_the_least_patience_does_not_stop_the_loop(patience: float) -> None:
         limiter = limiter_of(10)
         line = [asyncio.create_task(granted(limiter)) for _ in range(7)]
         await asyncio.sleep(0)
-        turn = await limiter.turn(ROUTE)
+        reservation = await limiter.reserve(ROUTE)
         tries = 1
-        while not await turn.permit(patience=patience):
+        while not await reservation.permit(max_wait=max_wait):
             tries += 1
             assert tries < 10
-            await turn.soon()
+            await reservation.wait_until_near()
         await asyncio.gather(*line)
         return tries
 

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
-from respondio_async.limits import DEFAULT_LIMITS, Feedback, LocalRateLimiter, RateLimiter, Turn
+from respondio_async.limits import (
+    DEFAULT_LIMITS,
+    Feedback,
+    LocalRateLimiter,
+    RateLimiter,
+    Reservation,
+)
 from respondio_async.limits._calibration import Calibration
 from respondio_async.limits._protocol import LEAD
 from respondio_async.limits._route import Route
@@ -78,7 +84,7 @@ def test_an_unlisted_route_gets_the_default_for_unlisted_routes() -> None:
 
     async def main() -> float:
         limiter = LocalRateLimiter()
-        await (await limiter.turn("GET /unheard/of")).permit()
+        await (await limiter.reserve("GET /unheard/of")).permit()
         return limiter.statistics()["GET /unheard/of"].limit
 
     assert run(main()) == 5.0
@@ -117,8 +123,8 @@ def test_a_first_call_that_was_overtaken_does_not_shrink_the_burst(
             (await granted(limiter), answer(remaining=18)),
             (await granted(limiter), answer(remaining=19)),
         ]
-        for turn, what in reversed(told) if overtaker_answered_first else told:
-            limiter.observe(turn, what)
+        for reservation, what in reversed(told) if overtaker_answered_first else told:
+            limiter.update(reservation, what)
         await asyncio.sleep(5)
         began = now()
         return (await calls(limiter, 20))[-1] - began
@@ -131,9 +137,9 @@ def test_a_refused_burst_is_not_repeated() -> None:
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
-        turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
-        for place, turn in enumerate(turns):
-            limiter.observe(turn, answer(200 if place < 3 else 429, retry_after=1))
+        reservations = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+        for place, reservation in enumerate(reservations):
+            limiter.update(reservation, answer(200 if place < 3 else 429, retry_after=1))
         await asyncio.sleep(3)
         times = await calls(limiter, 5)
         return [at - times[0] for at in times]
@@ -163,9 +169,9 @@ def test_a_smaller_burst_is_unlearnt_in_time() -> None:
 
     async def main() -> float:
         limiter = limiter_of(10)
-        turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
-        for place, turn in enumerate(turns):
-            limiter.observe(turn, answer(200 if place < 1 else 429, retry_after=1))
+        reservations = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+        for place, reservation in enumerate(reservations):
+            limiter.update(reservation, answer(200 if place < 1 else 429, retry_after=1))
         for _ in range(8):
             await asyncio.sleep(310)
             await calls(limiter, 1)
@@ -186,10 +192,10 @@ def test_a_late_answer_holds_its_slot() -> None:
     async def main() -> float:
         limiter = limiter_of(1)
         for _ in range(200):
-            limiter.observe(await granted(limiter), answer(round_trip=0.08))
+            limiter.update(await granted(limiter), answer(round_trip=0.08))
         late = await granted(limiter)
         began = now()
-        limiter.observe(late, answer(round_trip=0.28))
+        limiter.update(late, answer(round_trip=0.28))
         await granted(limiter)
         return now() - began
 
@@ -202,7 +208,7 @@ def test_slow_work_on_the_server_does_not_widen_the_margin_without_bound() -> No
     async def main() -> float:
         limiter = limiter_of(10)
         for place in range(2000):
-            limiter.observe(
+            limiter.update(
                 await granted(limiter), answer(round_trip=0.1 + 2.9 * (place * 0.618 % 1))
             )
         return now()
@@ -221,12 +227,12 @@ def test_a_refusal_widens_the_margin_once_an_episode() -> None:
 
     async def main() -> tuple[float, float, int]:
         limiter = limiter_of(10)
-        turns = [await granted(limiter) for _ in range(30)]
-        for turn in turns[:-2]:
-            limiter.observe(turn, answer())
+        reservations = [await granted(limiter) for _ in range(30)]
+        for reservation in reservations[:-2]:
+            limiter.update(reservation, answer())
         before = limiter.statistics()[ROUTE].margin
-        limiter.observe(turns[-1], answer(429, retry_after=1))
-        limiter.observe(turns[-2], answer(429, retry_after=1))
+        limiter.update(reservations[-1], answer(429, retry_after=1))
+        limiter.update(reservations[-2], answer(429, retry_after=1))
         return before, limiter.statistics()[ROUTE].margin, limiter.statistics()[ROUTE].refused
 
     before, after, refused = run(main())
@@ -255,7 +261,7 @@ def test_a_refusal_pauses_for_retry_after(retry_after: float | None, paused: flo
 
     async def main() -> float:
         limiter = limiter_of(10)
-        limiter.observe(await granted(limiter), answer(429, retry_after=retry_after))
+        limiter.update(await granted(limiter), answer(429, retry_after=retry_after))
         began = now()
         assert limiter.statistics()[ROUTE].paused == pytest.approx(paused)
         await granted(limiter)
@@ -270,9 +276,9 @@ def test_a_pause_is_only_ever_extended() -> None:
     async def main() -> float:
         limiter = limiter_of(100)
         first, second, third = [await granted(limiter) for _ in range(3)]
-        limiter.observe(first, answer(429, retry_after=5))
-        limiter.observe(second, answer(429, retry_after=1))
-        limiter.observe(third, answer(200, remaining=50))
+        limiter.update(first, answer(429, retry_after=5))
+        limiter.update(second, answer(429, retry_after=1))
+        limiter.update(third, answer(200, remaining=50))
         await granted(limiter)
         return now()
 
@@ -284,8 +290,8 @@ def test_a_pause_holds_its_own_route_only() -> None:
 
     async def main() -> float:
         limiter = LocalRateLimiter()
-        limiter.observe(await granted(limiter), answer(429, retry_after=5))
-        await (await limiter.turn("GET /space/user")).permit()
+        limiter.update(await granted(limiter), answer(429, retry_after=5))
+        await (await limiter.reserve("GET /space/user")).permit()
         return now()
 
     assert run(main()) < 0.1
@@ -305,16 +311,16 @@ def test_an_impatient_holder_gives_its_connection_back() -> None:
     async def main() -> tuple[float, float, float]:
         limiter = limiter_of(1)
         first = await granted(limiter)
-        turn = await limiter.turn(ROUTE)
+        reservation = await limiter.reserve(ROUTE)
         newcomer = asyncio.create_task(granted(limiter))
-        asking = asyncio.create_task(turn.permit(patience=0.25))
+        asking = asyncio.create_task(reservation.permit(max_wait=0.25))
         await asyncio.sleep(0.0001)
-        limiter.observe(first, answer(429, retry_after=3))
+        limiter.update(first, answer(429, retry_after=3))
         assert not await asking
         refused = now()
-        await turn.soon()
+        await reservation.wait_until_near()
         near = now()
-        assert await turn.permit(patience=0.25)
+        assert await reservation.permit(max_wait=0.25)
         assert not newcomer.done()
         permitted = now()
         await newcomer
@@ -338,11 +344,11 @@ def test_a_raise_from_10_to_50_is_reached_within_two_seconds() -> None:
     async def main() -> list[float]:
         limiter = limiter_of(10)
         seen = []
-        limiter.observe(await granted(limiter), answer(limit=50))
+        limiter.update(await granted(limiter), answer(limit=50))
         began = now()
         for offset in (0.0, 0.9, 1.001, 1.9, 2.001):
             await asyncio.sleep(began + offset - now())
-            (await limiter.turn(ROUTE)).abandon()
+            (await limiter.reserve(ROUTE)).abandon()
             seen.append(limiter.statistics()[ROUTE].limit)
         return seen
 
@@ -354,8 +360,8 @@ def test_a_lower_limit_holds_at_once_and_the_log_is_kept() -> None:
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
-        turns = [await granted(limiter) for _ in range(10)]
-        limiter.observe(turns[0], answer(limit=2))
+        reservations = [await granted(limiter) for _ in range(10)]
+        limiter.update(reservations[0], answer(limit=2))
         assert limiter.statistics()[ROUTE].limit == 2
         began = now()
         times = [at - began for at in await calls(limiter, 4)]
@@ -371,7 +377,7 @@ def test_a_limit_outside_the_bounds_is_ignored(limit: float) -> None:
 
     async def main() -> float:
         limiter = limiter_of(10)
-        limiter.observe(await granted(limiter), answer(limit=limit))
+        limiter.update(await granted(limiter), answer(limit=limit))
         return limiter.statistics()[ROUTE].limit
 
     assert run(main()) == 10
@@ -382,7 +388,7 @@ def test_bounds_can_be_widened_or_calibration_turned_off() -> None:
 
     async def main(bounds: tuple[float, float] | None, limit: float) -> float:
         limiter = limiter_of(10, bounds=bounds)
-        limiter.observe(await granted(limiter), answer(limit=limit))
+        limiter.update(await granted(limiter), answer(limit=limit))
         return limiter.statistics()[ROUTE].limit
 
     assert run(main((0.1, 1000), 600)) == 20
@@ -396,15 +402,15 @@ def test_a_refusal_after_a_raise_takes_half_of_it_back() -> None:
     async def main() -> list[float]:
         limiter = limiter_of(10)
         seen = []
-        limiter.observe(await granted(limiter), answer(limit=20))
+        limiter.update(await granted(limiter), answer(limit=20))
         await asyncio.sleep(0.5)
-        limiter.observe(await granted(limiter), answer(429, retry_after=1, limit=20))
+        limiter.update(await granted(limiter), answer(429, retry_after=1, limit=20))
         seen.append(limiter.statistics()[ROUTE].limit)
         await asyncio.sleep(5)
-        limiter.observe(await granted(limiter), answer(limit=20))
+        limiter.update(await granted(limiter), answer(limit=20))
         seen.append(limiter.statistics()[ROUTE].limit)
         await asyncio.sleep(60)
-        limiter.observe(await granted(limiter), answer(limit=20))
+        limiter.update(await granted(limiter), answer(limit=20))
         seen.append(limiter.statistics()[ROUTE].limit)
         return seen
 
@@ -437,7 +443,7 @@ def test_calibration_corrects_the_organisations_limit_before_the_share() -> None
 
     async def main() -> float:
         limiter = limiter_of(10, share=0.25)
-        limiter.observe(await granted(limiter), answer(limit=20))
+        limiter.update(await granted(limiter), answer(limit=20))
         return limiter.statistics()[ROUTE].limit
 
     assert run(main()) == 5
@@ -451,9 +457,9 @@ async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
     order: list[str] = []
 
     async def one(name: str) -> None:
-        lane, again = ("bulk" if name.startswith("b") else "interactive"), name.endswith("!")
-        turn = await limiter.turn(ROUTE, lane=lane, again=again)  # type: ignore[arg-type]
-        await turn.permit()
+        priority, is_retry = ("bulk" if name.startswith("b") else "interactive"), name.endswith("!")
+        reservation = await limiter.reserve(ROUTE, priority=priority, is_retry=is_retry)  # type: ignore[arg-type]
+        await reservation.permit()
         order.append(name)
 
     await asyncio.gather(*(one(name) for name in names))
@@ -483,7 +489,7 @@ def test_interactive_calls_hardly_wait_over_a_bulk_job() -> None:
 
     async def main() -> float:
         limiter = limiter_of(10)
-        bulk = [asyncio.create_task(granted(limiter, lane="bulk")) for _ in range(5000)]
+        bulk = [asyncio.create_task(granted(limiter, priority="bulk")) for _ in range(5000)]
         waits = []
         for _ in range(100):
             await asyncio.sleep(1)
@@ -556,13 +562,13 @@ def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
             assert caught.value.needed >= 10
             failed.append(now())
 
-        head = await limiter.turn(ROUTE, timeout=2)
+        head = await limiter.reserve(ROUTE, timeout=2)
         tasks = [
             asyncio.create_task(fails(head.permit())),
             asyncio.create_task(fails(granted(limiter, timeout=3))),
         ]
         await asyncio.sleep(0.0001)
-        limiter.observe(first, answer(429, retry_after=10))
+        limiter.update(first, answer(429, retry_after=10))
         await asyncio.gather(*tasks)
         await fails(granted(limiter, timeout=5))
         return failed
@@ -583,14 +589,14 @@ def test_no_time_at_all_is_enough_on_an_idle_route() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    """A lane or a timeout that is none is an `InvalidArgumentError`."""
+    """A priority or a timeout that is none is an `InvalidArgumentError`."""
 
     async def main() -> None:
         limiter = LocalRateLimiter()
-        with pytest.raises(InvalidArgumentError, match="lane"):
-            await limiter.turn(ROUTE, lane="express")  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match="priority"):
+            await limiter.reserve(ROUTE, priority="express")  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentError, match="timeout"):
-            await limiter.turn(ROUTE, timeout=math.nan)
+            await limiter.reserve(ROUTE, timeout=math.nan)
 
     run(main())
 
@@ -651,21 +657,21 @@ def test_a_turn_that_is_abandoned_wastes_nothing() -> None:
 
     async def main() -> None:
         limiter = limiter_of(1)
-        turn = await limiter.turn(ROUTE)
-        turn.abandon()
-        turn.abandon()
+        reservation = await limiter.reserve(ROUTE)
+        reservation.abandon()
+        reservation.abandon()
         with pytest.raises(RuntimeError):
-            await turn.permit()
+            await reservation.permit()
         second = await granted(limiter)
         assert now() < 0.01
         second.abandon()
         assert limiter.statistics()[ROUTE].granted == 1
         with pytest.raises(RuntimeError):
             await second.permit()
-        limiter.observe(turn, answer(429))
+        limiter.update(reservation, answer(429))
         assert limiter.statistics()[ROUTE].refused == 0
-        limiter.observe(second, answer(429))
-        limiter.observe(second, answer(429))
+        limiter.update(second, answer(429))
+        limiter.update(second, answer(429))
         assert limiter.statistics()[ROUTE].refused == 1
 
     run(main())
@@ -676,7 +682,7 @@ def test_a_holder_who_is_slow_to_ask_does_not_stop_the_others() -> None:
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
-        slow = await limiter.turn(ROUTE)
+        slow = await limiter.reserve(ROUTE)
         times = await calls(limiter, 40)
         assert await slow.permit()
         return times
@@ -696,7 +702,7 @@ def test_the_line_after_a_pause_goes_at_full_rate() -> None:
         first = await granted(limiter)
         tasks = asyncio.gather(calls(limiter, 60))
         await asyncio.sleep(0.5)
-        limiter.observe(first, answer(429, retry_after=1))
+        limiter.update(first, answer(429, retry_after=1))
         return (await tasks)[0]
 
     times = [at - 1.5 for at in run(main()) if at >= 1.5]
@@ -767,13 +773,13 @@ def test_a_waiter_left_on_a_closed_loop_does_no_harm() -> None:
     abandoned.
     """
     limiter = limiter_of(1)
-    kept: list[Turn] = []
+    kept: list[Reservation] = []
 
     async def first() -> None:
         await granted(limiter)
 
     async def second() -> None:
-        kept.append(await limiter.turn(ROUTE))
+        kept.append(await limiter.reserve(ROUTE))
 
     async def third() -> None:
         await granted(limiter)
@@ -847,7 +853,7 @@ def test_overrides_leave_the_other_routes_alone() -> None:
     async def main() -> dict[str, float]:
         limiter = LocalRateLimiter({ROUTE: 3})
         for route in DEFAULT_LIMITS:
-            await (await limiter.turn(route)).permit()
+            await (await limiter.reserve(route)).permit()
         return {name: each.limit for name, each in limiter.statistics().items()}
 
     assert run(main()) == {**DEFAULT_LIMITS, ROUTE: 3}
@@ -864,8 +870,8 @@ def test_statistics_tell_what_happens() -> None:
         during = limiter.statistics()[ROUTE]
         assert (during.route, during.limit, during.granted + during.waiting) == (ROUTE, 10, 30)
         assert 14 <= during.granted <= 16
-        turns = await task
-        limiter.observe(turns[-1], answer(429, retry_after=2))
+        reservations = await task
+        limiter.update(reservations[-1], answer(429, retry_after=2))
         after = limiter.statistics()[ROUTE]
         assert (after.waiting, after.granted, after.refused, after.pauses) == (0, 30, 1, 1)
         assert after.paused == pytest.approx(2)
@@ -884,7 +890,7 @@ def test_a_waiter_is_small_and_forgotten_when_it_leaves() -> None:
         limiter = limiter_of(10)
         tasks = [asyncio.create_task(granted(limiter, timeout=60)) for _ in range(100)]
         await asyncio.sleep(0)
-        assert not hasattr(await limiter.turn("GET /space/user"), "__dict__")
+        assert not hasattr(await limiter.reserve("GET /space/user"), "__dict__")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -901,7 +907,7 @@ def test_round_trips_that_make_no_sense_are_ignored() -> None:
     async def main() -> float:
         limiter = limiter_of(10)
         for round_trip in (None, -1.0, math.nan, math.inf, ROUND_TRIP):
-            limiter.observe(await granted(limiter), answer(round_trip=round_trip))
+            limiter.update(await granted(limiter), answer(round_trip=round_trip))
         return limiter.statistics()[ROUTE].margin
 
     assert 0.008 <= run(main()) <= 0.06
@@ -915,14 +921,14 @@ async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: floa
     """A call that needs so many seconds between its announcement and its permit, as for a new
     connection.
     """
-    turn = await limiter.turn(ROUTE, timeout=3600)
+    reservation = await limiter.reserve(ROUTE, timeout=3600)
     try:
         await asyncio.sleep(seconds)
-        assert await turn.permit()
+        assert await reservation.permit()
         times.append(now())
-        asyncio.get_running_loop().call_later(ROUND_TRIP, limiter.observe, turn, answer())
+        asyncio.get_running_loop().call_later(ROUND_TRIP, limiter.update, reservation, answer())
     finally:
-        turn.abandon()
+        reservation.abandon()
 
 
 @pytest.mark.parametrize(
@@ -949,15 +955,15 @@ def test_prompt_holders_are_announced_when_their_permit_is_due() -> None:
     async def main() -> tuple[float, float]:
         limiter = limiter_of(10)
         await calls(limiter, 30)
-        (await limiter.turn(ROUTE)).abandon()
+        (await limiter.reserve(ROUTE)).abandon()
         await granted(limiter)
         began = now()
-        prompt = await limiter.turn(ROUTE)
+        prompt = await limiter.reserve(ROUTE)
         at_once = now() - began
         await asyncio.sleep(0.01)
         assert await prompt.permit()
         began = now()
-        (await limiter.turn(ROUTE)).abandon()
+        (await limiter.reserve(ROUTE)).abandon()
         return at_once, now() - began
 
     at_once, ahead = run(main())
@@ -1020,7 +1026,7 @@ def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
     async def main() -> float:
         limiter = limiter_of(1)
         await granted(limiter)
-        first = await limiter.turn(ROUTE, timeout=5)
+        first = await limiter.reserve(ROUTE, timeout=5)
         asking = asyncio.create_task(first.permit())
         behind = asyncio.create_task(granted(limiter))
         await asyncio.sleep(0)
@@ -1058,7 +1064,7 @@ def test_whoever_comes_after_a_stall_does_not_overtake_those_who_are_being_woken
             tasks.append(asyncio.create_task(one(number)))
             if number == 2:
                 await asyncio.sleep(0)
-                limiter.observe(first, answer(limit=told))
+                limiter.update(first, answer(limit=told))
             if number > 1:
                 loop.stall(0.7)
                 await asyncio.sleep(0)
@@ -1073,11 +1079,11 @@ def test_a_turn_that_is_over_need_not_wait_for_anything() -> None:
 
     async def main() -> None:
         limiter = limiter_of(1)
-        turn = await granted(limiter)
-        await turn.soon()
-        given_up = await limiter.turn(ROUTE)
+        reservation = await granted(limiter)
+        await reservation.wait_until_near()
+        given_up = await limiter.reserve(ROUTE)
         given_up.abandon()
-        await given_up.soon()
+        await given_up.wait_until_near()
         assert now() < 1.1
 
     run(main())
@@ -1089,10 +1095,10 @@ def test_waiting_for_the_permit_to_come_near_keeps_the_deadline() -> None:
     async def main() -> float:
         limiter = limiter_of(1)
         first = await granted(limiter)
-        turn = await limiter.turn(ROUTE, timeout=5)
-        limiter.observe(first, answer(429, retry_after=30))
+        reservation = await limiter.reserve(ROUTE, timeout=5)
+        limiter.update(first, answer(429, retry_after=30))
         with pytest.raises(DeadlineExceededError) as caught:
-            await turn.soon()
+            await reservation.wait_until_near()
         assert caught.value.needed is not None
         assert caught.value.needed >= 30
         assert limiter.statistics()[ROUTE].waiting == 0
@@ -1106,11 +1112,11 @@ def test_another_limiters_turn_teaches_nothing() -> None:
 
     async def main() -> None:
         mine, other = limiter_of(10), limiter_of(10)
-        turn = await granted(other)
-        mine.observe(turn, answer(429))
+        reservation = await granted(other)
+        mine.update(reservation, answer(429))
         assert mine.statistics() == {}
         await granted(mine)
-        mine.observe(await granted(other), answer(429))
+        mine.update(await granted(other), answer(429))
         assert mine.statistics()[ROUTE].refused == 0
 
     run(main())
@@ -1122,17 +1128,17 @@ def test_one_who_gave_its_connection_back_does_not_wait_for_a_slow_holder() -> N
     async def main() -> float:
         limiter = limiter_of(100)
         first = await granted(limiter)
-        _slow, parked = await limiter.turn(ROUTE), await limiter.turn(ROUTE)
-        limiter.observe(first, answer(429, retry_after=2))
-        assert not await parked.permit(patience=0.25)
-        waiting = asyncio.create_task(parked.soon())
+        _slow, parked = await limiter.reserve(ROUTE), await limiter.reserve(ROUTE)
+        limiter.update(first, answer(429, retry_after=2))
+        assert not await parked.permit(max_wait=0.25)
+        waiting = asyncio.create_task(parked.wait_until_near())
         await asyncio.sleep(0)
         loop: Any = asyncio.get_running_loop()
         loop.stall(2 - LEAD)
         for _ in range(2):  # being woken twice does no harm
             limiter._queues[ROUTE].pump()
         await waiting
-        assert await parked.permit(patience=0.25)
+        assert await parked.permit(max_wait=0.25)
         return now()
 
     assert 2.0 <= run(main()) <= 2.1
@@ -1143,9 +1149,9 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
 
     async def main() -> float:
         limiter = limiter_of(1)
-        turn = await granted(limiter)
+        reservation = await granted(limiter)
         await asyncio.sleep(0.4 + ROUND_TRIP)
-        limiter.observe(turn, Feedback(200, None, None, ROUND_TRIP, delay=0.4))
+        limiter.update(reservation, Feedback(200, None, None, ROUND_TRIP, delay=0.4))
         await granted(limiter)
         return now()
 
@@ -1169,7 +1175,7 @@ def test_a_route_that_was_not_paced_is_paced_when_its_limit_falls() -> None:
 
     async def main() -> list[float]:
         limiter = limiter_of(1000, bounds=(1, 5000))
-        limiter.observe(await granted(limiter), answer(limit=10))
+        limiter.update(await granted(limiter), answer(limit=10))
         await asyncio.sleep(2)
         return await calls(limiter, 30)
 

@@ -8,22 +8,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from respondio_async.errors import DeadlineExceededError
-from respondio_async.limits import Feedback, Lane, Turn
+from respondio_async.limits import Feedback, Priority, Reservation
 from respondio_async.limits._margin import FLOOR
 from tests.limits.helpers import ROUTE, answer, limiter_of
 from tests.simulation.loop import VirtualLoop
 
-LANES: st.SearchStrategy[Lane] = st.sampled_from(["interactive", "bulk"])
+LANES: st.SearchStrategy[Priority] = st.sampled_from(["interactive", "bulk"])
 
 
 class Call:
     """One call of the machine."""
 
     def __init__(
-        self, number: int, lane: Lane, task: "asyncio.Task[None]", *, patient: bool
+        self, number: int, priority: Priority, task: "asyncio.Task[None]", *, patient: bool
     ) -> None:
-        self.number, self.lane, self.task, self.patient = number, lane, task, patient
-        self.turn: Turn | None = None
+        self.number, self.priority, self.task, self.patient = number, priority, task, patient
+        self.reservation: Reservation | None = None
         self.cancelled = False
 
 
@@ -49,41 +49,41 @@ class Machine(RuleBasedStateMachine):
         self.sent: list[tuple[float, float]] = []
         """When, and the limit in force then."""
         self.granted: list[Call] = []
-        self.under_way: list[Turn] = []
+        self.under_way: list[Reservation] = []
 
     def pass_time(self, seconds: float) -> None:
         self.runner.run(asyncio.sleep(seconds))
 
     @rule(
         count=st.integers(1, 30),
-        lane=LANES,
+        priority=LANES,
         timeout=st.none() | st.floats(0, 20),
         slow=st.sampled_from([0.0, 0.0, 0.03, 0.3]),
     )
-    def call(self, count: int, lane: Lane, timeout: float | None, slow: float) -> None:
-        """Calls join a lane; a slow one takes a while to find its connection."""
+    def call(self, count: int, priority: Priority, timeout: float | None, slow: float) -> None:
+        """Calls join a priority; a slow one takes a while to find its connection."""
 
         async def one(call_of: list[Call]) -> None:
-            turn = await self.limiter.turn(ROUTE, lane=lane, timeout=timeout)
+            reservation = await self.limiter.reserve(ROUTE, priority=priority, timeout=timeout)
             try:
                 if slow:
                     await asyncio.sleep(slow)
-                while not await turn.permit(patience=0.25):
-                    await turn.soon()
+                while not await reservation.permit(max_wait=0.25):
+                    await reservation.wait_until_near()
             except BaseException:
-                turn.abandon()
+                reservation.abandon()
                 raise
             call = call_of[0]
-            call.turn = turn
+            call.reservation = reservation
             self.sent.append((self.loop.time(), self.limiter.statistics()[ROUTE].limit))
             self.granted.append(call)
-            self.under_way.append(turn)
+            self.under_way.append(reservation)
 
         for _ in range(count):
             call_of: list[Call] = []
             call = Call(
                 len(self.calls),
-                lane,
+                priority,
                 self.loop.create_task(one(call_of)),
                 patient=timeout is None and not slow,
             )
@@ -119,9 +119,9 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         """An answer comes, with whatever headers."""
         if self.under_way:
-            turn = self.under_way.pop(0)
+            reservation = self.under_way.pop(0)
             if status is None:
-                self.limiter.observe(turn, Feedback(None))
+                self.limiter.update(reservation, Feedback(None))
                 return
             told = answer(
                 status,
@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
                 retry_after=retry_after,
                 round_trip=round_trip,
             )
-            self.limiter.observe(turn, told)
+            self.limiter.update(reservation, told)
 
     @rule(seconds=st.floats(0.0001, 5))
     def wait(self, seconds: float) -> None:
@@ -152,14 +152,14 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def first_come_first_served(self) -> None:
-        """Within a lane, those who ask as soon as they are announced get their permits in the order
-        in which they came.
+        """Within a priority, those who ask as soon as they are announced get their permits in the
+        order in which they came.
         """
-        for lane in ("interactive", "bulk"):
+        for priority in ("interactive", "bulk"):
             numbers = [
                 call.number
                 for call in getattr(self, "granted", [])
-                if call.lane == lane and call.patient
+                if call.priority == priority and call.patient
             ]
             assert numbers == sorted(numbers)
 

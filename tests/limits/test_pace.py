@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from aiolimiter import AsyncLimiter
 
-from respondio_async.limits import Turn, _pace
+from respondio_async.limits import Reservation, _pace
 from tests.limits.helpers import ROUTE, answer, calls, granted, limiter_of, most_in
 from tests.simulation.loop import VirtualLoop, run
 
@@ -53,7 +53,7 @@ def test_the_bucket_has_room_whenever_it_is_asked(
             clock.stall(random.choice([0.0, 0.0, random.random() * 0.05, random.random() * 2]))
             for task in tasks:
                 told = random.choice([None, None, limit, limit / 2, 2 * limit])
-                limiter.observe(
+                limiter.update(
                     await task, answer(limit=told, remaining=random.choice([None, 0, limit - 1]))
                 )
             await asyncio.sleep(random.choice([0.0, random.random() / limit, random.random() * 3]))
@@ -107,14 +107,14 @@ def test_a_second_one_in_the_bucket_asks_again(monkeypatch: pytest.MonkeyPatch) 
         gate.append(asyncio.Event())
         monkeypatch.setattr(Witness, "acquire", closed)
 
-        async def ask(turn: Turn) -> None:
-            assert await turn.permit()
+        async def ask(reservation: Reservation) -> None:
+            assert await reservation.permit()
             times.append(loop.time())
 
         # The first holder takes so long that the second is announced as well, and then both ask at
         # once.
-        turns = [await limiter.turn(ROUTE), await limiter.turn(ROUTE)]
-        asks = [asyncio.ensure_future(ask(turn)) for turn in turns]
+        reservations = [await limiter.reserve(ROUTE), await limiter.reserve(ROUTE)]
+        asks = [asyncio.ensure_future(ask(reservation)) for reservation in reservations]
         await asyncio.sleep(0)
         gate[0].set()
         await asyncio.gather(*asks)
@@ -133,8 +133,8 @@ def test_whoever_is_cancelled_in_the_bucket_leaves_the_line_in_order(
 
     async def main() -> tuple[int, int]:
         limiter = limiter_of(100)
-        turn = await limiter.turn(ROUTE)
-        sleeper = asyncio.ensure_future(turn.permit())
+        reservation = await limiter.reserve(ROUTE)
+        sleeper = asyncio.ensure_future(reservation.permit())
         await asyncio.sleep(0.01)
         sleeper.cancel()
         await asyncio.gather(sleeper, return_exceptions=True)

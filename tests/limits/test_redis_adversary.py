@@ -16,8 +16,8 @@ import redis.asyncio
 
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter
-from respondio_async.limits._protocol import Feedback, Turn
-from respondio_async.limits._redis_turn import RedisTurn
+from respondio_async.limits._protocol import Feedback, Reservation
+from respondio_async.limits._redis_turn import RedisReservation
 from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
@@ -65,10 +65,10 @@ def limiter_on(client: Any, **options: object) -> RedisRateLimiter:
     return RedisRateLimiter(client, "acme", **{"limits": {ROUTE: 20, SLOW: 1}, **options})  # type: ignore[arg-type]
 
 
-async def granted(limiter: RedisRateLimiter, route: str = ROUTE, **options: object) -> Turn:
-    turn = await limiter.turn(route, **options)  # type: ignore[arg-type]
-    assert await turn.permit()
-    return turn
+async def granted(limiter: RedisRateLimiter, route: str = ROUTE, **options: object) -> Reservation:
+    reservation = await limiter.reserve(route, **options)  # type: ignore[arg-type]
+    assert await reservation.permit()
+    return reservation
 
 
 async def test_a_refusal_heard_while_a_question_is_under_way_stops_the_turn_it_brings(
@@ -83,7 +83,7 @@ async def test_a_refusal_heard_while_a_question_is_under_way_stops_the_turn_it_b
         distant.latency = 0.1
         waiting = asyncio.create_task(granted(limiter))
         await asyncio.sleep(0.05)
-        limiter.observe(first, Feedback(status=429, retry_after=0.8))
+        limiter.update(first, Feedback(status=429, retry_after=0.8))
         refused = time.monotonic()
         await waiting
         assert time.monotonic() - refused > 0.7
@@ -96,7 +96,7 @@ async def test_a_caller_cancelled_while_a_question_is_under_way_leaves_no_reserv
     distant = Distant(client, 0.1)
     limiter, other = limiter_on(distant, timeout=1.0), limiter_on(client)
     with pytest.raises(DeadlineExceededError):
-        await limiter.turn(SLOW, timeout=0.05)
+        await limiter.reserve(SLOW, timeout=0.05)
     await asyncio.sleep(0.25)
     assert await client.zcard(log(SLOW)) == 0
     await granted(other, SLOW, timeout=0.3)
@@ -109,11 +109,20 @@ async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(
     have been used.
     """
     limiter = limiter_on(client, limits={ROUTE: 1000})
-    turns = await asyncio.gather(*(granted(limiter) for _ in range(5)))
-    assert len({turn.permit_id for turn in turns if isinstance(turn, RedisTurn)}) == 1
-    for turn in turns[1:]:
-        limiter.observe(turn, Feedback(status=200, round_trip=0.001))
-    limiter.observe(turns[0], Feedback(status=None, sent=False))
+    reservations = await asyncio.gather(*(granted(limiter) for _ in range(5)))
+    assert (
+        len(
+            {
+                reservation.permit_id
+                for reservation in reservations
+                if isinstance(reservation, RedisReservation)
+            }
+        )
+        == 1
+    )
+    for reservation in reservations[1:]:
+        limiter.update(reservation, Feedback(status=200, round_trip=0.001))
+    limiter.update(reservations[0], Feedback(status=None, sent=False))
     await granted(limiter)
     await asyncio.sleep(0.1)
     assert await client.zcard(log(ROUTE)) == 2
@@ -122,10 +131,10 @@ async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(
 async def test_a_request_that_left_late_is_counted_late(client: "redis.asyncio.Redis") -> None:
     """A connection had to be made after the permit: the second begins when the request leaves."""
     limiter = limiter_on(client)
-    turn = await granted(limiter, SLOW)
+    reservation = await granted(limiter, SLOW)
     ((_, due),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
     await asyncio.sleep(0.2)
-    limiter.observe(turn, Feedback(status=200, round_trip=0.001, delay=0.2))
+    limiter.update(reservation, Feedback(status=200, round_trip=0.001, delay=0.2))
     await asyncio.sleep(0.1)
     ((_, moved),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
     assert moved - due >= 190_000
@@ -137,16 +146,16 @@ async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> N
     """
     limiter, other, local = limiter_on(client), limiter_on(client), LocalRateLimiter()
     refusal = Feedback(status=429, retry_after=30.0)
-    turn = await granted(other)
-    limiter.observe(turn, refusal)
+    reservation = await granted(other)
+    limiter.update(reservation, refusal)
     await granted(limiter)
-    foreign = await local.turn(ROUTE)
+    foreign = await local.reserve(ROUTE)
     assert await foreign.permit()
-    limiter.observe(foreign, refusal)
-    limiter.observe(turn, refusal)
+    limiter.update(foreign, refusal)
+    limiter.update(reservation, refusal)
     assert limiter.statistics()[ROUTE].refused == 0
-    other.observe(turn, refusal)
-    other.observe(turn, refusal)
+    other.update(reservation, refusal)
+    other.update(reservation, refusal)
     assert other.statistics()[ROUTE].refused == 1
 
 
@@ -156,10 +165,10 @@ async def test_a_turn_given_up_by_another_task_is_not_granted(
     """`abandon` is safe at any time, even while the turn's own permit is waited for."""
     limiter = limiter_on(client)
     await granted(limiter)
-    turn = await limiter.turn(ROUTE)
-    permit = asyncio.create_task(turn.permit())
+    reservation = await limiter.reserve(ROUTE)
+    permit = asyncio.create_task(reservation.permit())
     await asyncio.sleep(0.005)
-    turn.abandon()
+    reservation.abandon()
     with pytest.raises(RuntimeError):
         await permit
     await asyncio.gather(*(granted(limiter) for _ in range(3)))
@@ -189,8 +198,8 @@ workers = [os.fork()]
 
 async def send():
     for _ in range(8):
-        turn = await limiter.turn(sys.argv[2], timeout=10.0)
-        await turn.permit()
+        reservation = await limiter.reserve(sys.argv[2], timeout=10.0)
+        await reservation.permit()
         os.write(1, f"{time.monotonic()}\\n".encode())
 
 asyncio.run(send())
@@ -248,9 +257,9 @@ async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None
         limiter = RedisRateLimiter(client, "acme", limits=dict.fromkeys(routes, 20))
 
         async def call(route: str) -> None:
-            turn = await limiter.turn(route)
-            assert await turn.permit()
-            limiter.observe(turn, Feedback(200, round_trip=0.01))
+            reservation = await limiter.reserve(route)
+            assert await reservation.permit()
+            limiter.update(reservation, Feedback(200, round_trip=0.01))
 
         await asyncio.gather(*(call(route) for route in routes for _ in range(20)))
         assert limiter._link.outages == 0

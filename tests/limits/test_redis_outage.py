@@ -12,7 +12,7 @@ import pytest
 import redis.asyncio
 
 from respondio_async.errors import DeadlineExceededError
-from respondio_async.limits._protocol import Feedback, Turn
+from respondio_async.limits._protocol import Feedback, Reservation
 from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
@@ -42,10 +42,10 @@ async def send(limiter: RedisRateLimiter, times: int, *, route: str = ROUTE) -> 
     sends: list[float] = []
 
     async def call() -> None:
-        turn = await limiter.turn(route)
-        await turn.permit()
+        reservation = await limiter.reserve(route)
+        await reservation.permit()
         sends.append(time.monotonic())
-        limiter.observe(turn, Feedback(status=200, round_trip=0.001))
+        limiter.update(reservation, Feedback(status=200, round_trip=0.001))
 
     await asyncio.gather(*(call() for _ in range(times)))
     return sends
@@ -98,14 +98,14 @@ async def test_a_refusal_without_redis_pauses_this_process(
     when it is back.
     """
     server.kill()
-    turn = await limiter.turn(ROUTE)
-    assert await turn.permit()
-    leader = await limiter.turn(ROUTE)
-    limiter.observe(turn, Feedback(status=429, retry_after=1.2))
-    assert await leader.permit(patience=0.01) is False
+    reservation = await limiter.reserve(ROUTE)
+    assert await reservation.permit()
+    leader = await limiter.reserve(ROUTE)
+    limiter.update(reservation, Feedback(status=429, retry_after=1.2))
+    assert await leader.permit(max_wait=0.01) is False
     leader.abandon()
     with pytest.raises(DeadlineExceededError):
-        await limiter.turn(ROUTE, timeout=0.5)
+        await limiter.reserve(ROUTE, timeout=0.5)
     start = time.monotonic()
     (sent,) = await send(limiter, 1)
     assert sent - start > 0.5
@@ -117,7 +117,7 @@ async def test_a_leader_changes_over_while_it_waits(
     """A turn that the local limiter had announced is taken to Redis once that is back."""
     server.kill()
     await send(limiter, 1)
-    leader = await limiter.turn(ROUTE)
+    leader = await limiter.reserve(ROUTE)
     server.start()
     while limiter.statistics()[ROUTE].limit != LIMIT:
         await asyncio.sleep(0.05)
@@ -155,7 +155,7 @@ async def test_a_silent_server_holds_nobody_up(
         await asyncio.sleep(0.02)
     async with asyncio.timeout(1.0):
         with pytest.raises(DeadlineExceededError):
-            await limiter.turn(ROUTE, timeout=0.05)
+            await limiter.reserve(ROUTE, timeout=0.05)
     async with asyncio.timeout(3.0):
         await send(limiter, 2)
     server.thaw()
@@ -234,6 +234,6 @@ class Babbler:
 async def test_nonsense_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     """An answer that is not our script's is not believed."""
     limiter = RedisRateLimiter(Babbler(), "acme", limits={ROUTE: LIMIT})
-    turn: Turn = await limiter.turn(ROUTE)
-    assert await turn.permit()
+    reservation: Reservation = await limiter.reserve(ROUTE)
+    assert await reservation.permit()
     assert "ValueError" in caplog.text

@@ -13,7 +13,7 @@ import redis.asyncio
 
 from respondio_async._rate_limit import RateLimit
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
-from respondio_async.limits._protocol import Feedback, Lane, RateLimiter, Turn
+from respondio_async.limits._protocol import Feedback, Priority, RateLimiter, Reservation
 from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
@@ -40,10 +40,10 @@ def limiter_on(client: "redis.asyncio.Redis", **options: object) -> RedisRateLim
     return RedisRateLimiter(client, "acme", **{"limits": {ROUTE: 20, SLOW: 1}, **options})  # type: ignore[arg-type]
 
 
-async def granted(limiter: RateLimiter, route: str = ROUTE, **options: object) -> Turn:
-    turn = await limiter.turn(route, **options)  # type: ignore[arg-type]
-    assert await turn.permit()
-    return turn
+async def granted(limiter: RateLimiter, route: str = ROUTE, **options: object) -> Reservation:
+    reservation = await limiter.reserve(route, **options)  # type: ignore[arg-type]
+    assert await reservation.permit()
+    return reservation
 
 
 async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis") -> None:
@@ -54,9 +54,9 @@ async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis"
     sends: list[float] = []
 
     async def call() -> None:
-        turn = await granted(limiter)
+        reservation = await granted(limiter)
         sends.append(time.monotonic())
-        limiter.observe(turn, Feedback(status=200, round_trip=0.001))
+        limiter.update(reservation, Feedback(status=200, round_trip=0.001))
 
     await asyncio.gather(*(call() for _ in range(50)))
     assert all(late - early > 1.0 for early, late in zip(sends, sends[20:], strict=False))
@@ -70,18 +70,20 @@ async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis"
 async def test_first_come_first_served_within_a_lane_and_interactive_first(
     client: "redis.asyncio.Redis",
 ) -> None:
-    """Interactive calls overtake waiting bulk calls; within a lane the order of arrival holds."""
+    """Interactive calls overtake waiting bulk calls; within a priority the order of arrival
+    holds.
+    """
     limiter = limiter_on(client)
     order: list[str] = []
 
-    async def call(name: str, lane: Lane) -> None:
-        await granted(limiter, lane=lane)
+    async def call(name: str, priority: Priority) -> None:
+        await granted(limiter, priority=priority)
         order.append(name)
 
     async with asyncio.TaskGroup() as group:
-        for lane in ("bulk", "interactive"):
+        for priority in ("bulk", "interactive"):
             for number in range(5):
-                group.create_task(call(f"{lane} {number}", lane))
+                group.create_task(call(f"{priority} {number}", priority))
                 await asyncio.sleep(0)
     leader, *rest = order
     assert leader == "bulk 0"
@@ -114,12 +116,12 @@ async def test_what_nobody_uses_is_given_back(client: "redis.asyncio.Redis") -> 
     log.
     """
     limiter = limiter_on(client)
-    turn = await limiter.turn(ROUTE)
-    turn.abandon()
-    turn.abandon()
+    reservation = await limiter.reserve(ROUTE)
+    reservation.abandon()
+    reservation.abandon()
     sent = await granted(limiter)
-    limiter.observe(sent, Feedback(status=None, sent=False))
-    limiter.observe(sent, Feedback(status=200))
+    limiter.update(sent, Feedback(status=None, sent=False))
+    limiter.update(sent, Feedback(status=200))
     await granted(limiter)
     await asyncio.sleep(0.05)
     assert await client.zcard(f"{{respondio:acme}}:{ROUTE}:log") == 1
@@ -132,16 +134,16 @@ async def test_a_wait_beyond_the_timeout_is_refused_at_once(client: "redis.async
     limiter = limiter_on(client)
     await granted(limiter, SLOW)
     with pytest.raises(DeadlineExceededError) as refusal:
-        await limiter.turn(SLOW, timeout=0.3)
+        await limiter.reserve(SLOW, timeout=0.3)
     assert refusal.value.needed is not None
     assert 0.3 < refusal.value.needed < 1.1
-    leader = asyncio.create_task(limiter.turn(SLOW))
+    leader = asyncio.create_task(limiter.reserve(SLOW))
     await asyncio.sleep(0.01)
     with pytest.raises(DeadlineExceededError):
-        await limiter.turn(SLOW, timeout=0.2)
-    waiting = [asyncio.create_task(limiter.turn(SLOW, timeout=1.85)) for _ in range(2)]
-    turn = await leader
-    assert await turn.permit()
+        await limiter.reserve(SLOW, timeout=0.2)
+    waiting = [asyncio.create_task(limiter.reserve(SLOW, timeout=1.85)) for _ in range(2)]
+    reservation = await leader
+    assert await reservation.permit()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert any(isinstance(outcome, DeadlineExceededError) for outcome in outcomes)
     for outcome in outcomes:
@@ -155,12 +157,12 @@ async def test_a_waiter_leaves_when_its_time_is_up(client: "redis.asyncio.Redis"
     cancelled not even so long.
     """
     limiter = limiter_on(client)
-    leader = await limiter.turn(ROUTE)
-    cancelled = asyncio.create_task(limiter.turn(ROUTE))
+    leader = await limiter.reserve(ROUTE)
+    cancelled = asyncio.create_task(limiter.reserve(ROUTE))
     await asyncio.sleep(0)
     cancelled.cancel()
     with pytest.raises(DeadlineExceededError) as refusal:
-        await limiter.turn(ROUTE, timeout=0.15)
+        await limiter.reserve(ROUTE, timeout=0.15)
     assert refusal.value.needed is not None
     assert refusal.value.needed > 0.15
     assert limiter.statistics()[ROUTE].waiting == 1
@@ -173,7 +175,7 @@ async def test_an_overdue_lease_is_not_used(client: "redis.asyncio.Redis") -> No
     counted on the old one's slot.
     """
     limiter = limiter_on(client)
-    leader = await limiter.turn(ROUTE)
+    leader = await limiter.reserve(ROUTE)
     await asyncio.sleep(0.3)
     assert await leader.permit()
     assert await client.zcard(f"{{respondio:acme}}:{ROUTE}:log") == 2
@@ -182,10 +184,10 @@ async def test_an_overdue_lease_is_not_used(client: "redis.asyncio.Redis") -> No
 async def test_turns_that_were_never_granted_teach_nothing(client: "redis.asyncio.Redis") -> None:
     """Only permits are observed; an answer that never came holds its slot for longer."""
     limiter = limiter_on(client)
-    turn = await limiter.turn(ROUTE)
-    limiter.observe(turn, Feedback(status=429, retry_after=30.0))
-    assert await turn.permit()
-    limiter.observe(turn, Feedback(status=None))
+    reservation = await limiter.reserve(ROUTE)
+    limiter.update(reservation, Feedback(status=429, retry_after=30.0))
+    assert await reservation.permit()
+    limiter.update(reservation, Feedback(status=None))
     statistics = limiter.statistics()[ROUTE]
     assert (statistics.refused, statistics.paused) == (0, 0.0)
 
@@ -195,15 +197,15 @@ async def test_a_refusal_pauses_the_route_everywhere(client: "redis.asyncio.Redi
     shortened.
     """
     one, other = limiter_on(client), limiter_on(client)
-    turn = await granted(one)
-    one.observe(turn, Feedback(status=429, retry_after=40.0))
+    reservation = await granted(one)
+    one.update(reservation, Feedback(status=429, retry_after=40.0))
     await asyncio.sleep(0.05)
     with pytest.raises(DeadlineExceededError) as refusal:
-        await other.turn(ROUTE, timeout=1.0)
+        await other.reserve(ROUTE, timeout=1.0)
     assert refusal.value.needed is not None
     assert 38 < refusal.value.needed <= 40.5
     with pytest.raises(DeadlineExceededError):
-        await one.turn(ROUTE, timeout=1.0)
+        await one.reserve(ROUTE, timeout=1.0)
     await granted(other, SLOW)
     paused = one.statistics()[ROUTE]
     assert (paused.pauses, paused.refused) == (1, 1)
@@ -213,7 +215,7 @@ async def test_a_refusal_pauses_the_route_everywhere(client: "redis.asyncio.Redi
 async def test_a_pause_lasts_a_minute_at_most(client: "redis.asyncio.Redis") -> None:
     """A Retry-After of days pauses for a minute; the next refusal may renew it."""
     limiter = limiter_on(client)
-    limiter.observe(await granted(limiter), Feedback(status=429, retry_after=259_200.0))
+    limiter.update(await granted(limiter), Feedback(status=429, retry_after=259_200.0))
     assert 59 < limiter.statistics()[ROUTE].paused <= 60
 
 
@@ -223,14 +225,14 @@ async def test_a_paused_leader_gives_its_connection_back(client: "redis.asyncio.
     """
     limiter = limiter_on(client)
     first = await granted(limiter)
-    leader = await limiter.turn(ROUTE)
-    limiter.observe(first, Feedback(status=429, retry_after=1.0))
-    assert await leader.permit(patience=0.05) is False
-    await leader.soon()
-    assert await leader.permit(patience=0.5) is True
+    leader = await limiter.reserve(ROUTE)
+    limiter.update(first, Feedback(status=429, retry_after=1.0))
+    assert await leader.permit(max_wait=0.05) is False
+    await leader.wait_until_near()
+    assert await leader.permit(max_wait=0.5) is True
     with pytest.raises(RuntimeError):
         await leader.permit()
-    await leader.soon()
+    await leader.wait_until_near()
 
 
 async def test_the_advertised_limit_is_shared(client: "redis.asyncio.Redis") -> None:
@@ -238,13 +240,15 @@ async def test_the_advertised_limit_is_shared(client: "redis.asyncio.Redis") -> 
     doubling, once a second.
     """
     one, other = limiter_on(client), limiter_on(client)
-    one.observe(
+    one.update(
         await granted(one), Feedback(status=200, rate_limit=RateLimit(limit=10.0), round_trip=0.001)
     )
     await asyncio.sleep(0.05)
-    turn = await granted(other)
+    reservation = await granted(other)
     assert other.statistics()[ROUTE].limit == 10
-    other.observe(turn, Feedback(status=200, rate_limit=RateLimit(limit=50.0), round_trip=0.001))
+    other.update(
+        reservation, Feedback(status=200, rate_limit=RateLimit(limit=50.0), round_trip=0.001)
+    )
     await granted(other)
     assert other.statistics()[ROUTE].limit == 20
     await granted(one)
@@ -262,7 +266,7 @@ async def test_a_limit_out_of_bounds_is_ignored(
     """
     limiter = limiter_on(client, bounds=bounds)
     told = Feedback(status=200, rate_limit=RateLimit(limit=advertised))
-    limiter.observe(await granted(limiter), told)
+    limiter.update(await granted(limiter), told)
     await granted(limiter)
     assert limiter.statistics()[ROUTE].limit == 20
 
@@ -270,10 +274,10 @@ async def test_a_limit_out_of_bounds_is_ignored(
 async def test_a_refusal_after_a_raise_takes_half_of_it_back(client: "redis.asyncio.Redis") -> None:
     """The limit that a header had raised falls half-way back when the server refuses."""
     limiter = limiter_on(client)
-    limiter.observe(await granted(limiter), Feedback(status=200, rate_limit=RateLimit(limit=40.0)))
-    turn = await granted(limiter)
+    limiter.update(await granted(limiter), Feedback(status=200, rate_limit=RateLimit(limit=40.0)))
+    reservation = await granted(limiter)
     assert limiter.statistics()[ROUTE].limit == 40
-    limiter.observe(turn, Feedback(status=429, retry_after=0.1))
+    limiter.update(reservation, Feedback(status=429, retry_after=0.1))
     await asyncio.sleep(0.05)
     assert limiter.statistics()[ROUTE].limit == 30
 
@@ -304,7 +308,7 @@ async def test_less_than_one_a_second_is_one_in_so_many_seconds(
     limiter = limiter_on(client, limits={ROUTE: 0.5})
     await granted(limiter)
     with pytest.raises(DeadlineExceededError) as refusal:
-        await limiter.turn(ROUTE, timeout=0.5)
+        await limiter.reserve(ROUTE, timeout=0.5)
     assert refusal.value.needed is not None
     assert 1.8 < refusal.value.needed < 2.1
 
@@ -314,7 +318,7 @@ async def test_keys_are_named_expire_and_hold_no_personal_data(
 ) -> None:
     """All keys share one hash tag and a time to live; they hold numbers and random ids only."""
     limiter = limiter_on(client)
-    limiter.observe(await granted(limiter), Feedback(status=200, round_trip=0.001))
+    limiter.update(await granted(limiter), Feedback(status=200, round_trip=0.001))
     keys = await client.keys("*")
     assert sorted(keys) == [
         f"{{respondio:acme}}:{ROUTE}:{what}".encode() for what in ("log", "state")
@@ -367,12 +371,12 @@ def test_settings_that_cannot_work_are_refused(
 
 
 async def test_calls_that_cannot_work_are_refused(client: "redis.asyncio.Redis") -> None:
-    """An unknown lane and a timeout that is no number are named."""
+    """An unknown priority and a timeout that is no number are named."""
     limiter = limiter_on(client)
     with pytest.raises(InvalidArgumentError):
-        await limiter.turn(ROUTE, lane="express")  # type: ignore[arg-type]
+        await limiter.reserve(ROUTE, priority="express")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError):
-        await limiter.turn(ROUTE, timeout=float("nan"))
+        await limiter.reserve(ROUTE, timeout=float("nan"))
 
 
 def test_a_second_event_loop_is_told_what_to_do(server: RedisServer) -> None:
@@ -386,7 +390,7 @@ def test_a_second_event_loop_is_told_what_to_do(server: RedisServer) -> None:
 
     asyncio.run(first())
     with pytest.raises(ConfigurationError, match="for each event loop"):
-        asyncio.run(limiter.turn(ROUTE))  # type: ignore[arg-type]
+        asyncio.run(limiter.reserve(ROUTE))  # type: ignore[arg-type]
 
 
 def test_without_redis_py_the_extra_is_named() -> None:

@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from respondio_async._rate_limit import RateLimit
-from respondio_async.limits import Feedback, Lane, LocalRateLimiter, RateLimiter, Turn
+from respondio_async.limits import Feedback, LocalRateLimiter, Priority, RateLimiter, Reservation
 from tests.simulation.loop import run
 from tests.simulation.servers import SERVERS
 
@@ -27,7 +27,7 @@ DELAYS: dict[str, Delay] = {
     "spikes": lambda random: 0.24 if random.random() < 0.01 else 0.04,
 }
 
-Arrival = tuple[float, Lane]
+Arrival = tuple[float, Priority]
 
 
 def _at_once(limit: int, seconds: float, _: Random) -> Iterator[Arrival]:
@@ -140,12 +140,12 @@ class _Simulation:
             list(LOADS[cell.load](cell.limit, seconds, self.random)) for _ in self.limiters[:1]
         ]
         plan = plans[0]
-        for number, (at, lane) in enumerate(plan):
+        for number, (at, priority) in enumerate(plan):
             limiter = self.limiters[number % len(self.limiters)]
             if at:
-                self.loop.call_at(at, self.start, limiter, lane, False)
+                self.loop.call_at(at, self.start, limiter, priority, False)
             else:
-                self.start(limiter, lane, False)
+                self.start(limiter, priority, False)
         await asyncio.sleep(seconds)
         for task in self.tasks:
             task.cancel()
@@ -176,31 +176,38 @@ class _Simulation:
         travel = 0.04
         return sum(at + travel <= self.seconds for at in went)
 
-    def start(self, limiter: RateLimiter, lane: Lane, again: bool) -> None:
-        task = self.loop.create_task(self.call(limiter, lane, again))
+    def start(self, limiter: RateLimiter, priority: Priority, is_retry: bool) -> None:
+        task = self.loop.create_task(self.call(limiter, priority, is_retry))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def call(self, limiter: RateLimiter, lane: Lane, again: bool) -> None:
+    async def call(self, limiter: RateLimiter, priority: Priority, is_retry: bool) -> None:
         began = self.loop.time()
-        turn = await limiter.turn(ROUTE, lane=lane, again=again)
-        await turn.permit()
+        reservation = await limiter.reserve(ROUTE, priority=priority, is_retry=is_retry)
+        await reservation.permit()
         now = self.loop.time()
-        if lane == "interactive" and not again:
+        if priority == "interactive" and not is_retry:
             self.waits.append(now - began)
         arrives = now + self.delay(self.random)
         back = self.delay(self.random) if self.cell.both_ways else 0.04
         verdict: list[Feedback | None] = [None]
         heappush(self.arrivals, (arrives, next(self.order), verdict))
         self.loop.call_at(
-            arrives + WORK + back, self.answered, limiter, turn, lane, arrives, now, verdict
+            arrives + WORK + back,
+            self.answered,
+            limiter,
+            reservation,
+            priority,
+            arrives,
+            now,
+            verdict,
         )
 
     def answered(
         self,
         limiter: RateLimiter,
-        turn: Turn,
-        lane: Lane,
+        reservation: Reservation,
+        priority: Priority,
         arrived: float,
         sent: float,
         verdict: list[Feedback | None],
@@ -213,11 +220,12 @@ class _Simulation:
         feedback = verdict[0]
         assert feedback is not None
         round_trip = self.loop.time() - sent
-        limiter.observe(
-            turn, Feedback(feedback.status, feedback.rate_limit, feedback.retry_after, round_trip)
+        limiter.update(
+            reservation,
+            Feedback(feedback.status, feedback.rate_limit, feedback.retry_after, round_trip),
         )
         if feedback.status == 429:
-            self.start(limiter, lane, True)
+            self.start(limiter, priority, True)
 
     def judge(self, at: float) -> Feedback:
         accepted, remaining, retry_in = self.server.arrive(at)

@@ -46,12 +46,12 @@ async def test_cancelled_in_flight(
 
 @pytest.mark.parametrize("turns", range(0, 40, 3))
 async def test_cancelled_at_any_turn_of_the_loop(
-    server: FaultServer, connect: Connect, turns: int
+    server: FaultServer, connect: Connect, reservations: int
 ) -> None:
     """From before the connection to after the answer: no turn is a bad one."""
     transport = connect(server.url, max_connections=3)
     tasks = [asyncio.create_task(call(transport)) for _ in range(6)]
-    for _ in range(turns):
+    for _ in range(reservations):
         await asyncio.sleep(0)
     for task in tasks:
         task.cancel()

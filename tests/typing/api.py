@@ -22,7 +22,6 @@ from respondio_async import (
     AsyncRespond,
     Attachment,
     AttemptEnded,
-    CallEnded,
     Channel,
     ClientStatistics,
     ClosingNote,
@@ -42,6 +41,7 @@ from respondio_async import (
     HookEvent,
     LocalRateLimiter,
     Message,
+    OperationEnded,
     Page,
     Paginator,
     QuickReplies,
@@ -215,10 +215,11 @@ async def beyond(client: AsyncRespond) -> None:
 
 def options(client: AsyncRespond, limiter: RateLimiter) -> None:
     assert_type(
-        client.with_options(timeout=None, deadline=3, lane="bulk", headers={"X": "y"}), AsyncRespond
+        client.with_options(timeout=None, deadline=3, priority="bulk", headers={"X": "y"}),
+        AsyncRespond,
     )
     client.with_options(token=None)  # type: ignore[arg-type]
-    client.with_options(lane="fast")  # type: ignore[arg-type]
+    client.with_options(priority="fast")  # type: ignore[arg-type]
     client.with_options(max_connections=3)  # type: ignore[call-arg]
     AsyncRespond("token", http_client=httpx.AsyncClient(), timeout=httpx.Timeout(5))
     AsyncRespond("token", http_client=httpx2.AsyncClient(), timeout=httpx2.Timeout(5))
@@ -233,7 +234,7 @@ def options(client: AsyncRespond, limiter: RateLimiter) -> None:
 def hook(event: HookEvent) -> None:
     if isinstance(event, AttemptEnded):
         assert_type(event.status, int | None)
-    elif isinstance(event, CallEnded):
+    elif isinstance(event, OperationEnded):
         assert_type(event.error, str | None)
 
 
@@ -263,4 +264,4 @@ async def bulk(client: AsyncRespond, people: list[str]) -> None:
         async for outcome in started:
             assert_type(outcome.item, str)
             assert_type(outcome.value, ContactRef | None)
-    client.bulk(upsert, people, unknown="ignore")  # type: ignore[arg-type]
+    client.bulk(upsert, people, on_unknown="ignore")  # type: ignore[arg-type]

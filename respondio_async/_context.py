@@ -5,10 +5,10 @@ argument list.
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
-from .limits._protocol import Lane
+from .limits._protocol import Priority
 
-current_lane: ContextVar[Lane] = ContextVar("respondio_lane", default="interactive")
-"""The limiter's lane of calls whose client names none; a bulk run's workers set "bulk"."""
+current_priority: ContextVar[Priority] = ContextVar("respondio_lane", default="interactive")
+"""The limiter's priority of calls whose client names none; a bulk run's workers set "bulk"."""
 
 before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar(
     "respondio_before_unsafe_send", default=None
