@@ -33,6 +33,7 @@ ENGINE = {
     "_pagination",
     "_partitions",
 }
+STORAGE = {"_storage"}
 UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli"}
 
 LIBRARIES = {
@@ -82,7 +83,7 @@ def rooms_used(name: str) -> set[str]:
     return {parts[1] for parts in ours} & KNOWN - {room(name)}
 
 
-KNOWN = FACE | GROUND | PARTS | ENGINE | UPSTAIRS
+KNOWN = FACE | GROUND | PARTS | ENGINE | STORAGE | UPSTAIRS
 
 
 def test_every_room_is_on_the_plan():
@@ -131,11 +132,17 @@ def test_the_engine_imports_nothing_from_upstairs():
     assert not {name: used for name, used in strays.items() if used}
 
 
+def test_storage_needs_errors_only():
+    """Files and SQLite know nothing of the API; only packages at the top use them."""
+    used = set[str]().union(*(rooms_used(name) for name in FILES if room(name) in STORAGE))
+    assert used <= {"errors"}
+
+
 @pytest.mark.parametrize(
     ("who", "never"),
     [
-        ("resources", UPSTAIRS | FACE),
-        ("sandbox", ENGINE | PARTS | FACE | {"bulk", "cli", "resources"}),
+        ("resources", UPSTAIRS | STORAGE | FACE),
+        ("sandbox", ENGINE | PARTS | STORAGE | FACE | {"bulk", "cli", "resources"}),
         (
             "webhooks",
             ENGINE

@@ -1,0 +1,90 @@
+"""Files that are their owner's alone: they hold customers' names, numbers and messages.
+
+A file gets its mode when it is made, not after, so that there is no moment at which others can open
+it. A name that leads elsewhere (a link that somebody planted in a shared folder) is refused.
+"""
+
+import logging
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Final
+
+from ..errors import ConfigurationError
+
+_OWNER_ONLY: Final = 0o600
+_OTHERS: Final = 0o077
+_IS_POSIX: Final = os.name == "posix"
+
+_log: Final = logging.getLogger("respondio_async.storage")
+_making: Final = threading.Lock()
+
+
+def create_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
+    """Make a file that only its owner may read or write, under any umask, and open it.
+
+    Returns the descriptor. Raises `FileExistsError` when there is something of that name, a link
+    included.
+    """
+    # O_NONBLOCK means nothing for a file on a disk, but tells tools that watch the event loop that
+    # what is written to it is meant to be.
+    flags |= os.O_CREAT | os.O_EXCL | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags, _OWNER_ONLY)
+    if _IS_POSIX and stat.S_IMODE(os.fstat(descriptor).st_mode) != _OWNER_ONLY:
+        try:
+            os.fchmod(descriptor, _OWNER_ONLY)  # the umask took a right from the owner
+        except OSError:
+            _log.warning("%s is on a file system without permissions", Path(path).name)
+    return descriptor
+
+
+def make_private(path: str | os.PathLike[str]) -> None:
+    """Make an empty file as `create_private` does, or see to it that the one there is as private.
+
+    Rights that others have on it are taken away, with a warning in the log. `ConfigurationError`
+    when it is a link or no regular file, belongs to another user, or cannot be made private.
+
+    A file that exists is not opened: closing it would end the locks that SQLite holds on it in this
+    process. For the same reason one thread makes a file at a time.
+    """
+    with _making:
+        try:
+            os.close(create_private(path))
+        except FileExistsError:
+            _check_private(Path(path))
+
+
+def replace_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
+    """Make a file as `create_private` does, in the place of what has that name."""
+    Path(path).unlink(missing_ok=True)
+    return create_private(path, flags)
+
+
+def _check_private(path: Path) -> None:
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(
+            f"{path.name} is a link, a folder or a device: name a regular file, or remove it"
+        )
+    if not _IS_POSIX:  # pragma: no cover - rights are lists there, which a folder hands down
+        return
+    if found.st_uid not in {0, os.geteuid()}:
+        raise ConfigurationError(
+            f"{path.name} belongs to another user, who could read what is written to it: "
+            "name another file, or remove it"
+        )
+    if not found.st_mode & _OTHERS:
+        return
+    try:
+        path.chmod(_OWNER_ONLY)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path.name} can be read by others, and that cannot be changed ({error.strerror}): "
+            "move it to a folder of your own"
+        ) from error
+    _log.warning(
+        "%s could be used by others (mode %o); it is its owner's alone from now on",
+        path.name,
+        stat.S_IMODE(found.st_mode),
+    )
