@@ -147,7 +147,7 @@ class Webhooks:
             isinstance(events, str) or not events or not set(events) <= set(bodies.EVENT_TYPES)
         ):
             raise ValueError(f"events must be some of {', '.join(bodies.EVENT_TYPES)}")
-        if key is not None and not key:
+        if key is not None and not (key := key.strip()):
             raise ValueError("key must not be empty")
         with self._lock:
             if len(self.registered) >= MOST_WEBHOOKS:

@@ -8,6 +8,9 @@
 
     app = router.asgi()      # or router.aiohttp_handler(), or await router.receive(body, headers)
 
+Without a router: `event = parse(verify(body, signature, key))`, for what `verify` returns is what
+was signed.
+
 Importing this imports no HTTP client and no web framework. `webhooks.fastapi` and
 `webhooks.aiohttp` have helpers for those two.
 """

@@ -23,6 +23,8 @@ _LARGEST_INDEX: Final = 2**32 - 2
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _EXACT_DIGITS: Final = 15
 """A double holds every integer of this many digits exactly."""
+_ODD_NUMBERS: Final = {"-0": "0", "inf": "null", "-inf": "null"}
+"""What JavaScript writes for the numbers that are no digits, and for minus zero."""
 
 
 class _Number(str):
@@ -42,11 +44,11 @@ def compact_forms(body: bytes) -> Iterator[bytes]:
         yield javascript(body)
         value = json.loads(body, parse_constant=_refuse)
         for ascii_only in (False, True):
-            yield json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-    except (
-        ValueError,
-        RecursionError,
-    ):  # UnicodeError is a ValueError, and so is a refused run of digits
+            form = json.dumps(
+                value, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False
+            )
+            yield form.encode()
+    except (ValueError, RecursionError):  # also for a lone surrogate, 1e400, thousands of digits
         return
 
 
@@ -103,24 +105,14 @@ def _number(literal: str) -> _Number:
     """Write a JSON number as JavaScript prints the double that it reads it as."""
     if len(literal) <= _EXACT_DIGITS and literal.isdecimal():
         return _Number(literal)
-    value = float(literal)
-    if value == 0:
-        return _Number("0")
-    if value in (float("inf"), float("-inf")):
-        return _Number("null")
     # repr() gives the shortest digits that read back as the same double: the very digits that
-    # JavaScript prints.
-    _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    assert isinstance(exponent, int)  # noqa: S101 - never NaN or infinite here
-    text, sign = "".join(map(str, digits)), "-" if value < 0 else ""
-    point = len(text) + exponent  # where the decimal point stands, counted from the first digit
-    if len(text) <= point <= 21:
-        written = text + "0" * (point - len(text))
-    elif 0 < point <= 21:
-        written = f"{text[:point]}.{text[point:]}"
-    elif -6 < point <= 0:
-        written = f"0.{'0' * -point}{text}"
+    # JavaScript prints. The two differ in the form of very small and very large numbers.
+    written = repr(float(literal))
+    mantissa, _, exponent = written.partition("e")
+    if not exponent:
+        written = written.removesuffix(".0")
+    elif -7 < int(exponent) < 21:
+        written = f"{Decimal(written):f}"
     else:
-        fraction = f".{text[1:]}" if len(text) > 1 else ""
-        written = f"{text[0]}{fraction}e{point - 1:+d}"
-    return _Number(sign + written)
+        written = f"{mantissa}e{int(exponent):+d}"
+    return _Number(_ODD_NUMBERS.get(written, written))
