@@ -15,6 +15,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._call import Response
     from ._client import AsyncRespond
+    from ._health import Health, HealthCheck
     from ._pagination import Paginator
     from ._rate_limit import RateLimit
     from ._retry import RetryPolicy
@@ -133,6 +134,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_call": ("Response",),
     "_client": ("AsyncRespond",),
+    "_health": ("Health", "HealthCheck"),
     "_pagination": ("Paginator",),
     "_rate_limit": ("RateLimit",),
     "_retry": ("RetryPolicy",),
@@ -308,6 +310,8 @@ __all__ = [
     "Filter",
     "ForbiddenError",
     "GatewayTimeoutError",
+    "Health",
+    "HealthCheck",
     "Hook",
     "HookEvent",
     "Identifier",

@@ -1,5 +1,6 @@
 """`AsyncRespond`: wires the parts together and hands out the resources."""
 
+import asyncio
 import os
 import re
 import warnings
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import msgspec
 
+from . import _health
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
+from ._health import Health
 from ._options import (
     check_headers,
     check_parts,
@@ -26,7 +29,12 @@ from ._retry import RetryBudget, RetryPolicy
 from ._statistics import ClientStatistics, RouteCounters, route_use
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
-from .errors import ConfigurationError, InvalidArgumentError
+from .errors import (
+    ConfigurationError,
+    InvalidArgumentError,
+    RequestTimeoutError,
+    RespondError,
+)
 from .hooks import Hook
 from .limits import Priority, RateLimiter, limiter_for
 from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
@@ -366,6 +374,28 @@ class AsyncRespond:
             progress=progress,
             routes=lambda: self.statistics().routes,
         )
+
+    async def check(self, *, timeout: float = 5.0) -> Health:
+        """Ask the server one cheap question, and tell what its answer says: for a health endpoint.
+
+        Reads one user (`GET /space/user`) with one attempt, within *timeout* seconds, waiting for
+        the permit included. Never raises for what the server or the network does: `Health.ok` is
+        False then, and each of `Health.checks` ("connection", "clock", "access") has a verdict and
+        what to do.
+        """
+        view = self.with_options(
+            timeout=timeout,
+            deadline=timeout,
+            queue_timeout=timeout,
+            retry=RetryPolicy(max_attempts=1),
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                return _health.succeeded(await view.raw.space.list_users(page_size=1))
+        except RespondError as error:
+            return _health.failed(error)
+        except TimeoutError:
+            return _health.failed(RequestTimeoutError(f"no answer within {timeout:g} s"))
 
     def statistics(self) -> ClientStatistics:
         """Take a snapshot: per route what was sent, repeated, refused and waits; the connections;

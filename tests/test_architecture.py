@@ -22,6 +22,7 @@ FACE = {"__init__", "_client"}
 GROUND = {"models", "identifiers", "filters", "errors", "hooks", "_rate_limit", "_version"}
 PARTS = {"_transport", "limits", "_retry", "_wire"}
 ENGINE = {
+    "_health",
     "_endpoints",
     "_call",
     "_context",

@@ -22,7 +22,7 @@ from ._check import (
 from ._contact import contact_body
 from ._decode import Decoded, check_type, decode
 from ._encode import build_target, encode_json
-from ._headers import Facts, Headers, facts, rate_limit, retry_after
+from ._headers import Facts, Headers, facts, http_date, rate_limit, retry_after
 from ._mask import mask
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "drop_none",
     "encode_json",
     "facts",
+    "http_date",
     "mask",
     "rate_limit",
     "retry_after",

@@ -101,14 +101,15 @@ def _retry_after(found: Mapping[bytes, bytes], now: float) -> float | None:
     value = found[b"retry-after"]
     if match := _NUMBER.fullmatch(value):
         return _finite(match[1])
-    until = _date(value)
+    until = http_date(value)
     if until is None:
         return None
-    sent = _date(found.get(b"date", b""))
+    sent = http_date(found.get(b"date", b""))
     return max(0.0, until - (now if sent is None else sent))
 
 
-def _date(value: bytes) -> float | None:
+def http_date(value: bytes) -> float | None:
+    """Read a date of HTTP as Unix time; None when it is none."""
     # The lenient parser of e-mail also reads the two obsolete forms (RFC 850 and asctime) that a
     # recipient must accept.
     try:

@@ -8,6 +8,7 @@ from .._version import __version__
 from ._exit import EXIT_CODES
 from .contacts import app as contacts
 from .demo import demo
+from .doctor import doctor
 from .limits import limits
 from .messages import app as messages
 from .runs import app as runs
@@ -48,6 +49,7 @@ def root(
 
 app.command("demo")(demo)
 app.command("sandbox")(sandbox)
+app.command("doctor")(doctor)
 app.command("limits")(limits)
 app.add_typer(contacts, name="contacts")
 app.add_typer(webhooks, name="webhooks")

@@ -1,0 +1,385 @@
+"""`respondio doctor`: is it the settings, the network, the token, the plan or the server?"""
+
+import asyncio
+import os
+import socket
+import statistics
+from base64 import urlsafe_b64decode
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from .. import (
+    DEFAULT_LIMITS,
+    AsyncRespond,
+    AttemptEnded,
+    HealthCheck,
+    HookEvent,
+    NotFoundError,
+    RespondError,
+    Response,
+    RetryPolicy,
+)
+from ._client import TOKEN, read_token
+from ._exit import Exit, run
+from ._options import BaseUrl, Json
+from ._screen import Screen
+
+_BUDGET: Final = 9.0
+"""Seconds for everything but the time that --seconds asks for."""
+_ATTEMPT: Final = 4.0
+"""Seconds for one request."""
+_NAMES: Final = (
+    "settings",
+    "connection",
+    "clock",
+    "access",
+    "limits",
+    "custom_fields",
+    "workspace",
+)
+_STYLES: Final = {"pass": "green", "warn": "yellow", "fail": "bold red", "skipped": "dim"}
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Something of the workspace that other commands ask for by its id."""
+
+    id: int
+    name: str | None
+    kind: str | None
+    """A channel's source, a field's type, a user's role."""
+
+
+class Report(msgspec.Struct):
+    """What `--json` prints."""
+
+    checks: list[HealthCheck] = msgspec.field(default_factory=list[HealthCheck])
+    channels: list[Named] = msgspec.field(default_factory=list[Named])
+    users: list[Named] = msgspec.field(default_factory=list[Named])
+    custom_fields: list[Named] = msgspec.field(default_factory=list[Named])
+
+
+def doctor(
+    *,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds", min=0.0, max=600.0, help="How long to watch for others on the same limit."
+        ),
+    ] = 2.0,
+    json: Json = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """Find out what is wrong, or that nothing is: settings, connection, clock, token, limits,
+    custom fields, and the ids that a first message needs.
+
+    Reads only. It takes a few seconds: a dozen requests, each within the organisation's limits.
+    Exit codes: 0 nothing failed, 1 something failed, 4 the token was refused.
+
+    **Examples**
+
+    - `respondio doctor`
+    - `respondio doctor --seconds 30 --json`
+    """
+    screen = Screen(json=json)
+
+    async def work() -> int:
+        report = await examine(base_url, seconds)
+        if json:
+            screen.document(report)
+        else:
+            _print(screen, report)
+        return exit_code(report.checks)
+
+    run(work, screen, interrupted="Stopped.")
+
+
+def exit_code(checks: list[HealthCheck]) -> Exit:
+    """4 for a token that the server refuses, 1 for any other failure."""
+    failed = [check for check in checks if check.verdict == "fail"]
+    if any(check.name == "access" and check.detail.startswith("401") for check in failed):
+        return Exit.REFUSED
+    return Exit.FAILED if failed else Exit.DONE
+
+
+async def examine(base_url: str | None, seconds: float) -> Report:
+    """Make every check; what one of them needs and another found missing is skipped."""
+    report = Report()
+    examination = _Examination(report, seconds)
+    try:
+        client = examination.settings(base_url)
+    except RespondError as error:
+        report.checks.append(HealthCheck("settings", "fail", str(error), f"set {TOKEN}"))
+    else:
+        async with client:
+            try:
+                async with asyncio.timeout(_BUDGET + seconds):
+                    await examination.ask(client)
+            except TimeoutError:
+                pass  # what is missing is said below
+    done = {check.name for check in report.checks}
+    why = (
+        "an earlier check failed" if any(c.verdict == "fail" for c in report.checks) else "no time"
+    )
+    report.checks += [HealthCheck(name, "skipped", why) for name in _NAMES if name not in done]
+    report.checks.sort(key=lambda check: _NAMES.index(check.name))
+    return report
+
+
+class _Claims(msgspec.Struct):
+    """What a token says about itself; read, not verified."""
+
+    orgId: int | str | None = None  # noqa: N815 - the vendor's name
+    spaceId: int | str | None = None  # noqa: N815 - the vendor's name
+
+
+class _Examination:
+    def __init__(self, report: Report, seconds: float) -> None:
+        self._report = report
+        self._seconds = seconds
+        self._round_trips: list[float] = []
+        self._said: dict[str, float] = {}
+        self._others: dict[str, list[float]] = {}
+        self._sent: dict[str, deque[float]] = {}
+
+    def _add(self, name: str, verdict: Any, detail: str, advice: str = "") -> None:
+        self._report.checks.append(HealthCheck(name, verdict, detail, advice))
+
+    def _hear(self, event: HookEvent) -> None:
+        if isinstance(event, AttemptEnded) and event.status is not None:
+            self._round_trips.append(event.elapsed)
+
+    def settings(self, base_url: str | None) -> AsyncRespond:
+        """Find the token and make the client; nothing is sent."""
+        source = f"from {TOKEN}" if os.environ.get(TOKEN, "").strip() else "typed in"
+        token = read_token()
+        client = AsyncRespond(
+            token,
+            base_url=base_url,
+            timeout=_ATTEMPT,
+            deadline=_ATTEMPT,
+            queue_timeout=_BUDGET,
+            retry=RetryPolicy(max_attempts=2),
+            hooks=[self._hear],
+        )
+        claims = _claims(token)
+        where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
+        self._where = where
+        if claims is None:
+            self._add(
+                "settings",
+                "warn",
+                f"the token ({source}) is not of the Developer API's form; server {where}",
+                "copy the token from Settings > Integrations > Developer API",
+            )
+        else:
+            self._add(
+                "settings",
+                "pass",
+                f"token {source}, organisation {claims.orgId or '?'}, "
+                f"workspace {claims.spaceId or '?'}; server {where}",
+            )
+        return client
+
+    async def ask(self, client: AsyncRespond) -> None:
+        """Everything that needs the server."""
+        health = await client.check(timeout=_ATTEMPT)
+        connection, clock, access = health.checks
+        if connection.verdict == "fail":
+            found = await _resolve(self._where)
+            self._report.checks += [
+                msgspec.structs.replace(connection, detail=found or connection.detail)
+            ]
+            return
+        self._report.checks += [clock, access]
+        if access.verdict != "fail":
+            await self._limits(client)
+            await self._custom_fields(client)
+            await self._workspace(client)
+        self._connection()
+
+    def _connection(self) -> None:
+        trips = sorted(self._round_trips)
+        if not trips:
+            self._add("connection", "pass", "the server answers")
+            return
+        middle = statistics.median(trips)
+        slow = middle > 1.0
+        self._add(
+            "connection",
+            "warn" if slow else "pass",
+            f"round trip {middle * 1000:.0f} ms in the median of {len(trips)} requests, "
+            f"{trips[0] * 1000:.0f} to {trips[-1] * 1000:.0f} ms",
+            "slow answers need more connections at once (max_connections)" if slow else "",
+        )
+
+    # ── limits ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _limits(self, client: AsyncRespond) -> None:
+        raw = client.raw
+        reads: dict[str, Callable[[], Awaitable[Response[Any]]]] = {
+            "GET /space/user": lambda: raw.space.list_users(page_size=1),
+            "GET /space/channel": lambda: raw.space.list_channels(page_size=1),
+            "POST /contact/list": lambda: raw.contacts.list(page_size=1),
+            "GET /space/closing_notes": lambda: raw.space.list_closing_notes(page_size=1),
+        }
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._seconds
+        failures: list[RespondError] = []
+        while True:
+            for route, read in reads.items():
+                try:
+                    self._note(route, (await read()).rate_limit, clock())
+                except RespondError as error:
+                    failures.append(error)
+            if clock() >= end or len(failures) > len(reads):
+                break
+            await asyncio.sleep(min(0.5, max(0.0, end - clock())))
+        self._say_limits(failures)
+
+    def _note(self, route: str, said: Any, now: float) -> None:
+        sent = self._sent.setdefault(route, deque())
+        sent.append(now)
+        while now - sent[0] > 1.0:
+            sent.popleft()
+        if said is None or said.limit is None:
+            return
+        self._said[route] = said.limit
+        if said.remaining is not None:
+            others = said.limit - said.remaining - len(sent)
+            self._others.setdefault(route, []).append(max(0.0, others))
+
+    def _say_limits(self, failures: list[RespondError]) -> None:
+        other = {
+            route: limit
+            for route, limit in self._said.items()
+            if limit != DEFAULT_LIMITS.get(route)
+        }
+        busy = {
+            route: taken
+            for route, samples in self._others.items()
+            if (taken := statistics.median(samples)) >= 1.0
+        }
+        parts = [
+            f"{route}: {limit:g} a second where the vendor's table says {DEFAULT_LIMITS[route]:g}"
+            for route, limit in other.items()
+        ]
+        parts += [
+            f"{route}: another program takes about {taken:g} of {self._said[route]:g} requests "
+            "a second"
+            for route, taken in busy.items()
+        ]
+        if not self._said and failures:
+            self._add("limits", "fail", f"no read succeeded: {failures[0]}", "see the other checks")
+        elif not self._said:
+            self._add(
+                "limits",
+                "warn",
+                "the server sends no X-RateLimit headers",
+                "limits are taken from the vendor's table and learnt from refusals",
+            )
+        elif busy or any(limit < DEFAULT_LIMITS[route] for route, limit in other.items()):
+            self._add(
+                "limits",
+                "warn",
+                "; ".join(parts),
+                "the client adapts by itself; long runs take longer than the table says",
+            )
+        else:
+            self._add("limits", "pass", "; ".join(parts) or "as in the vendor's table")
+
+    # ── workspace ───────────────────────────────────────────────────────────────────────────────
+
+    async def _custom_fields(self, client: AsyncRespond) -> None:
+        for path in ("/space/custom_field", "/space/contact_field"):
+            try:
+                await client.request("GET", path, query={"limit": 1})
+            except NotFoundError:
+                continue
+            except RespondError as error:
+                self._add("custom_fields", "fail", str(error), "see the other checks")
+                return
+            self._add("custom_fields", "pass", f"GET {path} answers")
+            return
+        self._add(
+            "custom_fields",
+            "fail",
+            "neither /space/custom_field nor /space/contact_field answers",
+            "look at the base URL and the token's workspace",
+        )
+
+    async def _workspace(self, client: AsyncRespond) -> None:
+        report, space = self._report, client.space
+        try:
+            async for channel in space.list_channels():
+                report.channels.append(Named(channel.id, channel.name, channel.source))
+            async for user in space.list_users():
+                name = " ".join(filter(None, (user.first_name, user.last_name)))
+                report.users.append(Named(user.id, name, user.role))
+            async for field in space.list_custom_fields():
+                report.custom_fields.append(Named(field.id, field.name, field.data_type))
+        except RespondError as error:
+            self._add("workspace", "fail", str(error), "see the other checks")
+            return
+        counts = {
+            "channel": len(report.channels),
+            "user": len(report.users),
+            "custom field": len(report.custom_fields),
+        }
+        found = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
+        if report.channels:
+            self._add("workspace", "pass", found)
+        else:
+            self._add("workspace", "warn", found, "connect a channel before you send a message")
+
+
+def _claims(token: str) -> _Claims | None:
+    parts = token.strip().split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return msgspec.json.decode(payload, type=_Claims)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+async def _resolve(url: str) -> str | None:
+    """Say that the host has no address; None when it has one."""
+    host = urlsplit(url).hostname or ""
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+    except OSError:
+        return f"the name {host} has no address (DNS)"
+    return None
+
+
+def _print(screen: Screen, report: Report) -> None:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in report.checks:
+        text = Text(check.detail)
+        if check.advice:
+            text.append(f"\n→ {check.advice}", style="italic")
+        table.add_row(Text(check.verdict, style=_STYLES[check.verdict]), check.name, text)
+    screen.show(table)
+    for title, found in (
+        ("channels", report.channels),
+        ("users", report.users),
+        ("custom fields", report.custom_fields),
+    ):
+        if found:
+            listed = Table(box=None, padding=(0, 1), title=title, title_justify="left")
+            for column in ("id", "name", "kind"):
+                listed.add_column(column, overflow="fold")
+            for each in found:
+                listed.add_row(str(each.id), Text(each.name or ""), Text(each.kind or ""))
+            screen.show(listed)
