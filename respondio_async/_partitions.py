@@ -73,7 +73,7 @@ def span_conditions(
 ) -> list[dict[str, Any]]:
     """The filter of a span, a minute wider on both sides than it is."""
     created = F.field("createdAt")
-    zone = UTC if timezone == "UTC" else zone_of(timezone)
+    zone = zone_of(timezone)
     conditions: list[dict[str, Any]] = []
     if low is not None:
         conditions += render(created.after(_widen(low, -1, zone)), timezone)["$and"]

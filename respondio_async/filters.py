@@ -5,16 +5,18 @@
     F.field("Plan").exists() | F.tags.any_of("vip", "trial")
 
 The API takes one group of conditions, joined by "and" or by "or", without nesting; so `&` and `|`
-can't be mixed. What the server would refuse can't be built. Times are written in the time zone of
-the list call, to the minute.
+can't be mixed. What the server would refuse can't be built, with `F` or by hand. Times are written
+in the time zone of the list call, to the minute.
 
 Source: the vendor's "List the contacts" page.
 """
 
 import datetime as dt
 import math
+import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal, NoReturn
+from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 
 import msgspec
 
@@ -24,7 +26,26 @@ __all__ = ["Condition", "F", "Field", "Filter", "Lifecycle", "Tags", "render"]
 
 Joint = Literal["$and", "$or"]
 Value = str | int | float | bool | Decimal | dt.date
+Number = int | float | Decimal | str
 Instant = dt.datetime | dt.date
+
+_PRESENCE: Final = ("exists", "doesNotExist")
+_EQUALITY: Final = ("isEqualTo", "isNotEqualTo", *_PRESENCE)
+_OPERATORS: Final[dict[str, tuple[str, ...]]] = {
+    "contactField": (
+        *_EQUALITY,
+        "isGreaterThan",
+        "isLessThan",
+        "isBetween",
+        "isTimestampAfter",
+        "isTimestampBefore",
+        "isTimestampBetween",
+    ),
+    "contactTag": ("hasAnyOf", "hasAllOf", "hasNoneOf"),
+    "lifecycle": _EQUALITY,
+}
+_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 _TEXTS: Final = frozenset({"firstName", "lastName", "phone", "email", "status"})
 _BUILT_IN: Final = _TEXTS | {"assigneeUserId", "createdAt"}
@@ -59,13 +80,19 @@ class _Joinable:
 class Condition(_Joinable, msgspec.Struct, frozen=True):
     """One condition; by itself a filter too.
 
-    Made by `F`, never directly. Its repr hides the value.
+    `F` makes conditions. One that is built by hand, `Condition("contactField", "Age", "isBetween",
+    (18, 30))`, passes the same checks. *value* is a tuple of tags, a tuple (or a `from`/`to`
+    mapping) of two ends, a single value, or None for `exists` and `doesNotExist`. The repr hides
+    the value.
     """
 
     category: Literal["contactField", "contactTag", "lifecycle"]
     field: str | None
     operator: str
     value: Any = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "value", _checked_value(self))
 
     def __repr__(self) -> str:
         return f"<Condition {self.field or self.category} {self.operator}>"
@@ -81,6 +108,16 @@ class Filter(_Joinable, msgspec.Struct, frozen=True):
 
     joint: Joint
     conditions: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        if self.joint not in ("$and", "$or"):
+            raise InvalidArgumentError("joint is $and or $or", argument="joint")
+        conditions: object = self.conditions
+        if not isinstance(conditions, list | tuple) or not all(
+            isinstance(each, Condition) for each in cast("tuple[object, ...]", conditions)
+        ):
+            raise InvalidArgumentError("conditions are Condition objects", argument="conditions")
+        msgspec.structs.force_setattr(self, "conditions", tuple(self.conditions))
 
     def __repr__(self) -> str:
         return f"<Filter {f' {self.joint[1:]} '.join(map(repr, self.conditions))}>"
@@ -116,24 +153,34 @@ class Field:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
 
     def __init__(self, name: str) -> None:
-        _text(name, "name")
-        if better := _MISNAMED.get(name):
-            raise InvalidArgumentError(f"write {better} for it", argument="name")
+        _check_name(name, "name")
         self._name = name
 
-    def __eq__(self, value: Value) -> Condition:  # type: ignore[override]
-        return self._condition("isEqualTo", self._comparable(value))
+    def __eq__(self, value: Value | None) -> Condition:  # type: ignore[override]
+        """Hold for fields equal to *value*.
 
-    def __ne__(self, value: Value) -> Condition:  # type: ignore[override]
-        return self._condition("isNotEqualTo", self._comparable(value))
+        assigneeUserId takes a user's id as an int or as digits, and None for nobody; for no other
+        field does None stand for "no value": that is `does_not_exist()`.
+        """
+        return self._condition("isEqualTo", value)
 
-    def __gt__(self, value: float | Decimal) -> Condition:
-        """Hold for numbers greater than *value*; the API has no "greater or equal"."""
-        return self._condition("isGreaterThan", self._number(value))
+    def __ne__(self, value: Value | None) -> Condition:  # type: ignore[override]
+        """Hold for fields that differ from *value*; what `==` takes."""
+        return self._condition("isNotEqualTo", value)
 
-    def __lt__(self, value: float | Decimal) -> Condition:
-        """Hold for numbers less than *value*; the API has no "less or equal"."""
-        return self._condition("isLessThan", self._number(value))
+    def __gt__(self, value: Number) -> Condition:
+        """Hold for numbers greater than *value*; the API has no "greater or equal".
+
+        *value* is a number, or its text, and is sent as it is given.
+        """
+        return self._condition("isGreaterThan", value)
+
+    def __lt__(self, value: Number) -> Condition:
+        """Hold for numbers less than *value*; the API has no "less or equal".
+
+        *value* is a number, or its text, and is sent as it is given.
+        """
+        return self._condition("isLessThan", value)
 
     def exists(self) -> Condition:
         """Hold when the field has a value."""
@@ -149,7 +196,7 @@ class Field:
 
         Seconds are dropped, since the API takes minutes.
         """
-        return self._condition("isTimestampAfter", self._instant(instant))
+        return self._condition("isTimestampAfter", instant)
 
     def before(self, instant: Instant) -> Condition:
         """Hold for times before *instant*: an aware datetime, or a date (its first minute, in the
@@ -157,24 +204,16 @@ class Field:
 
         Seconds are dropped, since the API takes minutes.
         """
-        return self._condition("isTimestampBefore", self._instant(instant))
+        return self._condition("isTimestampBefore", instant)
 
-    def between(self, low: float | Decimal | Instant, high: float | Decimal | Instant) -> Condition:
-        """Hold between two numbers or two times.
+    def between(self, low: Number | Instant, high: Number | Instant) -> Condition:
+        """Hold between two numbers (or their texts), or between two times.
 
-        Seconds are dropped; a date as *high* means its last minute.
+        Numbers are sent as texts, the only form that the vendor's schema has for a range. Seconds
+        of a time are dropped; a date as *high* means its last minute.
         """
-        if isinstance(low, dt.date) or isinstance(high, dt.date):
-            start, end = self._instant(low), self._instant(high)
-            if type(start) is type(end) and start > end:
-                raise InvalidArgumentError(
-                    "between() takes the earlier time first", argument="high"
-                )
-            return self._condition("isTimestampBetween", (start, end))
-        least, most = self._number(low), self._number(high)
-        if least > most:
-            raise InvalidArgumentError("between() takes the smaller number first", argument="high")
-        return self._condition("isBetween", (least, most))
+        times = isinstance(low, dt.date) or isinstance(high, dt.date)
+        return self._condition("isTimestampBetween" if times else "isBetween", (low, high))
 
     def __and__(self, other: object) -> NoReturn:
         raise TypeError("put each comparison in brackets: (F.field(…) == …) & (F.field(…) == …)")
@@ -192,86 +231,6 @@ class Field:
     def _condition(self, operator: str, value: object) -> Condition:
         return Condition("contactField", self._name, operator, value)
 
-    def _comparable(self, value: object) -> str | int | float | bool:
-        name = self._name
-        if isinstance(value, Field):
-            raise TypeError("a field is compared with a value, never with another field")
-        if name == "createdAt":
-            raise InvalidArgumentError(
-                "compare createdAt with after(), before() or between()", argument="value"
-            )
-        if name in _TEXTS and not isinstance(value, str):
-            raise InvalidArgumentError(
-                f"{name} is compared with a str; for no value, with does_not_exist()",
-                argument="value",
-            )
-        if name == "assigneeUserId":
-            if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise InvalidArgumentError(
-                    "assigneeUserId is compared with a user's id, an int", argument="value"
-                )
-            return value
-        match value:
-            case None:
-                raise InvalidArgumentError(
-                    "write does_not_exist() or exists() instead of comparing with None",
-                    argument="value",
-                )
-            case "":
-                raise InvalidArgumentError(
-                    "write does_not_exist() instead of comparing with an empty text",
-                    argument="value",
-                )
-            case bool() | str():
-                return value
-            case dt.datetime():
-                raise InvalidArgumentError(
-                    "compare times with after(), before() or between()", argument="value"
-                )
-            case dt.date():
-                return value.isoformat()
-            case _:
-                return _number(value)
-
-    def _number(self, value: object) -> int | float:
-        if self._name in _BUILT_IN:
-            advice = (
-                "after(), before() or between() two times"
-                if self._name == "createdAt"
-                else "== or !="
-            )
-            raise InvalidArgumentError(
-                f"{self._name} is no number: compare it with {advice}", argument="value"
-            )
-        return _number(value)
-
-    def _instant(self, value: object) -> Instant:
-        if self._name in _BUILT_IN and self._name != "createdAt":
-            raise InvalidArgumentError(
-                f"{self._name} is no time: only createdAt and custom fields are", argument="value"
-            )
-        if not isinstance(value, dt.date):
-            raise InvalidArgumentError("a time is an aware datetime or a date", argument="value")
-        if isinstance(value, dt.datetime) and value.utcoffset() is None:
-            raise InvalidArgumentError(
-                "a datetime needs its time zone, or it means another instant on another machine: "
-                "datetime(…, tzinfo=UTC)",
-                argument="value",
-            )
-        return value
-
-
-def _number(value: object) -> int | float:
-    if isinstance(value, Decimal) and value.is_finite():
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidArgumentError(
-            f"the value is a {type(value).__name__}, not a number", argument="value"
-        )
-    if not math.isfinite(value):
-        raise InvalidArgumentError("the number is not finite", argument="value")
-    return value
-
 
 class Tags:
     """The tags of a contact."""
@@ -280,29 +239,18 @@ class Tags:
 
     def any_of(self, *tags: str) -> Condition:
         """Hold when the contact has at least one of *tags*."""
-        return _tagged("hasAnyOf", tags)
+        return Condition("contactTag", None, "hasAnyOf", tags)
 
     def all_of(self, *tags: str) -> Condition:
         """Hold when the contact has each of *tags*."""
-        return _tagged("hasAllOf", tags)
+        return Condition("contactTag", None, "hasAllOf", tags)
 
     def none_of(self, *tags: str) -> Condition:
         """Hold when the contact has none of *tags*."""
-        return _tagged("hasNoneOf", tags)
+        return Condition("contactTag", None, "hasNoneOf", tags)
 
     def __repr__(self) -> str:
         return "F.tags"
-
-
-def _tagged(operator: str, tags: tuple[object, ...]) -> Condition:
-    if not tags:
-        raise InvalidArgumentError("name at least one tag", argument="tags")
-    for tag in tags:
-        if not isinstance(tag, str) or not tag.strip():
-            raise InvalidArgumentError(
-                "a tag is a text that is not empty; spread a list with *", argument="tags"
-            )
-    return Condition("contactTag", None, operator, tags)
 
 
 class Lifecycle:
@@ -312,10 +260,10 @@ class Lifecycle:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal to nothing: == builds a condition
 
     def __eq__(self, stage: str) -> Condition:  # type: ignore[override]
-        return Condition("lifecycle", None, "isEqualTo", _stage(stage))
+        return Condition("lifecycle", None, "isEqualTo", stage)
 
     def __ne__(self, stage: str) -> Condition:  # type: ignore[override]
-        return Condition("lifecycle", None, "isNotEqualTo", _stage(stage))
+        return Condition("lifecycle", None, "isNotEqualTo", stage)
 
     def exists(self) -> Condition:
         """Hold when the contact is in any stage."""
@@ -332,9 +280,178 @@ class Lifecycle:
         return "F.lifecycle"
 
 
-def _text(value: object, argument: str) -> None:
+# ── checks of one condition
+# ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _checked_value(condition: Condition) -> Any:
+    """Check a condition, and return its value in the form in which it is kept."""
+    category, field, operator = condition.category, condition.field, condition.operator
+    value: object = condition.value
+    if category not in ("contactField", "contactTag", "lifecycle"):
+        raise InvalidArgumentError(
+            "category is contactField, contactTag or lifecycle", argument="category"
+        )
+    if operator not in _OPERATORS[category]:
+        raise InvalidArgumentError(
+            f"the operators of {category} are {', '.join(_OPERATORS[category])}",
+            argument="operator",
+        )
+    if category == "contactField":
+        _check_name(field, "field")
+    elif field is not None:
+        raise InvalidArgumentError(f"{category} has no field: write None", argument="field")
+    if operator in _PRESENCE:
+        if not (value is None or value == ""):
+            raise InvalidArgumentError(f"{operator} takes no value", argument="value")
+        return None
+    if category == "contactTag":
+        return _tags(value)
+    return _stage(value) if field is None else _field_value(field, operator, value)
+
+
+def _field_value(name: str, operator: str, value: object) -> object:
+    match operator:
+        case "isEqualTo" | "isNotEqualTo":
+            return _assignee(value) if name == "assigneeUserId" else _comparable(name, value)
+        case "isGreaterThan" | "isLessThan":
+            return _number(name, value)
+        case "isBetween":
+            least, most = (_text_of(_number(name, each)) for each in _ends(value))
+            if Decimal(least) > Decimal(most):
+                raise InvalidArgumentError(
+                    "a range takes the smaller number first", argument="high"
+                )
+            return least, most
+        case "isTimestampBetween":
+            start, end = (_instant(name, each) for each in _ends(value))
+            if type(start) is type(end) and start > end:
+                raise InvalidArgumentError("a range takes the earlier time first", argument="high")
+            return start, end
+        case _:
+            return _instant(name, value)
+
+
+def _assignee(value: object) -> str | None:
+    """Return the id as a text, the form in which the vendor's examples send it; None is nobody."""
+    if value is None:
+        return None
+    digits = str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(digits, str) or not _ID.fullmatch(digits):
+        raise InvalidArgumentError(
+            "assigneeUserId is compared with a user's id (an int, or its digits), or with None "
+            "for nobody",
+            argument="value",
+        )
+    return digits
+
+
+def _comparable(name: str, value: object) -> str | int | float | bool:
+    if isinstance(value, Field):
+        raise TypeError("a field is compared with a value, never with another field")
+    if name == "createdAt":
+        raise InvalidArgumentError(
+            "compare createdAt with after(), before() or between()", argument="value"
+        )
+    if name in _TEXTS and not isinstance(value, str):
+        raise InvalidArgumentError(
+            f"{name} is compared with a str; for no value, with does_not_exist()",
+            argument="value",
+        )
+    match value:
+        case None:
+            raise InvalidArgumentError(
+                "write does_not_exist() or exists() instead of comparing with None",
+                argument="value",
+            )
+        case "":
+            raise InvalidArgumentError(
+                "write does_not_exist() instead of comparing with an empty text",
+                argument="value",
+            )
+        case bool() | str():
+            return value
+        case dt.datetime():
+            raise InvalidArgumentError(
+                "compare times with after(), before() or between()", argument="value"
+            )
+        case dt.date():
+            return value.isoformat()
+        case _:
+            return _finite(value)
+
+
+def _number(name: str, value: object) -> int | float | str:
+    if name in _BUILT_IN:
+        advice = "after(), before() or between() two times" if name == "createdAt" else "== or !="
+        raise InvalidArgumentError(
+            f"{name} is no number: compare it with {advice}", argument="value"
+        )
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            raise InvalidArgumentError("the text is not a number", argument="value")
+        return value
+    return _finite(value)
+
+
+def _finite(value: object) -> int | float:
+    if isinstance(value, Decimal) and value.is_finite():
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidArgumentError(
+            f"the value is a {type(value).__name__}, not a number", argument="value"
+        )
+    if not math.isfinite(value):
+        raise InvalidArgumentError("the number is not finite", argument="value")
+    return value
+
+
+def _text_of(number: float | str) -> str:
+    return number if isinstance(number, str) else f"{Decimal(str(number)):f}"
+
+
+def _ends(value: object) -> tuple[object, object]:
+    if isinstance(value, Mapping):
+        ends = cast("Mapping[str, object]", value)
+        value = tuple(ends.get(key) for key in ("from", "to")) if len(ends) == 2 else ()
+    if not isinstance(value, list | tuple) or len(cast("tuple[object, ...]", value)) != 2:
+        raise InvalidArgumentError("a range has two ends, (low, high)", argument="value")
+    return cast("tuple[object, object]", tuple(cast("tuple[object, ...]", value)))
+
+
+def _instant(name: str, value: object) -> Any:
+    if name in _BUILT_IN and name != "createdAt":
+        raise InvalidArgumentError(
+            f"{name} is no time: only createdAt and custom fields are", argument="value"
+        )
+    if not isinstance(value, dt.date):
+        raise InvalidArgumentError("a time is an aware datetime or a date", argument="value")
+    if isinstance(value, dt.datetime) and value.utcoffset() is None:
+        raise InvalidArgumentError(
+            "a datetime needs its time zone, or it means another instant on another machine: "
+            "datetime(…, tzinfo=UTC)",
+            argument="value",
+        )
+    return value
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    tags = tuple(cast("list[object]", value)) if isinstance(value, list | tuple) else ()
+    if not tags:
+        raise InvalidArgumentError("name at least one tag", argument="tags")
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.strip():
+            raise InvalidArgumentError(
+                "a tag is a text that is not empty; spread a list with *", argument="tags"
+            )
+    return cast("tuple[str, ...]", tags)
+
+
+def _check_name(value: object, argument: str) -> None:
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError("a field's name is a text that is not empty", argument=argument)
+    if better := _MISNAMED.get(value):
+        raise InvalidArgumentError(f"write {better} for it", argument=argument)
 
 
 def _stage(stage: object) -> str:
@@ -413,8 +530,11 @@ def _minute(instant: Instant, zone: dt.tzinfo, *, end: bool = False) -> str:
 
 
 def zone_of(timezone: str) -> dt.tzinfo:
-    """Look an IANA time zone up, or raise `InvalidArgumentError`."""
-    if timezone == "UTC":
+    """Look an IANA time zone up, or raise `InvalidArgumentError`.
+
+    "utc" in small letters, which the vendor's n8n node sends, is UTC too.
+    """
+    if timezone in ("UTC", "utc"):
         return dt.UTC  # needs no time zone database, which small containers lack
     from zoneinfo import ZoneInfo  # 3 ms that those who stay with UTC need not pay
 

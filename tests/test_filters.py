@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,12 +44,24 @@ def test_no_filter_means_all() -> None:
         (F.field("Score") < Decimal("5.5"), ("contactField", "Score", "isLessThan", 5.5)),
         (F.field("Score") > Decimal(5), ("contactField", "Score", "isGreaterThan", 5)),
         (F.field("Score").between(1, 2),
-        ("contactField", "Score", "isBetween", {"from": 1, "to": 2})),
+        ("contactField", "Score", "isBetween", {"from": "1", "to": "2"})),
+        (F.field("Score").between("-1", Decimal("2.50")),
+        ("contactField", "Score", "isBetween", {"from": "-1", "to": "2.5"})),
+        (F.field("Score").between(0.5, 1e22),
+        ("contactField", "Score", "isBetween", {"from": "0.5", "to": "1" + 22 * "0"})),
+        (F.field("Score") > "5", ("contactField", "Score", "isGreaterThan", "5")),
+        (F.field("Score") == "5", ("contactField", "Score", "isEqualTo", "5")),
         (F.field("Score") == 7, ("contactField", "Score", "isEqualTo", 7)),
         (F.field("Is VIP") == True, ("contactField", "Is VIP", "isEqualTo", True)),  # noqa: E712
         (F.field("Born") == dt.date(2000, 1, 2),
         ("contactField", "Born", "isEqualTo", "2000-01-02")),
-        (F.field("assigneeUserId") == 3, ("contactField", "assigneeUserId", "isEqualTo", 3)),
+        (F.field("assigneeUserId") == 3, ("contactField", "assigneeUserId", "isEqualTo", "3")),
+        (F.field("assigneeUserId") != "12",
+        ("contactField", "assigneeUserId", "isNotEqualTo", "12")),
+        (F.field("assigneeUserId") == None,  # noqa: E711
+        ("contactField", "assigneeUserId", "isEqualTo", None)),
+        (F.field("assigneeUserId") != None,  # noqa: E711
+        ("contactField", "assigneeUserId", "isNotEqualTo", None)),
         (F.field("createdAt").after(NOON),
         ("contactField", "createdAt", "isTimestampAfter", "2026-03-01 12:00")),
         (F.field("createdAt").before(dt.date(2026, 3, 1)),
@@ -74,6 +87,80 @@ def test_each_condition(condition: Condition, expected: tuple[Any, ...]) -> None
     rendered = only(condition)
     assert rendered == expected
     assert [type(value) for value in rendered] == [type(value) for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("hand", "same"),
+    [
+        (("contactField", "email", "isEqualTo", "a@b.cd"), F.field("email") == "a@b.cd"),
+        (("contactField", "email", "exists"), F.field("email").exists()),
+        (("contactField", "email", "doesNotExist", ""), F.field("email").does_not_exist()),
+        (("contactField", "assigneeUserId", "isEqualTo", 7), F.field("assigneeUserId") == "7"),
+        (("contactField", "Score", "isBetween", {"from": 1, "to": "2"}),
+        F.field("Score").between(1, 2)),
+        (("contactField", "Score", "isBetween", [1, 2]), F.field("Score").between("1", "2")),
+        (("contactField", "createdAt", "isTimestampBetween", (NOON, NOON)),
+        F.field("createdAt").between(NOON, NOON)),
+        (("contactTag", None, "hasAnyOf", ["vip"]), F.tags.any_of("vip")),
+        (("lifecycle", None, "isNotEqualTo", "Lead"), F.lifecycle != "Lead"),
+    ],
+)  # fmt: skip
+def test_a_condition_by_hand_is_the_one_of_the_builder(
+    hand: tuple[Any, ...], same: Condition
+) -> None:
+    """What the builder would make of it is what is kept and sent; a copy is checked again."""
+    made = Condition(*hand)
+    assert (made, render(made)) == (same, render(same))
+    assert msgspec.structs.replace(made) == made
+
+
+@pytest.mark.parametrize(
+    ("hand", "argument"),
+    [
+        (("tag", None, "hasAnyOf", ["a"]), "category"),
+        ((None, None, "hasAnyOf", ["a"]), "category"),
+        (("contactTag", None, "isEqualTo", "a"), "operator"),
+        (("contactField", "email", "contains", "a"), "operator"),
+        (("lifecycle", None, "isBetween", (1, 2)), "operator"),
+        (("contactField", None, "exists"), "field"),
+        (("contactField", "created_at", "exists"), "field"),
+        (("contactTag", "tags", "hasAnyOf", ["a"]), "field"),
+        (("lifecycle", "lifecycle", "exists"), "field"),
+        (("contactField", "email", "exists", True), "value"),
+        (("contactField", "email", "isEqualTo", 5), "value"),
+        (("contactField", "email", "isGreaterThan", 5), "value"),
+        (("contactField", "assigneeUserId", "isEqualTo", True), "value"),
+        (("contactField", "createdAt", "isEqualTo", NOON), "value"),
+        (("contactField", "createdAt", "isTimestampAfter", NOON.replace(tzinfo=None)), "value"),
+        (("contactField", "Score", "isBetween", 5), "value"),
+        (("contactField", "Score", "isBetween", {"from": 1}), "value"),
+        (("contactField", "Score", "isBetween", (2, 1)), "high"),
+        (("contactField", "Score", "isGreaterThan", math.nan), "value"),
+        (("contactTag", None, "hasAnyOf", "vip"), "tags"),
+        (("contactTag", None, "hasNoneOf", []), "tags"),
+        (("lifecycle", None, "isEqualTo", ""), "stage"),
+    ],
+)
+def test_a_condition_by_hand_passes_the_same_checks(hand: tuple[Any, ...], argument: str) -> None:
+    """What the builder refuses is refused here too, also in a changed copy."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        Condition(*hand)
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    ("joint", "conditions"),
+    [("and", ()), (None, ()), ("$and", ("x",)), ("$or", F.field("a").exists())],
+)
+def test_a_group_by_hand_is_checked(joint: Any, conditions: Any) -> None:
+    """A group is joined by $and or $or, and holds conditions alone."""
+    with pytest.raises(InvalidArgumentError):
+        Filter(joint, conditions)
+
+
+def test_utc_in_small_letters_is_utc() -> None:
+    """One of the vendor's own clients sends "utc"."""
+    assert only(F.field("createdAt").after(NOON), "utc")[3] == "2026-03-01 12:00"
 
 
 def test_times_are_written_in_the_lists_time_zone() -> None:
@@ -173,17 +260,24 @@ def test_slips_of_the_pen_raise(slip: Any) -> None:
         (lambda: F.field("x") == ["a"], "value"),
         (lambda: F.field("x") == NOON, "value"),
         (lambda: F.field("email") == 5, "value"),
-        (lambda: F.field("assigneeUserId") == "5", "value"),
+        (lambda: F.field("assigneeUserId") == "", "value"),
+        (lambda: F.field("assigneeUserId") == "\u0665", "value"),
+        (lambda: F.field("assigneeUserId") == "a@b.cd", "value"),
+        (lambda: F.field("assigneeUserId") == "05", "value"),
+        (lambda: F.field("assigneeUserId") == 5.0, "value"),
         (lambda: F.field("assigneeUserId") != True, "value"),  # noqa: E712
         (lambda: F.field("createdAt") == "2026-01-01", "value"),
         (lambda: F.field("createdAt") > 5, "value"),
         (lambda: F.field("firstName") > 5, "value"),
-        (lambda: F.field("x") > "5", "value"),
+        (lambda: F.field("x") > "5 ", "value"),
+        (lambda: F.field("x") > "\u0665", "value"),
+        (lambda: F.field("x") > "1e5", "value"),
+        (lambda: F.field("x").between("10", "9"), "high"),
         (lambda: F.field("x") > True, "value"),
         (lambda: F.field("x") < float("inf"), "value"),
         (lambda: F.field("x") < Decimal("NaN"), "value"),
         (lambda: F.field("x").between(2, 1), "high"),
-        (lambda: F.field("x").between(1, "2"), "value"),
+        (lambda: F.field("x").between(1, "two"), "value"),
         (lambda: F.field("x").between(1, NOON), "value"),
         (lambda: F.field("createdAt").between(NOON, NOON - dt.timedelta(1)), "high"),
         (lambda: F.field("createdAt").after("2026-01-01 00:00"), "value"),
@@ -277,14 +371,18 @@ def check_documented(body: dict[str, Any]) -> None:
         else:
             assert category == "contactField"
             assert field
-            if operator in ("isEqualTo", "isNotEqualTo"):
+            if field == "assigneeUserId":
+                assert operator in ("isEqualTo", "isNotEqualTo")
+                assert value is None or (isinstance(value, str) and value.isdigit())
+            elif operator in ("isEqualTo", "isNotEqualTo"):
                 assert isinstance(value, str | int | float | bool)
                 assert field != "createdAt"
             elif operator in ("isGreaterThan", "isLessThan"):
-                assert isinstance(value, NUMBER)
+                assert isinstance(value, NUMBER) or float(value) == float(value)
             elif operator == "isBetween":
                 assert set(value) == {"from", "to"}
-                assert value["from"] <= value["to"]
+                assert all(isinstance(end, str) for end in value.values())
+                assert float(value["from"]) <= float(value["to"])
             elif operator == "isTimestampBetween":
                 assert set(value) == {"from", "to"}
                 assert all(MINUTE.fullmatch(each) for each in value.values())

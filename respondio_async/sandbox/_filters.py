@@ -27,7 +27,8 @@ _FIELDS: Final[dict[str, Callable[[Contact], Any]]] = {
     "status": lambda contact: contact.status,
     "assigneeUserId": lambda contact: None if contact.assignee is None else contact.assignee.id,
 }
-_EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo", "exists", "doesNotExist"})
+_PRESENCE: Final = frozenset({"exists", "doesNotExist"})
+_EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo"}) | _PRESENCE
 _ORDER: Final = frozenset({"isGreaterThan", "isLessThan", "isBetween"})
 _TIMES: Final = frozenset({"isTimestampAfter", "isTimestampBefore", "isTimestampBetween"})
 _KINDS: Final = {"checkbox": "checkbox", "number": "number"}
@@ -96,7 +97,7 @@ def _mentions(needle: str, contact: Contact) -> bool:
 def _zone(name: Any) -> tzinfo:
     if name is None:
         raise missing("timezone")
-    if name == "UTC":
+    if name in ("UTC", "utc"):  # the official n8n node sends "utc" with every list
         return UTC  # the commonest; needs no file, which a loop must not read
     try:
         return ZoneInfo(name)
@@ -158,30 +159,34 @@ def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predica
     name = condition.field
     if not isinstance(name, str):
         raise missing(f"{condition.where}.field")
+    bounds = workspace.answers.filter_bounds
     if name == "createdAt":
-        condition.allow(_TIMES)
-        return _created(condition, zone, workspace.answers.filter_bounds)
+        condition.allow(_TIMES | _PRESENCE)
+        if condition.operator in _PRESENCE:
+            return _present(condition, lambda contact: contact.created_at)
+        return _timed(condition, zone, bounds, lambda contact: contact.created_at)
     read = _FIELDS.get(name)
     if read is not None:
         condition.allow(_EQUALITY)
-        return _compare(condition, read, "number" if name == "assigneeUserId" else "text")
+        return _compare(condition, read, "id" if name == "assigneeUserId" else "text")
     custom = workspace.find_field(name)
     if custom is None:
         raise invalid(f"{condition.where}.field")
-    condition.allow(
-        _EQUALITY | _ORDER if custom.data_type in ("number", "date", "time") else _EQUALITY
-    )
+    ordered = custom.data_type in ("number", "date", "time")
+    dated = custom.data_type == "date"
+    condition.allow(_EQUALITY | (_ORDER if ordered else set()) | (_TIMES if dated else set()))
+    if condition.operator in _TIMES:
+        return _timed(
+            condition, zone, bounds, lambda contact: _midnight(contact.custom.get(custom.id), zone)
+        )
     kind = _KINDS.get(custom.data_type, "text")
     return _compare(condition, lambda contact: contact.custom.get(custom.id), kind)
 
 
 def _compare(condition: _Condition, read: Callable[[Contact], Any], kind: str) -> Predicate:
     operator, value = condition.operator, condition.value
-    if operator in ("exists", "doesNotExist"):
-        if value is not None:
-            raise condition.wrong_value
-        wanted = operator == "exists"
-        return lambda contact: (read(contact) not in (None, "")) is wanted
+    if operator in _PRESENCE:
+        return _present(condition, read)
     if operator == "isBetween":
         low, high = (_operand(condition, each, kind) for each in condition.bounds)
         return lambda contact: (held := read(contact)) is not None and low <= held <= high
@@ -197,13 +202,22 @@ def _compare(condition: _Condition, read: Callable[[Contact], Any], kind: str) -
             return lambda contact: (held := read(contact)) is not None and held < operand
 
 
+def _present(condition: _Condition, read: Callable[[Contact], Any]) -> Predicate:
+    if condition.value not in (None, ""):  # the official n8n node sends ""
+        raise condition.wrong_value
+    wanted = condition.operator == "exists"
+    return lambda contact: (read(contact) not in (None, "")) is wanted
+
+
 def _operand(condition: _Condition, value: Any, kind: str) -> Any:
     if isinstance(value, bool):
         if kind == "checkbox":
             return value
+    elif kind == "id" and value is None:
+        return None
     elif kind == "text" and isinstance(value, str):
         return value
-    elif kind == "number" and isinstance(value, int | float | str):
+    elif kind in ("number", "id") and isinstance(value, int | float | str):
         try:
             return float(value)
         except ValueError:
@@ -211,7 +225,9 @@ def _operand(condition: _Condition, value: Any, kind: str) -> Any:
     raise condition.wrong_value
 
 
-def _created(condition: _Condition, zone: tzinfo, bounds: str) -> Predicate:
+def _timed(
+    condition: _Condition, zone: tzinfo, bounds: str, read: Callable[[Contact], float | None]
+) -> Predicate:
     """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to
     it.
     """
@@ -226,12 +242,19 @@ def _created(condition: _Condition, zone: tzinfo, bounds: str) -> Predicate:
     with_high = bounds == "inclusive"
 
     def test(contact: Contact) -> bool:
-        minute = contact.created_at // 60 * 60
+        time = read(contact)
+        if time is None:
+            return False
+        minute = time // 60 * 60
         return (low is None or minute > low or (with_low and minute == low)) and (
             high is None or minute < high or (with_high and minute == high)
         )
 
     return test
+
+
+def _midnight(value: Any, zone: tzinfo) -> float | None:
+    return datetime.fromisoformat(value).replace(tzinfo=zone).timestamp() if value else None
 
 
 def _minute(condition: _Condition, value: Any, zone: tzinfo) -> float:
