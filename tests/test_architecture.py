@@ -19,7 +19,16 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8"), name) for name, path 
 LONGEST = 500
 
 FACE = {"__init__", "_client"}
-GROUND = {"models", "identifiers", "filters", "errors", "hooks", "_rate_limit", "_version"}
+GROUND = {
+    "models",
+    "identifiers",
+    "filters",
+    "_filter_checks",
+    "errors",
+    "hooks",
+    "_rate_limit",
+    "_version",
+}
 PARTS = {"_transport", "limits", "_retry", "_wire"}
 ENGINE = {
     "_health",
