@@ -336,6 +336,7 @@ class AsyncRespond:
         | Callable[[Exception], bool]
         | None = None,
         on_unknown: Literal["report", "repeat"] = "report",
+        failed: Literal["retry", "skip"] = "retry",
         progress: "Callable[[Progress], object] | None" = None,
     ) -> "Bulk[Item, T]":
         """Do *work* on every item, as many at once as the limits can use.
@@ -350,9 +351,12 @@ class AsyncRespond:
           cannot use.
         - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the
           items.
-        - *journal*: a file that makes the run resumable: finished items are skipped, and a write
-          that a killed run left open is reported as an `OutcomeUnknownError`, or done again with
-          ``on_unknown="repeat"``.
+        - *journal*: a file that makes the run resumable: items that are done are skipped, and a
+          write that a killed run left open is reported as an `OutcomeUnknownError`, or done again
+          with ``on_unknown="repeat"``.
+        - *failed*: what the next run does with an item that failed: "retry" does it again from the
+          step on that failed, unless an earlier call in it must not be repeated, which is reported
+          as unknown; "skip" leaves it alone and reports it as failed.
         - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is
           its item's outcome.
         - *progress*: called with a snapshot about twice a second.
@@ -371,6 +375,7 @@ class AsyncRespond:
             ordered=ordered,
             stop_on=stop_on,
             on_unknown=on_unknown,
+            failed=failed,
             progress=progress,
             routes=lambda: self.statistics().routes,
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, RespondError
 from ._execution import unknown_outcome
 from ._journal import Journal
 from ._source import Source
@@ -37,7 +37,7 @@ class Entry:
         self.number = 0
         """Its row in the journal; 0: none."""
         self.recorded = False
-        """Whether that row says already that the outcome is unknown, and why."""
+        """Whether that row says already that the item failed or is unknown, and why."""
         self.returned: dict[str, Remembered] = {}
         """Steps that returned in an earlier run."""
 
@@ -45,15 +45,20 @@ class Entry:
 class Intake:
     """Where workers get their next item."""
 
-    def __init__(self, source: Source, key: Key | None, *, repeat: bool) -> None:
-        """*repeat*: hand out writes in doubt as work to be done, instead of as errors."""
+    def __init__(
+        self, source: Source, key: Key | None, *, repeat_unknown: bool, retry_failed: bool
+    ) -> None:
+        """*repeat_unknown*, *retry_failed*: hand out writes in doubt, and items that failed in an
+        earlier run, as work to be done, instead of as errors.
+        """
         self.skipped = 0
-        """Items that the journal knew as finished."""
+        """Items that the journal knew as done."""
         self.ended = False
         self.journal: Journal | None = None
         self._source = source
         self._key = key
-        self._repeat = repeat
+        self._repeat_unknown = repeat_unknown
+        self._retry_failed = retry_failed
         self._taken = 0
         self._handed_out = 0
         self._ready: deque[Entry] = deque()
@@ -111,9 +116,11 @@ class Intake:
         return Entry(key, item)
 
     async def _known(self, entries: list[Entry], journal: Journal) -> list[Entry]:
-        """Ask the journal about those that have a key, and drop what is finished."""
+        """Ask the journal about those that have a key, and drop what is done."""
         asked = [entry for entry in entries if entry.error is None]
-        claims = await journal.claim([(entry.key, _as_json(entry.item)) for entry in asked])
+        claims = await journal.claim(
+            [(entry.key, _as_json(entry.item)) for entry in asked], retry_failed=self._retry_failed
+        )
         finished = {
             id(entry)
             for entry, claim in zip(asked, claims, strict=True)
@@ -123,7 +130,7 @@ class Intake:
         return [entry for entry in entries if id(entry) not in finished]
 
     def _apply(self, entry: Entry, claim: Claim) -> bool:
-        """Note on the entry what the journal knows; False: it is finished."""
+        """Note on the entry what the journal knows; False: it is done."""
         if claim.duplicate:
             entry.error = InvalidArgumentError(
                 "an earlier item of this run has the same key", argument="key"
@@ -131,16 +138,18 @@ class Intake:
             return True
         entry.number = claim.id
         entry.returned = claim.returned
-        if claim.state in {DONE, FAILED}:
+        if claim.state == DONE:
             return False
-        if not self._repeat and (claim.sent or claim.state == UNKNOWN):
+        if claim.state == FAILED:
+            entry.error, entry.recorded = _failed_before(claim), True
+        elif not self._repeat_unknown and (claim.sent or claim.state == UNKNOWN):
             entry.error = unknown_outcome(claim.sent, _ENDED_BEFORE)
             entry.recorded = claim.state == UNKNOWN
         return True
 
     async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
-        """Report writes in doubt whose items the source gives no longer, the items being read from
-        the journal.
+        """Report what failed or is in doubt and is no longer given by the source, the items being
+        read from the journal.
         """
         found = await journal.leftovers(after, _CHUNK)
         self._leftovers_after = found[-1].id if found else None
@@ -149,10 +158,16 @@ class Intake:
 
 def _leftover(found: Leftover) -> Entry:
     item = None if found.item is None else msgspec.json.decode(found.item)
-    entry = Entry(found.key, item, unknown_outcome(found.sent, _ENDED_BEFORE))
+    failed = found.state == FAILED
+    error = _failed_before(found) if failed else unknown_outcome(found.sent, _ENDED_BEFORE)
+    entry = Entry(found.key, item, error)
     entry.number = found.id
-    entry.recorded = found.state == UNKNOWN
+    entry.recorded = failed or found.state == UNKNOWN
     return entry
+
+
+def _failed_before(known: Claim | Leftover) -> RespondError:
+    return RespondError(f"failed in an earlier run: {known.error}: {known.reason}")
 
 
 def _as_json(item: Any) -> bytes | None:

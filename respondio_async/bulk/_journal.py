@@ -78,13 +78,18 @@ class Journal:
     # ── what can be asked
     # ────────────────────────────────────────────────────────────────────────────
 
-    async def claim(self, items: Sequence[tuple[str, bytes | None]]) -> list[Claim]:
+    async def claim(
+        self, items: Sequence[tuple[str, bytes | None]], *, retry_failed: bool = True
+    ) -> list[Claim]:
         """Note that these items (key and JSON) were taken, and tell what is known of each."""
-        claims: list[Claim] = await self._ask(_act_all, Store.claim, items)
+        arguments = [(key, item, retry_failed) for key, item in items]
+        claims: list[Claim] = await self._ask(_act_all, Store.claim, arguments)
         return claims
 
     async def leftovers(self, after: int, count: int) -> list[Leftover]:
-        """Find items in doubt that the source has not given, in order of their ids."""
+        """Find items that failed or are in doubt, and that the source has not given, in order of
+        their ids.
+        """
         found: list[Leftover] = await self._ask(Store.leftovers, after, count)
         return found
 

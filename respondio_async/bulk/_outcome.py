@@ -20,8 +20,8 @@ class Outcome(msgspec.Struct, Generic[Item, T], frozen=True):
     error: Exception | None
     """Why it failed; None when it did not. An `OutcomeUnknownError`: it may have been done."""
     attempts: int
-    """How often this run has started the work for the item; above 1 only with
-    `on_unknown="repeat"`.
+    """How often this run has started the work for the item. Above 1 only with
+    ``on_unknown="repeat"``; 0 when it reports what an earlier run met.
     """
     started: float
     """Unix time in seconds."""
@@ -51,11 +51,11 @@ class Progress(msgspec.Struct, frozen=True):
     done: int
     """Items whose work returned."""
     failed: int
-    """Items whose work raised."""
+    """Items whose work raised; with ``failed="skip"`` also those that failed in an earlier run."""
     unknown: int
     """Items with a write that may or may not have happened; not among the failed."""
     skipped: int
-    """Items that the journal knew as finished in an earlier run."""
+    """Items that the journal knew as done in an earlier run."""
     unfinished: int
     """Items that were begun and then given up because the run was stopped; a journal does them next
     time.

@@ -74,6 +74,7 @@ class Bulk(Generic[Item, T]):
         | Callable[[Exception], bool]
         | None = None,
         on_unknown: Literal["report", "repeat"] = "report",
+        failed: Literal["retry", "skip"] = "retry",
         progress: Callable[[Progress], object] | None = None,
         grace: float = 5.0,
         routes: Callable[[], Mapping[str, Route]] | None = None,
@@ -86,6 +87,7 @@ class Bulk(Generic[Item, T]):
             concurrency=concurrency,
             journal=journal,
             on_unknown=on_unknown,
+            failed=failed,
             progress=progress,
             grace=grace,
         )
@@ -93,8 +95,10 @@ class Bulk(Generic[Item, T]):
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
         self._source = Source(items)
-        self._intake = Intake(self._source, key, repeat=on_unknown == "repeat")
         self._repeat = on_unknown == "repeat"
+        self._intake = Intake(
+            self._source, key, repeat_unknown=self._repeat, retry_failed=failed == "retry"
+        )
         self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
         self._tell = progress
@@ -128,7 +132,7 @@ class Bulk(Generic[Item, T]):
             if journal.earlier_work not in {None, self._work_name}:
                 _log.warning(
                     "the journal %s was begun by the work %s and is continued by %s: items that "
-                    "are finished in it are skipped",
+                    "are done in it are skipped",
                     self._journal_path.name,
                     journal.earlier_work,
                     self._work_name,
@@ -404,6 +408,7 @@ def _check(
     concurrency: object,
     journal: object,
     on_unknown: object,
+    failed: object,
     progress: object,
     grace: object,
 ) -> None:
@@ -431,3 +436,5 @@ def _check(
         raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
     if on_unknown not in {"report", "repeat"}:
         raise InvalidArgumentError('on_unknown must be "report" or "repeat"', argument="on_unknown")
+    if failed not in {"retry", "skip"}:
+        raise InvalidArgumentError('failed must be "retry" or "skip"', argument="failed")

@@ -63,6 +63,9 @@ class Claim(msgspec.Struct, frozen=True):
     returned: dict[str, Remembered]
     sent: tuple[str, ...]
     """Steps that may have been sent by a run that ended before it could say."""
+    error: str | None = None
+    """Why it failed in an earlier run: the error's class name, *reason* its text."""
+    reason: str | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -78,13 +81,15 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """An item in doubt that the source no longer gives."""
+    """An item that failed or is in doubt, and that the source no longer gives."""
 
     id: int
     state: int
     key: str
     item: bytes | None
     sent: tuple[str, ...]
+    error: str | None
+    reason: str | None
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -151,8 +156,11 @@ class Store:
         row = self.connection.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
-    def claim(self, key: str, item: bytes | None) -> Claim:
-        """Note that the item was taken, and tell what is known of it."""
+    def claim(self, key: str, item: bytes | None, retry_failed: bool) -> Claim:
+        """Note that the item was taken, and tell what is known of it.
+
+        With *retry_failed*, one that failed is to be done again, as the source gives it now.
+        """
         cursor = self.connection.execute(
             "INSERT OR IGNORE INTO items (key, item, session) VALUES (?, ?, ?)",
             (key, item, self.session),
@@ -160,14 +168,22 @@ class Store:
         if cursor.rowcount == 1:
             assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
             return Claim(cursor.lastrowid, PENDING, duplicate=False, returned={}, sent=())
-        number, state, session = self.connection.execute(
-            "SELECT id, state, session FROM items WHERE key = ?", (key,)
+        number, state, session, error, reason = self.connection.execute(
+            "SELECT id, state, session, error, reason FROM items WHERE key = ?", (key,)
         ).fetchone()
         if session == self.session:
             return Claim(number, state, duplicate=True, returned={}, sent=())
         self.connection.execute("UPDATE items SET session = ? WHERE id = ?", (self.session, number))
-        if state in {DONE, FAILED}:
+        if state == DONE:
             return Claim(number, state, duplicate=False, returned={}, sent=())
+        if state == FAILED:
+            if not retry_failed:
+                return Claim(number, state, False, {}, (), error, reason)
+            self.connection.execute(
+                "UPDATE items SET state = ?, item = ?, error = NULL, reason = NULL WHERE id = ?",
+                (PENDING, item, number),
+            )
+            state = PENDING
         rows = self.connection.execute(
             "SELECT name, state, value, model FROM steps WHERE item = ?", (number,)
         ).fetchall()
@@ -178,17 +194,19 @@ class Store:
         return Claim(number, state, duplicate=False, returned=returned, sent=sent)
 
     def leftovers(self, after: int, count: int) -> list[Leftover]:
-        """Find items in doubt, in order of their ids, that this run's source has not given."""
+        """Find items that failed or are in doubt, in order of their ids, that this run's source has
+        not given.
+        """
         rows = self.connection.execute(
-            f"""SELECT id, state, key, item FROM items
-            WHERE id > ? AND session <> ? AND (state = {UNKNOWN} OR (state = {PENDING}
+            f"""SELECT id, state, key, item, error, reason FROM items
+            WHERE id > ? AND session <> ? AND (state IN ({UNKNOWN}, {FAILED}) OR (state = {PENDING}
             AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT})))
             ORDER BY id LIMIT ?""",  # noqa: S608 - constants
             (after, self.session, count),
         ).fetchall()
         return [
-            Leftover(number, state, key, item, self._sent(number))
-            for number, state, key, item in rows
+            Leftover(number, state, key, item, self._sent(number), error, reason)
+            for number, state, key, item, error, reason in rows
         ]
 
     def _sent(self, number: int) -> tuple[str, ...]:

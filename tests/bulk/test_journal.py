@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from respondio_async import models
-from respondio_async.bulk import Bulk, inspect
+from respondio_async.bulk import Bulk, failures, inspect
 from respondio_async.bulk._journal import Journal
 from respondio_async.bulk._lock import JournalLock
 from respondio_async.errors import (
@@ -35,14 +35,12 @@ def journalled(work: Any, items: Any, path: Path, **options: Any) -> Bulk[Any, A
 
 
 @pytest.mark.parametrize("make", [range, each])
-async def test_finished_items_are_skipped_by_the_next_run(path: Path, make: Any) -> None:
-    """Done and failed items are done once, whatever the number of runs."""
+async def test_items_that_are_done_are_skipped_by_the_next_run(path: Path, make: Any) -> None:
+    """Each is done once, whatever the number of runs."""
     calls: list[int] = []
 
     async def work(item: int) -> int:
         calls.append(item)
-        if item == 7:
-            raise ValueError
         return item
 
     run = journalled(work, make(200), path)
@@ -53,6 +51,138 @@ async def test_finished_items_are_skipped_by_the_next_run(path: Path, make: Any)
     assert again.statistics.skipped == 200
     assert again.statistics.done == 50
     assert not path.with_name("run.sqlite.lock").exists()
+
+
+def away(down: set[int], calls: list[tuple[int, str]]) -> Any:
+    """Make a work of two steps whose second one fails for the items that are *down*."""
+
+    async def work(item: int, step: Any) -> int:
+        async def first() -> None:
+            calls.append((item, "first"))
+
+        async def second() -> int:
+            calls.append((item, "second"))
+            if item in down:
+                raise ConnectionError(f"no server for {item}")
+            return item * 2
+
+        await step("first", first)
+        return int(await step("second", second))
+
+    return work
+
+
+def counts(summary: Any) -> tuple[int, int, int, int]:
+    """What a run and a summary of its journal both count."""
+    return summary.done, summary.failed, summary.unknown, summary.unfinished
+
+
+@pytest.mark.parametrize("make", [range, each])
+async def test_a_failed_item_is_tried_again_by_the_next_run(path: Path, make: Any) -> None:
+    """Only what is done is skipped, an item's finished steps included; run, resume and `inspect`
+    count alike.
+    """
+    calls: list[tuple[int, str]] = []
+    down = {3, 70, 71}
+    run = journalled(away(down, calls), make(100), path)
+    await outcomes(run)
+    assert counts(run.statistics) == counts(inspect(path)) == (97, 3, 0, 0)
+
+    calls.clear()
+    down.clear()
+    run = journalled(away(down, calls), make(100), path)
+    assert sorted(o.value for o in await outcomes(run)) == [6, 140, 142]
+    assert sorted(calls) == [(3, "second"), (70, "second"), (71, "second")]
+    assert (run.statistics.done, run.statistics.failed, run.statistics.skipped) == (3, 0, 97)
+    assert counts(inspect(path)) == (100, 0, 0, 0)
+
+    run = journalled(away(down, calls), make(100), path)
+    assert await outcomes(run) == []
+    assert run.statistics.skipped == 100
+
+
+async def test_an_item_that_fails_again_keeps_its_last_reason(path: Path) -> None:
+    """A corrected item takes the place of the one that failed."""
+
+    async def work(item: dict[str, Any]) -> None:
+        raise ValueError(f"try {item['try']}")
+
+    for number in (1, 2):
+        await outcomes(Bulk(work, [{"try": number}], key=lambda _: "a", journal=path))
+        (failed,) = failures(path)
+        assert failed.item == {"try": number}
+        assert failed.reason == f"try {number}"
+
+
+async def test_failed_items_are_left_alone_and_reported_when_asked(path: Path) -> None:
+    """`failed="skip"` does nothing again and hides nothing, run after run."""
+    calls: list[tuple[int, str]] = []
+    down = {1, 4}
+    await outcomes(journalled(away(down, calls), range(6), path))
+    calls.clear()
+    down.clear()
+    for _ in range(2):
+        run = journalled(away(down, calls), range(6), path, failed="skip")
+        found = await outcomes(run)
+        assert sorted(o.item for o in found) == [1, 4]
+        assert all("ConnectionError: no server for" in str(o.error) for o in found)
+        assert not any(o.ok or o.unknown or o.attempts for o in found)
+        assert (run.statistics.failed, run.statistics.skipped) == (2, 4)
+        assert counts(inspect(path)) == (4, 2, 0, 0)
+    assert not calls
+    assert len(await outcomes(journalled(away(down, calls), range(6), path))) == 2
+
+
+@pytest.mark.parametrize("failed", ["retry", "skip"])
+async def test_a_failure_is_told_though_its_item_is_given_no_longer(
+    path: Path, failed: Any
+) -> None:
+    """Nobody can do it again, so it stays failed, with the item from the journal."""
+    await outcomes(journalled(away({2}, []), range(4), path))
+    run = journalled(away(set(), []), [], path, failed=failed)
+    (outcome,) = await outcomes(run)
+    assert outcome.item == 2
+    assert "no server for 2" in str(outcome.error)
+    assert run.statistics.failed == inspect(path).failed == 1
+
+
+async def test_a_failed_item_whose_send_must_not_be_repeated_is_in_doubt_next_time(
+    path: Path,
+) -> None:
+    """What failed after its message had left is not sent again by trying again."""
+    sent: list[int] = []
+
+    async def work(item: int) -> None:
+        await unsafe_send(lambda: sent.append(item))
+        if len(sent) == 1:
+            raise KeyError("after the send")
+
+    (outcome,) = await outcomes(journalled(work, [1], path))
+    assert isinstance(outcome.error, KeyError)
+    assert inspect(path).failed == 1
+    run = journalled(work, [1], path)
+    (outcome,) = await outcomes(run)
+    assert outcome.unknown
+    assert sent == [1]
+    assert counts(run.statistics) == counts(inspect(path)) == (0, 0, 1, 0)
+    (outcome,) = await outcomes(journalled(work, [1], path, on_unknown="repeat"))
+    assert outcome.ok
+    assert sent == [1, 1]
+
+
+async def test_a_failure_that_the_consumer_did_not_read_is_told_by_the_next_run(
+    path: Path,
+) -> None:
+    """Leaving the block early hides nothing."""
+    async with journalled(away(set(range(20)), []), range(20), path, concurrency=4) as run:
+        async for _ in run:
+            break
+    taken = run.statistics.failed
+    assert taken > 1
+    again = journalled(away(set(), []), range(20), path, failed="skip")
+    found = await outcomes(again)
+    assert sum(not o.ok for o in found) == taken
+    assert len(found) == 20
 
 
 async def test_an_item_that_was_left_is_done_by_the_next_run(path: Path) -> None:

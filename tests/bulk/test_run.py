@@ -425,6 +425,7 @@ async def test_a_run_is_entered_once_and_read_inside_its_block() -> None:
         ({"journal": 1}, "journal"),
         ({"journal": "x.sqlite"}, "key"),
         ({"on_unknown": "ask"}, "on_unknown"),
+        ({"failed": "again"}, "failed"),
         ({"stop_on": "ValueError"}, "stop_on"),
         ({"stop_on": [ValueError, 3]}, "stop_on"),
         ({"grace": -1}, "grace"),

@@ -265,3 +265,4 @@ async def bulk(client: AsyncRespond, people: list[str]) -> None:
             assert_type(outcome.item, str)
             assert_type(outcome.value, ContactRef | None)
     client.bulk(upsert, people, on_unknown="ignore")  # type: ignore[arg-type]
+    client.bulk(upsert, people, failed="ignore")  # type: ignore[arg-type]
