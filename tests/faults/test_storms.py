@@ -13,7 +13,8 @@ async def test_nothing_is_sent_twice_in_a_storm_of_faults(kind):
     tally = await storm(kind, 60, seed=7)
     assert (tally.duplicates, tally.lost, tally.lies) == (0, 0, 0)
     assert tally.told.total() == 60
-    assert tally.told["sent"] >= 20
+    assert tally.undisturbed >= 20, "the draw, which no machine changes"
+    assert tally.told["sent"] >= tally.undisturbed - tally.closings
 
 
 @pytest.mark.slow
@@ -24,8 +25,10 @@ async def test_nothing_is_sent_twice_in_a_long_storm(kind):
 
 
 async def test_an_outage_is_not_made_worse():
-    """A client adds at most 60 repeats to the calls that its user makes, whatever the outage is."""
-    figures = await outage(150)
+    """A client adds no more repeats than its budget to the calls of its user, whatever the outage
+    is.
+    """
+    figures = await outage(40, budget=15)
     assert set(figures) == {"503", "reset", "refused"}
     for name, requests in figures.items():
-        assert requests <= 1 + 60 / 150 + 1e-9, name
+        assert requests <= 1 + 15 / 40 + 1e-9, name
