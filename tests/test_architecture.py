@@ -44,7 +44,7 @@ ENGINE = {
     "_partitions",
 }
 STORAGE = {"_storage"}
-UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli"}
+UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli", "telemetry"}
 
 LIBRARIES = {
     # library → where it may be imported
@@ -63,6 +63,7 @@ LIBRARIES = {
     "uvicorn": ("sandbox/", "webhooks/", "cli/"),
     "typer": ("cli/",),
     "rich": ("cli/",),
+    "opentelemetry": ("telemetry.py",),
     "pytest": ("sandbox/pytest_plugin.py",),
 }
 
