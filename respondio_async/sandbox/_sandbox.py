@@ -12,7 +12,7 @@ from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
 from ._thread import ServerThread
 from .customers import Customer
-from .delivery import receive
+from .delivery import last_channel, receive, send
 from .faults import KINDS, Fault, FaultKind
 from .inbox import Inbox
 from .limits import Meter
@@ -308,6 +308,29 @@ class Sandbox:
                 content,
                 None if channel_id is None else self.state.channels[channel_id],
             )
+
+    def send_message(
+        self,
+        contact: Contact | int | str,
+        text: str | Mapping[str, Any],
+        *,
+        source: str = "user",
+        user_id: int | None = None,
+        channel_id: int | None = None,
+    ) -> Message:
+        """Let somebody other than a client write to a contact of the first organisation: a person
+        in respond.io ("user", the workspace's first unless *user_id* says whom) or in the channel's
+        own app ("echo"), or a "workflow", "broadcast", …; on the last channel unless told which.
+        """
+        content = {"type": "text", "text": text} if isinstance(text, str) else dict(text)
+        with self._app.lock:
+            receiver = contact if isinstance(contact, Contact) else self.contact(contact)
+            channel = self.state.channels[channel_id] if channel_id else last_channel(receiver)
+            sender: dict[str, Any] = {"source": source}
+            if source == "user":
+                sender["userId"] = next(iter(self.state.users)) if user_id is None else user_id
+            channel = channel or next(iter(self.state.channels.values()))
+            return send(self.state, receiver, content, channel, sender)
 
     def customer(
         self, identifier: int | str, *, name: str | None = None, channel: int | str | None = None

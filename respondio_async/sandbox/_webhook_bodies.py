@@ -57,7 +57,7 @@ def _contact(contact: Contact, workspace: Workspace) -> dict[str, Any]:
 def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str, Any]:
     match value:
         case Message():
-            return {name: _message(value)}
+            return _message(name, value, event, workspace)
         case ContactChannel():
             return {name: _channel(value, event.type, workspace)}
         case Conversation():
@@ -77,8 +77,8 @@ def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str
             return {name: value}
 
 
-def _message(message: Message) -> dict[str, Any]:
-    return {
+def _message(name: str, message: Message, event: Event, workspace: Workspace) -> dict[str, Any]:
+    shown: dict[str, Any] = {
         "messageId": message.id,
         "channelMessageId": message.channel_message_id,
         "contactId": message.contact_id,
@@ -86,8 +86,21 @@ def _message(message: Message) -> dict[str, Any]:
         "traffic": message.traffic,
         "message": message.content,
         "timestamp": message.id // 1_000_000,
-        "sender": message.sender,
     }
+    place = workspace.quirks.webhook_sender
+    if place == "message.sender" or event.type != "message.sent":
+        return {name: {**shown, "sender": message.sender}}
+    source = message.sender.get("source")
+    match place:
+        case "message.source":
+            return {name: {**shown, "source": source}}
+        case "sender":
+            return {name: shown, "sender": message.sender}
+        case "source":
+            return {name: shown, "source": source}
+        case _:
+            user = workspace.users.get(message.sender.get("userId", 0))
+            return {name: shown} | ({} if user is None else {"user": render.user(user)})
 
 
 def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dict[str, Any]:

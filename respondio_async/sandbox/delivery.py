@@ -1,4 +1,4 @@
-"""Which messages will never be delivered, and messages from customers."""
+"""Messages in both directions, and which of them will never be delivered."""
 
 from typing import Any, Final
 
@@ -18,6 +18,45 @@ def failure_of(workspace: Workspace, contact: Contact, content: dict[str, Any]) 
     if contact.phone is not None and contact.phone.startswith(UNREACHABLE):
         return "Message undeliverable"
     return None
+
+
+def send(
+    workspace: Workspace,
+    contact: Contact,
+    content: dict[str, Any],
+    channel: Channel,
+    sender: dict[str, Any],
+) -> Message:
+    """Let a client, a person or a workflow write to a contact."""
+    now = int(workspace.clock.wall())
+    link = workspace.link_channel(contact, channel)
+    link.last_message_at = now
+    message = Message(
+        id=workspace.next_message_id(),
+        contact_id=contact.id,
+        channel_id=channel.id,
+        traffic="outgoing",
+        content=content,
+        sender=sender,
+        accepted=workspace.clock.now(),
+    )
+    message.channel_message_id = f"sandbox.{message.id}"
+    message.failure = failure_of(workspace, contact, content)
+    contact.messages.append(message)
+    if workspace.quirks.sending_opens:
+        open_conversation(workspace, contact, source=str(sender["source"]))
+    conversation = contact.open_conversation
+    if conversation is not None:
+        conversation.outgoing += 1
+        conversation.first_response_at = conversation.first_response_at or now
+    workspace.emit("message.sent", contact, message=message, channel=link)
+    return message
+
+
+def last_channel(contact: Contact) -> Channel | None:
+    """Return the channel of the last interaction; a new contact has none."""
+    links = sorted(contact.channels.values(), key=lambda link: link.last_message_at or 0)
+    return links[-1].channel if links else None
 
 
 def receive(

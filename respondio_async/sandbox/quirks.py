@@ -76,6 +76,13 @@ class Quirks:
     """What the contact in a webhook's body goes without."""
     webhook_no_assignee: Literal["null", "empty", "nulls"] = "empty"
     """What `assignee` is in a webhook's body without one: null, {}, or an object of nulls."""
+    webhook_sender: Literal["message.sender", "user", "sender", "message.source", "source"] = (
+        "message.sender"
+    )
+    """Where the body of a `message.sent` tells who sent it: five places have been seen.
+
+    `user` is told of people alone.
+    """
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from respondio_async.errors import ConfigurationError
 from respondio_async.models import Channel
 
-from .events import AnyEvent, EventMessage, MessageReceived
+from .events import AnyEvent, EventMessage, MessageReceived, MessageSent
 
 if TYPE_CHECKING:
     from ._context import Context
@@ -47,7 +47,7 @@ class Conditions(NamedTuple):
             return False
         if self.message_type is not None and message.content.type not in self.message_type:
             return False
-        if self.sender is not None and sender_source(context.event, message) not in self.sender:
+        if self.sender is not None and _source(context.event) not in self.sender:
             return False
         if self.text is not None:
             context.match = (
@@ -80,11 +80,9 @@ def conditions(
     )
 
 
-def sender_source(event: AnyEvent, message: EventMessage) -> str | None:
-    """Who wrote a message: what it says, or the contact when it says nothing and was received."""
-    if message.sender is not None and message.sender.source is not None:
-        return message.sender.source
-    return "contact" if isinstance(event, MessageReceived) else None
+def _source(event: AnyEvent) -> str | None:
+    sender = event.sender if isinstance(event, MessageReceived | MessageSent) else None
+    return sender.source if sender is not None else None
 
 
 def _names(value: OneOrMore | None) -> frozenset[str] | None:

@@ -105,7 +105,7 @@ class Context(Generic[E_co]):
     @property
     def is_human_active(self) -> bool:
         """Whether a person is at it: the contact is assigned to one, or the last message to it came
-        from one.
+        from one, in respond.io or in the channel's own app. See `MessageSent.sender`.
         """
         assigned = self.event.contact is not None and bool(self.event.contact.assignee)
         known = self.contact_id

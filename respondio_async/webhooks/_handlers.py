@@ -26,7 +26,7 @@ class Wanted(TypedDict, total=False):
     message_type: OneOrMore | None
     """The kind of message ("text", "attachment"), or several."""
     sender: OneOrMore | None
-    """The source of the message ("contact", "user", "workflow"), or several."""
+    """The source of the message ("contact", "user", "workflow"), or several; `event.sender`."""
     text: str | re.Pattern[str] | None
     """A pattern that is found in the message's text; `context.match` is what it found."""
     when: Callable[[Context[Any]], bool | Awaitable[bool]] | None

@@ -24,14 +24,11 @@ async def learn(memory: Memory, event: AnyEvent, contact_id: int) -> None:
     match event:
         case MessageReceived(message=EventMessage(message_id=read)):
             await memory.note(contact_id, watermark=read)
-        case MessageSent(message=EventMessage(message_id=read, sender=sender)):
-            by_user = (
-                event.user is not None
-                if sender is None or sender.source is None
-                else sender.source == "user"
-            )
+        case MessageSent(message=message):
             await memory.note(
-                contact_id, watermark=read, human_since=moment_of(event) if by_user else 0
+                contact_id,
+                watermark=message.message_id if message is not None else 0,
+                human_since=moment_of(event) if event.is_by_person else 0,
             )
         case ConversationClosed(conversation=conversation):
             await _end(memory, contact_id, conversation)

@@ -9,11 +9,11 @@ whatever the event; `raw` is always the whole body.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from respondio_async.models import Assignee, Channel, Contact, ContactChannel, Message, User
+from respondio_async.models import Assignee, Channel, Contact, ContactChannel, Message, Sender, User
 from respondio_async.models._base import Model
 from respondio_async.models._times import moment
 
@@ -33,6 +33,7 @@ __all__ = [
     "ConversationOpened",
     "Event",
     "EventMessage",
+    "EventUser",
     "MessageReceived",
     "MessageSent",
     "UnknownEvent",
@@ -45,6 +46,9 @@ Time = int | float | str | None
 TagAction = Literal["add", "remove"] | str
 """Open enum."""
 
+PEOPLE: Final = frozenset({"user", "echo"})
+"""Sources of a message that a person wrote: in respond.io, or in the channel's own app."""
+
 
 class EventMessage(Message, frozen=True):
     """A message within an event, which tells its time besides."""
@@ -53,11 +57,24 @@ class EventMessage(Message, frozen=True):
     """Microseconds since 1970; 0 when the event named none: its text is worth keeping without."""
     timestamp: Time = None
     """Unix seconds, by the vendor's documentation; `at` is the same as a datetime."""
+    source: str | None = None
+    """One of the places of its sender; see `MessageSent.sender`."""
 
     @property
     def at(self) -> datetime | None:
         """When it was sent, in UTC: its timestamp, or else what its id tells."""
         return moment(self.timestamp) or self.sent_at
+
+
+class EventUser(User, frozen=True):
+    """A user within an event."""
+
+    id: int = 0
+    """0 when the event named none."""
+
+    def __bool__(self) -> bool:
+        """False for the empty object that means nobody."""
+        return bool(self.id or self.email or self.first_name or self.last_name)
 
 
 class Conversation(Model, frozen=True):
@@ -137,14 +154,47 @@ class MessageReceived(_Known, frozen=True, kw_only=True, tag="message.received")
     message: EventMessage | None = None
     channel: ContactChannel | None = None
 
+    @property
+    def sender(self) -> Sender:
+        """Who wrote: the contact, unless the message says otherwise."""
+        named = self.message.sender if self.message is not None else None
+        return named if named is not None and named.source else Sender(source="contact")
+
 
 class MessageSent(_Known, frozen=True, kw_only=True, tag="message.sent"):
     """A user, a workflow, the API, … wrote to the contact."""
 
     message: EventMessage | None = None
     channel: ContactChannel | None = None
-    user: User | None = None
-    """Who sent it, when a person did."""
+    user: EventUser | None = None
+    """Who sent it, when a person did; test it as a truth value."""
+    body_sender: Sender | None = msgspec.field(name="sender", default=None)
+    """The `sender` beside the message; see `sender`."""
+    body_source: str | None = msgspec.field(name="source", default=None)
+    """The `source` beside the message; see `sender`."""
+
+    @property
+    def sender(self) -> Sender | None:
+        """Who or what sent it; None when the event does not tell.
+
+        The vendor documents no place for it, and five have been seen. The first that tells counts,
+        in this order: `message.sender.source`, `user` (a person), `sender.source`,
+        `message.source`, `source`.
+        """
+        message, user = self.message, self.user
+        places = (
+            message.sender if message is not None else None,
+            Sender(source="user", user_id=user.id or None) if user else None,
+            self.body_sender,
+            Sender(source=message.source) if message is not None else None,
+            Sender(source=self.body_source),
+        )
+        return next((place for place in places if place is not None and place.source), None)
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person wrote it, in respond.io ("user") or in the channel's app ("echo")."""
+        return self.sender is not None and self.sender.source in PEOPLE
 
 
 class ContactCreated(_Known, frozen=True, kw_only=True, tag="contact.created"):
@@ -194,7 +244,7 @@ class CommentCreated(_Known, frozen=True, kw_only=True, tag="comment.created"):
     comment: Any = None
     """Undocumented: seen described as a text, and as an object with one. As received."""
     mentions: Any = None
-    user: User | None = None
+    user: EventUser | None = None
     body_text: Any = msgspec.field(name="text", default=None)
 
     @property
@@ -211,7 +261,7 @@ class CallEnded(_Known, frozen=True, kw_only=True, tag="call.ended"):
 
     call: Any = None
     channel: Channel | None = None
-    user: User | None = None
+    user: EventUser | None = None
 
 
 class UnknownEvent(AnyEvent, frozen=True, kw_only=True):

@@ -10,11 +10,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from respondio_async.sandbox import Quirks, Sandbox
+from tests.webhooks.payloads import PLACES
 
 ROOT = Path(__file__).parents[2]
 PHONE = "+60123456789"
@@ -100,6 +102,25 @@ async def test_the_fastapi_bot_hands_over(tmp_path: Path):
         customer.says("thanks")
         assert "“thanks”" in (await customer.wait_for_reply()).text
         assert [comment.text for comment in contact.comments] == ["The bot is listening again."]
+        for number, place in enumerate(PLACES):
+            await writes_without_being_assigned(sandbox, f"+6011234567{number}", place)
+
+
+async def writes_without_being_assigned(sandbox: Sandbox, phone: str, place: Any) -> None:
+    """A person writes to a contact, told in one of the places: the bot is silent until a workflow
+    writes.
+    """
+    sandbox.quirks.webhook_sender = place
+    customer = sandbox.customer(phone)
+    customer.says("hi")
+    assert "“hi”" in (await customer.wait_for_reply()).text
+    await sandbox.webhooks.wait_settled()
+    sandbox.send_message(phone, "Anna here", source="user" if place == "user" else "echo")
+    customer.says("hello Anna")
+    sandbox.send_message(phone, "How was it?", source="workflow")
+    customer.says("good")
+    replies = [(await customer.wait_for_reply()).text for _ in range(3)]
+    assert (replies[:2], "“good”" in replies[2]) == (["Anna here", "How was it?"], True)
 
 
 async def test_the_aiohttp_bot_looks_up_orders():

@@ -1,11 +1,14 @@
 """Bodies of events as respond.io sends them."""
 
 import json
-from typing import Any
+from typing import Any, Final, get_args, get_type_hints
 
+from respondio_async.sandbox import Quirks
 from respondio_async.webhooks import sign
 
 KEY = "a-signing-key"
+PLACES: Final[tuple[str, ...]] = get_args(get_type_hints(Quirks)["webhook_sender"])
+"""Where a message.sent has been seen to name its sender."""
 
 
 def message(number: int = 1, contact: int = 1, text: str = "hi", **more: Any) -> dict[str, Any]:
@@ -37,6 +40,24 @@ def sent(
         "sender": None if source is None else {"source": source},
     }
     return event
+
+
+def placed(event: dict[str, Any], place: str) -> dict[str, Any]:
+    """Move the sender of a message.sent to another place."""
+    inner = dict(event.get("message") or {})
+    sender = inner.pop("sender", None)
+    if event["event_type"] != "message.sent" or sender is None or place == "message.sender":
+        return event
+    source = sender["source"]
+    match place:
+        case "user":
+            return {**event, "message": inner} | ({"user": {"id": 3}} if source == "user" else {})
+        case "sender":
+            return {**event, "message": inner, "sender": sender}
+        case "message.source":
+            return {**event, "message": {**inner, "source": source}}
+        case _:
+            return {**event, "message": inner, "source": source}
 
 
 def closed(number: int = 1, contact: int = 1, at: Any = 1_783_918_786_000) -> dict[str, Any]:

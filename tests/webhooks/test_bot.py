@@ -24,9 +24,17 @@ from respondio_async.webhooks import (
     window_open,
 )
 from respondio_async.webhooks import _memory as memory_module
-from tests.webhooks.payloads import KEY, body_of, closed, message, sent, signed
+from tests.webhooks.payloads import KEY, PLACES, body_of, closed, message, placed, sent, signed
 
 BASE = 1_783_918_786_000_000
+PLACE = "message.sender"
+
+
+@pytest.fixture(autouse=True, params=PLACES)
+def sender_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run every test with the sender of sent messages in each place that has been seen."""
+    monkeypatch.setattr("tests.webhooks.test_bot.PLACE", request.param)
+    return request.param
 
 
 class Client:
@@ -71,7 +79,7 @@ def text(number: int, contact: int = 1, traffic: str = "incoming", kind: str = "
 async def deliver(router: WebhookRouter, *events: Any) -> None:
     """Send events, and wait until they are handled."""
     for event in events:
-        status, _ = await router.receive(*signed(event))
+        status, _ = await router.receive(*signed(placed(event, PLACE)))
         assert status == 200
     while router.statistics().waiting:
         await asyncio.sleep(0.001)
@@ -135,12 +143,19 @@ async def test_without_a_client_a_reply_says_what_to_do() -> None:
         ([sent(9, source=None, user={"id": 5})], {}, True),
         ([sent(9, source="user", contact=2)], {}, False),
         ([sent(9, source="user"), closed(8)], {}, False),
+        ([sent(9, source="echo")], {}, True),
+        ([sent(9, source="echo"), sent(8, source="workflow")], {}, False),
+        ([sent(9, source="ai_agent")], {}, False),
     ],
 )
-async def test_whether_a_person_is_at_it(before: list[Any], assignee: Any, active: bool) -> None:
-    """The contact is assigned, or the last message to it came from a user, and its conversation was
-    not closed since.
+async def test_whether_a_person_is_at_it(
+    before: list[Any], assignee: Any, active: bool, sender_place: str
+) -> None:
+    """The contact is assigned, or the last message to it came from a person, and its conversation
+    was not closed since.
     """
+    if sender_place == "user" and before == [sent(9, source="echo")]:
+        active = False  # that place tells of users alone
     router = WebhookRouter(KEY)
     seen: list[str] = []
 

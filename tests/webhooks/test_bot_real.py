@@ -15,10 +15,19 @@ import uvicorn
 from respondio_async import DEFAULT_LIMITS, AsyncRespond, LocalRateLimiter, QuickReplies
 from respondio_async.sandbox import Quirks, Sandbox, Webhook
 from respondio_async.webhooks import Context, MessageReceived, WebhookRouter, no_human_active
+from tests.webhooks.payloads import PLACES
 
 KEY = "the-sandbox-signs-with-it"
 PHONE = "+60123456789"
 AGENT = "anna@sandbox.example"
+QUIRKS = Quirks.calm()
+
+
+@pytest.fixture(autouse=True, params=PLACES)
+def sender_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run every test with the sender of sent messages in each place that has been seen."""
+    monkeypatch.setattr(QUIRKS, "webhook_sender", request.param)
+    return request.param
 
 
 @asynccontextmanager
@@ -51,7 +60,7 @@ async def account() -> AsyncGenerator[tuple[Sandbox, AsyncRespond]]:
     """
     limiter = LocalRateLimiter({route: limit * 20 for route, limit in DEFAULT_LIMITS.items()})
     async with (
-        Sandbox(quirks=Quirks.calm(), limits_factor=20) as sandbox,
+        Sandbox(quirks=QUIRKS, limits_factor=20) as sandbox,
         AsyncRespond(sandbox.token, base_url=sandbox.url, limiter=limiter) as client,
     ):
         yield sandbox, client
@@ -150,6 +159,38 @@ async def test_a_hand_over_from_beginning_to_end() -> None:
     ]
 
 
+@pytest.mark.parametrize("source", ["user", "echo"])
+async def test_a_person_who_just_writes(sender_place: str, source: str) -> None:
+    """A person writes without being assigned: the bot is silent until a workflow writes, or the
+    conversation closes.
+    """
+    if (sender_place, source) == ("user", "echo"):
+        source = "user"  # that place tells of users alone
+    seen: list[str] = []
+    async with account() as (sandbox, client):
+        router = make_bot(client, seen)
+        async with served(router) as port:
+            hook(sandbox, port)
+            customer = sandbox.customer(PHONE)
+            customer.says("hi")
+            assert (await customer.wait_for_reply()).text == "You said hi"
+            await settled(sandbox, router)
+            sandbox.send_message(PHONE, "Anna here", source=source)
+            assert (await customer.wait_for_reply()).text == "Anna here"
+            customer.says("hello Anna")
+            sandbox.send_message(PHONE, "Rate us", source="workflow")
+            assert (await customer.wait_for_reply()).text == "Rate us"
+            customer.says("five")
+            assert (await customer.wait_for_reply()).text == "You said five"
+            sandbox.send_message(PHONE, "Thank you", source=source)
+            assert (await customer.wait_for_reply()).text == "Thank you"
+            await client.conversations.close(PHONE)
+            customer.says("bye")
+            assert (await customer.wait_for_reply()).text == "You said bye"
+            await settled(sandbox, router)
+    assert seen == ["hi: nobody", "hello Anna: a human", "five: nobody", "bye: nobody"]
+
+
 async def test_the_late_close_of_an_older_conversation() -> None:
     """A conversation.closed that is overtaken by the next conversation's hand-over leaves that
     one's silence alone.
@@ -180,6 +221,10 @@ async def test_the_late_close_of_an_older_conversation() -> None:
     assert seen == ["hi: nobody", "a person: nobody", "are you there?: a human, handed over"]
 
 
+MISSED = 52
+"""More than a page."""
+
+
 async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
     """What customers wrote while the bot was down is fetched, answered once and in order; late
     events of it are dropped.
@@ -195,7 +240,7 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
                 await customer.wait_for_reply()
             await until(lambda: sandbox.webhooks.settled)
         webhook.enabled = False
-        for number in range(70):  # more than a page
+        for number in range(MISSED):
             anna.says(f"missed {number}")
         ben.attaches("https://files.example/receipt.pdf", "file")
         router = make_bot(client, seen, inbox=inbox)
@@ -203,13 +248,13 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
             webhook.enabled = True
             anna.says("live")
             assert (await anna.wait_for_reply()).text == "You said live"
-            assert await router.catch_up() == 71
+            assert await router.catch_up() == MISSED + 1
             assert await router.catch_up() == 0
             await settled(sandbox, router)
         assert [reply.text for reply in anna.replies] == [
             "You said hi",
             "You said live",
-            *[f"You said missed {number}" for number in range(70)],
+            *[f"You said missed {number}" for number in range(MISSED)],
         ]
         assert [reply.text for reply in ben.replies] == ["You said hi", "You said "]
         assert sandbox.duplicates() == []

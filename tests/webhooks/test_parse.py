@@ -26,7 +26,7 @@ from respondio_async.webhooks import (
     sign,
     verify,
 )
-from tests.webhooks.payloads import body_of, closed, message, sent
+from tests.webhooks.payloads import PLACES, body_of, closed, message, placed, sent
 
 CONTACT = {"id": 1, "firstName": "Ann", "assignee": {"id": 5, "firstName": "Bo"}}
 EVENTS: list[tuple[type[Any], dict[str, Any]]] = [
@@ -283,8 +283,59 @@ PARTS = st.sampled_from(
         "user",
         "text",
         "comment",
+        "sender",
+        "source",
     ]
 )
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("source", ["user", "echo", "workflow", "api", "something new"])
+def test_who_sent_a_message(place: str, source: str) -> None:
+    """Whichever place names the sender, it is read; the earlier one counts where two do."""
+    if place == "user":
+        source = "user"
+    event = placed(sent(source=source), place)
+    read = parse(body_of(event))
+    assert isinstance(read, MessageSent)
+    assert read.sender is not None
+    assert (read.sender.source, read.is_by_person) == (source, source in {"user", "echo"})
+    for later in PLACES[PLACES.index(place) + 1 :]:
+        other = placed(sent(source="user" if later == "user" else "broadcast"), later)
+        both = parse(
+            body_of({**other, **event, "message": {**other["message"], **event["message"]}})
+        )
+        assert isinstance(both, MessageSent)
+        assert both.sender == read.sender
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        {"user": {}}, {"user": None}, {"user": {"id": None, "email": None}}, {"user": []},
+        {"sender": {}}, {"sender": {"source": None}}, {"sender": "?"}, {"source": ""},
+        {"source": None}, {"source": {}},
+    ],
+)  # fmt: skip
+def test_a_place_that_names_nobody_is_passed_over(nobody: dict[str, Any]) -> None:
+    """Nobody is nobody in any form, and the next place counts."""
+    event = sent(source=None)
+    read = parse(body_of({**event, **nobody}))
+    assert isinstance(read, MessageSent)
+    assert (read.sender, read.is_by_person) == (None, False)
+    known = {**event, "message": {**event["message"], "source": "echo"}}
+    read = parse(body_of({**known, **nobody}))
+    assert isinstance(read, MessageSent)
+    assert read.is_by_person
+
+
+def test_a_user_without_an_id_is_a_person() -> None:
+    """A name or an e-mail is somebody too; ids that come as texts are read."""
+    for user, number in [({"email": "a@b.c"}, None), ({"id": "5"}, 5), ({"firstName": "A"}, None)]:
+        read = parse(body_of({**sent(source=None), "user": user}))
+        assert isinstance(read, MessageSent)
+        assert read.sender is not None
+        assert (read.is_by_person, read.sender.user_id) == (True, number)
 
 
 @given(st.dictionaries(PARTS, JSON), st.sampled_from([event["event_type"] for _, event in EVENTS]))

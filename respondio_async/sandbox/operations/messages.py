@@ -4,13 +4,12 @@ from bisect import bisect_left
 from typing import Any
 
 from .. import _render as render
+from .. import delivery
 from .._call import Call
 from .._messages import check_message
 from .._paging import page
 from .._problem import Problem, not_found, wrong_type
-from ..delivery import failure_of
-from ..state import Channel, Contact, Message
-from .conversations import open_conversation
+from ..state import Channel, Contact
 
 
 def send(call: Call) -> Any:
@@ -23,43 +22,18 @@ def send(call: Call) -> Any:
     channel = _channel(call, contact, channel_id)
     if content["type"] == "custom_payload" and "whatsapp" in channel.source:
         raise Problem(403, "custom_payload is not allowed on this channel")
-    workspace = call.workspace
-    now = int(workspace.clock.wall())
-    link = workspace.link_channel(contact, channel)
-    link.last_message_at = now
-    message = Message(
-        id=workspace.next_message_id(),
-        contact_id=contact.id,
-        channel_id=channel.id,
-        traffic="outgoing",
-        content=content,
-        sender={"source": "api"},
-        accepted=workspace.clock.now(),
-    )
-    message.channel_message_id = f"sandbox.{message.id}"
-    message.failure = failure_of(workspace, contact, content)
-    contact.messages.append(message)
-    workspace.sent.append(message)
-    if call.quirks.sending_opens:
-        open_conversation(workspace, contact, source="api")
-    conversation = contact.open_conversation
-    if conversation is not None:
-        conversation.outgoing += 1
-        conversation.first_response_at = conversation.first_response_at or now
-    workspace.emit("message.sent", contact, message=message, channel=link)
+    message = delivery.send(call.workspace, contact, content, channel, {"source": "api"})
+    call.workspace.sent.append(message)
     return {"messageId": message.id}
 
 
 def _channel(call: Call, contact: Contact, channel_id: int | None) -> Channel:
     if channel_id is None:
-        # The channel of the last interaction; a new contact has none.
-        links = sorted(contact.channels.values(), key=lambda link: link.last_message_at or 0)
-        if not links:
-            raise Problem(400, "channel not found for contactId")
-        return links[-1].channel
-    channel = call.workspace.channels.get(channel_id)
+        channel = delivery.last_channel(contact)
+    else:
+        channel = call.workspace.channels.get(channel_id)
     if channel is None or (
-        channel_id not in contact.channels and not call.quirks.link_channel_on_send
+        channel.id not in contact.channels and not call.quirks.link_channel_on_send
     ):
         raise Problem(400, "channel not found for contactId")
     return channel
