@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._pagination import Paginator
     from ._rate_limit import RateLimit
     from ._retry import RetryPolicy
-    from ._statistics import ClientStatistics, RouteUse
+    from ._statistics import ClientStatistics, DriftRecord, RouteUse
     from .errors import (
         APIError,
         BadGatewayError,
@@ -138,7 +138,7 @@ _HOME = {
     "_pagination": ("Paginator",),
     "_rate_limit": ("RateLimit",),
     "_retry": ("RetryPolicy",),
-    "_statistics": ("ClientStatistics", "RouteUse"),
+    "_statistics": ("ClientStatistics", "DriftRecord", "RouteUse"),
     "errors": (
         "APIError",
         "BadGatewayError",
@@ -300,6 +300,7 @@ __all__ = [
     "DecodeError",
     "DocumentParameter",
     "DriftDetected",
+    "DriftRecord",
     "Email",
     "EmailAttachment",
     "EmailContent",

@@ -258,13 +258,10 @@ class Attempts(Generic[T]):
                 attempts=self.tally.attempts,
             ) from error
         self.pipeline.budget.earn()
-        if decoded.drift and self.pipeline.hooks:
-            for detail in decoded.drift:
-                self.pipeline.tell(
-                    DriftDetected(
-                        endpoint.template, getattr(endpoint.type, "__name__", "value"), detail
-                    )
-                )
+        for detail in decoded.drift:
+            name = getattr(endpoint.type, "__name__", "value")
+            self.pipeline.drift.note(endpoint.template, name, detail)
+            self.pipeline.tell(DriftDetected(endpoint.template, name, detail))
         return Response(
             decoded.value,
             answer.status,

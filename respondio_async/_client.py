@@ -26,7 +26,7 @@ from ._options import (
 from ._pagination import Spawn
 from ._pipeline import Pipeline
 from ._retry import RetryBudget, RetryPolicy
-from ._statistics import ClientStatistics, RouteCounters, route_use
+from ._statistics import ClientStatistics, DriftRecord, RouteCounters, route_use
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
 from .errors import (
@@ -401,6 +401,13 @@ class AsyncRespond:
             return _health.failed(error)
         except TimeoutError:
             return _health.failed(RequestTimeoutError(f"no answer within {timeout:g} s"))
+
+    def drift(self) -> list[DriftRecord]:
+        """List how answers differed from what they are documented to be, each kind with its count.
+
+        What could be read only leniently was read; this tells a service that the API has changed.
+        """
+        return self._core.drift.records()
 
     def statistics(self) -> ClientStatistics:
         """Take a snapshot: per route what was sent, repeated, refused and waits; the connections;

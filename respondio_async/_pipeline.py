@@ -15,7 +15,7 @@ from ._call import Call, Response, Settings
 from ._endpoints import Endpoint
 from ._life import Life
 from ._retry import RetryBudget
-from ._statistics import RouteCounters
+from ._statistics import DriftLog, RouteCounters
 from ._transport import Transport
 from .errors import ConnectionFailedError, NotFoundError
 from .hooks import Hook, HookEvent, OperationEnded
@@ -34,6 +34,7 @@ class Pipeline:
         self.hooks = tuple(hooks)
         self.life = Life()
         self.counters: dict[str, RouteCounters] = {}
+        self.drift = DriftLog()
         self._moved = False
 
     async def call(

@@ -1,11 +1,16 @@
 """What a client has done so far, in numbers."""
 
+import re
+import time
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from ._transport import PoolStatistics
 from .limits import RouteStatistics
+
+_ANY_POSITION: Final = re.compile(r"\[[0-9]{1,9}\]")
 
 
 class RouteCounters(msgspec.Struct):
@@ -52,6 +57,42 @@ class RouteUse(msgspec.Struct, frozen=True):
     pauses: int
     wait_p50: float
     wait_p99: float
+
+
+class DriftRecord(msgspec.Struct, frozen=True):
+    """A way in which answers differ from what they are documented to be."""
+
+    endpoint: str
+    type: str
+    detail: str
+    """Where in the answer and how, without the value."""
+    count: int
+    last_seen: float
+    """Unix time."""
+
+
+class DriftLog:
+    """Every kind of drift that a client has met, bounded."""
+
+    _MOST: Final = 1000
+    """Kinds that are kept; details hold positions, so a broken server could make up any number."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], list[float]] = {}
+
+    def note(self, endpoint: str, type_name: str, detail: str) -> None:
+        """Count one."""
+        key = (endpoint, type_name, _ANY_POSITION.sub("[…]", detail))
+        record = self._found.get(key)
+        if record is not None:
+            record[0] += 1
+            record[1] = time.time()
+        elif len(self._found) < self._MOST:
+            self._found[key] = [1, time.time()]
+
+    def records(self) -> list[DriftRecord]:
+        """What was met so far."""
+        return [DriftRecord(*key, int(count), seen) for key, (count, seen) in self._found.items()]
 
 
 class ClientStatistics(msgspec.Struct, frozen=True):

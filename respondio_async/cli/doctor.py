@@ -7,6 +7,7 @@ import statistics
 from base64 import urlsafe_b64decode
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -21,12 +22,12 @@ from .. import (
     AttemptEnded,
     HealthCheck,
     HookEvent,
-    NotFoundError,
     RespondError,
     Response,
     RetryPolicy,
 )
 from ._client import TOKEN, read_token
+from ._contract import ContractReport, as_text, custom_field_path, observe_contract
 from ._exit import Exit, run
 from ._options import BaseUrl, Json
 from ._screen import Screen
@@ -73,6 +74,14 @@ def doctor(
             "--seconds", min=0.0, max=600.0, help="How long to watch for others on the same limit."
         ),
     ] = 2.0,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Write how the server answers (shapes, key names and limits, no values) to FILE "
+            "as JSON, and to FILE.txt for people.",
+        ),
+    ] = None,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -86,18 +95,34 @@ def doctor(
 
     - `respondio doctor`
     - `respondio doctor --seconds 30 --json`
+    - `respondio doctor --report contract.json`
     """
     screen = Screen(json=json)
 
     async def work() -> int:
-        report = await examine(base_url, seconds)
+        found = await examine(base_url, seconds)
         if json:
-            screen.document(report)
+            screen.document(found)
         else:
-            _print(screen, report)
-        return exit_code(report.checks)
+            _print(screen, found)
+        code = exit_code(found.checks)
+        if report is not None and code == Exit.DONE:
+            _write_report(report, await _observe(base_url))
+            screen.note(f"The contract report is in {report} and {report}.txt.")
+        return code
 
     run(work, screen, interrupted="Stopped.")
+
+
+async def _observe(base_url: str | None) -> ContractReport:
+    async with AsyncRespond(read_token(), base_url=base_url) as client:
+        return await observe_contract(client)
+
+
+def _write_report(path: Path, contract: ContractReport) -> None:
+    content = msgspec.json.format(msgspec.json.encode(contract), indent=2)
+    path.write_bytes(content + b"\n")
+    path.with_name(path.name + ".txt").write_text(as_text(contract), encoding="utf-8")
 
 
 def exit_code(checks: list[HealthCheck]) -> Exit:
@@ -297,20 +322,18 @@ class _Examination:
     # ── workspace ───────────────────────────────────────────────────────────────────────────────
 
     async def _custom_fields(self, client: AsyncRespond) -> None:
-        for path in ("/space/custom_field", "/space/contact_field"):
-            try:
-                await client.request("GET", path, query={"limit": 1})
-            except NotFoundError:
-                continue
-            except RespondError as error:
-                self._add("custom_fields", "fail", str(error), "see the other checks")
-                return
+        try:
+            path = await custom_field_path(client)
+        except RespondError as error:
+            self._add("custom_fields", "fail", str(error), "see the other checks")
+            return
+        if path is not None:
             self._add("custom_fields", "pass", f"GET {path} answers")
             return
         self._add(
             "custom_fields",
             "fail",
-            "neither /space/custom_field nor /space/contact_field answers",
+            "neither of the two documented paths answers",
             "look at the base URL and the token's workspace",
         )
 

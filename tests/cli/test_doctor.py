@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,82 @@ async def test_check_does_not_raise_for_what_the_server_does() -> None:
         "broken": False,
         "down": False,
     }
+
+
+SECRET = "canary-7f3a"
+
+
+def test_the_contract_report_holds_shapes_and_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values of every kind and place stay out; key names, types, headers and limits are in."""
+    person = {
+        "id": 4_111_222,
+        "firstName": SECRET,
+        "phone": "+60123450088",
+        "email": f"{SECRET}@b.example",
+        "custom_fields": [{"name": SECRET, "value": SECRET}],
+        SECRET + " @": 1,
+        "tags": [SECRET],
+    }
+    lists: dict[str, Any] = {
+        "/v2/contact/list": [person, {"id": 2, "firstName": None, "score": 0.5}],
+        "/v2/space/user": [{"id": 9, "firstName": SECRET, "role": f"{SECRET}@x y"}],
+        "/v2/space/channel": [{"id": 1, "name": SECRET, "source": "whatsapp_cloud"}],
+    }
+
+    def answer(method: str, path: str) -> tuple[int, dict[str, str], str]:
+        headers = {**JSON, "X-RateLimit-Limit": "7", "X-Seen": SECRET}
+        if path == "/v2/space/custom_field":
+            return 404, headers, json.dumps({"code": 404, "message": SECRET})
+        if path in {"/v2/contact/id:4111222", "/v2/space/user/9"}:
+            return 200, headers, json.dumps(person)
+        if path not in lists and not path.endswith(("list", "field", "notes", "template")):
+            return 404, headers, json.dumps({"code": 404, "message": SECRET})
+        url = f"https://api.respond.io/v2/contact/list?limit=2&cursorId={SECRET}"
+        body = {"items": lists.get(path, []), "pagination": {"next": None, "previous": url}}
+        return 200, headers, json.dumps(body)
+
+    target = tmp_path / "contract.json"
+    monkeypatch.setenv("RESPONDIO_API_TOKEN", TOKEN)
+    with strict_server(answer) as url:
+        result = CliRunner().invoke(
+            app, ["doctor", "--seconds", "0", "--report", str(target), "--base-url", url]
+        )
+    assert result.exit_code == 0, result.output
+    written = target.read_text() + (tmp_path / "contract.json.txt").read_text()
+    for canary in (SECRET, "4111222", "60123450088", TOKEN):
+        assert canary not in written
+    report = json.loads(target.read_text())
+    contacts = report["operations"]["POST /contact/list"]
+    assert contacts["shape"]["items"][0]["firstName"] == "null | string"
+    assert contacts["shape"]["items"][0]["<key>"] == "integer"
+    assert contacts["limit"] == 7
+    assert contacts["next_form"] == "null"
+    assert "x-seen" in contacts["headers"]
+    assert report["operations"]["GET /space/channel"]["words"] == {"source": ["whatsapp_cloud"]}
+    assert report["operations"]["GET /space/user"]["words"] == {}
+    assert report["custom_field_path"] == "/space/contact_field"
+    assert report["not_found"] == {
+        "status": 404,
+        "shape": {"code": "integer", "message": "string"},
+    }
+
+
+async def test_drift_is_counted_by_kind() -> None:
+    """The position in a list is no kind of its own; the last sight is kept."""
+
+    def answer(method: str, path: str) -> tuple[int, dict[str, str], str]:
+        users = [{"id": "7", "firstName": 5}, {"id": 8, "firstName": 6}]
+        return 200, JSON, json.dumps({"items": users, "pagination": {"next": None}})
+
+    with strict_server(answer) as url:
+        async with AsyncRespond(TOKEN, base_url=url) as client:
+            assert client.drift() == []
+            await client.space.list_users().collect()
+            await client.space.list_users().collect()
+            found = client.drift()
+    assert {each.endpoint for each in found} == {"GET /space/user"}
+    assert len({each.detail for each in found}) == len(found)
+    assert sum(each.count for each in found) > len(found)
+    assert all(each.last_seen > 1.7e9 for each in found)

@@ -1,0 +1,227 @@
+"""The contract report: how a server answers, without a word of what it answered.
+
+Holds shapes, key names, status codes, header names and limits. Values of contacts, users and
+messages never enter it; texts of the server are left out too.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response
+from .._version import __version__
+
+_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,39}")
+_WORD: Final = re.compile(r"[a-z0-9_]{1,32}")
+_OPEN_WORDS: Final = {"source", "role", "dataType", "traffic", "type", "category"}
+"""Keys whose values are words of the vendor's vocabulary, in the lists named below."""
+_VOCABULARY: Final = frozenset({"GET /space/user", "GET /space/channel", "GET /space/custom_field"})
+_NOBODY: Final = 9_007_199_254_740_991
+"""A contact id that no workspace has: its 404 shows the error envelope."""
+
+
+class Answered(msgspec.Struct, kw_only=True):
+    """How one operation answered."""
+
+    status: int | None
+    """None: no answer came."""
+    shape: Any = None
+    """The body's shape: types by key."""
+    headers: list[str] = msgspec.field(default_factory=list[str])
+    limit: float | None = None
+    next_form: str | None = None
+    """What `pagination.next` was: "null", "missing", "url", "integer" or "text"."""
+    next_query: list[str] = msgspec.field(default_factory=list[str])
+    """The names in its query, when it was a URL."""
+    words: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
+    """Words of the vendor's vocabulary, by key."""
+
+
+class ContractReport(msgspec.Struct, kw_only=True):
+    """What `respondio doctor --report FILE` writes."""
+
+    format: int = 1
+    client: str = __version__
+    operations: dict[str, Answered] = msgspec.field(default_factory=dict[str, Answered])
+    custom_field_path: str | None = None
+    page_sizes: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    """Items on a page of which 100 were asked for (contacts)."""
+    not_found: Any = None
+    """The shape of the body of a 404."""
+    drift: list[dict[str, str | int]] = msgspec.field(default_factory=list[dict[str, str | int]])
+    """What only lenient reading could read: endpoint, type, where, and how often."""
+
+
+async def observe_contract(client: AsyncRespond) -> ContractReport:
+    """Ask what reading can answer, a dozen requests; never raises for what the server does."""
+    report = ContractReport()
+    raw = client.raw
+    users = await _ask(report, "GET /space/user", raw.space.list_users(page_size=1))
+    channels = await _ask(report, "GET /space/channel", raw.space.list_channels())
+    await _ask(report, "GET /space/closing_notes", raw.space.list_closing_notes())
+    await _ask(report, "GET /space/custom_field", raw.space.list_custom_fields())
+    contacts = await _ask(report, "POST /contact/list", raw.contacts.list(page_size=100))
+    report.custom_field_path = await custom_field_path(client)
+    if contacts is not None:
+        report.page_sizes["POST /contact/list"] = len(contacts.items)
+        for contact in contacts.items[:1]:
+            await _ask(report, "GET /contact/{identifier}", raw.contacts.get(contact.id))
+            await _ask(
+                report,
+                "GET /contact/{identifier}/message/list",
+                raw.messages.list(contact.id, page_size=10),
+            )
+    for user in users.items[:1] if users else ():
+        await _ask(report, "GET /space/user/{id}", raw.space.get_user(user.id))
+    for channel in channels.items[:1] if channels else ():
+        await _ask(report, "GET /space/channel/{id}/template", raw.space.list_templates(channel.id))
+    try:
+        await client.contacts.get(_NOBODY)
+    except APIError as error:
+        report.not_found = {"status": error.status, "shape": shape(_json(error.content))}
+    except RespondError:
+        pass
+    report.drift = [
+        {"endpoint": each.endpoint, "type": each.type, "detail": each.detail, "count": each.count}
+        for each in client.drift()
+    ]
+    return report
+
+
+async def custom_field_path(client: AsyncRespond) -> str | None:
+    """Find which of the two documented paths of the custom fields answers; None: neither."""
+    for path in ("/space/custom_field", "/space/contact_field"):
+        try:
+            await client.request("GET", path, query={"limit": 1})
+        except NotFoundError:
+            continue
+        return path
+    return None
+
+
+async def _ask(report: ContractReport, operation: str, reading: Any) -> Any:
+    try:
+        response: Response[Any] = await reading
+    except APIError as error:
+        report.operations[operation] = Answered(
+            status=error.status, shape=shape(_json(error.content))
+        )
+        return None
+    except RespondError:
+        report.operations[operation] = Answered(status=None)
+        return None
+    body = _json(response.content)
+    answered = Answered(
+        status=response.status,
+        shape=shape(body),
+        headers=sorted({name for name in response.headers if _KEY.fullmatch(name)}),
+        limit=response.rate_limit.limit if response.rate_limit else None,
+    )
+    if _is_object(body) and "items" in body:
+        answered.next_form, answered.next_query = next_form(body)
+        if operation in _VOCABULARY:
+            answered.words = words(body)
+    report.operations[operation] = answered
+    return response.value
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+_TYPES: Final[dict[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+def shape(value: object, depth: int = 8) -> Any:
+    """Replace every value by its type's name; the elements of an array are merged into one."""
+    if value is None:
+        return "null"
+    if _is_object(value) and depth:
+        found: dict[str, Any] = {}
+        for key, each in list(value.items())[:200]:
+            name = key if _KEY.fullmatch(key) else "<key>"
+            found[name] = _merge(found.get(name), shape(each, depth - 1))
+        return found
+    if _is_list(value) and depth:
+        merged: Any = None
+        for each in value[:200]:
+            merged = _merge(merged, shape(each, depth - 1))
+        return [] if merged is None else [merged]
+    return _TYPES.get(type(value), "…")
+
+
+def _merge(first: Any, second: Any) -> Any:
+    if first is None or first == second:
+        return second
+    if _is_object(first) and _is_object(second):
+        keys = {**first, **second}
+        return {key: _merge(first.get(key), second.get(key, first.get(key))) for key in keys}
+    if _is_list(first) and _is_list(second):
+        return [_merge(first[0], second[0])] if first and second else first or second
+    return " | ".join(sorted({*_names(first), *_names(second)}))
+
+
+def _names(form: object) -> list[str]:
+    if isinstance(form, str):
+        return form.split(" | ")
+    return ["object" if _is_object(form) else "array"]
+
+
+def next_form(body: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Say what `pagination.next` is, and which names its query has."""
+    pagination = body.get("pagination")
+    if not _is_object(pagination) or "next" not in pagination:
+        return "missing", []
+    value = pagination["next"]
+    if isinstance(value, str) and "://" in value[:12]:
+        query = value.partition("?")[2].partition("#")[0]
+        names = [part.partition("=")[0] for part in query.split("&")]
+        return "url", sorted({name for name in names if _KEY.fullmatch(name)})
+    return {"null": "null", "integer": "integer"}.get(shape(value), "text"), []
+
+
+def words(body: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Collect the words of the vendor's vocabulary in the items of a list."""
+    found: dict[str, set[str]] = {}
+    items = body.get("items")
+    for item in items if _is_list(items) else ():
+        for key, value in item.items() if _is_object(item) else ():
+            if key in _OPEN_WORDS and isinstance(value, str) and _WORD.fullmatch(value):
+                found.setdefault(key, set()).add(value)
+    return {key: sorted(values) for key, values in found.items()}
+
+
+def _json(content: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(content or b"")
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def as_text(report: ContractReport) -> str:
+    """Write the report for people, to paste into an issue."""
+    lines = [f"respondio-async {report.client}: how the server answers (shapes only, no values)"]
+    lines.append(f"custom fields answer at: {report.custom_field_path or 'neither path'}")
+    for operation, answered in report.operations.items():
+        lines.append("")
+        lines.append(f"{operation}: {answered.status or 'no answer'}")
+        if answered.limit is not None:
+            lines.append(f"  limit: {answered.limit:g}")
+        if answered.next_form:
+            query = f" ({', '.join(answered.next_query)})" if answered.next_query else ""
+            lines.append(f"  pagination.next: {answered.next_form}{query}")
+        for key, values in answered.words.items():
+            lines.append(f"  {key}: {', '.join(values)}")
+        if answered.headers:
+            lines.append(f"  headers: {', '.join(answered.headers)}")
+        lines.append(f"  body: {msgspec.json.encode(answered.shape).decode()}")
+    lines.append("")
+    lines.append(f"a contact that is not there: {msgspec.json.encode(report.not_found).decode()}")
+    lines += [f"drift: {msgspec.json.encode(each).decode()}" for each in report.drift]
+    return "\n".join(lines) + "\n"
