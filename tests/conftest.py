@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support.budget import Budget
+
 # A busy machine is no error: no test depends on how long anything takes.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -19,11 +21,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"debug": True}
 
 
-def pytest_configure() -> None:
-    """Hear Ctrl-C again.
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what the tests cost, and hear Ctrl-C again.
 
     A shell starts its background jobs with SIGINT ignored, and the processes that tests interrupt
     would inherit that.
     """
+    config.pluginmanager.register(Budget())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

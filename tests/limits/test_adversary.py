@@ -239,7 +239,7 @@ def test_a_lowered_limit_does_not_stop_the_route(
 # ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("patience", [0.0, 0.01])
+@pytest.mark.parametrize("max_wait", [0.0, 0.01])
 def test_the_least_patience_does_not_stop_the_loop(max_wait: float) -> None:
     """Announced a little before its permit, a turn waits for it, rather than go back and forth
     without ever sleeping.

@@ -44,14 +44,14 @@ async def test_cancelled_in_flight(
     await works(transport, 9)
 
 
-@pytest.mark.parametrize("turns", range(0, 40, 3))
-async def test_cancelled_at_any_turn_of_the_loop(
-    server: FaultServer, connect: Connect, reservations: int
+@pytest.mark.parametrize("steps", range(0, 40, 3))
+async def test_cancelled_at_any_step_of_the_loop(
+    server: FaultServer, connect: Connect, steps: int
 ) -> None:
-    """From before the connection to after the answer: no turn is a bad one."""
+    """From before the connection to after the answer: no step is a bad one."""
     transport = connect(server.url, max_connections=3)
     tasks = [asyncio.create_task(call(transport)) for _ in range(6)]
-    for _ in range(reservations):
+    for _ in range(steps):
         await asyncio.sleep(0)
     for task in tasks:
         task.cancel()
