@@ -7,6 +7,7 @@ from ._api_errors import api_error
 from ._check import (
     check_allowed_values,
     check_assignee,
+    check_channel_id,
     check_closing_note,
     check_comment,
     check_field_name,
@@ -18,6 +19,7 @@ from ._check import (
     check_tags,
     check_text,
     drop_none,
+    is_given,
 )
 from ._contact import contact_body
 from ._decode import Decoded, check_type, decode
@@ -33,6 +35,7 @@ __all__ = [
     "build_target",
     "check_allowed_values",
     "check_assignee",
+    "check_channel_id",
     "check_closing_note",
     "check_comment",
     "check_field_name",
@@ -50,6 +53,7 @@ __all__ = [
     "encode_json",
     "facts",
     "http_date",
+    "is_given",
     "mask",
     "rate_limit",
     "retry_after",

@@ -9,9 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from respondio_async.errors import InvalidArgumentError
+from respondio_async.identifiers import digits_as_id
 
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}")
 _MOST_TAGS: Final = 10
+
+
+def is_given(value: object) -> bool:
+    """Whether an optional text is given; the vendor's n8n node sends "" for one that is not."""
+    return not (value is None or value == "")
 
 
 def check_text(value: object, argument: str, *, longest: int | None = None) -> str:
@@ -42,6 +48,13 @@ def check_id(value: object, argument: str) -> int:
             f"{argument} is not a positive integer of at most 64 bits", argument=argument
         )
     return int(value)
+
+
+def check_channel_id(value: object) -> int:
+    """Return the id of a channel as an int; digits are taken too, as the vendor's clients hold
+    them.
+    """
+    return check_id(digits_as_id(value), "channel_id")
 
 
 def check_tags(tags: Iterable[object], argument: str = "tags") -> list[str]:
@@ -79,13 +92,13 @@ def check_page_size(value: object, *, most: int, argument: str = "page_size") ->
 
 def check_closing_note(category: str | None, summary: str | None) -> dict[str, str]:
     """Return what "Close a conversation" takes beside the status: a category ≤ 128 and, only with
-    it, a summary ≤ 512.
+    it, a summary ≤ 512. None and "" are not sent.
     """
     note: dict[str, str] = {}
-    if category is not None:
+    if is_given(category):
         note["category"] = check_text(category, "category", longest=128)
-    if summary is not None:
-        if category is None:
+    if is_given(summary):
+        if not note:
             raise InvalidArgumentError(
                 "a summary is taken only together with a category", argument="summary"
             )
@@ -100,9 +113,9 @@ def check_field_name(name: object, argument: str = "name") -> str:
 
 def check_slug(slug: object, argument: str = "slug") -> str | None:
     """Return the slug of a new custom field: at most 50 letters, digits and underscores of ASCII;
-    None leaves it to the server.
+    None and "" leave it to the server.
     """
-    if slug is None:
+    if not is_given(slug):
         return None
     if not isinstance(slug, str) or not _SLUG.fullmatch(slug):
         raise InvalidArgumentError(
@@ -112,8 +125,10 @@ def check_slug(slug: object, argument: str = "slug") -> str | None:
 
 
 def check_allowed_values(values: Sequence[str] | None, data_type: str) -> list[str] | None:
-    """Return the choices of a new custom field of type "list"; no other type has any."""
-    if values is None:
+    """Return the choices of a new custom field of type "list"; no other type has any. None and an
+    empty list are not sent.
+    """
+    if values is None or values in ([], ()):
         return None
     if data_type != "list":
         raise InvalidArgumentError(
@@ -125,18 +140,18 @@ def check_allowed_values(values: Sequence[str] | None, data_type: str) -> list[s
             argument="allowed_values",
         )
     texts = [check_text(value, "allowed_values") for value in values]
-    if not texts or len(set(texts)) != len(texts):
+    if len(set(texts)) != len(texts):
         raise InvalidArgumentError(
-            "allowed_values is empty or holds one value twice", argument="allowed_values"
+            "allowed_values holds one value twice", argument="allowed_values"
         )
     return texts
 
 
 def check_assignee(user: object, argument: str = "user") -> int | str:
-    """Return whom to assign: a user's id as an int, or the user's e-mail address.
-
-    A numeric text is refused: the API wants a number.
+    """Return whom to assign: a user's id as an int (digits are taken too), or the user's e-mail
+    address, which is never digits alone.
     """
+    user = digits_as_id(user)
     if isinstance(user, str):
         local, at, domain = user.partition("@")
         if not (at and local and domain) or "@" in domain or " " in user or not user.isprintable():
@@ -149,8 +164,8 @@ def check_assignee(user: object, argument: str = "user") -> int | str:
 
 
 def check_stage(stage: object, argument: str = "stage") -> str | None:
-    """Return the name of a lifecycle stage; None clears it."""
-    return None if stage is None else check_text(stage, argument)
+    """Return the name of a lifecycle stage; None and "" clear it."""
+    return check_text(stage, argument) if is_given(stage) else None
 
 
 def check_ids_differ(first_id: object, second_id: object) -> list[int]:

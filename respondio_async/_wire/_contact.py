@@ -53,7 +53,7 @@ def contact_body(fields: Mapping[str, Any], *, required: Collection[str] = ()) -
             body[wire_name] = value
         elif name == "custom_fields":
             custom = _custom_fields(value)
-            if custom:
+            if custom != []:
                 body["custom_fields"] = custom
         else:
             raise _unknown(name)
@@ -83,7 +83,9 @@ def _unknown(name: str) -> TypeError:
     return TypeError(f"a contact has no field {name!r}: {advice}")
 
 
-def _custom_fields(fields: object) -> list[dict[str, Any]]:
+def _custom_fields(fields: object) -> list[dict[str, Any]] | None:
+    if fields is None:
+        return None
     if not is_object(fields):
         raise InvalidArgumentError(
             "custom_fields is a mapping of names to values; {name: None} clears one",

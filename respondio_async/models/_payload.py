@@ -16,6 +16,7 @@ __all__ = [
     "check_url",
     "is_list",
     "is_object",
+    "optional_text",
     "without_none",
 ]
 
@@ -55,6 +56,15 @@ def check_text(value: object, argument: str) -> str:
     if not value.strip():
         raise InvalidArgumentError(f"{argument} is empty", argument=argument)
     return value
+
+
+def optional_text(payload: msgspec.Struct, argument: str) -> None:
+    """Check a text that may be left out; "" becomes None, since it clears nothing in a message."""
+    value = getattr(payload, argument)
+    if value is None or value == "":
+        msgspec.structs.force_setattr(payload, argument, None)
+    else:
+        check_text(value, argument)
 
 
 def check_texts(values: object, argument: str) -> tuple[str, ...]:

@@ -44,8 +44,9 @@ class ContactFields(TypedDict, total=False):
     """A public URL."""
     country_code: str | None
     """ISO 3166-1 alpha-2."""
-    custom_fields: Mapping[str, CustomFieldInput]
-    """By the field's name; a value of None clears it.
+    custom_fields: Mapping[str, CustomFieldInput] | None
+    """By the field's name; a value of None clears it. None for the whole is sent as null, as the
+    vendor's SDK does; what the server makes of that is not documented.
 
     The server refuses the whole write when one name is unknown.
     """

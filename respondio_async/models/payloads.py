@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from respondio_async.errors import InvalidArgumentError
+from respondio_async.identifiers import digits_as_id
 
 from ._payload import (
     Payload,
@@ -21,6 +22,7 @@ from ._payload import (
     check_texts,
     check_url,
     is_list,
+    optional_text,
     without_none,
 )
 from .template_payloads import (
@@ -95,8 +97,7 @@ class Text(Payload, frozen=True):
 
     def __post_init__(self) -> None:
         check_text(self.text, "text")
-        if self.message_tag is not None:
-            check_text(self.message_tag, "message_tag")
+        optional_text(self, "message_tag")
 
     def to_wire(self) -> dict[str, Any]:
         return without_none(type="text", text=self.text, messageTag=self.message_tag)
@@ -191,28 +192,28 @@ class EmailAttachment(Payload, frozen=True):
 
 
 class Email(Payload, frozen=True):
-    """An e-mail, for e-mail channels.
+    """An e-mail, for e-mail channels: a text, attachments, or both.
 
-    *reply_to_message_id* keeps it in the thread of that message.
+    *reply_to_message_id*, an int or its digits, keeps it in the thread of that message. "" and
+    empty lists are not sent, like None.
     """
 
-    text: str
+    text: str | None = None
     subject: str | None = None
     cc: Sequence[str] | None = None
     bcc: Sequence[str] | None = None
-    reply_to_message_id: int | None = None
+    reply_to_message_id: int | str | None = None
     attachments: Sequence[EmailAttachment] | None = None
 
     def __post_init__(self) -> None:
-        check_text(self.text, "text")
-        if self.subject is not None:
-            check_text(self.subject, "subject")
+        optional_text(self, "text")
+        optional_text(self, "subject")
         for argument in ("cc", "bcc"):
             addresses = getattr(self, argument)
             if addresses is not None:
                 msgspec.structs.force_setattr(self, argument, _check_addresses(addresses, argument))
-        if self.reply_to_message_id is not None:
-            _check_message_id(self.reply_to_message_id, "reply_to_message_id")
+        reply_to = _message_id(self.reply_to_message_id, "reply_to_message_id")
+        msgspec.structs.force_setattr(self, "reply_to_message_id", reply_to)
         if self.attachments is not None:
             attachments: object = self.attachments
             if not is_list(attachments) or not all(
@@ -222,6 +223,10 @@ class Email(Payload, frozen=True):
                     "attachments is a list of EmailAttachment objects", argument="attachments"
                 )
             msgspec.structs.force_setattr(self, "attachments", tuple(attachments))
+        if self.text is None and not self.attachments:
+            raise InvalidArgumentError(
+                "an e-mail has a text or at least one attachment", argument="text"
+            )
 
     def to_wire(self) -> dict[str, Any]:
         return without_none(
@@ -280,9 +285,13 @@ def _check_addresses(values: object, argument: str) -> tuple[str, ...]:
     return addresses
 
 
-def _check_message_id(value: object, argument: str) -> None:
+def _message_id(value: object, argument: str) -> int | None:
+    if value is None or value == "":
+        return None
+    value = digits_as_id(value)
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise InvalidArgumentError(f"{argument} is a positive int", argument=argument)
+    return value
 
 
 def _check_attachment_type(value: object) -> None:

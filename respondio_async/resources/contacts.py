@@ -9,7 +9,7 @@ from .._call import Response
 from .._pagination import Cursor, Paginator
 from .._partitions import PartitionedPaginator, span_conditions
 from .._wire import (
-    check_id,
+    check_channel_id,
     check_ids_differ,
     check_page_size,
     check_stage,
@@ -37,7 +37,7 @@ class _OtherFields(TypedDict, total=False):
     language: str | None
     profile_pic: str | None
     country_code: str | None
-    custom_fields: Mapping[str, CustomFieldInput]
+    custom_fields: Mapping[str, CustomFieldInput] | None
 
 
 class Contacts(Resource):
@@ -233,18 +233,16 @@ class Contacts(Resource):
             prefetch=prefetch,
         )
 
-    async def get_channel(self, identifier: Identifier, channel_id: int) -> ContactChannel:
+    async def get_channel(self, identifier: Identifier, channel_id: int | str) -> ContactChannel:
         """Get one channel of a contact.
 
         Only the vendor's rate table names this operation, and it may not exist (404).
         """
-        check_id(channel_id, "channel_id")
-        return await self._call(
-            e.GET_CONTACT_CHANNEL, {"identifier": identifier, "channelId": channel_id}
-        )
+        params = {"identifier": identifier, "channelId": check_channel_id(channel_id)}
+        return await self._call(e.GET_CONTACT_CHANNEL, params)
 
     async def update_lifecycle(self, identifier: Identifier, stage: str | None) -> Ack:
-        """Put the contact into a lifecycle stage by name; None takes it out of any.
+        """Put the contact into a lifecycle stage by name; None (or "") takes it out of any.
 
         Safe to repeat.
         """

@@ -20,7 +20,8 @@ class Conversations(Resource):
     """Open, assign and close a contact's conversation."""
 
     async def assign(self, identifier: Identifier, user: int | str) -> ContactRef:
-        """Assign the conversation to a user, by id or e-mail. Safe to repeat.
+        """Assign the conversation to a user, by id (an int, or its digits) or e-mail. Safe to
+        repeat.
 
         While the conversation is closed the server answers 200 and does nothing: open it first, or
         use `hand_over`.
@@ -49,7 +50,7 @@ class Conversations(Resource):
         """Close the conversation, with a closing note if given. Safe to repeat.
 
         *category* (up to 128 characters) is one of `space.list_closing_notes()`; *summary* (up to
-        512) needs a category.
+        512) needs a category, or the server refuses it with 400. "" is not sent, like None.
         """
         note = check_closing_note(category, summary)
         return await self._call(
@@ -66,7 +67,7 @@ class Conversations(Resource):
         where it did not take. Raises `DeadlineExceededError` when it still has not after *timeout*
         seconds; time in line for permits does not count. Safe to repeat.
         """
-        check_assignee(user)
+        user = check_assignee(user)
         patience = Patience(timeout, _ASSIGN_AGAIN)
         caller = self._caller.within(patience.seconds)
         conversations = Conversations(caller)

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from .. import _endpoints as e
 from .._pagination import Cursor, Paginator
-from .._wire import check_id, mask
+from .._wire import check_channel_id, check_id, mask
 from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError
 from ..identifiers import Identifier, segment
 from ..models import Message, Page, SentMessage
@@ -20,16 +20,17 @@ class Messages(Resource):
     """Send messages and read the conversation."""
 
     async def send(
-        self, identifier: Identifier, message: str | Payload, *, channel_id: int | None = None
+        self, identifier: Identifier, message: str | Payload, *, channel_id: int | str | None = None
     ) -> SentMessage:
         """Send a message: a text, or one of the payload types.
 
-        *channel_id* None means the channel that the contact last used, and a new contact has none:
-        the server answers 400. Success means accepted, not delivered (`wait_for_status` tells).
+        *channel_id* is an int or its digits, and is sent as a number, since the server refuses a
+        text. None means the channel that the contact last used, and a new contact has none: the
+        server answers 400. Success means accepted, not delivered (`wait_for_status` tells).
         Never sent again by itself once it may have landed: then `OutcomeUnknownError` says so.
         """
         if channel_id is not None:
-            check_id(channel_id, "channel_id")
+            channel_id = check_channel_id(channel_id)
         elif isinstance(message, CustomPayload):
             raise InvalidArgumentError(
                 "a CustomPayload is written for one channel: name it", argument="channel_id"
@@ -50,7 +51,11 @@ class Messages(Resource):
         cursor: Cursor = None,
         prefetch: int = 1,
     ) -> Paginator[Message]:
-        """Walk a contact's messages, newest first. *page_size*: 1 to 50."""
+        """Walk a contact's messages, newest first.
+
+        *page_size*: 1 to 50. The server takes no larger page of messages, whatever the vendor's
+        general limit of 100 says.
+        """
         segment(identifier)
         return self._list(
             e.LIST_MESSAGES,

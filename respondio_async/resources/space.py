@@ -9,11 +9,13 @@ from .. import _endpoints as e
 from .._pagination import Cursor, Paginator
 from .._wire import (
     check_allowed_values,
+    check_channel_id,
     check_field_name,
     check_id,
     check_slug,
     check_text,
     drop_none,
+    is_given,
 )
 from ..errors import InvalidArgumentError, NotFoundError, OutcomeUnknownError
 from ..models import Ack, Channel, ClosingNote, CustomField, CustomFieldType, Tag, Template, User
@@ -41,13 +43,17 @@ class Space(Resource):
         return self._list(e.LIST_CHANNELS, page_size=page_size, cursor=cursor, prefetch=prefetch)
 
     def list_templates(
-        self, channel_id: int, *, page_size: int = 100, cursor: Cursor = None, prefetch: int = 1
+        self,
+        channel_id: int | str,
+        *,
+        page_size: int = 100,
+        cursor: Cursor = None,
+        prefetch: int = 1,
     ) -> Paginator[Template]:
         """Walk the message templates of a channel."""
-        check_id(channel_id, "channel_id")
         return self._list(
             e.LIST_TEMPLATES,
-            {"id": channel_id},
+            {"id": check_channel_id(channel_id)},
             page_size=page_size,
             cursor=cursor,
             prefetch=prefetch,
@@ -59,7 +65,7 @@ class Space(Resource):
         return await self._call(e.GET_TEMPLATE, {"id": id})
 
     async def find_template(
-        self, channel_id: int, name: str, *, language_code: str | None = None
+        self, channel_id: int | str, name: str, *, language_code: str | None = None
     ) -> Template | None:
         """Find a template of a channel by its name, and by its language where it exists in several;
         None when there is none.
@@ -101,14 +107,15 @@ class Space(Resource):
         """Define a custom field: name and slug up to 50 characters (slug: letters, digits, "_"),
         description up to 255.
 
-        *allowed_values* belong to the type "list" only. None: not sent. Not repeated by itself once
+        *allowed_values* belong to the type "list" only. None, "" and an empty list are not sent.
+        Not repeated by itself once
         it may have landed (`OutcomeUnknownError`).
         """
         body = drop_none(
             name=check_field_name(name),
             dataType=check_text(data_type, "data_type"),
             slug=check_slug(slug),
-            description=_text_or_none(description, "description", longest=255),
+            description=_optional_text(description, "description", longest=255),
             allowedValues=check_allowed_values(allowed_values, data_type),
         )
         return await self._call(e.CREATE_CUSTOM_FIELD, json=body)
@@ -129,16 +136,16 @@ class Space(Resource):
         color_code: str | None = None,
         emoji: str | None = None,
     ) -> Tag:
-        """Define a tag of the workspace. None: not sent. *color_code* is passed on as it is
-        ("tag-red", "#ff0000").
+        """Define a tag of the workspace. None and "" are not sent. *color_code* is passed on as it
+        is ("tag-red", "#ff0000").
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`).
         """
         body = drop_none(
             name=check_text(name, "name"),
-            description=_text_or_none(description, "description"),
-            colorCode=_text_or_none(color_code, "color_code"),
-            emoji=_text_or_none(emoji, "emoji"),
+            description=_optional_text(description, "description"),
+            colorCode=_optional_text(color_code, "color_code"),
+            emoji=_optional_text(emoji, "emoji"),
         )
         return await self._call(e.CREATE_TAG, json=body)
 
@@ -151,16 +158,17 @@ class Space(Resource):
         color_code: str | None = None,
         emoji: str | None = None,
     ) -> Tag:
-        """Change a tag of the workspace; at least one of the fields. None: not sent. Safe to
-        repeat.
+        """Change a tag of the workspace; at least one of the fields. Safe to repeat.
 
+        None is not sent. "" clears the description, the colour or the emoji, as the vendor's n8n
+        node does it; a name cannot be cleared, so that "" is not sent.
         A rename whose answer was lost and whose repeat finds nothing raises `OutcomeUnknownError`.
         """
         changes = drop_none(
-            name=None if name is None else check_text(name, "name"),
-            description=_text_or_none(description, "description"),
-            colorCode=_text_or_none(color_code, "color_code"),
-            emoji=_text_or_none(emoji, "emoji"),
+            name=_optional_text(name, "name"),
+            description=_clearable_text(description, "description"),
+            colorCode=_clearable_text(color_code, "color_code"),
+            emoji=_clearable_text(emoji, "emoji"),
         )
         if not changes:
             raise InvalidArgumentError(
@@ -170,7 +178,7 @@ class Space(Resource):
         try:
             return await self._call(e.UPDATE_TAG, json=body)
         except NotFoundError as error:
-            if name is None or error.attempts == 1:
+            if "name" not in changes or error.attempts == 1:
                 raise
             # The first try may have renamed it, so that the repeat no longer finds the old name.
             raise OutcomeUnknownError(
@@ -189,5 +197,9 @@ class Space(Resource):
         return await self._call(e.DELETE_TAG, json={"name": check_text(name, "name")})
 
 
-def _text_or_none(value: str | None, argument: str, longest: int | None = None) -> str | None:
-    return None if value is None else check_text(value, argument, longest=longest)
+def _optional_text(value: str | None, argument: str, longest: int | None = None) -> str | None:
+    return check_text(value, argument, longest=longest) if is_given(value) else None
+
+
+def _clearable_text(value: str | None, argument: str) -> str | None:
+    return value if value == "" else _optional_text(value, argument)

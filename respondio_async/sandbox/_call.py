@@ -125,11 +125,13 @@ def _refuse_constant(name: str) -> NoReturn:
 def text(
     body: dict[str, Any], name: str, *, longest: int, required: bool = True, where: str = ""
 ) -> str | None:
-    """A string of the body with at most *longest* characters; None when it is absent or null and
-    may be.
+    """A string of the body with at most *longest* characters.
+
+    None when it is absent, null or "" and may be: the official n8n node sends "" for what is not
+    given.
     """
     value = body.get(name)
-    if value is None:
+    if value is None or (value == "" and not required):
         if required:
             raise Problem(400, f"Missing field(s) : {where}{name}")
         return None

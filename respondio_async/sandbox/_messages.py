@@ -38,8 +38,8 @@ def check_message(call: Call, message: Any, channel_id: int | None) -> dict[str,
     if kind == "custom_payload" and channel_id is None:
         raise missing("channelId")
     check(call, payload)
-    if kind == "email" and "text" not in payload:
-        payload["text"] = payload.pop("message")
+    if kind == "email" and "message" in payload:
+        payload.setdefault("text", payload.pop("message"))
     return payload
 
 
@@ -101,7 +101,9 @@ def _custom_payload(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG00
 
 def _email(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
     # One official client writes `message` for `text`.
-    _words(message, "text" if "text" in message else "message")
+    name = "text" if "text" in message else "message"
+    if message.get(name) or not message.get("attachments"):
+        _words(message, name)
     for name in ("cc", "bcc", "attachments"):
         if message.get(name) is not None and as_list(message[name]) is None:
             raise invalid(f"message.{name}")

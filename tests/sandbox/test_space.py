@@ -125,7 +125,6 @@ async def test_a_custom_field_is_created(api):
     [{"dataType": "text"}, {"name": "", "dataType": "text"}, {"name": "x" * 51, "dataType": "text"},
     {"name": "A"},
      {"name": "A", "dataType": "colour"}, {"name": "A", "dataType": "text", "slug": "a b"},
-     {"name": "A", "dataType": "text", "slug": ""},
      {"name": "A", "dataType": "text", "allowedValues": ["a"]}, {"name": "A", "dataType": "list"},
      {"name": "A", "dataType": "list", "allowedValues": []},
      {"name": "A", "dataType": "text", "description": "x" * 256},

@@ -138,7 +138,8 @@ async def messages(client: AsyncRespond) -> None:
     assert_type(await client.messages.wait_for_status(7, 1, "read", timeout=3), Message)
 
     await client.messages.send(7, {"type": "text"})  # type: ignore[arg-type]
-    await client.messages.send(7, "hi", channel_id="3")  # type: ignore[arg-type]
+    await client.messages.send(7, "hi", channel_id="3")
+    await client.messages.send(7, "hi", channel_id=3.0)  # type: ignore[arg-type]
     await client.messages.send(7, "hi", 3)  # type: ignore[call-arg]
     await client.messages.send(7, text="hi")  # type: ignore[call-arg]
     await client.messages.wait_for_status(7, 1, "seen")  # type: ignore[arg-type]

@@ -304,7 +304,7 @@ def test_unknown_fields_are_type_errors(name: str, advice: str) -> None:
         ({"phone": 60121233112}, "phone"),
         ({"email": True}, "email"),
         ({"language": b"en"}, "language"),
-        ({"custom_fields": None}, "custom_fields"),
+        ({"custom_fields": "plan"}, "custom_fields"),
         ({"custom_fields": [{"name": "a", "value": 1}]}, "custom_fields"),
         ({"custom_fields": {"": 1}}, "custom_fields"),
         ({"custom_fields": {5: 1}}, "custom_fields"),
@@ -334,19 +334,25 @@ def test_good_arguments_pass() -> None:
     assert w.check_tags(["a" * 255, *"bcdefghij"])[0] == "a" * 255
     assert w.check_comment("é" * 1000) == "é" * 1000
     assert (w.check_page_size(1, most=50), w.check_page_size(50, most=50)) == (1, 50)
-    assert w.check_closing_note(None, None) == {}
+    assert w.check_closing_note(None, None) == w.check_closing_note("", "") == {}
     assert w.check_closing_note("c" * 128, "s" * 512) == {
         "category": "c" * 128,
         "summary": "s" * 512,
     }
     assert w.check_field_name("n" * 50) == "n" * 50
-    assert (w.check_slug(None), w.check_slug("a_Z9")) == (None, "a_Z9")
+    assert (w.check_slug(None), w.check_slug(""), w.check_slug("a_Z9")) == (None, None, "a_Z9")
+    assert w.check_allowed_values([], "text") is w.check_allowed_values((), "list") is None
     assert (w.check_allowed_values(None, "text"), w.check_allowed_values(("a", "b"), "list")) == (
         None,
         ["a", "b"],
     )
-    assert (w.check_assignee(5), w.check_assignee("a@b.c")) == (5, "a@b.c")
-    assert (w.check_stage(None), w.check_stage("Lead")) == (None, "Lead")
+    assert (w.check_assignee(5), w.check_assignee("5"), w.check_assignee("a@b.c")) == (
+        5,
+        5,
+        "a@b.c",
+    )
+    assert (w.check_stage(None), w.check_stage(""), w.check_stage("Lead")) == (None, None, "Lead")
+    assert (w.check_channel_id(7), w.check_channel_id("274637")) == (7, 274637)
     assert w.check_ids_differ(1, 2) == [1, 2]
     assert w.check_id(Number.ONE, "x") == 1
     assert w.drop_none(a=None, b=0, c="") == {"b": 0, "c": ""}
@@ -371,31 +377,40 @@ def test_good_arguments_pass() -> None:
         ("page_size", lambda: w.check_page_size(True, most=50)),
         ("page_size", lambda: w.check_page_size("5", most=50)),
         ("category", lambda: w.check_closing_note("c" * 129, None)),
-        ("category", lambda: w.check_closing_note("", None)),
+        ("category", lambda: w.check_closing_note(" ", None)),
+        ("summary", lambda: w.check_closing_note("", "s")),
         ("summary", lambda: w.check_closing_note(None, "s")),
         ("summary", lambda: w.check_closing_note("c", "s" * 513)),
         ("name", lambda: w.check_field_name("n" * 51)),
         ("slug", lambda: w.check_slug("a-b")),
         ("slug", lambda: w.check_slug("é")),
         ("slug", lambda: w.check_slug("a" * 51)),
-        ("slug", lambda: w.check_slug("")),
         ("slug", lambda: w.check_slug("a\n")),
         ("allowed_values", lambda: w.check_allowed_values(["a"], "text")),
-        ("allowed_values", lambda: w.check_allowed_values([], "list")),
+        ("allowed_values", lambda: w.check_allowed_values([""], "list")),
         ("allowed_values", lambda: w.check_allowed_values("ab", "list")),
         ("allowed_values", lambda: w.check_allowed_values(["a", "a"], "list")),
-        ("user", lambda: w.check_assignee("5")),
+        ("user", lambda: w.check_assignee("05")),
+        ("user", lambda: w.check_assignee("\u0665")),
+        ("user", lambda: w.check_assignee("5.0")),
+        ("user", lambda: w.check_assignee("")),
         ("user", lambda: w.check_assignee("a b@c")),
         ("user", lambda: w.check_assignee(None)),
         ("user", lambda: w.check_assignee("a@b@c")),
         ("user", lambda: w.check_assignee(True)),
         ("user", lambda: w.check_assignee(-1)),
-        ("stage", lambda: w.check_stage("")),
+        ("stage", lambda: w.check_stage(" ")),
         ("stage", lambda: w.check_stage(5)),
         ("second_id", lambda: w.check_ids_differ(1, 1)),
         ("first_id", lambda: w.check_ids_differ("1", 2)),
         ("second_id", lambda: w.check_ids_differ(1, True)),
         ("channel_id", lambda: w.check_id("274637", "channel_id")),
+        ("channel_id", lambda: w.check_channel_id("x")),
+        ("channel_id", lambda: w.check_channel_id("\u0662\u0667")),
+        ("channel_id", lambda: w.check_channel_id("-1")),
+        ("channel_id", lambda: w.check_channel_id("")),
+        ("channel_id", lambda: w.check_channel_id(True)),
+        ("channel_id", lambda: w.check_channel_id(str(2**63))),
         ("channel_id", lambda: w.check_id(0, "channel_id")),
         ("channel_id", lambda: w.check_id(2**63, "channel_id")),
     ],

@@ -126,7 +126,7 @@ def create_custom_field(call: Call) -> Any:
 
 def _allowed_values(values: Any, data_type: DataType) -> list[str] | None:
     if data_type != "list":
-        if values is not None:
+        if values not in (None, []):  # the official n8n node sends [] for every type
             raise invalid("allowedValues")
         return None
     if values is None:
@@ -163,9 +163,11 @@ def update_tag(call: Call) -> Any:
     if tag is None:
         raise not_found("Tag")
     name = text(body, "name", longest=255, required=False)
+    if body.get("name") == "":
+        raise invalid("name")
     if name is not None and name != current:
-        if not name or name in tags:
-            raise Problem(400, "Tag already exists") if name else invalid("name")
+        if name in tags:
+            raise Problem(400, "Tag already exists")
         _rename(call, current, name)
         tag.name = name
         del tags[current]
