@@ -18,7 +18,7 @@ import msgspec
 
 from .errors import InvalidIdentifierError
 
-__all__ = ["ContactId", "Identifier", "Kind", "digits_as_id", "parse", "segment"]
+__all__ = ["ContactId", "Identifier", "Kind", "parse", "segment"]
 
 Kind = Literal["id", "email", "phone"]
 _KINDS: Final = ("id", "email", "phone")
@@ -129,15 +129,6 @@ def segment(identifier: Identifier, *, kinds: Collection[Kind] = _KINDS) -> str:
     if kind == "phone":
         return "phone:%2B" + value[1:]
     return "email:" + (value if _PLAIN_EMAIL.fullmatch(value) else quote(value, safe="@"))
-
-
-def digits_as_id(value: object) -> object:
-    """Return the digits of an id as an int, and anything else as it is.
-
-    The vendor's clients pass ids of users, channels and messages as texts; the API wants numbers.
-    Only 0 to 9 count: other scripts have digits too.
-    """
-    return int(value) if isinstance(value, str) and _ID.fullmatch(value) else value
 
 
 def _kind(prefix: str) -> Kind:

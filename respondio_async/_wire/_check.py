@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from respondio_async.errors import InvalidArgumentError
-from respondio_async.identifiers import digits_as_id
+from respondio_async.models._payload import digits_as_id
 
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}")
 _MOST_TAGS: Final = 10

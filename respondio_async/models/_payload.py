@@ -1,7 +1,8 @@
 """What all payloads share: a base whose repr shows no content, and the checks of their fields."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,11 +15,14 @@ __all__ = [
     "check_text",
     "check_texts",
     "check_url",
+    "digits_as_id",
     "is_list",
     "is_object",
     "optional_text",
     "without_none",
 ]
+
+_DIGITS: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -65,6 +69,15 @@ def optional_text(payload: msgspec.Struct, argument: str) -> None:
         msgspec.structs.force_setattr(payload, argument, None)
     else:
         check_text(value, argument)
+
+
+def digits_as_id(value: object) -> object:
+    """Return the digits of an id as an int, and anything else as it is.
+
+    The vendor's clients pass ids of users, channels and messages as texts; the API wants numbers.
+    Only 0 to 9 count: other scripts have digits too.
+    """
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
 def check_texts(values: object, argument: str) -> tuple[str, ...]:

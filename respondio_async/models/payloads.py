@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 import msgspec
 
 from respondio_async.errors import InvalidArgumentError
-from respondio_async.identifiers import digits_as_id
 
 from ._payload import (
     Payload,
@@ -21,6 +20,7 @@ from ._payload import (
     check_text,
     check_texts,
     check_url,
+    digits_as_id,
     is_list,
     optional_text,
     without_none,
