@@ -1,11 +1,14 @@
 """Who a row is about: its phone, e-mail or id as an identifier of the API."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from ..errors import InvalidIdentifierError
 from ..identifiers import ContactId
 from ._exit import UsageError
+from .files.cells import clean, without_zero_decimals
 from .files.rows import Row
 
 By = Literal["auto", "phone", "email", "id"]
@@ -18,6 +21,11 @@ _ORDER: Final[Mapping[By, tuple[str, ...]]] = {
     "email": ("email",),
     "id": ("id",),
 }
+
+_PHONE: Final = re.compile(r"[+\uff0b]?[\d ()\u00a0\u2007\u2009\u202f.\u2010-\u2015\u2212-]+")
+"""Digits of any script, which have one reading, and what people write between them. Neither letters
+nor a second number, of which one would be lost.
+"""
 
 
 def check_country(country: str | None) -> str | None:
@@ -36,16 +44,24 @@ def normal_phone(text: str, country: str | None) -> str:
     Possible numbers are taken, valid or not: the tables of valid ranges lag behind the operators.
     """
     library = _phonenumbers()
+    text = without_zero_decimals(clean(text))
+    if text.count(".") == 1:
+        raise ValueError("it is a decimal number, and no phone number")
+    if not _PHONE.fullmatch(text):
+        raise ValueError("it is no phone number, or more than that")
+    is_international = text.startswith(("+", "\uff0b"))
+    digits = "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
     try:
-        number: Any = library.parse(text.strip(), country)
+        number: Any = library.parse("+" * is_international + digits, country)
     except library.NumberParseException as error:
         if (
             error.error_type == library.NumberParseException.INVALID_COUNTRY_CODE
-            and not text.strip().startswith("+")
+            and not is_international
         ):
             raise ValueError("a phone number without + and country code needs --country") from None
         raise ValueError("it is no phone number") from None
-    if not library.is_possible_number(number):
+    # A number without its area code is "possible" too, and another one with the country's.
+    if library.is_possible_number_with_reason(number) != library.ValidationResult.IS_POSSIBLE:
         raise ValueError("it has too few or too many digits for a phone number of its country")
     normal: str = library.format_number(number, library.PhoneNumberFormat.E164)
     return normal
@@ -61,12 +77,14 @@ def identify(by: By, values: Mapping[str, str], country: str | None) -> str:
     kind = kind_of(by, values)
     if kind is None:
         raise ValueError(f"it has no {' and no '.join(_ORDER[by])}")
-    value = values[kind].strip()
+    value = clean(values[kind])
     if kind == "phone":
         return f"phone:{normal_phone(value, country)}"
     try:
         checked = (
-            ContactId.email(value) if kind == "email" else ContactId.id(value.removeprefix("id:"))
+            ContactId.email(value)
+            if kind == "email"
+            else ContactId.id(without_zero_decimals(value.removeprefix("id:")))
         )
     except InvalidIdentifierError as error:
         raise ValueError(str(error)) from None
@@ -77,9 +95,22 @@ def identify_row(row: Row, columns: Mapping[str, str], by: By, country: str | No
     """Do that for a row whose *columns* go to phone, email or id."""
     if row.problem is not None:
         raise ValueError(row.problem)
-    return identify(
-        by, {target: row.cells.get(column, "") for column, target in columns.items()}, country
-    )
+    values = {
+        target: row.text(column) for column, target in columns.items() if target in _ORDER[by]
+    }
+    return identify(by, values, country)
+
+
+def whole_number(text: str) -> int:
+    """Read an id from a cell or an option. ValueError for everything but the digits 0 to 9."""
+    return int(ContactId.id(without_zero_decimals(text.strip())).value)
+
+
+def same_contact(identifier: str) -> str:
+    """Return one text for all spellings of an identifier: an e-mail's letter case makes no other
+    contact.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", identifier).casefold())
 
 
 def _phonenumbers() -> Any:

@@ -30,3 +30,22 @@ Journal = Annotated[
         "beside you, and removed when all went well.",
     ),
 ]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet",
+        metavar="NAME",
+        show_default=False,
+        help="The sheet of an .xlsx file; else its first visible one.",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        show_default=False,
+        help='The encoding of a CSV file, such as "windows-1252"; else it is found where it is '
+        "certain.",
+    ),
+]

@@ -13,10 +13,9 @@ from respondio_async.cli.contacts.plan import (
     ContactPlan,
     Planner,
     RowProblems,
-    columns_of_file,
     survey,
 )
-from respondio_async.cli.files.rows import Row
+from respondio_async.cli.files.rows import Row, TableFile, columns_of_file
 
 FIELDS = Definitions(
     [
@@ -251,7 +250,7 @@ def test_a_survey_counts_the_requests(tmp_path: Path) -> None:
     """Bad rows and repeated contacts count nothing, and are named by line."""
     path = tmp_path / "a.csv"
     path.write_text("email,tags,lifecycle\na@b.c,x;y,Lead\nb@b.c,,\nA,,\na@b.c,,\n")
-    found = survey(path, _planner(columns_of_file(path)))
+    found = survey(TableFile(path), _planner(columns_of_file(TableFile(path))))
     assert (found.rows, found.good, [row.line for row in found.bad]) == (4, 2, [4, 5])
     assert "line 2" in found.bad[1].problems[0]
     assert list(found.operations.values()) == [2, 1, 1]
@@ -262,5 +261,5 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("email\n")
     (tmp_path / "a.jsonl").write_text('{"a":1}\n{"b":1}\n')
     with pytest.raises(UsageError, match="no rows"):
-        columns_of_file(tmp_path / "a.csv")
-    assert columns_of_file(tmp_path / "a.jsonl") == ["a", "b"]
+        columns_of_file(TableFile(tmp_path / "a.csv"))
+    assert columns_of_file(TableFile(tmp_path / "a.jsonl")) == ["a", "b"]

@@ -15,11 +15,11 @@ from .._bulk import Job, JournalFile, carry_out, duration, floor_of, print_repor
 from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._fields import Definitions
-from .._identify import By, check_country, identify_row
-from .._options import BaseUrl, DryRun, Journal, Json, Yes
+from .._identify import By, check_country, identify_row, same_contact, whole_number
+from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet, Yes
 from .._screen import Screen
 from .._selection import Selection, with_selection
-from ..files.rows import read_rows
+from ..files.rows import TableFile, read_rows
 from .mapping import TARGETS, map_columns
 
 Contacts = Annotated[
@@ -64,6 +64,8 @@ def tag(
     by: ByOption = "auto",
     country: Country = None,
     every: All = False,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     dry_run: DryRun = False,
     journal: Journal = None,
     json: Json = False,
@@ -77,7 +79,8 @@ def tag(
     - `respondio contacts tag vip 2026 --lifecycle Customer`
     - `respondio contacts tag invited --from people.csv --country MY`
     """
-    wanted = Wanted(selection, contact, source, by, country, every)
+    table = None if source is None else TableFile(source, sheet, encoding)
+    wanted = Wanted(selection, contact, table, by, country, every)
     _edit(
         "tag", "contacts tagged", ADD_TAGS.bucket,
         lambda client: lambda identifier: client.contacts.add_tags(identifier, *tags),
@@ -95,6 +98,8 @@ def untag(
     by: ByOption = "auto",
     country: Country = None,
     every: All = False,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     dry_run: DryRun = False,
     journal: Journal = None,
     json: Json = False,
@@ -107,7 +112,8 @@ def untag(
     - `respondio contacts untag trial --tagged trial`
     - `respondio contacts untag invited --from people.csv`
     """
-    wanted = Wanted(selection, contact, source, by, country, every)
+    table = None if source is None else TableFile(source, sheet, encoding)
+    wanted = Wanted(selection, contact, table, by, country, every)
     _edit(
         "untag", "contacts untagged", DELETE_TAGS.bucket,
         lambda client: lambda identifier: client.contacts.delete_tags(identifier, *tags),
@@ -124,6 +130,8 @@ def delete(
     by: ByOption = "auto",
     country: Country = None,
     every: All = False,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     journal: Journal = None,
@@ -137,7 +145,8 @@ def delete(
     - `respondio contacts delete --contact id:123456`
     - `respondio contacts delete --tagged spam --created-before 2025-01-01 --dry-run`
     """
-    wanted = Wanted(selection, contact, source, by, country, every)
+    table = None if source is None else TableFile(source, sheet, encoding)
+    wanted = Wanted(selection, contact, table, by, country, every)
     _edit(
         "delete", "contacts deleted", DELETE_CONTACT.bucket,
         lambda client: client.contacts.delete,
@@ -147,9 +156,12 @@ def delete(
 
 
 def merge(
-    first: Annotated[int | None, typer.Argument(help="A contact's id.", show_default=False)] = None,
+    first: Annotated[
+        int | None, typer.Argument(parser=whole_number, help="A contact's id.", show_default=False)
+    ] = None,
     second: Annotated[
-        int | None, typer.Argument(help="Another contact's id.", show_default=False)
+        int | None,
+        typer.Argument(parser=whole_number, help="Another contact's id.", show_default=False),
     ] = None,
     *,
     source: Annotated[
@@ -160,6 +172,8 @@ def merge(
             help="Many pairs: a table with the columns first and second.",
         ),
     ] = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     journal: Journal = None,
@@ -180,7 +194,8 @@ def merge(
     book = JournalFile(journal, "merge")
 
     async def work() -> int:
-        pairs = _pairs(first, second, source)
+        table = None if source is None else TableFile(source, sheet, encoding)
+        pairs = _pairs(first, second, table)
         if dry_run:
             _say_plan(screen, "merge", {MERGE_CONTACTS.bucket: len(pairs)})
             return Exit.DONE
@@ -201,7 +216,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     selection: Selection
     contacts: list[str] | None
-    source: Path | None
+    source: TableFile | None
     by: By
     country: str | None
     every: bool
@@ -228,22 +243,25 @@ class Wanted(msgspec.Struct, frozen=True):
             found = identifiers_of_file(self.source, self.by, check_country(self.country))
         else:
             found = [f"id:{contact.id}" async for contact in await self.selection.paginator(client)]
-        return list(dict.fromkeys(found))
+        unique: dict[str, str] = {}
+        for identifier in found:
+            unique.setdefault(same_contact(identifier), identifier)
+        return list(unique.values())
 
 
-def identifiers_of_file(path: Path, by: By, country: str | None) -> list[str]:
+def identifiers_of_file(table: TableFile, by: By, country: str | None) -> list[str]:
     """Name the contacts of a table. `UsageError` with every bad line."""
     found: list[str] = []
     problems: list[str] = []
     columns: dict[str, str] | None = None
-    for row in read_rows(path):
+    for row in read_rows(table):
         columns = columns or name_columns(row.cells)
         try:
             found.append(identify_row(row, columns, by, country))
         except ValueError as error:
             problems.append(f"line {row.line}: {error}")
     if problems:
-        raise UsageError(f"{path.name}: nothing was written\n  " + "\n  ".join(problems))
+        raise UsageError(f"{table.path.name}: nothing was written\n  " + "\n  ".join(problems))
     return found
 
 
@@ -279,8 +297,8 @@ def _edit(
         async with connect(base_url) as client:
             identifiers = await wanted.identifiers(client)
             job = Job(
-                name=name, work=make_work(client), items=identifiers, key=str, where=_safe_name,
-                total=len(identifiers), operations={route: len(identifiers)},
+                name=name, work=make_work(client), items=identifiers, key=same_contact,
+                where=_safe_name, total=len(identifiers), operations={route: len(identifiers)},
             )  # fmt: skip
             if dry_run:
                 _say_plan(screen, name, job.operations)
@@ -328,21 +346,31 @@ def _pair_text(pair: Any) -> str:
     return f"{pair[0]} and {pair[1]}"
 
 
-def _pairs(first: int | None, second: int | None, source: Path | None) -> list[tuple[int, int]]:
+def _pairs(
+    first: int | None, second: int | None, source: TableFile | None
+) -> list[tuple[int, int]]:
     if (first is None) != (second is None) or (first is None) == (source is None):
         raise UsageError("give two ids, or --from with a table of pairs")
     if first is not None and second is not None:
-        return [(first, second)]
+        return [_pair(first, second)]
     assert source is not None  # noqa: S101 - checked above
-    pairs: list[tuple[int, int]] = []
+    pairs: dict[frozenset[int], tuple[int, int]] = {}
     problems: list[str] = []
     for row in read_rows(source):
         try:
-            pair = (int(row.cells["first"]), int(row.cells["second"]))
-        except (KeyError, ValueError):
+            pair = _pair(*(whole_number(row.text(name)) for name in ("first", "second")))
+        except UsageError as error:
+            problems.append(f"line {row.line}: {error}")
+        except ValueError:
             problems.append(f"line {row.line}: it has no two ids in the columns first and second")
-            continue
-        pairs.append(pair)
+        else:
+            pairs.setdefault(frozenset(pair), pair)
     if problems:
-        raise UsageError(f"{source.name}: nothing was written\n  " + "\n  ".join(problems))
-    return list(dict.fromkeys(pairs))
+        raise UsageError(f"{source.path.name}: nothing was written\n  " + "\n  ".join(problems))
+    return list(pairs.values())
+
+
+def _pair(first: int, second: int) -> tuple[int, int]:
+    if first == second:
+        raise UsageError("a contact cannot be merged with itself")
+    return first, second

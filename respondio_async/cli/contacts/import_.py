@@ -1,7 +1,8 @@
 """`respondio contacts import`."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,22 +15,24 @@ from ..._endpoints import CREATE_OR_UPDATE_CONTACT
 from .._bulk import Job, JournalFile, carry_out, duration, floor_of, print_report
 from .._client import connect
 from .._exit import Exit, run
-from .._fields import fetch_definitions
+from .._fields import Notation, fetch_definitions
 from .._identify import By, check_country
-from .._options import BaseUrl, DryRun, Journal, Json
+from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet
 from .._screen import Screen
-from ..files.rows import Row, read_rows
+from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
+from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
+from .habits import study
 from .mapping import IGNORED, map_columns, read_mapping
-from .plan import Planner, Survey, columns_of_file, survey
+from .plan import Planner, Survey, survey
 
-_MOST_BAD: Final = 20
+_MOST_TAGS: Final = 30
 
 
 def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A table with a header: .csv, .jsonl or .xlsx (its first sheet).",
+            help="A table with a header: .csv, .jsonl, .xlsx or .parquet.",
             show_default=False,
         ),
     ],
@@ -75,9 +78,45 @@ def import_(
             "--clear-empty", help="An empty cell clears its field; else it is left alone."
         ),
     ] = False,
+    date_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DD/MM/YYYY",
+            show_default=False,
+            help="How dates are written, if not yyyy-mm-dd; else it is found from whole columns "
+            "that have one reading only.",
+        ),
+    ] = None,
+    decimal: Annotated[str, typer.Option(help='What comes before decimals: "." or ",".')] = ".",
+    true: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--true",
+            show_default=False,
+            help="A word for a ticked checkbox, beside yes, true and 1; repeat for several.",
+        ),
+    ] = None,
+    false: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--false",
+            show_default=False,
+            help="A word for one that is not, beside no, false and 0.",
+        ),
+    ] = None,
+    tag_separator: Annotated[
+        str | None,
+        typer.Option(
+            show_default=False,
+            help='What stands between the tags of a cell; else ";" or "," is found.',
+        ),
+    ] = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the good rows although there are bad ones.")
     ] = False,
+    bad_rows: BadRows = None,
     dry_run: DryRun = False,
     journal: Journal = None,
     json: Json = False,
@@ -86,9 +125,9 @@ def import_(
     """Create or update the contacts of a table, with custom fields, tags and lifecycle.
 
     Columns find their fields by name: first_name, last_name, phone, email, language, profile_pic,
-    country_code, tags (separated by ;), lifecycle, and the workspace's custom fields. Every row is
-    checked before the first write: phones and e-mails, and custom fields against the types that the
-    workspace defines. With a bad row nothing is written, unless --skip-bad.
+    country_code, tags (separated by ; or ,), lifecycle, and the workspace's custom fields. Every
+    row is checked before the first write: phones and e-mails, and custom fields against the types
+    that the workspace defines. With a bad row nothing is written, unless --skip-bad.
 
     A run that is stopped or killed goes on with --journal: finished rows are skipped.
 
@@ -105,23 +144,33 @@ def import_(
     async def work() -> int:
         chosen_country = check_country(country)
         given = read_mapping(mapping, map or ())
-        columns = columns_of_file(file)
+        table = TableFile(file, sheet, encoding)
+        columns = columns_of_file(table)
+        notation = Notation.of(decimal, true or (), false or ())
         async with connect(base_url) as client:
             definitions = await fetch_definitions(client)
-            planner = Planner(
-                map_columns(columns, given, definitions), definitions,
-                by=by, country=chosen_country, tags=tag or (), lifecycle=lifecycle,
-                clear_empty=clear_empty,
+            mapped = map_columns(columns, given, definitions)
+            habits = study(
+                read_rows(table), mapped, definitions,
+                date_format=date_format, tag_separator=tag_separator,
             )  # fmt: skip
-            found = survey(file, planner)
+            planner = Planner(
+                mapped, definitions, by=by, country=chosen_country, tags=tag or (),
+                lifecycle=lifecycle, clear_empty=clear_empty, notation=notation, habits=habits,
+            )  # fmt: skip
+            found = survey(table, planner, notes_of(table))
+            if bad_rows is not None:
+                write_bad_rows(bad_rows, table, found.bad)
             if dry_run or (found.bad and not skip_bad):
-                _print_survey(screen, found, whole=dry_run)
+                _print_survey(screen, found)
                 if found.bad and not dry_run:
                     screen.note(
                         "Nothing was written. Correct the rows, or leave them out with --skip-bad."
                     )
                 return Exit.USAGE if found.bad else Exit.DONE
-            report = await carry_out(client, screen, import_job(client, file, planner, found), book)
+            report = await carry_out(
+                client, screen, import_job(client, table, planner, found), book
+            )
         print_report(screen, report, what="contacts imported")
         if found.bad:
             screen.note(f"{len(found.bad)} bad rows were left out: see --dry-run")
@@ -130,14 +179,14 @@ def import_(
     run(work, screen, interrupted=book.how_to_resume)
 
 
-def import_job(client: AsyncRespond, path: Path, planner: Planner, found: Survey) -> Job:
+def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: Survey) -> Job:
     """Make the bulk job: upsert, then tags, then lifecycle, each a step that a resumed run does not
     repeat.
     """
     bad = {row.line for row in found.bad}
 
     def rows() -> Iterator[Row]:
-        return (row for row in read_rows(path) if row.line not in bad)
+        return (row for row in read_rows(table) if row.line not in bad)
 
     async def import_contact(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         plan = planner.plan(msgspec.convert(item, Row))
@@ -156,14 +205,14 @@ def import_job(client: AsyncRespond, path: Path, planner: Planner, found: Survey
         name="import",
         work=import_contact,
         items=rows(),
-        key=lambda row: planner.plan(row).identifier,
+        key=lambda row: planner.plan(row).key,
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=found.good,
         operations=found.operations,
     )
 
 
-def _print_survey(screen: Screen, found: Survey, *, whole: bool) -> None:
+def _print_survey(screen: Screen, found: Survey) -> None:
     if screen.json:
         plan = msgspec.to_builtins(found) | {"seconds": round(floor_of(found.operations), 1)}
         screen.document(plan)
@@ -175,13 +224,20 @@ def _print_survey(screen: Screen, found: Survey, *, whole: bool) -> None:
         table.add_row(column, "left out" if target == IGNORED else target)
     screen.show(table)
     screen.line(f"{found.rows} rows, {found.good} good, {len(found.bad)} bad")
+    for note in found.notes:
+        screen.line(f"  {note}")
     for route, count in found.operations.items():
         screen.line(f"  {count} × {route}")
+    if found.tags:
+        # The API lists no tags: which are new in the workspace cannot be told.
+        screen.line(f"Tags, made where the workspace has none so called: {_list(found.tags)}")
     if found.operations.get(CREATE_OR_UPDATE_CONTACT.bucket):
         screen.line(
             f"At the vendor's limits this takes about {duration(floor_of(found.operations))}."
         )
-    for row in found.bad if whole else found.bad[:_MOST_BAD]:
-        screen.line(f"  line {row.line}: {'; '.join(row.problems)}")
-    if not whole and len(found.bad) > _MOST_BAD:
-        screen.line(f"  … and {len(found.bad) - _MOST_BAD} more: see --dry-run")
+    print_bad_rows(screen, found.bad)
+
+
+def _list(tags: Mapping[str, int]) -> str:
+    named = [f"{tag} ({count})" for tag, count in islice(tags.items(), _MOST_TAGS)]
+    return ", ".join(named) + (f" and {len(tags) - _MOST_TAGS} more" * (len(tags) > _MOST_TAGS))

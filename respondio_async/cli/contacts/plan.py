@@ -2,23 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 
 from ... import _endpoints as e
+from ..._wire import check_stage, check_tags, contact_body, encode_json
+from ...identifiers import ContactId, segment
 from .._exit import UsageError
-from .._fields import Definitions, typed_value
-from .._identify import By, identify, kind_of, normal_phone
-from ..files.cells import split_list
-from ..files.rows import Row, read_rows
+from .._fields import Definitions, Notation, typed_value
+from .._identify import By, identify, kind_of, normal_phone, same_contact
+from ..files.bad_rows import BadRow
+from ..files.cells import clean, split_list
+from ..files.rows import Row, TableFile, read_rows
+from .habits import Habits
 from .mapping import FIELDS, IGNORED, Mapped
 
 MOST_TAGS: Final = 10
 """In one request: the vendor's "Add tags" page."""
-_LONGEST_TAG: Final = 255
 _PATTERNS: Final = {
     "language": (
         re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?"),
@@ -26,7 +29,6 @@ _PATTERNS: Final = {
     ),
     "country_code": (re.compile(r"[A-Za-z]{2}"), 'a country is a two-letter code such as "MY"'),
     "profile_pic": (re.compile(r"https?://[^\s/]+\S*"), "a picture is a public http(s) URL"),
-    "email": (re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)*"), "it is no e-mail address"),
 }
 
 
@@ -44,12 +46,18 @@ class ContactPlan(msgspec.Struct, frozen=True):
         """The tags in as many requests as they need."""
         return [self.tags[at : at + MOST_TAGS] for at in range(0, len(self.tags), MOST_TAGS)]
 
+    @property
+    def key(self) -> str:
+        """The same for all spellings of the contact's identifier."""
+        return same_contact(self.identifier)
 
-class BadRow(msgspec.Struct, frozen=True):
-    """A row that cannot be written, and why; without its values."""
-
-    line: int
-    problems: list[str]
+    def check(self) -> None:
+        """Build what will be sent; ValueError says what cannot be."""
+        segment(self.identifier)
+        encode_json(contact_body(self.fields))
+        for tags in self.tag_calls:
+            encode_json(check_tags(tags))
+        encode_json(check_stage(self.lifecycle))
 
 
 class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of the program
@@ -58,6 +66,15 @@ class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of t
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+@contextmanager
+def _noted(problems: list[str], column: str | None) -> Iterator[None]:
+    """Note what is wrong with a column, and go on."""
+    try:
+        yield
+    except ValueError as error:
+        problems.append(str(error) if column is None else f"{column}: {error}")
 
 
 class Planner:
@@ -73,18 +90,29 @@ class Planner:
         tags: Iterable[str] = (),
         lifecycle: str | None = None,
         clear_empty: bool = False,
+        notation: Notation = Notation(),
+        habits: Habits = Habits(),
     ) -> None:
         """*tags* and *lifecycle* are for every row.
 
         *clear_empty*: an empty cell clears its field; else it leaves it alone.
         """
         self.columns = columns
+        unused = (IGNORED,) if by == "id" else (IGNORED, "id")
+        self._named = {target: column for column, target in columns.items() if target not in unused}
+        self.habits = habits
         self._definitions = definitions
         self._by: By = by
         self._country = country
-        self._tags = tuple(tags)
-        self._lifecycle = lifecycle
         self._clear_empty = clear_empty
+        self._notation = notation
+        try:
+            self._tags = tuple(dict.fromkeys(clean(tag) for tag in tags))
+            self._lifecycle = None if lifecycle is None else clean(lifecycle)
+            if self._tags:
+                ContactPlan("id:1", {}, self._tags, self._lifecycle).check()
+        except ValueError as error:
+            raise UsageError(f"--tag or --lifecycle: {error}") from None
 
     def plan(self, row: Row) -> ContactPlan:
         """Plan one row; `RowProblems` when it cannot be written."""
@@ -95,35 +123,48 @@ class Planner:
             for column in row.cells
             if column not in self.columns
         ]
-        values = {
-            target: row.cells.get(column, "").strip()
-            for column, target in self.columns.items()
-            if target != IGNORED and column in row.cells
-        }
-        named = {target: column for column, target in self.columns.items()}
+        values = self._read(row, problems)
+        if problems:
+            raise RowProblems(problems)
         identifier, kind = "", kind_of(self._by, values)
-        try:
+        with _noted(problems, self._named.get(kind or "")):
             identifier = identify(self._by, values, self._country)
-        except ValueError as error:
-            problems.append(str(error) if kind is None else f"{named[kind]}: {error}")
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
         tags = self._tags
         for target, text in values.items():
-            try:
+            column = self._named[target]
+            with _noted(problems, column):
                 if target.startswith("custom:"):
-                    self._plan_custom(target.removeprefix("custom:"), text, custom)
+                    self._plan_custom(column, target.removeprefix("custom:"), text, custom)
                 elif target in FIELDS and target != kind:
                     self._plan_field(target, text, fields)
                 elif target == "tags":
-                    tags = tuple(dict.fromkeys((*tags, *_tags(text))))
-            except ValueError as error:
-                problems.append(f"{named[target]}: {error}")
-        if problems:
-            raise RowProblems(problems)
+                    tags = tuple(dict.fromkeys((*tags, *self._split_tags(text))))
         if custom:
             fields["custom_fields"] = custom
-        return ContactPlan(identifier, fields, tags, values.get("lifecycle") or self._lifecycle)
+        plan = ContactPlan(identifier, fields, tags, values.get("lifecycle") or self._lifecycle)
+        if not problems:
+            with _noted(problems, None):
+                plan.check()
+        if problems:
+            raise RowProblems(problems)
+        return plan
+
+    def _read(self, row: Row, problems: list[str]) -> dict[str, str]:
+        """Take the row's cells by what they are for."""
+        values: dict[str, str] = {}
+        for target, column in self._named.items():
+            if column in row.cells:
+                with _noted(problems, column):
+                    values[target] = row.text(column)
+        return values
+
+    def _split_tags(self, text: str) -> list[str]:
+        tags = split_list(text, self.habits.tag_separator)
+        for tag in tags:
+            check_tags([tag])
+        return tags
 
     def _plan_field(self, target: str, text: str, fields: dict[str, Any]) -> None:
         if not text:
@@ -134,25 +175,21 @@ class Planner:
             return
         if target == "phone":
             text = normal_phone(text, self._country)
+        elif target == "email":
+            text = ContactId.email(text).value
         pattern, advice = _PATTERNS.get(target, (None, ""))
         if pattern is not None and not pattern.fullmatch(text):
             raise ValueError(advice)
         fields[target] = text.upper() if target == "country_code" else text
 
-    def _plan_custom(self, name: str, text: str, custom: dict[str, Any]) -> None:
+    def _plan_custom(self, column: str, name: str, text: str, custom: dict[str, Any]) -> None:
         if text:
             field = self._definitions.find(name)
             assert field is not None  # noqa: S101 - the mapping has looked it up
-            custom[name] = typed_value(field, text)
+            order = self.habits.date_orders.get(column, "YMD")
+            custom[name] = typed_value(field, text, self._notation, order)
         elif self._clear_empty:
             custom[name] = None
-
-
-def _tags(text: str) -> list[str]:
-    tags = split_list(text)
-    if any(len(tag) > _LONGEST_TAG for tag in tags):
-        raise ValueError(f"a tag has at most {_LONGEST_TAG} characters")
-    return tags
 
 
 class Survey(msgspec.Struct):
@@ -164,25 +201,31 @@ class Survey(msgspec.Struct):
     columns: Mapping[str, str]
     operations: dict[str, int]
     """Planned requests by route."""
+    tags: dict[str, int]
+    """How many contacts would get each tag."""
+    notes: list[str]
+    """How the file is read."""
 
 
-def survey(path: Path, planner: Planner) -> Survey:
+def survey(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> Survey:
     """Plan every row of a file, and write nothing."""
     operations: Counter[str] = Counter()
+    tags: Counter[str] = Counter()
     bad: list[BadRow] = []
     lines: dict[str, int] = {}
     rows = 0
-    for row in read_rows(path):
+    for row in read_rows(table):
         rows += 1
         try:
             plan = planner.plan(row)
         except RowProblems as found:
             bad.append(BadRow(row.line, found.problems))
             continue
-        first = lines.setdefault(plan.identifier, row.line)
+        first = lines.setdefault(plan.key, row.line)
         if first != row.line:
             bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
             continue
+        tags.update(plan.tags)
         operations[e.CREATE_OR_UPDATE_CONTACT.bucket] += 1
         operations[e.ADD_TAGS.bucket] += len(plan.tag_calls)
         operations[e.UPDATE_LIFECYCLE.bucket] += plan.lifecycle is not None
@@ -192,16 +235,6 @@ def survey(path: Path, planner: Planner) -> Survey:
         bad,
         planner.columns,
         {route: count for route, count in operations.items() if count},
+        dict(tags.most_common()),
+        [*notes, *planner.habits.sentences(planner.columns)],
     )
-
-
-def columns_of_file(path: Path) -> list[str]:
-    """Name the columns: the first row's cells, and in JSON lines any that come later."""
-    columns: dict[str, None] = {}
-    for row in read_rows(path):
-        columns |= dict.fromkeys(row.cells)
-        if path.suffix.lower() not in (".jsonl", ".ndjson") and columns:
-            break
-    if not columns:
-        raise UsageError(f"{path.name}: it has no rows")
-    return list(columns)

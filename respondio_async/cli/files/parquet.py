@@ -1,12 +1,12 @@
-"""Parquet, through pyarrow (extra `parquet`): made of JSON lines, some thousand at a time, with a
-schema that is known beforehand.
+"""Parquet, through pyarrow (extra `parquet`): read row by row, and made of JSON lines, some
+thousand at a time, with a schema that is known beforehand.
 """
 
 import importlib
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from .cells import cell_of
 
 _CHUNK: Final = 10_000
 """Rows of a group: flat memory whatever the length."""
+
+_READ_AT_ONCE: Final = 1_000
 
 # Everything else is text. Custom field values come as strings whatever their type, so that is what
 # they stay.
@@ -39,6 +41,20 @@ def require_pyarrow() -> None:
         importlib.import_module("pyarrow.parquet")
     except ImportError:
         raise UsageError("Parquet needs pyarrow: pip install 'respondio-async[parquet]'") from None
+
+
+def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give each row's number, from 1, and its values by column."""
+    require_pyarrow()
+    pq: Any = importlib.import_module("pyarrow.parquet")
+    try:
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(batch_size=_READ_AT_ONCE)
+            yield from enumerate(chain.from_iterable(each.to_pylist() for each in batches), start=1)
+    except (ValueError, TypeError, OSError, OverflowError, KeyError) as error:
+        raise UsageError(
+            f"{path.name}: it cannot be read as Parquet ({type(error).__name__})"
+        ) from None
 
 
 def to_parquet(lines: Path, path: Path, columns: list[str]) -> None:

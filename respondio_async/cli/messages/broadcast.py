@@ -9,20 +9,22 @@ import typer
 
 from ... import AsyncRespond
 from ..._endpoints import SEND_MESSAGE
+from ..._wire import encode_json
+from ...identifiers import segment
 from ...limits import LocalRateLimiter
+from ...models.payloads import to_wire
 from .._ask import confirm
 from .._bulk import Job, JournalFile, carry_out, duration, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
-from .._identify import By, check_country, identify_row
-from .._options import BaseUrl, DryRun, Journal, Json, Yes
+from .._identify import By, check_country, identify_row, same_contact
+from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet, Yes
 from .._screen import Screen
 from ..contacts.edit import name_columns
-from ..contacts.plan import BadRow, columns_of_file
-from ..files.rows import Row, read_rows
+from ..files.bad_rows import BadRow, BadRows, print_bad_rows, write_bad_rows
+from ..files.rows import Row, TableFile, columns_of_file, read_rows
 from .compose import Compose, find_channel, find_template, template_composer, text_composer
 
-_MOST_BAD: Final = 20
 _LEAST_RATE: Final = 0.001
 
 
@@ -98,9 +100,12 @@ def broadcast(
             "again.",
         ),
     ] = True,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Send to the good rows although there are bad ones.")
     ] = False,
+    bad_rows: BadRows = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     journal: Journal = None,
@@ -126,7 +131,8 @@ def broadcast(
     async def work() -> int:
         if (template is None) == (text is None):
             raise UsageError("say what to send: --template NAME or --text TEXT")
-        columns = columns_of_file(source)
+        table = TableFile(source, sheet, encoding)
+        columns = columns_of_file(table)
         chosen_country = check_country(country)
         async with connect(base_url, limiter=None if rate is None else limiter_of(rate)) as client:
             to = await find_channel(client, channel)
@@ -136,10 +142,12 @@ def broadcast(
                 compose = template_composer(found, columns, variables, header, button or ())
             else:
                 compose = text_composer(text or "", columns)
-            roll = Roll(source, name_columns(columns), by, chosen_country, compose)
+            roll = Roll(table, name_columns(columns), by, chosen_country, compose)
             bad, good = roll.survey()
+            if bad_rows is not None:
+                write_bad_rows(bad_rows, table, bad)
             if dry_run or (bad and not skip_bad):
-                _print_plan(screen, bad, good, rate, whole=dry_run)
+                _print_plan(screen, bad, good, rate)
                 if bad and not dry_run:
                     screen.note(
                         "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
@@ -161,9 +169,14 @@ class Roll:
     """The recipients of a broadcast."""
 
     def __init__(
-        self, path: Path, columns: dict[str, str], by: By, country: str | None, compose: Compose
+        self,
+        table: TableFile,
+        columns: dict[str, str],
+        by: By,
+        country: str | None,
+        compose: Compose,
     ) -> None:
-        self._path = path
+        self._table = table
         self._columns = columns
         self._by: By = by
         self._country = country
@@ -178,12 +191,14 @@ class Roll:
         """Check every row: the bad ones, and how many are good."""
         bad: list[BadRow] = []
         lines: dict[str, int] = {}
-        for row in read_rows(self._path):
+        for row in read_rows(self._table):
             try:
-                self.compose(row.cells)
-                first = lines.setdefault(self.identifier(row), row.line)
+                identifier = self.identifier(row)
+                segment(identifier)
+                encode_json(to_wire(self.compose(row)))
+                first = lines.setdefault(same_contact(identifier), row.line)
             except ValueError as error:
-                bad.append(BadRow(row.line, [row.problem or str(error)]))
+                bad.append(BadRow(row.line, [str(error)]))
                 continue
             if first != row.line:
                 bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
@@ -192,7 +207,7 @@ class Roll:
 
     def rows(self) -> Iterator[Row]:
         """Give the good rows."""
-        return (row for row in read_rows(self._path) if row.line not in self._bad)
+        return (row for row in read_rows(self._table) if row.line not in self._bad)
 
 
 def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, again: bool) -> Job:
@@ -200,7 +215,7 @@ def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, a
 
     async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         row = msgspec.convert(item, Row)
-        message = roll.compose(row.cells)
+        message = roll.compose(row)
         await step(
             "message",
             lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id),
@@ -210,7 +225,7 @@ def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, a
         name="broadcast",
         work=send_message,
         items=roll.rows(),
-        key=roll.identifier,
+        key=lambda row: same_contact(roll.identifier(row)),
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=total,
         operations={SEND_MESSAGE.bucket: total},
@@ -233,15 +248,10 @@ def _variables(options: Any) -> dict[str, str]:
     return variables
 
 
-def _print_plan(
-    screen: Screen, bad: list[BadRow], good: int, rate: float | None, *, whole: bool
-) -> None:
+def _print_plan(screen: Screen, bad: list[BadRow], good: int, rate: float | None) -> None:
     seconds = good / min(rate or 10.0, 10.0)
     if screen.json:
         screen.document({"messages": good, "bad": bad, "seconds": round(seconds, 1)})
         return
     screen.line(f"{good} messages, {len(bad)} bad rows; about {duration(seconds)}")
-    for row in bad if whole else bad[:_MOST_BAD]:
-        screen.line(f"  line {row.line}: {'; '.join(row.problems)}")
-    if not whole and len(bad) > _MOST_BAD:
-        screen.line(f"  … and {len(bad) - _MOST_BAD} more: see --dry-run")
+    print_bad_rows(screen, bad)

@@ -8,12 +8,12 @@ from ... import AsyncRespond
 from ...errors import InvalidArgumentError
 from ...models import Channel, Payload, Template, Text, WhatsAppTemplate
 from .._exit import UsageError
+from ..files.rows import Row
 
 _VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _COLUMN: Final = re.compile(r"\{([^{}]+)\}")
 
-Cells = Mapping[str, str]
-Compose = Callable[[Cells], Payload]
+Compose = Callable[[Row], Payload]
 """Raises ValueError, without the row's values, for a row that makes no message."""
 
 
@@ -93,13 +93,14 @@ def template_composer(
             f"the file has no column {', '.join(dict.fromkeys(absent))}: say --var VARIABLE=COLUMN"
         )
 
-    def compose(cells: Cells) -> Payload:
+    def compose(row: Row) -> Payload:
+        filled = {name: row.text(column) for name, column in chosen.items()}
         try:
             return WhatsAppTemplate.fill(
                 template,
-                {name: cells.get(column, "") for name, column in chosen.items()},
-                header=cells.get(header, "") if header else None,
-                buttons=[cells.get(column, "") for column in buttons],
+                filled,
+                header=row.text(header) if header else None,
+                buttons=[row.text(column) for column in buttons],
             )
         except InvalidArgumentError as error:
             raise ValueError(str(error)) from None
@@ -115,9 +116,9 @@ def text_composer(text: str, columns: Iterable[str]) -> Compose:
     if absent:
         raise UsageError(f"the file has no column {', '.join(dict.fromkeys(absent))}")
 
-    def compose(cells: Cells) -> Payload:
+    def compose(row: Row) -> Payload:
         def value(match: re.Match[str]) -> str:
-            found = cells.get(match[1], "").strip()
+            found = row.text(match[1])
             if not found:
                 raise ValueError(f"{match[1]} is empty")
             return found

@@ -1,0 +1,146 @@
+"""Lines of cells from .xlsx, through openpyxl.
+
+python-calamine is quicker, and reads an error (#N/A) and a formula that nobody has calculated as
+empty cells, and a long id as a rounded number: what the table says would be lost in silence.
+
+A file is looked through before it is read: it is a ZIP archive, and a few kB can hold gigabytes.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+from zipfile import ZipFile
+
+from .._exit import UsageError
+
+_LARGEST: Final = 128 * 1024 * 1024
+"""Bytes of all parts, unpacked."""
+_MOST_ELEMENTS: Final = 2_500_000
+"""Of a part: about 1.2 million cells."""
+_LONGEST_ROW: Final = 4 * 1024 * 1024
+"""Bytes."""
+_LAST_ROW: Final = 1_048_576
+_MOST_PLACES: Final = 20_000_000
+"""Cells and the gaps before them."""
+_CHUNK: Final = 256 * 1024
+_FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
+_ROW: Final = re.compile(rb"<(?:\w+:)?row[\s/>]")
+_TOO_LARGE: Final = "it unpacks to more than a spreadsheet should hold: save it as CSV"
+
+Line = tuple[int, list[Any] | str]
+
+
+def read_xlsx(path: Path, sheet: str | None) -> Iterator[Line]:
+    """Give each row's number and its cells; a ValueError in the place of a cell says what is wrong
+    with it.
+    """
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.escape import unescape
+    except ImportError:
+        raise UsageError(
+            "reading .xlsx needs openpyxl: pip install 'respondio-async[cli]'"
+        ) from None
+    try:
+        has_formulas = _look_through(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what openpyxl leaves out: styles, pictures
+            values = load_workbook(path, read_only=True, data_only=True)
+            formulas = load_workbook(path, read_only=True) if has_formulas else None
+            try:
+                title = _choose(path, values, sheet)
+                yield from _lines(values[title], formulas and formulas[title], unescape)
+            finally:
+                values.close()
+                if formulas is not None:
+                    formulas.close()
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged or foreign file raises whatever its parts raise
+        raise UsageError(
+            f"{path.name}: it cannot be read as .xlsx ({type(error).__name__})"
+        ) from None
+
+
+def _look_through(path: Path) -> bool:
+    """Refuse what would not end, or fill the memory; tell whether there are formulas."""
+    has_formulas = False
+    with ZipFile(path) as archive:
+        parts = [part for part in archive.infolist() if part.filename.endswith((".xml", ".rels"))]
+        if sum(part.file_size for part in parts) > _LARGEST:
+            raise UsageError(f"{path.name}: {_TOO_LARGE}")
+        for part in parts:
+            elements = row = 0
+            with archive.open(part) as file:
+                tail = b""
+                while chunk := file.read(_CHUNK):
+                    if b"\0" in chunk or b"<!DOCTYPE" in tail + chunk:
+                        raise UsageError(f"{path.name}: it holds what no spreadsheet writes")
+                    elements += chunk.count(b"<") - chunk.count(b"</")
+                    row = 0 if b"<" in chunk and _ROW.search(tail + chunk) else row + len(chunk)
+                    in_rows = b"/worksheets/" in part.filename.encode()
+                    if (
+                        (b"<" not in chunk[: _CHUNK - 1] and len(chunk) == _CHUNK)
+                        or elements > _MOST_ELEMENTS
+                        or (in_rows and row > _LONGEST_ROW)
+                    ):
+                        raise UsageError(f"{path.name}: {_TOO_LARGE}")
+                    has_formulas = has_formulas or bool(_FORMULA.search(tail + chunk))
+                    tail = chunk[-32:]
+    return has_formulas
+
+
+def _choose(path: Path, book: Any, wanted: str | None) -> str:
+    """Name the sheet to read."""
+    sheets: dict[str, str] = {sheet.title: sheet.sheet_state for sheet in book.worksheets}
+    if wanted is not None:
+        if wanted not in sheets:
+            raise UsageError(f"{path.name}: it has no sheet {wanted}; it has {', '.join(sheets)}")
+        return wanted
+    visible = [title for title, state in sheets.items() if state == "visible"]
+    if not visible:
+        raise UsageError(f"{path.name}: it has no visible sheet: say --sheet NAME")
+    return visible[0]
+
+
+def _lines(values: Any, formulas: Any, unescape: Any) -> Iterator[Line]:
+    """Read both views of a sheet side by side: its values, and its formulas if it has any.
+
+    The sheet's own word on how large it is, which some programs write wrongly, is not believed.
+    """
+    values.reset_dimensions()
+    rows = values.iter_rows(max_row=_LAST_ROW)
+    asked: Iterator[Any] = iter(())
+    if formulas is not None:
+        formulas.reset_dimensions()
+        asked = formulas.iter_rows(max_row=_LAST_ROW)
+    places = 0
+    for line, (cells, asks) in enumerate(zip_longest(rows, asked, fillvalue=()), start=1):
+        places += len(cells)
+        if places > _MOST_PLACES:
+            raise UsageError(f"line {line}: {_TOO_LARGE}")
+        yield (
+            line,
+            [_value(cell, ask, unescape) for cell, ask in zip_longest(cells, asks, fillvalue=None)],
+        )
+
+
+def _value(cell: Any, asked: Any, unescape: Any) -> Any:
+    value = cell.value
+    if cell.data_type == "e":
+        return ValueError("the spreadsheet shows an error in place of a value")
+    if value is None:
+        # Of a formula whose result is an empty text, a calculated cell has the type "str".
+        if asked is not None and asked.data_type == "f" and cell.data_type != "str":
+            return ValueError("a formula without its result: open the file, calculate and save it")
+        return None
+    if isinstance(value, str):
+        return unescape(value) if "_x" in value else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        # A format such as 00000 shows zeros before the number, and people see a code.
+        shown = str(cell.number_format)
+        return str(value).zfill(len(shown)) if not shown.strip("0") else value
+    return value
