@@ -6,10 +6,12 @@ import typer
 
 from .._version import __version__
 from ._exit import EXIT_CODES
+from .api import api
 from .contacts import app as contacts
 from .demo import demo
 from .doctor import doctor
 from .limits import limits
+from .lookup import channels, fields, templates, users
 from .messages import app as messages
 from .runs import app as runs
 from .sandbox import sandbox
@@ -51,6 +53,11 @@ app.command("demo")(demo)
 app.command("sandbox")(sandbox)
 app.command("doctor")(doctor)
 app.command("limits")(limits)
+app.command("channels")(channels)
+app.command("users")(users)
+app.command("fields")(fields)
+app.command("templates")(templates)
+app.command("api")(api)
 app.add_typer(contacts, name="contacts")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(messages, name="messages")
