@@ -21,15 +21,17 @@ from ._json_kinds import is_list, is_object, is_set
 
 MASK: Final = "***"
 
+# Each pattern here costs time in proportion to the text, whatever the text is: a run of characters
+# is tried from its beginning only (a look-behind), and is never given back (possessive).
 _TOKEN: Final = re.compile(
     r"\beyJ[\w-]{8,}(?:\.[\w-]+){0,2}"  # a JSON Web Token, whole or cut off
     r"|(?<=bearer )[\w.~+/=-]{12,}"
     r"|\b(?=[A-Za-z_]*[0-9])[A-Za-z0-9_]{32,}",  # hexadecimal and base-64 secrets
     re.IGNORECASE,
 )
-# Possessive, so that a long text without an @ costs linear time.
 _EMAIL: Final = re.compile(
-    r"(?<![^\s<>\"'(),;:=/|\[\]{}])[^\s<>\"'(),;:=/|@\[\]{}]++@[^\s<>\"'(),;:=/|@\[\]{}]++|[\w.+-]++%40[\w.-]+",
+    r"(?<![^\s<>\"'(),;:=/|\[\]{}])[^\s<>\"'(),;:=/|@\[\]{}]++@[^\s<>\"'(),;:=/|@\[\]{}]++"
+    r"|(?<![\w.+-])[\w.+-]++%40[\w.-]++",
     re.IGNORECASE,
 )
 _DIGITS: Final = re.compile(r"(?:\+|%2B)?\(?\d(?:[ \u00a0().\-/]{0,2}\d){6,}", re.IGNORECASE)
@@ -47,42 +49,55 @@ _DEEPEST: Final = 20
 
 def mask(text: str, sent: object = None) -> str:
     """Return *text* with what could be personal data, or was *sent*, replaced by `***`."""
-    values = sorted(
-        {value for value in _values(sent, _DEEPEST) if value.strip()}, key=len, reverse=True
-    )
-    for value in values:
-        text = _mask_value(text, value)
+    values = {value for value in _values(sent, _DEEPEST) if value.strip()}
+    if values:
+        text = _without(text, {form for value in values for form in _forms(value)})
     text = _TOKEN.sub(MASK, text)
     text = _EMAIL.sub(MASK, text)
     return _DIGITS.sub(MASK, text)
 
 
-def _mask_value(text: str, value: str) -> str:
-    for form in _forms(value):
-        if len(form) < _SHORT:
-            # Whole words alone: masking each "a" would leave no sentence.
-            text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", MASK, text, flags=re.IGNORECASE)
-        elif form.lower() in text.lower():
-            text = re.sub(re.escape(form), MASK, text, flags=re.IGNORECASE)
-        elif len(form) > _QUOTED_START:
-            text = _mask_start(text, form)
-    return text
+def _without(text: str, forms: Iterable[str]) -> str:
+    """Mask every place of *text* that one of *forms* covers; places that overlap are one."""
+    folded = _fold(text)
+    spans = sorted(span for form in forms for span in _spans(folded, _fold(form)))
+    if not spans:
+        return text
+    parts: list[str] = []
+    covered = 0
+    for start, end in spans:
+        if start >= covered:
+            parts += (text[covered:start], MASK)
+        covered = max(covered, end)
+    return "".join((*parts, text[covered:]))
 
 
-def _mask_start(text: str, value: str) -> str:
-    """Mask a long value that is quoted cut off ("Lorem ipsum dol…")."""
-    start = text.lower().find(value[:_QUOTED_START].lower())
+def _fold(text: str) -> str:
+    """Fold the case of *text* and keep its length, so that places in both are the same.
+
+    U+0130 is the one character whose lower case is longer, and a final sigma depends on what
+    follows.
+    """
+    return text.replace("\u0130", "i").lower().replace("ς", "σ")
+
+
+def _spans(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Yield the places of *form* in *text*: of a short one as a whole word (masking each "a" would
+    leave no sentence), of a long one that is quoted cut off ("Lorem ipsum dol…") what is there.
+    """
+    if len(form) < _SHORT:
+        for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", text):
+            yield match.span()
+        return
+    # str.find and not a pattern, which would try each place of a repetitive text anew.
+    key = form if form in text or len(form) <= _QUOTED_START else form[:_QUOTED_START]
+    start = text.find(key)
     while start >= 0:
-        end = start + _QUOTED_START
-        while (
-            end < len(text)
-            and end - start < len(value)
-            and text[end].lower() == value[end - start].lower()
-        ):
+        end = start + len(key)
+        while key is not form and text[end : end + 1] == form[end - start : end - start + 1] != "":
             end += 1
-        text = text[:start] + MASK + text[end:]
-        start = text.lower().find(value[:_QUOTED_START].lower(), start + len(MASK))
-    return text
+        yield start, end
+        start = text.find(key, end)
 
 
 def _forms(value: str) -> Iterator[str]:
