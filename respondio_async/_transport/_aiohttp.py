@@ -21,6 +21,7 @@ from ._pool import KEEPALIVE, Lent, Pool
 from ._proxy import proxy_for
 from ._requests import phase_timeouts
 from ._seam import Answer, Request
+from ._surplus import is_readable
 from ._tls import shared_context
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ class _Connector(aiohttp.TCPConnector):
         attempt = _attempt.get()
         if not attempt.unsent:
             raise aiohttp.ServerDisconnectedError
-        connection = await super().connect(req, traces, timeout)
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if not _has_surplus(connection.protocol):
+                break
+            connection.close()
+            self._pool.discarded += 1
         attempt.leaves()
         return connection
 
@@ -79,7 +85,8 @@ class Place(Lent):
             _attempt.reset(token)
         self.status = response.status_code
         try:
-            return await read_answer(response)
+            answer, self.clean = await read_answer(response)
+            return answer  # noqa: TRY300 - what follows is for failures
         except BaseException:
             await (
                 response.stream.aclose()
@@ -124,6 +131,15 @@ class AiohttpPool(Pool[Place]):
     async def _close(self) -> None:
         if self.http is not None:
             await self.http.aclose()
+
+
+def _has_surplus(protocol: "ResponseHandler | None") -> bool:
+    """Tell whether a connection has brought bytes since its last answer, which the next request
+    would take for its own.
+    """
+    if protocol is None or protocol.transport is None:
+        return True
+    return protocol.should_close or is_readable(protocol.transport.get_extra_info("socket"))
 
 
 def _with_plain_header(proxy: Any) -> Any:

@@ -1,63 +1,82 @@
 """Reads an answer: whole, decoded, and never more than a bound."""
 
-import zlib
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Final, cast
 
 from ._failures import too_large, torn
-from ._seam import Answer, RawHeaders
+from ._inflate import Inflation, UnreadableCodingError
+from ._seam import Answer, RawHeaders, SendError
+from ._surplus import connection_below, has_surplus, spoil
 
 MAX_ANSWER: Final = 32 * 1024 * 1024
-"""Bytes of one answer after decoding; a page of 100 contacts is about 100 KB."""
+"""Bytes of one answer: those that arrive, and all that they become when their codings are undone; a
+page of 100 contacts is about 100 KB.
+"""
+_BREATH: Final = 1024 * 1024
+"""Bytes inflated before other tasks, and the timeout of this one, have their turn."""
 
 
-async def read_answer(response: Any) -> Answer:
-    """Read *response* (of httpx or httpx2, not yet read) and close it. Raises `SendError`
-    "too_large" or "torn".
+async def read_answer(response: Any) -> tuple[Answer, bool]:
+    """Read *response* (of httpx or httpx2, not yet read) and close it.
 
-    The library's own reading runs the body through more generators and lets a compressed one grow a
-    thousandfold at once.
+    Returns the answer, and whether its connection may be used again. Raises `SendError` "too_large"
+    or "torn".
     """
-    limit = MAX_ANSWER
     status: int = response.status_code
+    chunks = cast("AsyncGenerator[bytes]", response.stream.__aiter__())
+    try:
+        headers, codings = _read_head(response)
+        content = await _read_content(chunks, codings, status)
+    except (SendError, UnreadableCodingError) as failure:
+        await chunks.aclose()
+        await response.aclose()
+        raise (torn(status) if isinstance(failure, UnreadableCodingError) else failure) from None
+    connection = connection_below(response.stream)
+    clean = connection is None or not has_surplus(connection)
+    if not clean:
+        spoil(connection)  # now: once the response is closed, another request may have it
+    await response.stream.aclose()
+    return Answer(status, headers, content), clean
+
+
+def _read_head(response: Any) -> tuple[RawHeaders, list[bytes]]:
+    """Return the headers, names in lower case, and the content codings in the order applied."""
     headers: RawHeaders = []
-    encoding = b""
+    codings: list[bytes] = []
     for name, value in response.headers.raw:
         lower = name.lower()
         headers.append((lower, value))
         if lower == b"content-encoding":
-            encoding = value.strip().lower()
-        elif lower == b"content-length" and value.isdigit() and int(value) > limit:
-            await response.aclose()
+            codings += value.lower().replace(b" ", b"").replace(b"\t", b"").split(b",")
+        elif lower == b"content-length" and value.isdigit() and int(value) > MAX_ANSWER:
+            raise too_large(MAX_ANSWER, response.status_code)
+    return headers, [coding for coding in codings if coding not in (b"", b"identity")]
+
+
+async def _read_content(chunks: AsyncGenerator[bytes], codings: list[bytes], status: int) -> bytes:
+    left = limit = MAX_ANSWER
+
+    def charge(size: int) -> None:
+        nonlocal left
+        left -= size
+        if left < 0:
             raise too_large(limit, status)
-    if not encoding or encoding == b"identity":
-        source = response.stream
-    elif encoding in (b"gzip", b"x-gzip"):
-        source = _gunzip(response, limit)
-    else:  # one that was not asked for
-        source = response.aiter_bytes()
+
     parts: list[bytes] = []
-    size = 0
-    chunks = cast("AsyncGenerator[bytes]", source.__aiter__())
+    if not codings:
+        async for chunk in chunks:
+            charge(len(chunk))
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    inflation = Inflation(codings, charge)
+    breath = left
     async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            await chunks.aclose()
-            await response.aclose()
-            raise too_large(limit, status)
-    await response.stream.aclose()
-    return Answer(status, headers, parts[0] if len(parts) == 1 else b"".join(parts))
-
-
-async def _gunzip(response: Any, limit: int) -> AsyncGenerator[bytes]:
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    begun = False
-    try:
-        async for chunk in response.stream:
-            begun = True
-            yield decoder.decompress(chunk, limit + 1)
-        if begun and not decoder.eof:
-            raise torn(response.status_code)
-    except zlib.error:
-        raise torn(response.status_code) from None
+        charge(len(chunk))
+        for piece in inflation.feed(chunk):
+            parts.append(piece)
+            if breath - left > _BREATH:
+                breath = left
+                await asyncio.sleep(0)
+    inflation.finish()
+    return b"".join(parts)

@@ -16,6 +16,7 @@ from ._address import Address
 from ._body import read_answer
 from ._pool import Lent, Pool
 from ._seam import Answer, RawHeaders, Request
+from ._surplus import connection_below, has_surplus
 
 ABANDONED: Final = 30.0
 """Seconds after which a request whose caller has left is cancelled after all."""
@@ -76,9 +77,14 @@ class Loan(Lent):
             return self._redirect
         self.status = response.status_code
         if response.is_stream_consumed or response.is_closed:  # by a hook
+            connection = connection_below(response.stream)
+            if connection is not None and has_surplus(connection):
+                self.clean = False
+                await connection.aclose()  # whoever has it by now is better off with an error
             return _already_read(response)
         try:
-            return await read_answer(response)
+            answer, self.clean = await read_answer(response)
+            return answer
         finally:
             await response.aclose()
 

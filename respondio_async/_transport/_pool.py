@@ -30,11 +30,13 @@ GRACE: Final = 5.0
 class Lent(ABC):
     """A connection while a call has it."""
 
-    __slots__ = ("_scope", "broken", "left_at", "status", "unsent")
+    __slots__ = ("_scope", "broken", "clean", "left_at", "status", "unsent")
 
     def __init__(self) -> None:
         self._scope: asyncio.Timeout | None = None
         self.broken = False
+        self.clean = True
+        """Nothing came beyond the last answer."""
         self.unsent = False
         """The request provably has not left."""
         self.left_at: float | None = None
@@ -65,7 +67,7 @@ class Lent(ABC):
                 raise
             failure = reading
         else:
-            self.broken = False
+            self.broken = not self.clean
             return answer
         finally:
             self._scope = None

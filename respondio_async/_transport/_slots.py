@@ -58,7 +58,8 @@ class Slot(Lent):
         built = owner.build(request, extensions)
         response = await self.http.handle_async_request(built)
         self.status = response.status_code
-        return await read_answer(response)
+        answer, self.clean = await read_answer(response)
+        return answer
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.complete":
