@@ -1,5 +1,16 @@
 """Files on this machine that hold what must not be lost or read by others."""
 
-from ._files import create_private, make_private, replace_private
+from ._failures import explained
+from ._files import create_private, database_path, make_private, replace_private, tighten
+from ._writer import SIDECARS, Writer
 
-__all__ = ["create_private", "make_private", "replace_private"]
+__all__ = [
+    "SIDECARS",
+    "Writer",
+    "create_private",
+    "database_path",
+    "explained",
+    "make_private",
+    "replace_private",
+    "tighten",
+]

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidArgumentError
 
 _OWNER_ONLY: Final = 0o600
 _OTHERS: Final = 0o077
@@ -39,6 +39,28 @@ def create_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     return descriptor
 
 
+def database_path(path: str | os.PathLike[str], argument: str) -> Path:
+    """Take *path* for that of a SQLite file, which outlives the process.
+
+    `InvalidArgumentError` for what SQLite would take for something else: memory, a URI, a name that
+    is empty; and for a folder.
+    """
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str) or "\0" in name:
+        raise InvalidArgumentError(f"{argument} must be the path of a file", argument=argument)
+    if not name.strip() or name.startswith((":", "file:")):
+        raise InvalidArgumentError(
+            f"{argument} must be the path of a file on the disk, so that it outlives the process; "
+            "not :memory:, a URI or an empty name",
+            argument=argument,
+        )
+    if Path(name).is_dir() or name.endswith(("/", os.sep)):
+        raise InvalidArgumentError(
+            f"{argument} must be the path of a file, not of a folder", argument=argument
+        )
+    return Path(name)
+
+
 def make_private(path: str | os.PathLike[str]) -> None:
     """Make an empty file as `create_private` does, or see to it that the one there is as private.
 
@@ -52,7 +74,7 @@ def make_private(path: str | os.PathLike[str]) -> None:
         try:
             os.close(create_private(path))
         except FileExistsError:
-            _check_private(Path(path))
+            tighten(path)
 
 
 def replace_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
@@ -61,8 +83,13 @@ def replace_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int
     return create_private(path, flags)
 
 
-def _check_private(path: Path) -> None:
-    found = path.lstat()
+def tighten(path: str | os.PathLike[str]) -> None:
+    """See to it that a file is as private as `make_private` says, if there is one."""
+    path = Path(path)
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(
             f"{path.name} is a link, a folder or a device: name a regular file, or remove it"

@@ -8,6 +8,7 @@ stays readable for whoever wants to look at the run.
 import sqlite3
 from pathlib import Path
 
+from .._storage import explained, make_private
 from ..errors import ConfigurationError
 
 
@@ -18,13 +19,14 @@ class JournalLock:
         self._path = journal.with_name(journal.name + ".lock")
         while True:
             try:
+                make_private(self._path)
                 self._connection = sqlite3.connect(
                     self._path, timeout=0, isolation_level=None, check_same_thread=False
                 )
                 before = self._identity()
                 self._lock()
-            except sqlite3.Error as error:
-                raise ConfigurationError(_refusal(journal, error)) from error
+            except (sqlite3.Error, OSError) as error:
+                raise _refusal(journal, error) from error
             # The last owner removes the file: a lock on one that is gone guards nothing.
             if before is not None and before == self._identity():
                 return
@@ -45,6 +47,12 @@ class JournalLock:
             return None
         return status.st_dev, status.st_ino
 
+    def __enter__(self) -> None:
+        """Hold it for a block."""
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """Let the next process in."""
         try:
@@ -56,10 +64,10 @@ class JournalLock:
         self._connection.close()
 
 
-def _refusal(journal: Path, error: sqlite3.Error) -> str:
+def _refusal(journal: Path, error: sqlite3.Error | OSError) -> Exception:
     if "locked" in str(error):
-        return (
+        return ConfigurationError(
             f"the journal {journal.name} is in use by another run: "
             "wait for it to end, or give this run a file of its own"
         )
-    return f"the journal {journal.name} cannot be locked: {error}"
+    return explained(journal, error)

@@ -9,13 +9,13 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, Literal, Self, TypeVar, cast
 
 import anyio
 
 from .. import _context
+from .._storage import database_path
 from ..errors import (
     ConfigurationError,
     InvalidArgumentError,
@@ -82,6 +82,7 @@ class Bulk(Generic[Item, T]):
         """*routes* tells the state of the limiter's routes, from which the number of workers
         follows.
         """
+        self._journal_path = None if journal is None else database_path(journal, "journal")
         _check(
             key=key,
             concurrency=concurrency,
@@ -99,7 +100,6 @@ class Bulk(Generic[Item, T]):
         self._intake = Intake(
             self._source, key, repeat_unknown=self._repeat, retry_failed=failed == "retry"
         )
-        self._journal_path = None if journal is None else Path(journal)
         self._journal: Journal | None = None
         self._tell = progress
         self._grace = grace
@@ -425,8 +425,6 @@ def _check(
         )
     if progress is not None and not callable(progress):
         raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
-    if journal is not None and not isinstance(journal, str | os.PathLike):
-        raise InvalidArgumentError("journal must be the path of a file", argument="journal")
     if journal is not None and key is None:
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run",

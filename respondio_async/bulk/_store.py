@@ -10,7 +10,6 @@ the process loses nothing. A power cut may take the last commits before it (the 
 then a step may be repeated.
 """
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -92,24 +91,6 @@ class Leftover(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a journal, or make one that only its owner can read: it holds the items."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigurationError(f"the journal {path.name} cannot be opened: {error}") from error
-    try:
-        if _is_blank(connection):
-            connection.executescript(_SCHEMA)
-        check(connection, path)
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _is_blank(connection: sqlite3.Connection) -> bool:
     """Whether nothing was ever committed to it: it is new, or its maker was killed at once."""
     try:
@@ -138,19 +119,19 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 class Store:
     """The statements; each leaves the commit to its caller."""
 
-    def __init__(self, connection: sqlite3.Connection, work: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, work: str) -> None:
+        if _is_blank(connection):
+            connection.executescript(_SCHEMA)
+        check(connection, path)
+        connection.execute("PRAGMA synchronous = NORMAL")
         self.connection = connection
         self.earlier_work = self._fact("work")
         """The name of the work that the journal was begun with; None: the journal is new."""
         self.session = int(self._fact("sessions") or 0) + 1
-        with self.transaction():
-            facts = [("sessions", str(self.session))] + (
-                [] if self.earlier_work else [("work", work)]
-            )
-            connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", facts)
-
-    def transaction(self) -> "_Transaction":
-        return _Transaction(self.connection)
+        facts = [("sessions", str(self.session))] + ([] if self.earlier_work else [("work", work)])
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", facts)
+        connection.execute("COMMIT")
 
     def _fact(self, name: str) -> str | None:
         row = self.connection.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
@@ -249,19 +230,3 @@ class Store:
                 ending.id,
             ),
         )
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-class _Transaction:
-    """`with`: one transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

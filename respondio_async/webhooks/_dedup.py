@@ -7,9 +7,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, Protocol, runtime_checkable
 
+from respondio_async._storage import Writer, database_path
 from respondio_async.errors import ConfigurationError
-
-from ._database import Database
 
 
 @runtime_checkable
@@ -55,16 +54,17 @@ class SQLiteDeduplicator:
     """
 
     _SCHEMA = (
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
         "CREATE TABLE IF NOT EXISTS seen "
-        "(row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE);"
+        "(row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE); COMMIT;"
     )
 
     def __init__(self, path: str | Path, limit: int = 1_000_000) -> None:
         if limit < 1:
             raise ConfigurationError("limit must be at least 1")
-        self._path = Path(path)
+        self._path = database_path(path, "path")
         self._limit = limit
-        self._database: Database | None = None
+        self._database: Writer[Connection] | None = None
         self._opening = asyncio.Lock()
 
     async def claim(self, event_id: str) -> bool:
@@ -79,10 +79,14 @@ class SQLiteDeduplicator:
         if database is not None:
             await database.aclose()
 
-    async def _open(self) -> Database:
-        database = Database(self._path, self._SCHEMA, exclusive=False)
+    async def _open(self) -> Writer[Connection]:
+        database = Writer(self._path, self._prepare)
         await database.open()
         return database
+
+    def _prepare(self, connection: Connection) -> Connection:
+        connection.executescript(self._SCHEMA)
+        return connection
 
     def _claim(self, connection: Connection, event_id: str) -> bool:
         row = connection.execute(

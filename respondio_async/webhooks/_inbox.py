@@ -13,10 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ._database import Database
+from respondio_async._storage import Writer, explained
+
 from ._progress import Note, Progress, Step
 
 _SCHEMA: Final = """
+PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or dies
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS event (
     -- A row number is never used twice: a stale note must not meet another event.
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,6 +39,7 @@ CREATE TABLE IF NOT EXISTS contact (
     human_since INTEGER NOT NULL DEFAULT 0,
     watermark INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+COMMIT;
 """
 _FLUSH_AFTER: Final = 0.05
 """Seconds for which notes gather."""
@@ -55,7 +61,8 @@ class Inbox:
     """One SQLite file, owned by one process."""
 
     def __init__(self, path: Path, *, remember: int = 1_000_000) -> None:
-        self.database = Database(path, _SCHEMA, exclusive=True)
+        self._path = path
+        self.database = Writer(path, _prepare)
         self._progress = Progress(path.with_name(path.name + "-progress"))
         self._remember = remember
         self._notes: list[Note] = []
@@ -68,18 +75,27 @@ class Inbox:
         try:
             left = await self.database.submit(self._recover)
             self._progress.open()  # the notes of the earlier process are committed now
-        except BaseException:
+        except BaseException as error:
             await self.database.aclose()  # or no later try could open it
+            if isinstance(error, OSError):
+                raise explained(self._path, error) from error
             raise
         return left
 
     async def aclose(self) -> None:
-        """Bring all notes into SQLite, and close it."""
-        while self._flushing is not None or self._notes:
+        """Bring all notes into SQLite, and close it.
+
+        Notes that it does not take stay in their own file, for the next process.
+        """
+        is_refused = False
+        while (self._flushing is not None or self._notes) and not is_refused:
             self._flush()
-            assert self._flushing is not None  # noqa: S101 - there are notes, or it was under way
-            await asyncio.wait([self._flushing])
-            await asyncio.sleep(0)  # lets _flushed() run
+            flushing = self._flushing
+            assert flushing is not None  # noqa: S101 - there are notes, or it was under way
+            await asyncio.wait([flushing])  # _flushed() runs before this goes on
+            is_refused = flushing.exception() is not None
+        if self._timer is not None:
+            self._timer.cancel()
         self._progress.close()
         await self.database.aclose()
 
@@ -113,7 +129,7 @@ class Inbox:
 
     def _flushed(self, notes: list[Note], done: "asyncio.Future[None]") -> None:
         self._flushing = None
-        if done.cancelled() or done.exception() is not None:
+        if done.exception() is not None:
             # The disk may have room again later; the file of notes has them meanwhile.
             self._notes = notes + self._notes
         elif self._progress.full:
@@ -149,6 +165,11 @@ class Inbox:
                 "SELECT row, event_id, body, started FROM event WHERE body IS NOT NULL ORDER BY row"
             )
         ]
+
+
+def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.executescript(_SCHEMA)
+    return connection
 
 
 def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ that it then recognises.
 import sqlite3
 from typing import Final
 
-from ._database import Database
+from respondio_async._storage import Writer
 
 CAUGHT_UP: Final = "catch-up:"
 """How the ids of events begin that `catch_up` made; the message's id follows."""
@@ -58,9 +58,9 @@ class Memory:
         """
         self.resume_others_at: int = 0
         """The newest message of all then: from here for contacts that nothing is known of."""
-        self._database: Database | None = None
+        self._database: Writer[sqlite3.Connection] | None = None
 
-    async def load(self, database: Database) -> None:
+    async def load(self, database: Writer[sqlite3.Connection]) -> None:
         """Take over what the file knows, and write to it from now on."""
         self._database = database
         rows, caught_up, received = await database.submit(_load)

@@ -13,6 +13,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from respondio_async._storage import replace_private, tighten
+
 _NOTE: Final = struct.Struct("<QBQ")
 _ROTATE: Final = 1024 * 1024
 """Bytes at which the notes that SQLite has are dropped."""
@@ -54,13 +56,7 @@ class Progress:
         halve.
         """
         fresh = self._path.with_name(self._path.name + ".new")
-        # O_NONBLOCK means nothing for a file on a disk, but says to tools that watch the event loop
-        # that this write is meant.
-        file = os.open(
-            fresh,
-            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NONBLOCK", 0),
-            0o600,
-        )
+        file = replace_private(fresh, os.O_WRONLY | os.O_APPEND)
         content = b"".join([_NOTE.pack(*note) for note in kept])
         os.write(file, content)
         if self._file != -1:
@@ -81,6 +77,7 @@ class Progress:
         """Read what an earlier process left; a note that a power failure cut short ends the
         reading.
         """
+        tighten(self._path)
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from respondio_async._storage import database_path
 from respondio_async.errors import ConfigurationError
 
 from ._answers import ACCEPTED, BUSY, Answer, RequestHeaders
@@ -107,7 +108,7 @@ class WebhookRouter(Handlers):
                 "concurrency, queue_size, queue_bytes, max_body and max_depth must be at least 1"
             )
         self.client = client
-        self._inbox_path = Path(inbox) if inbox is not None else None
+        self._inbox_path = database_path(inbox, "inbox") if inbox is not None else None
         self._inbox: Inbox | None = None
         self._deduplicator = deduplicator or (MemoryDeduplicator() if inbox is None else None)
         self._drain_timeout = drain_timeout

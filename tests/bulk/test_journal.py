@@ -470,7 +470,7 @@ def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(
 
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     """A directory that is not there is not taken for another run."""
-    with pytest.raises(ConfigurationError, match="cannot be locked"):
+    with pytest.raises(ConfigurationError, match="its folder must be there"):
         JournalLock(tmp_path / "missing" / "run.sqlite")
 
 
@@ -509,9 +509,22 @@ async def test_a_journal_whose_maker_was_killed_at_once_is_made_again(path: Path
 
 
 async def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
-    """A directory is no journal."""
-    with pytest.raises(ConfigurationError, match="cannot be"):
-        await outcomes(journalled(echo, [1], tmp_path))
+    """Its folder has to be there."""
+    with pytest.raises(ConfigurationError, match="cannot be used: .*its folder must be there"):
+        await outcomes(journalled(echo, [1], tmp_path / "missing" / "run.sqlite"))
+
+
+@pytest.mark.parametrize("name", [":memory:", "", "file:run.sqlite", "file::memory:?cache=shared"])
+def test_a_journal_that_would_not_outlive_the_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Before anything happens, and without a file of that name; so is a folder."""
+    monkeypatch.chdir(tmp_path)
+    for refused in (name, tmp_path):
+        with pytest.raises(InvalidArgumentError) as caught:
+            Bulk(echo, [1], key=str, journal=refused)
+        assert caught.value.argument == "journal"
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_journal_is_for_its_owners_eyes(path: Path) -> None:
@@ -519,8 +532,7 @@ async def test_a_journal_is_for_its_owners_eyes(path: Path) -> None:
     async with journalled(echo, range(5), path) as run:
         await run.drain()
         for file in path.parent.glob("run.sqlite*"):
-            if not file.name.endswith(".lock"):  # always empty
-                assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
 
 
 async def test_another_work_on_the_same_journal_is_warned_of(path: Path, caplog: Any) -> None:
@@ -617,21 +629,16 @@ async def test_a_caller_that_is_cancelled_harms_no_other(path: Path) -> None:
 
 def test_a_run_that_is_abandoned_with_its_loop_ends_its_thread(path: Path) -> None:
     """Even without leaving the block, nothing waits for a loop that is closed."""
-    import threading
+    journal: Journal | None = None
 
-    async def abandon() -> threading.Thread:
+    async def abandon() -> None:
+        nonlocal journal
         journal = Journal(path, "work", on_failure=print)
         await journal.open()
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.01, lambda: None)
-        abandoned.append(journal)
-        return journal._thread
 
-    abandoned: list[Journal] = []
-    thread = asyncio.run(abandon())
-    abandoned[0].retract(1, "x")
-    thread.join(10)
-    assert not thread.is_alive()
+    asyncio.run(abandon())
+    assert journal is not None
+    asyncio.run(journal.aclose())
     JournalLock(path).release()
 
 

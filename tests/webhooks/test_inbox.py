@@ -1,20 +1,18 @@
 """What was acknowledged is handled, kill or no kill; and what was handled is not handled again."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from respondio_async._storage import Writer
 from respondio_async.errors import ConfigurationError, DecodeError
 from respondio_async.webhooks import (
     Context,
@@ -24,7 +22,6 @@ from respondio_async.webhooks import (
     WebhookRouter,
 )
 from respondio_async.webhooks import _inbox as inbox_module
-from respondio_async.webhooks._database import Database
 from respondio_async.webhooks._inbox import Inbox
 from respondio_async.webhooks._progress import Note, Progress, Step
 from tests.webhooks.payloads import KEY, message, signed
@@ -120,7 +117,8 @@ async def test_an_inbox_has_one_owner(tmp_path: Path, monkeypatch: pytest.Monkey
 
     Later it may have it.
     """
-    monkeypatch.setattr(Database.__init__, "__kwdefaults__", {"patience": 0.05})
+    assert Writer.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(Writer.__init__.__kwdefaults__, "patience", 0.05)
     second = WebhookRouter(
         KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error)
     )
@@ -151,7 +149,8 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
         )
         assert await deliver(router, message(1)) == 200
     assert len(errors) == 1
-    assert isinstance(errors[0], sqlite3.Error)
+    assert isinstance(errors[0], ConfigurationError)
+    assert "make room" in str(errors[0])
     assert len(seen) == 2
     assert router.statistics().waiting == 0
 
@@ -246,11 +245,11 @@ async def test_a_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
     again.
     """
     router, _ = restarted(tmp_path / "later" / "inbox")
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(ConfigurationError, match="its folder must be there"):
         await router.start()
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "inbox-progress").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(ConfigurationError, match="folder"):
         await router.start()
     (tmp_path / "later" / "inbox-progress").rmdir()
     async with router:
@@ -279,21 +278,6 @@ async def test_ids_that_no_database_takes(tmp_path: Path) -> None:
         )
     assert [status for status, _ in answers] == [200] * 3
     assert len(seen) == 6
-
-
-async def test_work_that_fails_fails_alone(tmp_path: Path) -> None:
-    """What shares a commit with it is done all the same."""
-    database = Database(tmp_path / "file", "CREATE TABLE t (x UNIQUE);", exclusive=False)
-    await database.open()
-    works = [
-        database.submit(
-            lambda connection, x=x: connection.execute("INSERT INTO t VALUES (?)", (x,)).rowcount
-        )
-        for x in (1, 1, 2)
-    ]
-    results = await asyncio.gather(*works, return_exceptions=True)
-    await database.aclose()
-    assert [type(result) for result in results] == [int, sqlite3.IntegrityError, int]
 
 
 async def test_a_sender_that_hangs_up_changes_nothing(tmp_path: Path) -> None:
@@ -423,53 +407,10 @@ async def test_notes_made_while_others_are_stored(tmp_path: Path) -> None:
     again = Inbox(tmp_path / "inbox")
     assert await again.open() == []
     await again.aclose()
-    await again.database.aclose()
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """The error is SQLite's own, and the file is let go."""
+    """The error says what to do, and the file is let go."""
     (tmp_path / "inbox").write_bytes(b"no database " * 100)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+    with pytest.raises(ConfigurationError, match="not a database: .*name another file"):
         await WebhookRouter(KEY, inbox=tmp_path / "inbox").start()
-
-
-async def test_a_write_that_another_process_keeps_out(tmp_path: Path) -> None:
-    """It fails, and the next one succeeds; one that nobody waits for any more hurts nobody."""
-    database = Database(tmp_path / "file", "CREATE TABLE t (x);", exclusive=False, patience=0.01)
-    await database.open()
-    other = sqlite3.connect(tmp_path / "file", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        await database.submit(
-            lambda connection: connection.execute("INSERT INTO t VALUES (1)").rowcount
-        )
-    other.execute("ROLLBACK")
-    other.close()
-    given_up = database.submit(
-        lambda connection: connection.execute("INSERT INTO t VALUES (2)").rowcount
-    )
-    given_up.cancel()
-    assert await database.submit(
-        lambda connection: connection.execute("SELECT x FROM t").fetchall()
-    ) == [(2,)]
-    await database.aclose()
-
-
-def test_a_loop_that_ends_first(tmp_path: Path) -> None:
-    """Work that is done after its event loop was closed is done all the same, and its thread lives
-    on until it is told.
-    """
-    go = threading.Event()
-    database = Database(tmp_path / "file", "CREATE TABLE t (x);", exclusive=False)
-
-    async def leave() -> None:
-        await database.open()
-        database.submit(
-            lambda connection: go.wait() and connection.execute("INSERT INTO t VALUES (1)").rowcount
-        )
-
-    asyncio.run(leave())
-    go.set()
-    asyncio.run(database.aclose())
-    with contextlib.closing(sqlite3.connect(tmp_path / "file")) as connection:
-        assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]

@@ -1,0 +1,195 @@
+"""One SQLite file and the one thread that writes it: under journals, inboxes and de-duplication.
+
+Whatever is asked for while a commit is under way shares the next one. A commit costs a flush to the
+disk, some milliseconds; grouped, five hundred events a second need only a fraction of that many,
+and a quiet user waits for nobody. What was answered is in the file, also after a kill -9.
+
+The rules of failure:
+
+- An act that fails, fails alone: the group is taken back, and each of its acts is tried by itself.
+- An error of SQLite or of the disk becomes a `ConfigurationError` that says what to do.
+- Whatever ends the thread ends its user: all that was asked for and will be asked for fails at
+  once, and *on_failure* hears of it. Nobody waits for a thread that is gone.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from ..errors import ConfigurationError
+from ._failures import explained
+from ._files import make_private, tighten
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_LARGEST_GROUP: Final = 1_000
+SIDECARS: Final = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a file; it gives them the file's mode."""
+
+
+class Writer(Generic[S]):
+    """An open SQLite file, bound to the event loop that opened it."""
+
+    def __init__(
+        self,
+        path: Path,
+        prepare: Callable[[sqlite3.Connection], S],
+        *,
+        patience: float = 10.0,
+        lock: Callable[[], AbstractContextManager[object]] = nullcontext,
+        on_failure: Callable[[Exception], object] = lambda _: None,
+    ) -> None:
+        """*prepare* checks or makes the tables, and returns what acts are given.
+
+        *patience*: seconds to wait for another process to let go (a deployment overlaps). *lock* is
+        held while the file is open.
+        """
+        self._path = path
+        self._prepare = prepare
+        self._patience = patience
+        self._lock = lock
+        self._on_failure = on_failure
+        self._asked: queue.SimpleQueue[tuple[Callable[[S], Any], asyncio.Future[Any]] | None]
+        self._asked = queue.SimpleQueue()
+        self._group: list[tuple[Callable[[S], Any], asyncio.Future[Any]]] = []
+        self._ending: Exception | None = None
+        """Why nothing can be asked for; None: it can."""
+        self._loop: asyncio.AbstractEventLoop
+        self._opened: asyncio.Future[None]
+        self._thread: threading.Thread | None = None
+
+    async def open(self) -> None:
+        """Open or make the file; `ConfigurationError` when that cannot be."""
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.create_future()
+        thread = threading.Thread(target=self._run, name="respondio-writer", daemon=True)
+        thread.start()
+        self._thread = thread
+        try:
+            await self._opened
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def submit(self, act: Callable[[S], T]) -> "asyncio.Future[T]":
+        """Run *act* in the next commit; the future ends once that is in the file.
+
+        Acts are done, and their futures end, in the order of submission.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._ending is None:
+            self._asked.put((act, future))
+        else:
+            future.set_exception(self._ending)
+        return future
+
+    async def aclose(self) -> None:
+        """Finish what was submitted, and close the file."""
+        if self._thread is not None:
+            self._asked.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    # ── the thread
+    # ────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            with self._lock(), closing(self._connect()) as connection:
+                store = self._prepare(connection)
+                goes_on = self._post(self._begin)
+                while goes_on:
+                    last = self._gather()
+                    goes_on = self._post(self._answer, _commit(connection, store, self._group))
+                    goes_on = goes_on and not last
+        except BaseException as error:  # noqa: BLE001 - a thread that ends unheard leaves others waiting
+            failure = error
+        self._post(self._finish, failure)
+
+    def _connect(self) -> sqlite3.Connection:
+        make_private(self._path)
+        for suffix in SIDECARS:
+            tighten(self._path.with_name(self._path.name + suffix))
+        return sqlite3.connect(
+            self._path, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
+
+    def _gather(self) -> bool:
+        """Wait for something to do, and take all that is there; True when it is the last."""
+        self._group = []
+        item = self._asked.get()
+        while item is not None:
+            self._group.append(item)
+            if len(self._group) == _LARGEST_GROUP or self._asked.empty():
+                return False
+            item = self._asked.get()
+        return True
+
+    def _post(self, callback: Callable[..., object], *arguments: Any) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop was closed over a file that nobody closed
+            return False
+        return True
+
+    # ── what it tells the loop
+    # ────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _finish(self, failure: BaseException | None) -> None:
+        """Note that the thread has ended; by *failure*, or because it was told to."""
+        was_open = self._opened.done()
+        closed = ConfigurationError(f"{self._path.name} is closed")
+        self._ending = closed if failure is None else explained(self._path, failure)
+        unanswered = [future for _, future in self._group]
+        while not self._asked.empty():
+            item = self._asked.get()
+            unanswered += [item[1]] if item is not None else []
+        for future in (self._opened, *unanswered):
+            if not future.done():
+                future.set_exception(self._ending)
+        if failure is not None and was_open:
+            self._on_failure(self._ending)
+
+    def _answer(self, answers: "list[_Answer]") -> None:
+        for future, value, error in answers:
+            if future.done():  # whoever asked was cancelled
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(explained(self._path, error))
+
+
+_Answer = tuple["asyncio.Future[Any]", Any, Exception | None]
+
+
+def _commit(
+    connection: sqlite3.Connection,
+    store: S,
+    group: list[tuple[Callable[[S], Any], "asyncio.Future[Any]"]],
+) -> list[_Answer]:
+    """Do a group of acts in one transaction, or each in its own if that fails."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return [(future, None, error) for _, future in group]
+    try:
+        values = [act(store) for act, _ in group]
+        connection.execute("COMMIT")
+    except Exception as error:  # noqa: BLE001 - whoever asked for it hears of it
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if len(group) == 1:
+            return [(group[0][1], None, error)]
+        return [answer for item in group for answer in _commit(connection, store, [item])]
+    return [(future, value, None) for (_, future), value in zip(group, values, strict=True)]
