@@ -52,7 +52,8 @@ def sandbox(
     it.
 
     Prints its URL and a token as the two variables that the client and this command read, and the
-    address of a page on which to write to a bot as a customer. Webhooks are signed with the first
+    address of a page on which to write to a bot as a customer; this machine alone may open it,
+    whatever --host is. Webhooks are signed with the first
     of RESPONDIO_WEBHOOK_KEYS; without one a key is made up and printed too.
 
     **Examples**

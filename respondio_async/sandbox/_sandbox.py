@@ -28,6 +28,8 @@ WindowName = Literal[
     "sliding", "sliding_counting", "sliding_counter", "fixed", "fixed_first_hit", "bucket", "gcra"
 ]
 
+_LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a look-up
+"""How a sandbox that listens on every address is reached from this machine."""
 _VENDOR: Final[Mapping[str, float]] = MappingProxyType({})
 _PATHS: Final = frozenset(
     text for route in ROUTES for text in (route.path, route.template, route.bucket)
@@ -182,10 +184,11 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base URL for clients."""
+        """The base URL for clients on this machine."""
         if self._port == 0:
             raise RuntimeError("the sandbox is not running: `async with Sandbox() as sandbox`")
-        return f"http://{self._host}:{self._port}{BASE}"
+        host = _LOOPBACK.get(self._host, self._host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}{BASE}"
 
     @property
     def inbox_url(self) -> str:

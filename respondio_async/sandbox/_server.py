@@ -28,6 +28,7 @@ class Server(uvicorn.Server):
             log_config=None,
             log_level=None,
             timeout_keep_alive=75,
+            proxy_headers=False,  # the peer is whoever connected, whatever a header says
         )
         super().__init__(config)
         self._on_started = on_started

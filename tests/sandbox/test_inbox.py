@@ -1,8 +1,9 @@
 """The inbox's server side: who may use it, what it shows, what it streams."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from respondio_async.sandbox import Quirks, Sandbox
 from respondio_async.sandbox.inbox import _feed as feed_module
+from respondio_async.sandbox.inbox._guard import refusal
 from tests.sandbox.conftest import Api, serving
 from tests.sandbox.receiver import receiving
 
@@ -84,6 +86,48 @@ async def test_a_rebound_name_is_refused(api: Api, host: str, path: str):
 async def test_this_machine_by_any_name(api: Api, host: str):
     """A forwarded port has another number."""
     assert (await api.http.get(api.sandbox.inbox_url, headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "ours"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False), ("10.0.0.1", False), ("172.17.0.1", False), ("::", False),
+        ("fe80::1%eth0", False), ("::ffff:192.0.2.7", False), ("0.0.0.0", False), ("", False),
+        ("localhost", False),
+    ],
+)  # fmt: skip
+def test_another_machine_is_refused(peer: str, ours: bool) -> None:
+    """Whoever connects from elsewhere is refused, whatever the Host header says."""
+    for method, host in [("GET", "127.0.0.1"), ("GET", "localhost:80"), ("POST", "[::1]")]:
+        headers = {"host": host, "content-type": "application/json"}
+        assert (refusal(method, headers, peer) is None) is ours
+
+
+async def test_a_sandbox_for_other_machines_keeps_its_page_to_this_one() -> None:
+    """On every address the API answers everybody, and the page only loopback, also when a header
+    names another peer.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        with suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # sends nothing; tells our address towards others
+        address = probe.getsockname()[0]
+    async with serving(host="0.0.0.0") as api:
+        port = api.sandbox.url.split(":")[2].split("/")[0]
+        assert api.sandbox.url == f"http://127.0.0.1:{port}/v2"
+        assert (await api.http.get(api.sandbox.inbox_url)).status_code == 200
+        if address in {"0.0.0.0", "127.0.0.1"}:
+            return  # this machine has no other address
+        spoofed = {
+            "host": "127.0.0.1",
+            "x-forwarded-for": "127.0.0.1",
+            "forwarded": "for=127.0.0.1",
+        }
+        for path in ("", "/state", "/feed"):
+            answer = await api.http.get(f"http://{address}:{port}/inbox{path}", headers=spoofed)
+            assert answer.status_code == 403
+        answer = await api.http.get(f"http://{address}:{port}/v2/space/user")
+        assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class Inbox:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        refused = refusal(method, headers)
+        refused = refusal(method, headers, (scope["client"] or ("",))[0])
         if refused is not None:
             await _answer(send, refused[0], json.dumps({"error": refused[1]}).encode())
             return

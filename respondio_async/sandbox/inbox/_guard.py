@@ -1,6 +1,7 @@
 """Who may use the page: a browser on this machine, and no website that it happens to show.
 
-A website can make a browser send requests to 127.0.0.1, and by DNS rebinding even read the answers:
+Another machine is known by the address that it connects from: its Host header says what it likes. A
+website can make a browser send requests to 127.0.0.1, and by DNS rebinding even read the answers:
 then the Host header names the website. What changes something must besides be JSON, which a foreign
 page can't send without asking first (we never say yes).
 """
@@ -9,8 +10,12 @@ import ipaddress
 from urllib.parse import urlsplit
 
 
-def refusal(method: str, headers: dict[str, str]) -> tuple[int, str] | None:
-    """Return the status and the reason why a request is refused; None: it may pass."""
+def refusal(method: str, headers: dict[str, str], peer: str) -> tuple[int, str] | None:
+    """Return the status and the reason why a request from the address *peer* is refused; None: it
+    may pass.
+    """
+    if not _is_this_machine(peer):
+        return 403, "open the page on the machine that runs the sandbox, or forward its port"
     host = headers.get("host", "")
     if not _is_loopback(host):
         return 403, "open the page by a loopback address, such as http://127.0.0.1"
@@ -19,8 +24,10 @@ def refusal(method: str, headers: dict[str, str]) -> tuple[int, str] | None:
         "none",
     ) and not _is_navigation(method, headers):
         return 403, "a foreign page may not use this one"
-    if method != "POST":
-        return None
+    return _refused_write(host, headers) if method == "POST" else None
+
+
+def _refused_write(host: str, headers: dict[str, str]) -> tuple[int, str] | None:
     if headers.get("origin", f"http://{host}") != f"http://{host}":
         return 403, "a foreign page may not write here"
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -35,6 +42,14 @@ def _is_navigation(method: str, headers: dict[str, str]) -> bool:
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
+
+
+def _is_this_machine(peer: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _is_loopback(host: str) -> bool:
