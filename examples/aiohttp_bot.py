@@ -53,7 +53,7 @@ def make_app() -> web.Application:
     """Make the application."""
     app = web.Application()
     app.cleanup_ctx.append(respond_context(AsyncRespond, router))
-    app.router.add_post("/webhook", router.aiohttp_handler())
+    app.router.add_route("*", "/webhook", router.aiohttp_handler())
     return app
 
 

@@ -1,6 +1,6 @@
 """A FastAPI bot that hands over to a person: `python examples/fastapi_bot.py`.
 
-Point a webhook of respond.io (Settings > Integrations > Webhooks) at https://<your host>/webhook/,
+Point a webhook of respond.io (Settings > Integrations > Webhooks) at https://<your host>/webhook,
 for the events "message received", "message sent" and "conversation closed". From the environment:
 RESPONDIO_API_TOKEN, RESPONDIO_WEBHOOK_KEYS (each webhook has its own) and BOT_AGENT, the e-mail
 address of whom to hand over to. Needs `pip install respondio-async fastapi uvicorn`.
@@ -29,7 +29,7 @@ router = WebhookRouter(
     os.environ["RESPONDIO_WEBHOOK_KEYS"].split(), inbox=os.environ.get("BOT_INBOX", "bot.sqlite")
 )
 app = FastAPI(lifespan=respond_lifespan(AsyncRespond, router))
-app.mount("/webhook", router.asgi())
+app.include_router(router.fastapi("/webhook"))
 
 
 @router.on(MessageReceived, text=r"(?i)\b(human|person|agent)\b", when=no_human_active)

@@ -61,7 +61,7 @@ def sandbox(
     - `respondio sandbox --port 8080`
     - `respondio sandbox --contacts 5000 --messages 20 --limits-factor 10 --window fixed --latency
       0.3`
-    - `respondio sandbox --calm --webhook http://127.0.0.1:8000/webhook/`
+    - `respondio sandbox --calm --webhook http://127.0.0.1:8000/webhook`
     """
     screen = Screen()
 

@@ -185,8 +185,9 @@ class _Watched:
 _REASONS: Final = {
     400: "not an event",
     401: "not signed with one of the keys",
-    405: "not a POST request",
+    405: "neither POST nor GET",
     413: "too large",
+    415: "compressed",
     503: "too many at once",
 }
 

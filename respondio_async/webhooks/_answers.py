@@ -1,6 +1,6 @@
 """What the sender of a webhook is answered."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from ._signature import SIGNATURE_HEADER
@@ -22,16 +22,20 @@ class Answer(NamedTuple):
         headers = {"content-type": "application/json", "content-length": str(len(self.body))}
         if self.status == 503:
             headers["retry-after"] = "2"
+        elif self.status == 405:
+            headers["allow"] = "GET, HEAD, POST"
         return headers
 
 
 ACCEPTED: Final = Answer(200, b'{"status":"accepted"}')
 DUPLICATE: Final = Answer(200, b'{"status":"duplicate"}')
+READY: Final = Answer(200, b'{"status":"ready"}')
 NOT_AN_EVENT: Final = Answer(400, b'{"error":"not an event"}')
 FORGED: Final = Answer(401, b'{"error":"the signature is wrong or missing"}')
 WRONG_METHOD: Final = Answer(405, b'{"error":"POST only"}')
 TOO_SLOW: Final = Answer(408, b'{"error":"the body took too long"}')
 TOO_LARGE: Final = Answer(413, b'{"error":"the body is too large"}')
+ENCODED: Final = Answer(415, b'{"error":"send the body without a content encoding"}')
 BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
 
 
@@ -39,24 +43,36 @@ def signature_in(headers: RequestHeaders) -> str | None:
     """Find the signature among headers of any shape: a mapping or pairs, str or bytes, in any case;
     None when there is none.
     """
-    return _header(headers, _SIGNATURE)
+    return next(_values(headers, _SIGNATURE), None)
 
 
 def early_answer(
     method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], max_body: int
 ) -> Answer | None:
     """Answer what needs no look at its body; None when the body must be read."""
+    if method in {"GET", "HEAD"}:
+        return READY
     if method != "POST":
         return WRONG_METHOD
-    length = _header(headers, "content-length") or ""
+    if is_encoded(headers):
+        return ENCODED
+    length = next(_values(headers, "content-length"), "")
     if length.isdecimal() and (len(length) > 18 or int(length) > max_body):
         return TOO_LARGE
     return FORGED if signature_in(headers) is None else None
 
 
-def _header(headers: RequestHeaders, name: str) -> str | None:
+def is_encoded(headers: RequestHeaders) -> bool:
+    """Whether the body is compressed: respond.io never does that, and a stranger's few kB may
+    become gigabytes.
+    """
+    encodings = _values(headers, "content-encoding")
+    return any(value.strip().lower() not in {"", "identity"} for value in encodings)
+
+
+def _values(headers: RequestHeaders, name: str) -> Iterator[str]:
     pairs = cast("Iterable[Any]", headers.items() if isinstance(headers, Mapping) else headers)
-    return next((_text(value) for key, value in pairs if _text(key).lower() == name), None)
+    return (_text(value) for key, value in pairs if _text(key).lower() == name)
 
 
 def _text(value: Any) -> str:

@@ -25,7 +25,11 @@ class Deduplicator(Protocol):
 
 
 class MemoryDeduplicator:
-    """Remembers the last *limit* events, in this process, until it ends. About 150 bytes each."""
+    """Remembers the last *limit* events, in this process, until it ends. About 150 bytes each.
+
+    An event that is repeated, or replayed by somebody who recorded it, after as many others is
+    taken for a new one.
+    """
 
     def __init__(self, limit: int = 100_000) -> None:
         if limit < 1:
@@ -48,7 +52,7 @@ class MemoryDeduplicator:
 
 class SQLiteDeduplicator:
     """Remembers the last *limit* events in a SQLite file: over a restart, and between processes of
-    one machine.
+    one machine. One that is repeated after as many others is taken for a new one.
 
     A router with an inbox needs none: the inbox remembers.
     """
@@ -104,7 +108,8 @@ class RedisClient(Protocol):
 
 
 class RedisDeduplicator:
-    """Remembers events in Redis, for many machines: each for *ttl* seconds.
+    """Remembers events in Redis, for many machines: each for *ttl* seconds, seven days unless told
+    otherwise. One that is repeated later is taken for a new one.
 
     The client stays the caller's to close.
     """
@@ -112,6 +117,8 @@ class RedisDeduplicator:
     def __init__(
         self, redis: RedisClient, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600
     ) -> None:
+        if ttl < 1:
+            raise ConfigurationError("ttl must be at least one second")
         self._redis = redis
         self._prefix = prefix
         self._ttl = ttl

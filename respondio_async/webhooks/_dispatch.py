@@ -35,6 +35,13 @@ class Job(NamedTuple):
     redelivered: bool = False
     handled: frozenset[int] = frozenset()
     """Keys of the handlers that ended in an earlier process."""
+    ended: asyncio.Future[bool] | None = None
+    """Told once it was handled (True), or will not be in this process (False)."""
+
+    def tell(self, *, handled: bool) -> None:
+        """Tell whoever waits for the end."""
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(handled)
 
 
 class Dispatcher:
@@ -82,9 +89,16 @@ class Dispatcher:
     async def aclose(self, timeout: float | None) -> None:
         """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
         await self._lanes.join(timeout)
-        await self._lanes.cancel()
+        for job in await self._lanes.cancel():
+            job.tell(handled=False)
 
     async def _handle(self, job: Job) -> None:
+        try:
+            await self._handle_in_order(job)
+        finally:
+            job.tell(handled=False)  # unless it was handled
+
+    async def _handle_in_order(self, job: Job) -> None:
         known = contact_id(job.event)
         context = self._context(job)
         if known is None:
@@ -95,6 +109,7 @@ class Dispatcher:
                 await self._run_handlers(job, context)
         self._note(job.row, Step.FINISHED)
         self._room.give_back(job.size)
+        job.tell(handled=True)
 
     async def _learn(self, event: AnyEvent, known: int) -> None:
         try:

@@ -17,6 +17,7 @@ from ._answers import (
     DUPLICATE,
     FORGED,
     NOT_AN_EVENT,
+    READY,
     TOO_LARGE,
     TOO_SLOW,
     Answer,
@@ -82,7 +83,7 @@ class Intake:
         """Take in a request whose body has not been read yet."""
         early = early_answer(method, headers, self._max_body)
         if early is not None:
-            return self._refuse(early)
+            return early if early is READY else self._refuse(early)
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 body = await self._room.collect(chunks, self._max_body)
@@ -90,8 +91,10 @@ class Intake:
             return self._refuse(TOO_SLOW)
         return self._turn_away() if body is None else await self.receive(body, headers)
 
-    async def receive(self, body: bytes, headers: RequestHeaders) -> Answer:
-        """Take in a request."""
+    async def receive(
+        self, body: bytes, headers: RequestHeaders, ended: "asyncio.Future[bool] | None" = None
+    ) -> Answer:
+        """Take in a request; *ended* is told when its event has been handled, if it was new."""
         if len(body) > self._max_body:
             return self._refuse(TOO_LARGE)
         try:
@@ -103,9 +106,11 @@ class Intake:
             return self._refuse(FORGED)
         except DecodeError:
             return self._refuse(NOT_AN_EVENT)
-        return await self.take_in(event, signed)
+        return await self.take_in(event, signed, ended)
 
-    async def take_in(self, event: AnyEvent, body: bytes) -> Answer:
+    async def take_in(
+        self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None" = None
+    ) -> Answer:
         """Take in an event that is known to be true."""
         if not self.closing:
             try:
@@ -117,7 +122,7 @@ class Intake:
         # together.
         if self.closing or not self._room.take(len(body)):
             return self._turn_away()
-        storing = self._store(event, body)
+        storing = self._store(event, body, ended)
         if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
             return await storing  # never waits
         # In a task of its own: what is stored must also be handled, even if the sender hangs up
@@ -144,7 +149,9 @@ class Intake:
         while self._storing:
             await asyncio.wait(self._storing)
 
-    async def _store(self, event: AnyEvent, body: bytes) -> Answer:
+    async def _store(
+        self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None"
+    ) -> Answer:
         """Store a new event and hand it on; recognise a repeated one."""
         # The body itself stands for an event that has no id.
         event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
@@ -163,7 +170,7 @@ class Intake:
             self.duplicates += 1
             return DUPLICATE
         self.accepted += 1
-        self._put(Job(event, len(body), row))
+        self._put(Job(event, len(body), row, ended=ended))
         return ACCEPTED
 
     async def _claim(self, event: AnyEvent, event_id: str) -> bool:

@@ -36,6 +36,8 @@ from ._room import Room
 from .events import AnyEvent
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from ._asgi import ASGIApp
 
 _PATIENCE: Final = 0.05
@@ -77,6 +79,7 @@ class WebhookRouter(Handlers):
         client: BotClient | None = None,
         inbox: str | Path | None = None,
         deduplicator: Deduplicator | None = None,
+        remember: int | None = None,
         concurrency: int = 256,
         queue_size: int = 10_000,
         queue_bytes: int = 64 * 1024 * 1024,
@@ -94,8 +97,11 @@ class WebhookRouter(Handlers):
         *inbox*: a SQLite file, for one process only, from which acknowledged events are handled
         even after a kill -9; it also remembers what was handled, handed over and read.
         *deduplicator*: recognises repeated events when there is no inbox, or between several
-        processes; by default the last 100,000 are remembered in memory. Beyond *queue_size* events
-        or *queue_bytes* of bodies waiting or running, events are answered with 503.
+        processes. *remember*: after how many later events an event is still recognised; None:
+        1,000,000 with an inbox, 100,000 in memory. The vendor's signature tells no time, so beyond
+        that an old body that somebody recorded is taken for a new event.
+        Beyond *queue_size* events or *queue_bytes* of bodies waiting or running, events are
+        answered with 503.
         *on_error* is given `(error, context)`, with None as context when no handler was running;
         without it errors are logged.
         *on_interrupted* is given the context of an event whose handlers were running as an earlier
@@ -103,14 +109,21 @@ class WebhookRouter(Handlers):
         `context.redelivered` set.
         """
         super().__init__()
-        if min(concurrency, queue_size, queue_bytes, max_body, max_depth) < 1:
+        bounds = (concurrency, queue_size, queue_bytes, max_body, max_depth, remember or 1)
+        if min(bounds) < 1 or remember == 0:
             raise ConfigurationError(
-                "concurrency, queue_size, queue_bytes, max_body and max_depth must be at least 1"
+                "concurrency, queue_size, queue_bytes, max_body, max_depth and remember must be at "
+                "least 1"
             )
+        if deduplicator is not None and inbox is None and remember is not None:
+            raise ConfigurationError("give the deduplicator its own limit, in place of remember=")
         self.client = client
         self._inbox_path = database_path(inbox, "inbox") if inbox is not None else None
         self._inbox: Inbox | None = None
-        self._deduplicator = deduplicator or (MemoryDeduplicator() if inbox is None else None)
+        self._remember = remember
+        if deduplicator is None and inbox is None:
+            deduplicator = MemoryDeduplicator(remember or 100_000)
+        self._deduplicator = deduplicator
         self._drain_timeout = drain_timeout
         self._memory = Memory()
         self._locks = KeyedLocks()
@@ -221,7 +234,7 @@ class WebhookRouter(Handlers):
     async def _start(self) -> None:
         if self._inbox_path is None:
             return
-        inbox = Inbox(self._inbox_path)
+        inbox = Inbox(self._inbox_path, remember=self._remember or 1_000_000)
         left = await inbox.open()
         await self._memory.load(inbox.database)
         self._give_out(inbox)
@@ -244,6 +257,21 @@ class WebhookRouter(Handlers):
         """
         return await self._intake.receive(body, headers)
 
+    async def handle(self, body: bytes, headers: RequestHeaders) -> Answer:
+        """Take in one request as `receive` does, and return once its handlers have ended: for
+        serverless functions, where nothing runs after the answer.
+
+        Handlers have the time that the caller has: respond.io gives up after five seconds. What
+        they raise goes to `on_error`, as ever, and the answer is 200 all the same. A repeated event
+        is answered at once. 503 when the router was closed before the handlers had ended.
+        Cancelling does not stop them.
+        """
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        answer = await self._intake.receive(body, headers, ended)
+        if answer is ACCEPTED and not await ended:
+            return BUSY
+        return answer
+
     async def receive_stream(
         self,
         method: str,
@@ -253,8 +281,9 @@ class WebhookRouter(Handlers):
         """Take in one request whose body is still to be read, for adapters to a server; reads no
         more of it than is allowed.
 
-        Answers as `receive` does, and 405: no POST · 408: the body took more than ten seconds. What
-        *chunks* raises is raised.
+        Answers as `receive` does, and 405: no POST · 408: the body took more than ten seconds ·
+        415: the body is compressed, which respond.io's never is; it is not read. GET and HEAD are
+        answered with 200, for uptime checks. What *chunks* raises is raised.
         """
         return await self._intake.receive_stream(method, headers, chunks)
 
@@ -313,20 +342,37 @@ class WebhookRouter(Handlers):
     # ── adapters
     # ─────────────────────────────────────────────────────────────────────────────────────
 
-    def asgi(self) -> "ASGIApp":
-        """Return an ASGI application that receives; mount it in FastAPI or Starlette, or serve it
-        alone.
+    def fastapi(self, path: str = "/webhook") -> "APIRouter":
+        """Return a FastAPI router that receives on exactly *path*:
+        `app.include_router(router.fastapi("/webhook"))`.
 
-        A mounted application hears nothing of the lifespan: enter the router in that of the
-        application around it.
+        It starts and closes with the application. Without FastAPI: `ConfigurationError`.
+        """
+        try:
+            from .fastapi import receiver
+        except ImportError as error:
+            raise ConfigurationError(
+                "router.fastapi() needs FastAPI: pip install fastapi, or use router.asgi()"
+            ) from error
+        return receiver(self, path)
+
+    def asgi(self) -> "ASGIApp":
+        """Return an ASGI application that receives at whatever path it is asked for: serve it
+        alone, or as the endpoint of a route: `Starlette(routes=[Route("/webhook",
+        router.asgi())])`.
+
+        `app.mount("/webhook", router.asgi())` answers at /webhook/ alone: Starlette redirects
+        /webhook with a 307, which senders of webhooks do not follow, unless `respond_lifespan` was
+        given the router and adds the exact path. Neither a route nor a mounted application hears of
+        the lifespan: enter the router in that of the application around it.
         """
         from ._asgi import ASGIApp
 
         return ASGIApp(self)
 
     def aiohttp_handler(self) -> Any:
-        """Return a handler for aiohttp: `app.router.add_post("/webhook",
-        router.aiohttp_handler())`.
+        """Return a handler for aiohttp: `app.router.add_route("*", "/webhook",
+        router.aiohttp_handler())`, which also answers uptime checks.
         """
         from .aiohttp import handler
 

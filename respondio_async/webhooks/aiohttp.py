@@ -2,7 +2,7 @@
 
 app = web.Application()
 app.cleanup_ctx.append(respond_context(AsyncRespond(token=…), router))
-app.router.add_post("/webhook", router.aiohttp_handler())
+app.router.add_route("*", "/webhook", router.aiohttp_handler())
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from ._answers import ENCODED
 from ._router import WebhookRouter
 
 __all__ = ["RESPOND_CLIENT", "handler", "respond_context"]
@@ -20,13 +21,25 @@ RESPOND_CLIENT: Final = web.AppKey("respond_client", object)
 
 
 def handler(router: WebhookRouter) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Make a handler that receives; `router.aiohttp_handler()` is the same."""
+    """Make a handler that receives; `router.aiohttp_handler()` is the same.
+
+    A compressed body is refused unread. aiohttp inflates its first piece before any handler runs
+    (256 KiB at most in aiohttp 3.14, unbounded in releases before 3.13.3), unless the application
+    is run by `web.AppRunner(app, auto_decompress=False)`.
+    """
 
     async def receive(request: web.Request) -> web.Response:
         answer = await router.receive_stream(
             request.method, request.raw_headers, request.content.iter_any()
         )
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        if answer is ENCODED:
+            # What is left of the body would be inflated to be thrown away.
+            response.force_close()
+            await response.prepare(request)
+            await response.write_eof()
+            request.protocol.force_close()
+        return response
 
     return receive
 

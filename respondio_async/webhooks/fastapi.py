@@ -2,7 +2,7 @@
 
 router = WebhookRouter(keys=[…])
 app = FastAPI(lifespan=respond_lifespan(AsyncRespond(token=…), router))
-app.mount("/webhook", router.asgi())
+app.include_router(router.fastapi("/webhook"))
 
 @app.get("/hello/{contact_id}")
 async def hello(contact_id: int, client: Annotated[AsyncRespond, Depends(respond_client)]): ...
@@ -12,21 +12,39 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Mount, Route
 
 from respondio_async.errors import ConfigurationError, DecodeError, WebhookSignatureError
 
-from ._answers import signature_in
+from ._answers import is_encoded, signature_in
+from ._asgi import ASGIApp
 from ._bounds import MAX_BODY
 from ._parse import parse
 from ._router import WebhookRouter
 from ._signature import authentic, encode_keys
 from .events import Event
 
-__all__ = ["respond_client", "respond_lifespan", "verified_event"]
+__all__ = ["receiver", "respond_client", "respond_lifespan", "verified_event"]
 
 _STATE = "respond_client"
+
+
+def receiver(router: WebhookRouter, path: str = "/webhook") -> APIRouter:
+    """Make a FastAPI router that receives on exactly *path*, and with a slash behind it;
+    `router.fastapi(path)` is the same.
+    """
+    exact = "/" + path.strip("/")
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with router:
+            yield
+
+    both = {exact, exact.rstrip("/") + "/"}
+    routes: list[BaseRoute] = [Route(each, router.asgi(), include_in_schema=False) for each in both]
+    return APIRouter(routes=routes, lifespan=lifespan)
 
 
 def respond_lifespan(
@@ -39,11 +57,15 @@ def respond_lifespan(
     and starts *routers*.
 
     Routers without a client get this one. On shutdown the routers drain first, while the client
-    still works.
+    still works. Where `router.asgi()` is mounted, the path without a slash is added: Starlette
+    would redirect it.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
+        for mount in [each for each in app.router.routes if isinstance(each, Mount)]:
+            if isinstance(mount.app, ASGIApp) and mount.path:
+                app.router.routes.insert(0, Route(mount.path, mount.app, include_in_schema=False))
         async with AsyncExitStack() as stack:
             opened: Any = None
             if client is not None:
@@ -73,12 +95,14 @@ def respond_client(connection: HTTPConnection) -> Any:
 def verified_event(*keys: str, max_body: int = MAX_BODY) -> Callable[[Request], Awaitable[Event]]:
     """Make a dependency that gives a route the verified event, for those who want no router.
 
-    Answers 401, 400 or 413 by itself. The route runs before the acknowledgement: it has five
+    Answers 401, 400, 413 or 415 by itself. The route runs before the acknowledgement: it has five
     seconds, and its errors count.
     """
     encoded = encode_keys(keys)
 
     async def dependency(request: Request) -> Event:
+        if is_encoded(request.headers.raw):
+            raise HTTPException(415, "send the body without a content encoding")
         body = bytearray()
         async for chunk in request.stream():
             body += chunk

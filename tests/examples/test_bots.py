@@ -76,7 +76,7 @@ async def test_the_fastapi_bot_hands_over(tmp_path: Path):
     """
     inbox = str(tmp_path / "bot.sqlite")
     async with bot(
-        "fastapi_bot.py", "/webhook/", BOT_AGENT="anna@sandbox.example", BOT_INBOX=inbox
+        "fastapi_bot.py", "/webhook", BOT_AGENT="anna@sandbox.example", BOT_INBOX=inbox
     ) as (sandbox, port):
         customer = sandbox.customer(PHONE)
         customer.says("hi")

@@ -5,6 +5,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import pytest
 import uvicorn
 from aiohttp import web
+from aiohttp.compression_utils import ZLibDecompressor
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -100,6 +102,20 @@ async def check(port: int, path: str) -> None:
     assert await post(port, path, message(2), **{"X-Webhook-Signature": "x" * 44}) == 401
     assert await post(port, path, b"[]") == 400
     assert await post(port, path, message(3, text="x" * 3000)) == 413
+    for encoding in ("gzip", "deflate", "GZIP", "gzip, gzip", "x-unknown"):
+        assert await post(port, path, message(6), **{"Content-Encoding": encoding}) == 415
+    for encoding in ("br", "zstd"):  # aiohttp answers 400 by itself where it cannot inflate them
+        assert await post(port, path, message(6), **{"Content-Encoding": encoding}) in {400, 415}
+    twice = {"Content-Encoding": "identity\nContent-Encoding: gzip"}
+    assert await post(port, path, message(6), **twice) == 415
+    assert await post(port, path, message(1), **{"Content-Encoding": "identity"}) == 200
+    for method in ("GET", "HEAD"):
+        answer = await request(port, f"{method} {path} HTTP/1.1\nhost: x")
+        assert answer.startswith(b"HTTP/1.1 200")
+    for method in ("PUT", "DELETE", "PATCH"):
+        answer = await request(port, f"{method} {path} HTTP/1.1\nhost: x")
+        assert answer.startswith(b"HTTP/1.1 405")
+        assert b"allow: get, head, post" in answer.lower()
     unsigned = await request(port, f"POST {path} HTTP/1.1\nhost: x\ncontent-length: 2", b"{}")
     assert unsigned.startswith(b"HTTP/1.1 401")
     body, headers = signed(message(4, text="x" * 3000))
@@ -166,7 +182,6 @@ async def test_alone_under_uvicorn() -> None:
     router, seen = make_router()
     with served(router.asgi()) as port:
         await check(port, "/any/path")
-        assert (await request(port, "GET / HTTP/1.1\nhost: x")).startswith(b"HTTP/1.1 405")
     assert seen == ["event-1", "event-5"]
     assert router.statistics().waiting == 0
 
@@ -175,7 +190,7 @@ async def test_alone_under_uvicorn() -> None:
 @pytest.mark.parametrize("in_fastapi", [True, False])
 async def test_mounted(in_fastapi: bool) -> None:
     """In FastAPI and in Starlette it is mounted at a path, and the lifespan around it starts router
-    and client.
+    and client, and adds the path without a slash.
     """
     router, seen = make_router()
     client = Client()
@@ -188,9 +203,82 @@ async def test_mounted(in_fastapi: bool) -> None:
         app = Starlette(routes=[Mount("/hook", router.asgi())], lifespan=lifespan)
     with served(app) as port:
         await check(port, "/hook/")
+        assert await post(port, "/hook", message(1)) == 200
         assert router.client is client  # type: ignore[comparison-overlap]
     assert seen == ["event-1", "event-5"]
     assert client.life == ["open", "close"]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("path", "prefix", "asked"),
+    [
+        ("/hook", "", "/hook"), ("/hook", "", "/hook/"), ("hook/", "", "/hook"), ("/", "", "/"),
+        ("/a/b", "", "/a/b"), ("/hook", "/bots", "/bots/hook"), ("/", "/bots", "/bots/"),
+    ],
+)  # fmt: skip
+async def test_a_route_in_fastapi(path: str, prefix: str, asked: str) -> None:
+    """It receives on exactly its path, and starts and drains with the application."""
+    router, seen = make_router()
+    app = FastAPI()
+    app.include_router(router.fastapi(path), prefix=prefix)
+    with served(app) as port:
+        await check(port, asked)
+        assert await post(port, "/elsewhere", message(1)) == 404
+    assert seen == ["event-1", "event-5"]
+    assert router.statistics().waiting == 0
+    assert (await router.receive(*signed(message(9)))).status == 503  # it was closed
+
+
+async def test_a_route_in_fastapi_with_the_lifespan() -> None:
+    """Both start the router; it is drained while the client still works, and once."""
+    router, _ = make_router()
+    client = Client()
+
+    @router.on(MessageReceived)
+    async def late(_: Any) -> None:
+        await asyncio.sleep(0.02)
+        client.life.append("handled")
+
+    app = FastAPI(lifespan=respond_lifespan(client, router))  # type: ignore[arg-type]
+    app.include_router(router.fastapi())
+    with served(app) as port:
+        assert await post(port, "/webhook", message(1)) == 200
+    assert client.life == ["open", "handled", "close"]
+
+
+def test_a_route_without_fastapi_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI is imported when it is asked for, and not before."""
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.delitem(sys.modules, "respondio_async.webhooks.fastapi")
+    with pytest.raises(ConfigurationError, match="pip install fastapi"):
+        WebhookRouter(KEY).fastapi("/webhook")
+
+
+async def test_a_bomb_is_not_inflated_by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a megabyte that becomes a gigabyte no more than a first piece is inflated."""
+    inflated: list[int] = []
+    inflate = ZLibDecompressor.decompress_sync
+
+    def count(self: Any, data: Any, *args: Any, **options: Any) -> bytes:
+        piece = inflate(self, data, *args, **options)
+        inflated.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(ZLibDecompressor, "decompress_sync", count)
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join([packer.compress(bytes(2**20)) for _ in range(64)]) + packer.flush()
+    router, _ = make_router()
+    app = web.Application()
+    app.router.add_route("*", "/hook", router.aiohttp_handler())
+    head = (
+        f"POST /hook HTTP/1.1\nhost: x\ncontent-encoding: gzip\ncontent-length: {len(bomb)}\n"
+        f"x-webhook-signature: {'x' * 44}"
+    )
+    async with served_by_aiohttp(app) as port:
+        with contextlib.suppress(ConnectionError):
+            assert (await request(port, head, bomb)).startswith(b"HTTP/1.1 415")
+    assert sum(inflated) <= 4 * 2**20
 
 
 async def test_fastapi_dependencies() -> None:
@@ -219,6 +307,7 @@ async def test_fastapi_dependencies() -> None:
         assert await post(port, "/plain", message(1), **{"X-Webhook-Signature": ""}) == 401
         assert await post(port, "/plain", b"[]") == 400
         assert await post(port, "/plain", message(1, text="x" * 3000)) == 413
+        assert await post(port, "/plain", message(1), **{"Content-Encoding": "gzip"}) == 415
     assert isinstance(seen[0], MessageReceived)
     assert [client.life for client in clients] == [["open", "close"]]
 
@@ -259,7 +348,6 @@ async def test_in_aiohttp() -> None:
     app.router.add_route("*", "/hook", router.aiohttp_handler())
     async with served_by_aiohttp(app) as port:
         await check(port, "/hook")
-        assert (await request(port, "GET /hook HTTP/1.1\nhost: x")).startswith(b"HTTP/1.1 405")
         assert app[RESPOND_CLIENT] is client
         assert router.client is client  # type: ignore[comparison-overlap]
         assert mine.client == "another client"  # type: ignore[comparison-overlap]

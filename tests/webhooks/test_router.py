@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import re
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,12 +15,15 @@ from respondio_async.webhooks import (
     CallNext,
     ContactCreated,
     Context,
+    MemoryDeduplicator,
     MessageReceived,
     MessageSent,
+    RedisDeduplicator,
     UnknownEvent,
     WebhookRouter,
     parse,
 )
+from respondio_async.webhooks import _inbox as inbox_module
 from tests.webhooks.payloads import KEY, body_of, closed, message, sent, signed
 
 
@@ -281,6 +286,112 @@ async def test_a_stuck_handler_times_out() -> None:
         await deliver(router, message())
     assert isinstance(errors[0], TimeoutError)
     assert len(seen) == 1
+
+
+def test_a_function_handles_within_the_request() -> None:
+    """`handle` returns once the handlers have ended, on a loop of each call's own, as serverless
+    platforms have it; what handlers raise goes to on_error, and a repeated event is known.
+    """
+    errors: list[Any] = []
+    seen: list[str] = []
+    router = WebhookRouter(KEY, on_error=lambda error, _: errors.append(error))
+
+    @router.on(MessageReceived)
+    async def slow(context: Context[MessageReceived]) -> None:
+        await asyncio.sleep(0.01)
+        seen.append(context.text)
+        if context.text == "bad":
+            raise ValueError("mine")
+
+    def function(event: Any, **headers: str) -> int:
+        body, signature = signed(event)
+        return asyncio.run(router.handle(body, {**signature, **headers})).status
+
+    assert (function(message(1, text="a")), seen) == (200, ["a"])
+    assert (function(message(2, text="bad")), seen) == (200, ["a", "bad"])
+    assert (function(message(1, text="a")), seen) == (200, ["a", "bad"])
+    assert function(message(3), **{"X-Webhook-Signature": "x" * 44}) == 401
+    assert function([]) == 400
+    assert [str(error) for error in errors] == ["mine"]
+    assert router.statistics().waiting == 0
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_function_whose_router_is_closed_first(begun: bool) -> None:
+    """It is told that its event was not handled, whether its handler had begun or not; a function
+    that is cancelled leaves its event to the handlers.
+    """
+    router = WebhookRouter(KEY, drain_timeout=0, concurrency=1)
+    hold = asyncio.Event()
+    running = asyncio.Event()
+
+    @router.on(MessageReceived)
+    async def stuck(_: Context[MessageReceived]) -> None:
+        running.set()
+        await hold.wait()
+
+    async with router:
+        calls = [asyncio.create_task(router.handle(*signed(message(n, n)))) for n in (1, 2)]
+        await running.wait()
+        call = calls[0 if begun else 1]
+        other = calls[1 if begun else 0]
+        other.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await other
+        assert router.statistics().waiting == 2
+    assert (await call).status == 503
+
+
+async def test_contacts_in_functions_keep_their_order() -> None:
+    """Two events of one contact that come at once are handled one after the other; each call waits
+    for its own.
+    """
+    router = WebhookRouter(KEY)
+    ends: list[Any] = []
+
+    @router.on(MessageReceived)
+    async def slow(context: Context[MessageReceived]) -> None:
+        await asyncio.sleep(0)
+        ends.append(context.text)
+
+    async def function(number: int) -> None:
+        await router.handle(*signed(message(number, text=str(number))))
+        ends.append(f"{number} returned")
+
+    async with router:
+        await asyncio.gather(*[function(number) for number in range(3)])
+    assert [end for end in ends if "returned" not in end] == ["0", "1", "2"]
+    assert all(ends.index(f"{number} returned") > ends.index(str(number)) for number in range(3))
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_how_long_an_event_is_recognised(
+    tmp_path: Path, durable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as many later events as the user chooses."""
+    monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 1)
+    router = WebhookRouter(KEY, inbox=tmp_path / "inbox" if durable else None, remember=3)
+    async with router:
+        assert await deliver(router, message(0)) == 200
+        assert (await router.receive(*signed(message(0)))).body == b'{"status":"duplicate"}'
+        for number in (1, 2):
+            assert await deliver(router, message(number)) == 200
+    async with router:  # an inbox has noted all ends now
+        for number in (3, 4):
+            assert await deliver(router, message(number)) == 200
+        assert (await router.receive(*signed(message(0)))).body == b'{"status":"accepted"}'
+        assert (await router.receive(*signed(message(4)))).body == b'{"status":"duplicate"}'
+
+
+@pytest.mark.parametrize("options", [{"remember": 0}, {"remember": -1}])
+def test_remembering_nothing_is_refused(options: Any) -> None:
+    """It would handle each repeated delivery again."""
+    with pytest.raises(ConfigurationError, match="remember"):
+        WebhookRouter(KEY, **options)
+    with pytest.raises(ConfigurationError, match="limit"):
+        WebhookRouter(KEY, remember=5, deduplicator=MemoryDeduplicator())
+    with pytest.raises(ConfigurationError, match="ttl"):
+        RedisDeduplicator(SimpleNamespace(), ttl=0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
