@@ -20,7 +20,7 @@ from respondio_async import _context
 from respondio_async.bulk import Bulk
 from respondio_async.limits import LocalRateLimiter
 from respondio_async.limits._protocol import Feedback
-from tests.virtual import VirtualLoop
+from tests.support.virtual import VirtualLoop
 
 ROUTE, LIMIT = "POST /contact/{identifier}/message", 10
 LATENCY = 0.3

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from aiolimiter import AsyncLimiter
 
 from respondio_async.limits import Feedback, LocalRateLimiter, Priority
-from tests.simulation.loop import VirtualLoop, run
+from tests.support.virtual import VirtualLoop, run
 
 ROUTE = "GET /contact/{identifier}"
 ANSWER = Feedback(200, round_trip=0.08)

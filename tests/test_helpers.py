@@ -19,7 +19,7 @@ from respondio_async import (
     UnauthorizedError,
 )
 from tests.scripted import LOST, OpenLimiter, answer, error_answer, scripted
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 REF = answer(200, b'{"contactId": 7}')
 NO_ID = answer(200, b'{"code": 200, "message": "Contact created"}')

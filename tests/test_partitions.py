@@ -12,7 +12,7 @@ import pytest
 from respondio_async import F, InvalidArgumentError, PaginationError
 from respondio_async._transport import Answer
 from tests.scripted import scripted
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -43,7 +43,7 @@ from tests.scripted import (
     error_answer,
     scripted,
 )
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')
 SENT = answer(200, b'{"messageId": 1783918786000000}')

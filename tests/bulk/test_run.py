@@ -14,7 +14,7 @@ from respondio_async.errors import (
     RespondError,
 )
 from tests.bulk.fakes import each, echo, outcomes, stray_tasks, unsafe_send
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 
 @pytest.fixture

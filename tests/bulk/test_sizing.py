@@ -11,7 +11,7 @@ from respondio_async.bulk import Bulk
 from respondio_async.bulk._sizing import LEAST, MOST, START, Route, Sizer
 from respondio_async.limits import LocalRateLimiter
 from respondio_async.limits._protocol import Feedback
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 
 @pytest.fixture

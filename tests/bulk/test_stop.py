@@ -15,7 +15,7 @@ import pytest
 from respondio_async.bulk import Bulk
 from respondio_async.errors import OutcomeUnknownError, UnauthorizedError
 from tests.bulk.fakes import each, echo, outcomes, stray_tasks, unsafe_send
-from tests.virtual import VIRTUAL
+from tests.support.virtual import VIRTUAL
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from respondio_async.limits import Feedback, Priority
 from respondio_async.limits._line import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.cells import Cell, simulate
-from tests.simulation.loop import run
 from tests.simulation.servers import SERVERS, TokenBucket
+from tests.support.virtual import run
 
 _LANES: tuple[Priority, Priority] = ("interactive", "bulk")
 

@@ -29,7 +29,7 @@ from tests.limits.helpers import (
     limiter_of,
     most_in,
 )
-from tests.simulation.loop import VirtualLoop, run
+from tests.support.virtual import VirtualLoop, run
 
 
 def now() -> float:

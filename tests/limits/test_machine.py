@@ -11,7 +11,7 @@ from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Feedback, Priority, Reservation
 from respondio_async.limits._margin import FLOOR
 from tests.limits.helpers import ROUTE, answer, limiter_of
-from tests.simulation.loop import VirtualLoop
+from tests.support.virtual import VirtualLoop
 
 LANES: st.SearchStrategy[Priority] = st.sampled_from(["interactive", "bulk"])
 

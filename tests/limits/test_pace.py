@@ -10,7 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from respondio_async.limits import Reservation, _pace
 from tests.limits.helpers import ROUTE, answer, calls, granted, limiter_of, most_in
-from tests.simulation.loop import VirtualLoop, run
+from tests.support.virtual import VirtualLoop, run
 
 
 class Witness(AsyncLimiter):
@@ -24,15 +24,6 @@ class Witness(AsyncLimiter):
         await super().acquire(amount)
 
 
-class Clock(VirtualLoop):
-    """A clock that started long ago, and on which timers may ring on the dot."""
-
-    def __init__(self, start: float, late: float) -> None:
-        super().__init__()
-        self._jump.now = start
-        self._jump.late = late
-
-
 @pytest.mark.parametrize("late", [0.0, 1e-7, 0.0009])
 @pytest.mark.parametrize("start", [0.0, 1e6])
 @pytest.mark.parametrize("limit", [1, 3, 7, 10, 37, 100, 250, 499])
@@ -44,7 +35,7 @@ def test_the_bucket_has_room_whenever_it_is_asked(
     """
     monkeypatch.setattr(_pace, "AsyncLimiter", Witness)
     Witness.asked = Witness.refused = 0
-    clock, random = Clock(start, late), Random(f"{limit} {start} {late}")  # noqa: S311
+    clock, random = VirtualLoop(start, late), Random(f"{limit} {start} {late}")  # noqa: S311
 
     async def main() -> None:
         limiter = limiter_of(limit)

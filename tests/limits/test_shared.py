@@ -8,7 +8,7 @@ import pytest
 
 from respondio_async.limits import LocalRateLimiter, _shared, limiter_for
 from tests.limits.helpers import calls
-from tests.simulation.loop import run
+from tests.support.virtual import run
 
 URL = "https://api.respond.io/v2"
 

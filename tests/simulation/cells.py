@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from respondio_async._rate_limit import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, Priority, RateLimiter, Reservation
-from tests.simulation.loop import run
 from tests.simulation.servers import SERVERS
+from tests.support.virtual import run
 
 ROUTE = "GET /contact/{identifier}"
 WORK = 0.08
