@@ -216,8 +216,9 @@ class WebhookSignatureError(RespondError):
 class APIError(RespondError):
     """The server answered with an error status.
 
-    `.message` carries the server's own words with personal data masked; `.hint` says what to do
-    about a known cause.
+    `.message` carries the server's own words with personal data masked; `.error` is the name that
+    the server gives the error ("AuthorizationError"), None where it gives none; `.hint` says what
+    to do about a known cause.
     """
 
     def __init__(
@@ -232,9 +233,11 @@ class APIError(RespondError):
         rate_limit: RateLimit | None = None,
         content: bytes | None = None,
         hint: str | None = None,
+        error: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.error = error
         self.status = status
         self.code = code
         self.endpoint = endpoint

@@ -1,8 +1,8 @@
 """An answer with an error status becomes the error that the caller catches.
 
-The usual body is `{"code": 400, "message": "…"}`. What stands before the API (content delivery
-network, firewall, load balancer) answers in HTML or plain text, and nothing promises that `message`
-is a text; whatever arrives becomes one short line.
+The usual body is `{"code": 400, "message": "…"}`, since 2026 with the error's name as `status`.
+What stands before the API (content delivery network, firewall, load balancer) answers in HTML or
+plain text, and nothing promises that `message` is a text; whatever arrives becomes one short line.
 
 Source: the vendor's "Error codes" page.
 """
@@ -31,6 +31,7 @@ _IN_HTML: Final = re.compile(
     r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>",
     re.IGNORECASE | re.DOTALL,
 )
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_]{2,63}")
 _TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
 
@@ -86,6 +87,7 @@ def _build(
         rate_limit=rate_limit,
         content=content,
         hint=hint(status, text, endpoint=endpoint, blocked=blocked),
+        error=_name(body, sent) if is_object(body) else None,
     )
 
 
@@ -153,6 +155,15 @@ def _code(code: object, sent: object) -> int | str | None:
     ):  # as long as a phone number: no code
         return code
     return mask(code.strip()[:100], sent) if isinstance(code, str) and code.strip() else None
+
+
+def _name(body: Mapping[str, Any], sent: object) -> str | None:
+    """Return the name that the server gives the error; a sentence is no name."""
+    for key in ("status", "error", "name"):
+        value = body.get(key)
+        if isinstance(value, str) and _NAME.fullmatch(value):
+            return mask(value, sent)
+    return None
 
 
 def _phrase(status: int) -> str:

@@ -116,7 +116,8 @@ def _read_leniently(
         except NoReadingError as failure:
             failures.append(failure)
         else:
-            return Decoded(value, (*drift, *(reader.drift or (f"{path}: wrapped",))))
+            wrapped = () if path == "$" else (f"{path}: wrapped",)
+            return Decoded(value, (*drift, *(reader.drift or wrapped)))
     return failures[0]
 
 

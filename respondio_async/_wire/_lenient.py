@@ -5,13 +5,16 @@ to worst:
 
 * what reads strictly is read strictly;
 * a number sent as a string, a string sent as a number, 0 and 1 for a boolean are what they say;
+* an object with a name is its name where a text is expected, and the other way round (a lifecycle
+  stage as {id, name}, a team as its name);
 * null, or anything else that can't be read, gives an optional field its default;
 * an element that can't be read is left out of an optional list (one bad tag costs no contact);
 * a required value that can't be read fails whatever holds it. So a page whose item has no id fails
   as a whole: an error is seen, and its `.content` holds every item, where an item left out would be
   lost in silence.
 
-All but the first are reported as drift.
+All but the first are reported as drift. Unknown keys are no drift, whether they are ignored or kept
+in a struct's `extra`.
 """
 
 import re
@@ -91,6 +94,9 @@ class Reader:
 
     def _read_struct(self, raw: Any, expected: Any, path: str) -> Any:
         cls: Any = get_origin(expected) or expected
+        if isinstance(raw, str) and raw and _is_named(expected):
+            self._note(f"{path}: string where an object was expected, read as its name")
+            raw = {"name": raw}
         if expected is Page or get_origin(expected) is Page:
             raw = self._as_page(raw, path)
         if raw == []:  # what PHP makes of an empty object
@@ -99,6 +105,8 @@ class Reader:
         if not _is_object(raw):
             raise NoReadingError(path, f"{_kind(raw)} where an object was expected")
         values: dict[str, Any] = {}
+        if _keeps_extra(cls):
+            raw, values["extra"] = self._without_extra(raw, expected)
         for field in _fields(expected):
             where = f"{path}.{field.encode_name}"
             try:
@@ -116,6 +124,13 @@ class Reader:
             return cls(**values)
         except (TypeError, ValueError):  # a user's own type may refuse in its __post_init__
             raise NoReadingError(path, "refused by its type") from None
+
+    @staticmethod
+    def _without_extra(raw: dict[str, Any], expected: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Divide an object into the keys that its struct knows and the others."""
+        known = {field.encode_name for field in _fields(expected)} - {"extra"}
+        extra = {key: value for key, value in raw.items() if key not in known}
+        return {key: value for key, value in raw.items() if key in known}, extra
 
     def _as_page(self, raw: Any, path: str) -> Any:
         """Give a list of another shape the shape of a page."""
@@ -149,6 +164,8 @@ def _bend(raw: Any, expected: Any) -> Any:
     """Turn a scalar into the scalar that was meant, or give it back."""
     if expected is str and isinstance(raw, bool | int | float):
         return msgspec.json.encode(raw).decode()
+    if expected is str and _is_object(raw):
+        return raw.get("name", raw)
     if expected is int and isinstance(raw, float) and raw.is_integer():
         return int(raw)
     if expected in (int, float, bool) and isinstance(raw, str):
@@ -161,7 +178,22 @@ def _is_plain_struct(cls: Any) -> bool:
     if not (isinstance(cls, type) and issubclass(cls, msgspec.Struct)):
         return False
     config = cls.__struct_config__
-    return config.tag is None and not config.array_like and not config.forbid_unknown_fields
+    strict = config.forbid_unknown_fields and not _keeps_extra(cls)
+    return config.tag is None and not config.array_like and not strict
+
+
+def _keeps_extra(cls: Any) -> bool:
+    return "extra" in cls.__struct_fields__
+
+
+def _is_named(struct: Any) -> bool:
+    """Whether it has a name and can do with that alone; a struct that requires its name is the
+    answer itself, for which a sentence must not pass.
+    """
+    fields = _fields(struct)
+    return any(field.name == "name" for field in fields) and not any(
+        field.required for field in fields
+    )
 
 
 @lru_cache(maxsize=256)

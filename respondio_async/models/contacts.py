@@ -58,7 +58,8 @@ class CustomFieldValue(Model, frozen=True):
     """
 
     name: str
-    value: str | int | float | bool | None = None
+    value: str | int | float | bool | list[Any] | dict[str, Any] | None = None
+    """An array where the field takes several values."""
 
 
 class Assignee(Model, frozen=True):
@@ -76,7 +77,9 @@ class Assignee(Model, frozen=True):
         return self.id is not None
 
 
-class Contact(Model, frozen=True):
+# An unknown key fails the first, strict reading, and the second one keeps it in `extra`: so a usual
+# answer pays nothing for it.
+class Contact(Model, frozen=True, forbid_unknown_fields=True):
     """A contact as it was when the server answered."""
 
     id: int
@@ -99,6 +102,8 @@ class Contact(Model, frozen=True):
     created_at: int | None = msgspec.field(name="created_at", default=None)
     """Unix seconds; `created` is the same as a datetime."""
     locale: str | None = None
+    extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    """What the server sent beside the fields above, by its own keys; new keys appear here first."""
 
     @property
     def created(self) -> datetime | None:

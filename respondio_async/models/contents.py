@@ -44,10 +44,13 @@ class AttachedFile(Model, frozen=True):
     """None while the channel is still delivering the file; see `is_pending`."""
     is_pending: bool | None = None
     file_name: str | None = None
+    """Also sent as `name`."""
     ext: str | None = None
     size: int | None = None
     """Bytes."""
     mime: str | None = None
+    """Also sent as `mimeType`."""
+    description: str | None = None
 
 
 class SentTemplate(Model, frozen=True):
@@ -63,6 +66,11 @@ class TextContent(_Content, frozen=True, tag="text"):
 
     text: str
     message_tag: str | None = None
+    sub_type: str | None = None
+    """Undocumented; what a title and replies beside the text belong to."""
+    title: str | None = None
+    replies: list[Any] | None = None
+    """Undocumented; as received."""
 
 
 class AttachmentContent(_Content, frozen=True, tag="attachment"):
@@ -87,7 +95,8 @@ class CustomPayloadContent(_Content, frozen=True, tag="custom_payload"):
 class EmailContent(_Content, frozen=True, tag="email"):
     """An e-mail."""
 
-    text: str
+    text: str = ""
+    """Empty for an e-mail of attachments alone. Also sent as `message`."""
     subject: str | None = None
     cc: list[str] | None = None
     bcc: list[str] | None = None
@@ -146,6 +155,10 @@ _BY_TYPE: Final[dict[str, type[_Content]]] = {
 }
 
 
+_OTHER_KEYS: Final = (("mimeType", "mime"), ("name", "fileName"))
+"""What a file's keys are also called on the wire."""
+
+
 def read_content(raw: Any) -> MessageContent:
     """Read a message's content.
 
@@ -163,7 +176,33 @@ def read_content(raw: Any) -> MessageContent:
     if known is not None:
         try:
             # Lax: a size sent as a string is still a size.
-            return cast("MessageContent", msgspec.convert(data, known, strict=False))
+            return cast("MessageContent", msgspec.convert(_spelt(data), known, strict=False))
         except msgspec.ValidationError:
             pass
     return UnknownContent(name, data)
+
+
+def _spelt(content: dict[str, Any]) -> dict[str, Any]:
+    """Give the keys that have been seen under two names the names that the structs know."""
+    match content:
+        case {"type": "attachment", "attachment": file}:
+            return {**content, "attachment": _spelt_file(file)}
+        case {"type": "email"}:
+            email = {**content, "text": content.get("text") or content.get("message") or ""}
+            if isinstance(files := content.get("attachments"), list):
+                email["attachments"] = [_spelt_file(file) for file in files]
+            return email
+        case _:
+            return content
+
+
+def _spelt_file(file: Any) -> Any:
+    if not isinstance(file, dict):
+        return file
+    keys = cast("dict[str, Any]", file)
+    other = {
+        known: keys[alias]
+        for alias, known in _OTHER_KEYS
+        if keys.get(known) is None and alias in keys
+    }
+    return {**keys, **other}

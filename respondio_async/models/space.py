@@ -116,6 +116,13 @@ class Tag(Model, frozen=True):
     emoji: str | None = None
     color_code: str | None = None
     """A colour's hex, or one of the vendor's names such as "tag-red"."""
+    created_at: int | float | str | None = None
+    """As received, seen on some tags; `created` is the same as a datetime."""
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created, in UTC."""
+        return moment(self.created_at)
 
 
 def _as_choices(value: Any) -> list[str] | None:

@@ -43,6 +43,11 @@ class Template(Model, frozen=True):
     """Undocumented; as received."""
     quality_score: Any = None
     """Undocumented; as received."""
+    catalog_products: Any = None
+    """The products of a catalogue template, from `space.get_template`. Undocumented; as received.
+    """
+    channel: Any = None
+    """The template's channel, from `space.get_template`. Undocumented; as received."""
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "components", _as_components(self.components))

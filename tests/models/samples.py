@@ -112,6 +112,8 @@ SAMPLES: dict[type[Any], dict[str, Any]] = {
         "templateId": "t",
         "label": "Welcome",
         "qualityScore": {"score": "GREEN"},
+        "catalogProducts": [{"id": "p1"}],
+        "channel": {"id": 5},
     },
     m.CustomField: {
         "id": 4,
@@ -129,6 +131,13 @@ SAMPLES: dict[type[Any], dict[str, Any]] = {
         "content": "x",
         "timestamp": 1663274081,
     },
-    m.Tag: {"id": 2, "name": "vip", "description": "d", "emoji": "🎉", "colorCode": "tag-red"},
+    m.Tag: {
+        "id": 2,
+        "name": "vip",
+        "description": "d",
+        "emoji": "🎉",
+        "colorCode": "tag-red",
+        "createdAt": 1663274081,
+    },
 }
 """Every model that an answer holds."""

@@ -26,7 +26,8 @@ def test_every_key_of_a_full_answer_has_an_attribute(model):
     assert msgspec.to_builtins(read(model)) == msgspec.to_builtins(
         msgspec.convert(SAMPLES[model], model)
     )
-    assert {field.encode_name for field in msgspec.structs.fields(model)} == set(SAMPLES[model])
+    fields = {field.encode_name for field in msgspec.structs.fields(model)}
+    assert fields - {"extra"} == set(SAMPLES[model])
 
 
 @each_model

@@ -113,8 +113,12 @@ def test_scalars_of_the_other_kind_mean_the_same(model, key):
 @pytest.mark.parametrize("model", SAMPLES, ids=lambda model: model.__name__)
 def test_new_fields_are_ignored(model):
     """A field that the API adds tomorrow is no drift."""
-    read = decode(as_json(SAMPLES[model] | {"brandNew": {"a": [1]}, "id_": 5}), model)
-    assert read.value == decode(as_json(SAMPLES[model]), model).value
+    new = {"brandNew": {"a": [1]}, "id_": 5}
+    read = decode(as_json(SAMPLES[model] | new), model)
+    expected = decode(as_json(SAMPLES[model]), model).value
+    if hasattr(expected, "extra"):  # a contact keeps them
+        expected = msgspec.structs.replace(expected, extra=new)
+    assert read.value == expected
     assert read.drift == ()
 
 
