@@ -55,6 +55,14 @@ def faults(session: nox.Session) -> None:
     )
 
 
+@nox.session(venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The core of the suite with the oldest releases that pyproject.toml allows."""
+    session.install("--resolution", "lowest-direct", "-e", ".[test]")
+    core = ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
+    session.run("pytest", *(f"tests/{part}" for part in core), *session.posargs)
+
+
 @nox.session
 def leaks(session: nox.Session) -> None:
     """100,000 calls: no memory, task or socket is left behind."""

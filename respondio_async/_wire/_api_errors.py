@@ -96,7 +96,7 @@ def _read(content: bytes) -> tuple[Any, bool]:
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         value: Any = msgspec.json.decode(content)
-    except (ValueError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         value = None
     if isinstance(value, str) or is_object(value) or is_list(value):
         return value, True

@@ -170,7 +170,7 @@ def encode_json(body: object, *, argument: str = "json") -> bytes:
         return _encode(_plain(body, argument))
     except InvalidArgumentError:
         raise
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
         # The encoder's own text names types; it is left out all the same, since a value may stand
         # in it.
         raise InvalidArgumentError(

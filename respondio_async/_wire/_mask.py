@@ -170,7 +170,7 @@ def _text_values(text: str) -> Iterator[str]:
 def _bytes_values(content: bytes, depth: int) -> Iterator[str]:
     try:
         decoded: object = msgspec.json.decode(content)
-    except (ValueError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         decoded = content.decode("utf-8", "replace")
     yield from _values(decoded, depth - 1)
 

@@ -213,7 +213,7 @@ def remember(value: object) -> tuple[bytes | None, str | None]:
     """
     try:
         encoded = msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError):
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError):
         return None, None
     kind = type(value)
     is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind

@@ -174,5 +174,5 @@ def _as_json(item: Any) -> bytes | None:
     """Write an item for whoever looks at the journal later; None when it cannot be written."""
     try:
         return msgspec.json.encode(item)
-    except (TypeError, ValueError, OverflowError, RecursionError):
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError):
         return None

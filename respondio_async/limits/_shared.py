@@ -42,7 +42,7 @@ def _organisation(token: str) -> str:
         try:
             payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
             claim = msgspec.json.decode(payload, type=_Claims).orgId
-        except (ValueError, msgspec.DecodeError, RecursionError):
+        except (ValueError, msgspec.MsgspecError, RecursionError):
             claim = None
         if claim:
             return f"organisation {claim}"

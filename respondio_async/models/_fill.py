@@ -73,7 +73,7 @@ def _listed(components: object) -> list[Mapping[str, Any]]:
     if isinstance(components, str):
         try:
             components = msgspec.json.decode(components or "[]")
-        except msgspec.DecodeError:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             components = ""  # refused below
     items: list[Any] = list(components) if is_list(components) else [components]
     items = [

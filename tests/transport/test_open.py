@@ -133,5 +133,7 @@ async def test_phases_bound_each_step(connect: Connect) -> None:
 
     async with FaultServer(default=faults.hang()) as server:
         transport = connect(server.url)
-        error: SendError = await failed(transport, timeout=None, phases=httpx.Timeout(0.05))
+        error: SendError = await failed(
+            transport, timeout=None, phases=httpx.Timeout(5.0, read=0.05)
+        )
     assert (error.failure, error.sent) == ("timeout", True)
