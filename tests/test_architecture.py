@@ -316,13 +316,16 @@ _MSGSPEC_CALLS = {"decode", "encode", "convert", "to_builtins"}
 
 
 def _calls_msgspec(node: ast.AST) -> bool:
-    return any(
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr in _MSGSPEC_CALLS
-        and ast.unparse(call.func).startswith("msgspec.")
-        for call in ast.walk(node)
-    )
+    if isinstance(node, ast.Try):
+        return False  # looked at by itself
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _MSGSPEC_CALLS
+        and ast.unparse(node.func).startswith("msgspec.")
+    ):
+        return True
+    return any(map(_calls_msgspec, ast.iter_child_nodes(node)))
 
 
 def test_errors_of_msgspec_are_caught_by_their_base() -> None:

@@ -81,7 +81,7 @@ def _read_parts(data: dict[str, Any], cls: type[E], parts: Collection[str] | Non
             continue
         try:
             decoded = decode(msgspec.json.encode(data[name]), field.type)
-        except DecodeError:
+        except (DecodeError, msgspec.MsgspecError):
             drift.append(f"$.{name}: has no reading")
         else:
             values[field.name] = decoded.value
