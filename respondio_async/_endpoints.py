@@ -36,8 +36,8 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     max_limit: int | None = None
     """The largest page of a list; None: not a list."""
     alternative: str | None = None
-    """Another path that the vendor's own pages give for it; a 404 on a list is answered by trying
-    it, once a client.
+    """Another path that the vendor's own pages or clients give for it. A 404 on a list makes the
+    client try the other path, and keep to it for the whole collection.
     """
     envelopes: tuple[tuple[str, ...], ...] = ()
     """Keys under which the value has also been seen wrapped; tried in order when the bare reading
@@ -48,6 +48,11 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     def template(self) -> str:
         """How logs, errors and hooks name it: "GET /contact/{identifier}"."""
         return f"{self.method} {self.path}"
+
+    @property
+    def collection(self) -> str:
+        """What shares a choice between two paths: "/space/custom_field"."""
+        return "/".join(self.path.split("/", 3)[:3])
 
     @property
     def bucket(self) -> str:
@@ -137,7 +142,13 @@ LIST_CHANNELS = Endpoint(
     "space.list_channels", "GET", "/space/channel", m.Page[m.Channel], max_limit=100
 )
 LIST_TEMPLATES = Endpoint(
-    "space.list_templates", "GET", "/space/channel/{id}/template", m.Page[m.Template], max_limit=100
+    "space.list_templates",
+    "GET",
+    "/space/channel/{id}/template",
+    m.Page[m.Template],
+    max_limit=100,
+    # What the vendor's n8n node calls.
+    alternative="/space/channel/{id}/mtm",
 )
 GET_TEMPLATE = Endpoint(
     "space.get_template", "GET", "/space/mtm/{id}", m.Template, envelopes=(("data",),)

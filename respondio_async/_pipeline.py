@@ -35,7 +35,8 @@ class Pipeline:
         self.life = Life()
         self.counters: dict[str, RouteCounters] = {}
         self.drift = DriftLog()
-        self._moved = False
+        self._moved: set[str] = set()
+        """Collections that were found under their other path."""
 
     async def call(
         self,
@@ -47,8 +48,9 @@ class Pipeline:
         json: Any = None,
     ) -> Response[T]:
         """Make one call. Bad input fails here, before any wait."""
-        moved = self._moved
-        path = endpoint.alternative if moved and endpoint.alternative else endpoint.path
+        path, other = endpoint.path, endpoint.alternative
+        if other is not None and endpoint.collection in self._moved:
+            path, other = other, path
         content = None if json is None else _wire.encode_json(json)
         call = Call(
             endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json)
@@ -56,18 +58,19 @@ class Pipeline:
         try:
             return await self._run(call, settings)
         except NotFoundError as error:
-            # `moved` as it was at the start: calls side by side all meet the 404 before the first
-            # of them has found the way.
-            if endpoint.alternative is None or endpoint.max_limit is None or moved:
+            if other is None or endpoint.max_limit is None:
                 raise
-            # The vendor's rate table and its clients disagree about this path: the other one is
-            # tried once a client.
-            target = _wire.build_target(endpoint.alternative, params or {}, query)
+            # The vendor's pages and its clients disagree about this path: a list tries the other
+            # one, and the client keeps to what it has found.
+            target = _wire.build_target(other, params or {}, query)
             try:
                 response = await self._run(Call(endpoint, target, content, call.sent), settings)
             except NotFoundError:
                 raise error from None
-            self._moved = True
+            if other == endpoint.alternative:
+                self._moved.add(endpoint.collection)
+            else:
+                self._moved.discard(endpoint.collection)
             return response
 
     async def _run(self, call: Call[T], settings: Settings) -> Response[T]:

@@ -1,5 +1,5 @@
 """Put values into a fetched template, and count them: a wrong count fails at WhatsApp, some time
-after the 200.
+after the 200. What is of an unknown kind and wants a value is refused for the same reason.
 
 What the server lists is in Meta's style ("BODY", "IMAGE"); what it takes is in lower case.
 """
@@ -42,15 +42,18 @@ _MEDIA: dict[str, type[TemplateParameter]] = {
     "location": LocationParameter,
 }
 
+_GAPS = {"example", "examples", "sample", "samples", "media", "link", *_MEDIA}
+"""Keys of samples and media."""
+
 Component = TemplateComponent | dict[str, Any]
 
 
 def filled_components(
-    components: object, body: object, header: object, buttons: object
+    components: object, body: object, header: object, buttons: object, cards: object = ()
 ) -> list[Component]:
     """Return the components of a template with its variables filled."""
     filled: list[Component] = []
-    pending = _Given(body, header, buttons)
+    pending = _Given(body, header, buttons, cards)
     for component in _listed(components):
         match str(component.get("type", "")).lower():
             case "header":
@@ -58,10 +61,14 @@ def filled_components(
             case "body":
                 filled.append(pending.fill_body(component))
             case "footer":
+                _refuse_unfilled(component.get("text"), "footer")
                 filled.append(TemplateFooter(str(component.get("text") or "")))
             case "buttons":
                 filled.append(pending.fill_buttons(component))
+            case "carousel":
+                filled.append({"type": "carousel", "cards": pending.fill_cards(component)})
             case kind:  # of a kind that we do not know: as it came
+                _refuse_unfilled(component, f"component {kind!r}")
                 filled.append({**component, "type": kind})
     pending.refuse_unused()
     return filled
@@ -89,10 +96,11 @@ def _listed(components: object) -> list[Mapping[str, Any]]:
 class _Given:
     """The caller's values, until a component takes them."""
 
-    def __init__(self, body: object, header: object, buttons: object) -> None:
+    def __init__(self, body: object, header: object, buttons: object, cards: object) -> None:
         self.body = body
         self.header = header
         self.buttons = buttons
+        self.cards = cards
 
     def fill_body(self, component: Mapping[str, Any]) -> TemplateBody:
         text = _text(component)
@@ -136,16 +144,72 @@ class _Given:
             [_button(each, next(left) if _wants_value(each) else None) for each in templates]
         )
 
+    def fill_cards(self, component: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Fill each card of a carousel as a small template of its own."""
+        templates = [each for each in component.get("cards") or () if is_object(each)]
+        values, self.cards = self.cards, ()
+        if not is_list(values) or not all(is_object(each) for each in values):
+            raise InvalidArgumentError(
+                "cards is a list with one mapping a card: body, header, buttons", argument="cards"
+            )
+        if values:
+            _count("cards", len(templates), len(values))
+        return [
+            {"components": _card(template, values[index] if values else {}, index)}
+            for index, template in enumerate(templates)
+        ]
+
     def refuse_unused(self) -> None:
         """Raise when a value was given for a component that the template has not."""
         for argument, value in (
             ("body", self.body),
             ("header", self.header),
             ("buttons", self.buttons),
+            ("cards", self.cards),
         ):
             if value is None or ((is_list(value) or is_object(value)) and not value):
                 continue
             raise InvalidArgumentError(f"the template has no {argument} to fill", argument=argument)
+
+
+def _card(template: Mapping[str, Any], given: Mapping[str, Any], index: int) -> list[Any]:
+    if unknown := given.keys() - {"body", "header", "buttons"}:
+        raise InvalidArgumentError(
+            f"card {index} has {', '.join(sorted(map(str, unknown)))}; it takes body, header and "
+            "buttons",
+            argument="cards",
+        )
+    body, buttons = given.get("body", ()), given.get("buttons", ())
+    try:
+        filled = filled_components(template.get("components"), body, given.get("header"), buttons)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"card {index}: {error}", argument="cards") from None
+    return [part if isinstance(part, dict) else part.to_wire() for part in filled]
+
+
+def _refuse_unfilled(part: object, name: str) -> None:
+    """Refuse what would arrive at the contact with a gap in it."""
+    if _wants_filling(part):
+        raise InvalidArgumentError(
+            f"the template's {name} wants a value that fill() cannot give it: build the components "
+            "by hand, WhatsAppTemplate(name, language_code, components=[…])",
+            argument="template",
+        )
+
+
+def _wants_filling(part: object) -> bool:
+    """Whether it holds a placeholder, a medium, or a sample of what belongs there."""
+    if is_object(part):
+        return any(_is_gap(str(key).lower(), value) for key, value in part.items())
+    if is_list(part):
+        return any(_wants_filling(each) for each in part)
+    return isinstance(part, str) and _PLACEHOLDER.search(part) is not None
+
+
+def _is_gap(key: str, value: object) -> bool:
+    if key == "format":
+        return str(value or "text").lower() != "text"
+    return (bool(value) and key in _GAPS) or _wants_filling(value)
 
 
 def _text(component: Mapping[str, Any]) -> str | None:
@@ -237,6 +301,7 @@ def _wants_value(button: Mapping[str, Any]) -> bool:
 
 def _button(button: Mapping[str, Any], value: object) -> Any:
     text = str(button.get("text") or "")
+    _refuse_unfilled(text, "button")
     match _kind(button):
         case "quick_reply":
             return QuickReplyButton(text)
@@ -256,5 +321,6 @@ def _button(button: Mapping[str, Any], value: object) -> Any:
                     "a catalogue button takes its action, a mapping", argument="buttons"
                 )
             return ActionButton(text, value, kind)
-        case kind:
+        case kind:  # "request_contact_info" needs no more than its text
+            _refuse_unfilled(button, f"button {kind!r}")
             return {**button, "type": kind}

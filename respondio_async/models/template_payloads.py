@@ -343,6 +343,7 @@ class WhatsAppTemplate(_TemplatePayload, frozen=True):
         *,
         header: "str | int | TemplateParameter | None" = None,
         buttons: "Sequence[str | int | Mapping[str, Any]]" = (),
+        cards: "Sequence[Mapping[str, Any]]" = (),
     ) -> "WhatsAppTemplate":
         """Fill a fetched `Template`.
 
@@ -350,8 +351,12 @@ class WhatsAppTemplate(_TemplatePayload, frozen=True):
         first appear, or as a mapping of names to values. *header* is the value of the header's
         variable, or the URL (or the parameter) of its medium; a place needs a `LocationParameter`.
         *buttons* has one value for each button that wants one: the variable part of a link, or the
-        action of a catalogue. The counts are checked; whether the template is approved is the
-        server's to say.
+        action of a catalogue. *cards* has one mapping for each card of a carousel, with what
+        `body`, `header` and `buttons` are for that card: `{"header": url, "body": ["Ada"]}`.
+
+        The counts are checked. A component or button of a kind that is not known here, and that
+        holds a placeholder, a medium or a sample (a code to copy, say), is refused: build the
+        components by hand. Whether the template is approved is the server's to say.
         """
         from ._fill import filled_components
 
@@ -363,7 +368,7 @@ class WhatsAppTemplate(_TemplatePayload, frozen=True):
         return cls(
             name,
             language,
-            filled_components(getattr(template, "components", None), body, header, buttons),
+            filled_components(getattr(template, "components", None), body, header, buttons, cards),
         )
 
 

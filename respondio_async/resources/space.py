@@ -50,7 +50,11 @@ class Space(Resource):
         cursor: Cursor = None,
         prefetch: int = 1,
     ) -> Paginator[Template]:
-        """Walk the message templates of a channel."""
+        """Walk the message templates of a channel.
+
+        The vendor's pages and its n8n node name two different paths; a 404 on the one makes the
+        client use the other from then on.
+        """
         return self._list(
             e.LIST_TEMPLATES,
             {"id": check_channel_id(channel_id)},

@@ -16,6 +16,7 @@ _BUTTONS: Final = {
     "phone_number": ("text", "phone_number"),
     "catalog": ("text",),
     "mpm": ("text",),
+    "request_contact_info": ("text",),
 }
 
 
@@ -38,6 +39,9 @@ def check_components(components: Any, *, text_required: bool) -> None:
             case "buttons":
                 for button in _objects(component.get("buttons"), f"{where}.buttons"):
                     _button(button, f"{where}.buttons")
+            case "carousel":
+                for card in _objects(component.get("cards"), f"{where}.cards"):
+                    check_components(card.get("components"), text_required=text_required)
             case _:
                 raise invalid(f"{where}.type")
 

@@ -120,6 +120,8 @@ class Answers:
     """The unit of lastMessageTime and its like."""
     custom_field_path: Literal["custom_field", "contact_field", "either"] = "custom_field"
     """Where custom fields are found below /space."""
+    template_path: Literal["template", "mtm", "either"] = "either"
+    """Where a channel's templates are found below /space/channel/{id}."""
     filter_bounds: Literal["inclusive", "exclusive", "half_open"] = "inclusive"
     """Whether a timestamp filter includes the minutes that it names; half_open includes the first
     and not the last.

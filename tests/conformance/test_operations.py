@@ -247,6 +247,28 @@ async def test_the_custom_field_path_is_found_out_once():
         assert [r.status for r in sandbox.requests] == [404, 200, 200, 200, 200]
 
 
+@pytest.mark.parametrize(
+    ("path", "statuses"),
+    [
+        ("template", [200, 200, 404, 404]),
+        ("mtm", [404, 200, 200, 404, 404]),
+        ("either", [200, 200, 404, 404]),
+    ],
+)
+async def test_templates_are_found_under_either_path(path: str, statuses: list[int]) -> None:
+    """The vendor's pages and its n8n node name two; the other one is kept to once it was found, and
+    a channel that is nowhere is a 404.
+    """
+    async with workspace(None, {"template_path": path}) as (sandbox, client):
+        for _ in range(2):
+            assert await client.space.list_templates(2001).collect()
+        with pytest.raises(NotFoundError):
+            await client.space.list_templates(99).collect()
+        assert [r.status for r in sandbox.requests] == statuses
+        await client.space.list_custom_fields().collect()
+        assert sandbox.requests[-1].template == "GET /space/custom_field"
+
+
 @pytest.mark.parametrize("retry_after", [None, 0])
 async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after):
     """The caller of tag, comment, assignee and status hears nothing of it, and nothing is done

@@ -418,6 +418,82 @@ def test_an_unknown_component_goes_as_it_came() -> None:
     assert p.to_wire(filled)["template"]["components"] == [{"type": "carousel", "cards": []}]
 
 
+CAROUSEL = {
+    "type": "CAROUSEL",
+    "cards": [
+        {
+            "components": [
+                {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [URL]}},
+                {"type": "BODY", "text": "{{1}} costs {{2}}", "example": {"body_text": [["a"]]}},
+                {"type": "BUTTONS", "buttons": [
+                    {"type": "URL", "text": "buy", "url": "https://x/{{1}}", "example": ["1"]},
+                    {"type": "QUICK_REPLY", "text": "more"},
+                ]},
+            ]
+        },
+        {
+            "components": [
+                {"type": "HEADER", "format": "VIDEO"},
+                {"type": "BODY", "text": "plain"},
+                {"type": "BUTTONS", "buttons": [{"type": "REQUEST_CONTACT_INFO", "text": "hi"}]},
+            ]
+        },
+    ],
+}  # fmt: skip
+CARDS = [{"header": URL, "body": ["Tea", 5], "buttons": ["tea"]}, {"header": URL}]
+
+
+def test_filling_a_carousel() -> None:
+    """Each card is a template of its own, with its own header, body and buttons."""
+    filled = p.WhatsAppTemplate.fill(template(BODY, CAROUSEL), ["Ann", "x"], cards=CARDS)
+    body, carousel = p.to_wire(filled)["template"]["components"]
+    assert body["parameters"][0] == {"type": "text", "text": "Ann"}
+    assert carousel == {
+        "type": "carousel",
+        "cards": [
+            {"components": [
+                {"type": "header", "format": "image",
+                 "parameters": [{"type": "image", "image": {"link": URL}}]},
+                {"type": "body", "text": "{{1}} costs {{2}}",
+                 "parameters": [{"type": "text", "text": "Tea"}, {"type": "text", "text": "5"}]},
+                {"type": "buttons", "buttons": [
+                    {"type": "url", "text": "buy", "url": "https://x/{{1}}",
+                     "parameters": [{"type": "text", "text": "tea"}]},
+                    {"type": "quick_reply", "text": "more"},
+                ]},
+            ]},
+            {"components": [
+                {"type": "header", "format": "video",
+                 "parameters": [{"type": "video", "video": {"link": URL}}]},
+                {"type": "body", "text": "plain"},
+                {"type": "buttons", "buttons": [{"type": "request_contact_info", "text": "hi"}]},
+            ]},
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "text": "x", "example": ["SAVE5"]}]},
+        {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "text": "x", "example": "SAVE5"}]},
+        {"type": "BUTTONS", "buttons": [{"type": "FLOW", "text": "x", "data": {"a": "{{1}}"}}]},
+        {"type": "BUTTONS", "buttons": [{"type": "VOICE", "text": "x", "format": "AUDIO"}]},
+        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "for {{1}}"}]},
+        {"type": "FOOTER", "text": "until {{1}}"},
+        {"type": "LIMITED_TIME_OFFER", "text": "{{1}}"},
+        {"type": "BANNER", "image": {"link": URL}},
+        {"type": "BANNER", "parts": [{"sample": "x"}]},
+        {"type": "BANNER", "format": "IMAGE"},
+        {"type": "CAROUSEL", "cards": [{"components": [{"type": "ODD", "example": ["x"]}]}]},
+    ],
+)
+def test_what_fill_cannot_fill_is_refused(part: dict[str, Any]) -> None:
+    """A kind that is not known here goes out whole or not at all; the error says what to do."""
+    with pytest.raises(InvalidArgumentError, match="by hand"):
+        p.WhatsAppTemplate.fill(template(part))
+
+
 HEADER = {"type": "HEADER", "format": "DOCUMENT"}
 LINK = {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "go", "url": "https://x/{{1}}"}]}
 SHOP = {"type": "BUTTONS", "buttons": [{"type": "CATALOG", "text": "go"}]}
@@ -460,6 +536,13 @@ SHOP = {"type": "BUTTONS", "buttons": [{"type": "CATALOG", "text": "go"}]}
         ("buttons", template(LINK), {"buttons": [{"canary": 1}]}),
         ("buttons", template(), {"buttons": ["canary"]}),
         ("buttons", template(SHOP), {"buttons": ["canary"]}),
+        ("cards", template(CAROUSEL), {}),
+        ("cards", template(CAROUSEL), {"cards": CARDS[:1]}),
+        ("cards", template(CAROUSEL), {"cards": [{**CARDS[0], "body": ["canary"]}, CARDS[1]]}),
+        ("cards", template(CAROUSEL), {"cards": [{**CARDS[0], "text": "canary"}, CARDS[1]]}),
+        ("cards", template(CAROUSEL), {"cards": "canary"}),
+        ("cards", template(CAROUSEL), {"cards": CARDS[0]}),
+        ("cards", template(BODY), {"body": ["a", "b"], "cards": CARDS}),
     ],
 )
 def test_values_that_do_not_fit(argument: str, found: Any, given: dict[str, Any]) -> None:

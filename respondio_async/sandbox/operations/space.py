@@ -60,6 +60,9 @@ def list_closing_notes(call: Call) -> Any:
 
 
 def list_templates(call: Call) -> Any:
+    existing = call.answers.template_path
+    if existing != "either" and not call.path.endswith(existing):
+        raise not_found("Route")
     channel_id = call.number("id", "Channel")
     if channel_id not in call.workspace.channels:
         raise not_found("Channel")
