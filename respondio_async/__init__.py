@@ -15,6 +15,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._call import Response
     from ._client import AsyncRespond
+    from ._endpoints import ROUTES
     from ._health import Health, HealthCheck
     from ._pagination import Paginator
     from ._rate_limit import RateLimit
@@ -134,6 +135,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_call": ("Response",),
     "_client": ("AsyncRespond",),
+    "_endpoints": ("ROUTES",),
     "_health": ("Health", "HealthCheck"),
     "_pagination": ("Paginator",),
     "_rate_limit": ("RateLimit",),
@@ -261,6 +263,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "ROUTES",
     "APIError",
     "Ack",
     "ActionButton",

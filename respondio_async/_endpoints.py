@@ -5,6 +5,8 @@ operations share a limit). To add an operation, add a row here, a typed method i
 its route's limit in `limits/_defaults.py`; tests walk this table.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -167,3 +169,9 @@ _ROWS: Final[dict[str, Any]] = {
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(_ROWS.values())
 """All thirty, in the order above."""
+
+ROUTES: Final[Mapping[str, str]] = MappingProxyType({row.name: row.bucket for row in ENDPOINTS})
+"""Every operation's route, by the method that calls it: `DEFAULT_LIMITS[ROUTES["messages.send"]]`.
+
+The key of `DEFAULT_LIMITS`, of `LocalRateLimiter`'s limits and of `client.statistics().routes`.
+"""

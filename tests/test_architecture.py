@@ -43,7 +43,8 @@ ENGINE = {
     "_pagination",
     "_partitions",
 }
-STORAGE = {"_storage"}
+STORAGE = {"_storage", "files"}
+SCRIPT = {"__main__"}  # `python -m respondio_async` is the command
 UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli", "telemetry"}
 
 LIBRARIES = {
@@ -94,7 +95,7 @@ def rooms_used(name: str) -> set[str]:
     return {parts[1] for parts in ours} & KNOWN - {room(name)}
 
 
-KNOWN = FACE | GROUND | PARTS | ENGINE | STORAGE | UPSTAIRS
+KNOWN = FACE | GROUND | PARTS | ENGINE | STORAGE | UPSTAIRS | SCRIPT
 
 
 def test_every_room_is_on_the_plan():
@@ -146,7 +147,7 @@ def test_the_engine_imports_nothing_from_upstairs():
 def test_storage_needs_errors_only():
     """Files and SQLite know nothing of the API; only packages at the top use them."""
     used = set[str]().union(*(rooms_used(name) for name in FILES if room(name) in STORAGE))
-    assert used <= {"errors"}
+    assert used - STORAGE <= {"errors"}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,56 @@ def rooms_at_run_time(name: str) -> set[str]:
 
 def test_nothing_imports_the_command_line():
     """It is the topmost floor."""
-    assert not [name for name in FILES if room(name) != "cli" and "cli" in rooms_used(name)]
+    below = [name for name in FILES if room(name) not in {"cli", *SCRIPT}]
+    assert not [name for name in below if "cli" in rooms_used(name)]
+
+
+def private_names(tree: ast.AST, depth: int) -> Iterator[str]:
+    """What a file imports of this package that begins with an underscore, its own package's left
+    out: *depth* is how many packages below `respondio_async` it lies.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if "respondio_async" in alias.name]
+        elif isinstance(node, ast.ImportFrom) and (
+            node.level > depth or (node.module or "").split(".")[0] == "respondio_async"
+        ):
+            names = [f"{node.module or ''}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = [part for part in name.split(".") if part and part != "__version__"]
+            yield from ([name] if any(part.startswith("_") for part in parts) else [])
+
+
+EXAMPLES = sorted((ROOT.parent / "examples").glob("*.py"))
+assert EXAMPLES
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("cli/")])
+def test_the_command_uses_public_names_only(name: str) -> None:
+    """What the command needs of the package, its users need too."""
+    assert not list(private_names(TREES[name], len(name.split("/")) - 1))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_use_public_names_only(path: Path) -> None:
+    """They are copied."""
+    assert not list(private_names(ast.parse(path.read_text(encoding="utf-8")), 0))
+
+
+def test_a_private_name_is_seen() -> None:
+    """However it is imported."""
+    for text in (
+        "from .._call import Response",
+        "from .. import _endpoints",
+        "from ..sandbox._serve import serve",
+        "import respondio_async._wire",
+        "def f():\n    from respondio_async.bulk import _store",
+    ):
+        assert list(private_names(ast.parse(text), 1)), text
+    for text in ("from .. import __version__", "from ._exit import run", "from ..files import x"):
+        assert not list(private_names(ast.parse(text), 1)), text
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -238,7 +288,7 @@ FACES = (
     "respondio_async",
     *(
         f"respondio_async.{name}"
-        for name in ("limits", "limits.redis", "bulk", "webhooks", "sandbox")
+        for name in ("files", "limits", "limits.redis", "bulk", "webhooks", "sandbox")
     ),
 )
 

@@ -15,7 +15,7 @@ import respondio_async
 from respondio_async import errors
 
 NAMES = """
-DEFAULT_LIMITS APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment
+DEFAULT_LIMITS ROUTES APIError Ack ActionButton Assignee AsyncRespond AttachedFile Attachment
 AttachmentContent AttachmentType AttemptEnded BadGatewayError BadRequestError BlockedAtEdgeError
 Channel ChannelSource ClientStatistics ClosingNote Comment Condition ConfigurationError
 ConflictError ConnectionFailedError Contact ContactChannel ContactFields ContactId ContactRef

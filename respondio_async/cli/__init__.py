@@ -1,5 +1,6 @@
 """The `respondio` command. Needs the extra `cli`; without it, it says how to get it."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -10,13 +11,20 @@ _MISSING = (
 
 def main() -> None:
     """Run the command with the process's arguments."""
+    # A stream that was closed before the start leaves its number free: the next file or socket
+    # would get it, and with it what libraries write there.
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, TextIOWrapper
-        ):  # a terminal that knows no "✓" shall show a "?", not a traceback
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "✓" shows a "?"
     try:
         from ._app import app
+
+        app(prog_name="respondio")
     except ModuleNotFoundError as error:
         # Only what the extra brings: a module of our own that is missing is a bug, and must look
         # like one.
@@ -24,4 +32,3 @@ def main() -> None:
             raise
         sys.stderr.write(f"respondio: {error.name} is not installed; {_MISSING}\n")
         raise SystemExit(2) from None
-    app(prog_name="respondio")

@@ -1,35 +1,90 @@
 """The command and its subcommands, put together."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 import typer
 
-from .._version import __version__
-from ._exit import EXIT_CODES
-from .api import api
-from .contacts import app as contacts
-from .demo import demo
-from .doctor import doctor
-from .limits import limits
-from .lookup import channels, fields, templates, users
-from .messages import app as messages
-from .runs import app as runs
-from .sandbox import sandbox
-from .webhooks import webhooks
+from .. import __version__
+from ._lazy import Lazy, group
 
-app = typer.Typer(
-    name="respondio",
-    help="Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a "
+EXIT_CODES: Final = (
+    "Exit codes: 0 all done · 1 something failed · 2 wrong usage or input, nothing was written · "
+    "3 a write may or may not have happened: look before you repeat it · 4 the token was refused · "
+    "130 stopped by Ctrl-C · 141 whoever read the output has gone."
+)
+
+CONTACTS: Final = {
+    "get": Lazy("lookup:get", "Show one contact."),
+    "export": Lazy("contacts.export:export", "Write contacts to a file."),
+    "import": Lazy("contacts.import_:import_", "Create or update the contacts of a table."),
+    "tag": Lazy("contacts.edit:tag", "Add tags to contacts."),
+    "untag": Lazy("contacts.edit:untag", "Take tags from contacts."),
+    "delete": Lazy("contacts.edit:delete", "Delete contacts, for good."),
+    "merge": Lazy("contacts.merge:merge", "Merge contacts in pairs, for good."),
+}
+MESSAGES: Final = {
+    "export": Lazy("messages.export:export", "Write message histories to a file."),
+    "send": Lazy("messages.send:send", "Send a text message to one contact."),
+    "broadcast": Lazy("messages.broadcast:broadcast", "Send to every contact of a table, once."),
+}
+RUNS: Final = {
+    "show": Lazy("runs:show", "Count what a run has done, and say why items failed."),
+}
+WEBHOOKS: Final = {
+    "listen": Lazy("webhooks:listen", "Receive webhooks and print their events."),
+}
+
+
+def _group(
+    help: str,  # noqa: A002 - typer's name
+    entries: Mapping[str, Lazy],
+    *,
+    add_completion: bool = False,
+) -> typer.Typer:
+    made = typer.Typer(
+        cls=group(entries),
+        help=help,
+        epilog=EXIT_CODES,
+        add_completion=add_completion,
+        pretty_exceptions_enable=False,  # a traceback with local variables would show the token
+        rich_markup_mode=None,  # what draws frames takes three times as long to load
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    made.callback()(lambda: None)
+    return made
+
+
+contacts: typer.Typer = _group("Show, export, import, tag, delete and merge contacts.", CONTACTS)
+messages: typer.Typer = _group("Export histories, send a message, broadcast a template.", MESSAGES)
+runs: typer.Typer = _group("Look at the journals of bulk runs.", RUNS)
+webhooks: typer.Typer = _group("See what respond.io sends to a webhook.", WEBHOOKS)
+
+COMMANDS: Final = {
+    "contacts": Lazy("_app:contacts", "Show, export, import, tag, delete and merge contacts."),
+    "messages": Lazy("_app:messages", "Export histories, send a message, broadcast a template."),
+    "runs": Lazy("_app:runs", "Look at the journals of bulk runs."),
+    "webhooks": Lazy("_app:webhooks", "See what respond.io sends to a webhook."),
+    "limits": Lazy("limits:limits", "Show the limits of every route."),
+    "channels": Lazy("lookup:channels", "List the channels, with their ids."),
+    "users": Lazy("lookup:users", "List the users, with their ids."),
+    "fields": Lazy("lookup:fields", "List the custom fields, with their types."),
+    "templates": Lazy("lookup:templates", "List a channel's message templates."),
+    "api": Lazy("api:api", "Make any request of the API, limited and retried like the rest."),
+    "doctor": Lazy("doctor:doctor", "Find out what is wrong, or that nothing is."),
+    "demo": Lazy("demo:demo", "Migrate made-up contacts into a sandbox, within its limits."),
+    "sandbox": Lazy("sandbox:sandbox", "Run a stand-in for respond.io on this machine."),
+}
+
+app: typer.Typer = _group(
+    "Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a "
     "demonstration.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # a traceback with local variables would show the token
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    COMMANDS,
+    add_completion=True,
 )
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"respondio-async {__version__}")
         raise typer.Exit
@@ -40,25 +95,10 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
     """Tools for the respond.io Developer API: bulk work from the command line, a sandbox, a
     demonstration.
     """
-
-
-app.command("demo")(demo)
-app.command("sandbox")(sandbox)
-app.command("doctor")(doctor)
-app.command("limits")(limits)
-app.command("channels")(channels)
-app.command("users")(users)
-app.command("fields")(fields)
-app.command("templates")(templates)
-app.command("api")(api)
-app.add_typer(contacts, name="contacts")
-app.add_typer(webhooks, name="webhooks")
-app.add_typer(messages, name="messages")
-app.add_typer(runs, name="runs")

@@ -4,10 +4,17 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from io import TextIOBase
 
 import typer
 
 from ._exit import UsageError
+from ._screen import counted, printable
+
+
+def can_ask() -> bool:
+    """Whether somebody sits there who could answer."""
+    return isinstance(sys.stdin, TextIOBase) and sys.stdin.isatty()
 
 
 def ask_secret(question: str) -> str:
@@ -17,19 +24,24 @@ def ask_secret(question: str) -> str:
     return answer
 
 
-def confirm(question: str | None, count: int) -> None:
-    """Ask before what cannot be undone, with *count* in the question's braces; None: the user has
-    said yes already.
+def confirm(question: str | None, count: int, noun: str) -> None:
+    """Ask before what cannot be undone, with *count* things in the question's braces; None: the
+    user has said yes already.
 
     `UsageError` for a no, and when there is nobody to ask.
     """
     if question is None or count == 0:
         return
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError("this cannot be undone, and there is nobody to ask: say --yes")
+    if not ask(question.format(counted(count, noun))):
+        raise UsageError("nothing was written")
+
+
+def ask(question: str) -> bool:
+    """Ask for a yes or a no."""
     with _interruptible():
-        if not typer.confirm(question.format(count), err=True):
-            raise UsageError("nothing was written")
+        return typer.confirm(printable(question).replace("\n", " "), err=True)
 
 
 @contextmanager

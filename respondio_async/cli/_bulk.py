@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,14 +23,14 @@ from ..bulk import Bulk, Outcome
 from ..limits import DEFAULT_LIMITS
 from ._exit import Exit
 from ._live import Rates, shown
-from ._screen import Screen
+from ._screen import Screen, counted
 
 _MOST_KEPT: Final = 1_000
 """Failures that are kept for the report; the journal has them all."""
 _MOST_TOLD: Final = 20
 
 
-class Failure(msgspec.Struct, frozen=True):
+class ReportedFailure(msgspec.Struct, frozen=True):
     """An item that failed, or whose outcome nobody knows."""
 
     where: str
@@ -39,7 +39,7 @@ class Failure(msgspec.Struct, frozen=True):
     unknown: bool
 
 
-class Report(msgspec.Struct):
+class BulkReport(msgspec.Struct):
     """How a run ended."""
 
     total: int
@@ -47,23 +47,37 @@ class Report(msgspec.Struct):
     failed: int = 0
     unknown: int = 0
     skipped: int = 0
-    """Finished in an earlier run of the same journal."""
+    """Left alone: done in an earlier run of the same journal, or a bad row of the file."""
+    done_earlier: int = 0
+    bad: int = 0
     seconds: float = 0.0
     journal: str | None = None
     """None: there was none, or it was removed because all went well."""
-    failures: list[Failure] = msgspec.field(default_factory=list[Failure])
+    failures: list[ReportedFailure] = msgspec.field(default_factory=list[ReportedFailure])
 
     @property
     def exit(self) -> Exit:
         """The exit code of a command that did just this."""
-        return Exit.UNKNOWN if self.unknown else Exit.FAILED if self.failed else Exit.DONE
+        if self.unknown:
+            return Exit.UNKNOWN
+        return Exit.FAILED if self.failed or self.bad else Exit.DONE
+
+    def add_bad_rows(self, rows: Sequence[tuple[int, str]]) -> None:
+        """Count rows that were left out, and say why, by their lines."""
+        self.total += len(rows)
+        self.bad, self.skipped = len(rows), self.skipped + len(rows)
+        room = max(0, _MOST_KEPT - len(self.failures))
+        self.failures += [
+            ReportedFailure(f"line {line}", "BadRow", reason, unknown=False)
+            for line, reason in rows[:room]
+        ]
 
 
-class Job(msgspec.Struct, frozen=True):
+class BulkJob(msgspec.Struct, frozen=True):
     """What is to be done."""
 
-    name: str
-    """For the journal's file name."""
+    title: str
+    """What `runs show` calls the run."""
     work: Callable[..., Awaitable[Any]]
     items: Iterable[Any]
     key: Callable[[Any], str]
@@ -79,32 +93,33 @@ class JournalFile:
     """A run's journal: the user's, or one of ours that goes when all went well."""
 
     def __init__(self, path: Path | None, name: str) -> None:
-        self._ours = path is None
+        self.is_ours = path is None
         self.path = path or Path(
             f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite"
         )
 
-    def how_to_resume(self) -> str:
+    def how_to_resume(self) -> list[str]:
         """Say what continues the run: the same command with the journal."""
         if not self.path.exists():
-            return "Stopped before anything was written."
+            return ["Stopped before anything was written."]
         command = ["respondio", *sys.argv[1:]]
         if "--journal" not in command:
             command += ["--journal", str(self.path)]
-        return f"Stopped. What is done is in the journal; go on with:\n  {shlex.join(command)}"
+        return [
+            "Stopped. What is done is in the journal; go on with:",
+            f"  {shlex.join(command)}",
+        ]
 
-    def remove_if_ours(self) -> bool:
-        """Remove it when it is ours."""
-        if self._ours:
-            for suffix in ("", "-wal", "-shm", ".lock"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        return self._ours
+    def remove(self) -> None:
+        """Remove it, with what SQLite keeps beside it."""
+        for suffix in ("", "-wal", "-shm", ".lock"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
 class BulkView:
     """Shows a run."""
 
-    def __init__(self, client: AsyncRespond, run: "Bulk[Any, Any]", job: Job) -> None:
+    def __init__(self, client: AsyncRespond, run: "Bulk[Any, Any]", job: BulkJob) -> None:
         self._client = client
         self._run = run
         self._job = job
@@ -160,7 +175,7 @@ class BulkView:
         return "" if left is None else f"about {duration(left)} left"
 
 
-def seconds_left(client: AsyncRespond, job: Job, finished: int, elapsed: float) -> float | None:
+def seconds_left(client: AsyncRespond, job: BulkJob, finished: int, elapsed: float) -> float | None:
     """Estimate the rest: what the limits demand of it, or the speed so far where that is slower."""
     left = job.total - finished
     if left <= 0 or not job.total:
@@ -198,16 +213,25 @@ def duration(seconds: float) -> str:
 
 
 async def carry_out(
-    client: AsyncRespond, screen: Screen, job: Job, journal: JournalFile | None
-) -> Report:
-    """Do the job, show it, and count. Without a *journal* it cannot be resumed."""
-    report = Report(job.total, journal=None if journal is None else str(journal.path))
+    client: AsyncRespond,
+    screen: Screen,
+    job: BulkJob,
+    journal: JournalFile,
+    failed: Literal["retry", "skip"] = "retry",
+) -> BulkReport:
+    """Do the job, show it, and count. A single item needs no journal: there is nothing to resume
+    but itself.
+    """
+    path = None if journal.is_ours and job.total <= 1 else journal.path
+    report = BulkReport(job.total, journal=None if path is None else str(path))
+    job.work.__qualname__ = job.title  # by which the journal knows the run
     run = client.bulk(
         job.work,
         job.items,
         key=job.key,
-        journal=None if journal is None else journal.path,
+        journal=path,
         on_unknown=job.unknown,
+        failed=failed,
     )
     async with shown(BulkView(client, run, job), screen.err), run:
         try:
@@ -218,32 +242,41 @@ async def carry_out(
             raise
     progress = run.statistics
     report.done, report.failed, report.unknown = progress.done, progress.failed, progress.unknown
-    report.skipped, report.seconds = progress.skipped, round(progress.elapsed, 2)
-    if journal is not None and report.exit == Exit.DONE and journal.remove_if_ours():
+    report.skipped = report.done_earlier = progress.skipped
+    report.seconds = round(progress.elapsed, 2)
+    if path is not None and journal.is_ours and report.exit == Exit.DONE:
+        journal.remove()
         report.journal = None
     return report
 
 
-def _note(report: Report, job: Job, outcome: "Outcome[Any, Any]") -> None:
+def _note(report: BulkReport, job: BulkJob, outcome: "Outcome[Any, Any]") -> None:
     error = outcome.error
     if error is not None and len(report.failures) < _MOST_KEPT:
         report.failures.append(
-            Failure(job.where(outcome.item), type(error).__name__, str(error), outcome.unknown)
+            ReportedFailure(
+                job.where(outcome.item), type(error).__name__, str(error), outcome.unknown
+            )
         )
 
 
-def print_report(screen: Screen, report: Report, *, what: str) -> None:
-    """Print how a run ended: as JSON, or for people."""
+def print_report(screen: Screen, report: BulkReport, *, what: str) -> None:
+    """Print how a run ended: as JSON, or for people; *what* is done to one item."""
     if screen.json:
         screen.document(report)
         return
-    parts = [f"{report.done} {what}"]
-    if report.skipped:
-        parts.append(f"{report.skipped} done in an earlier run")
-    if report.failed:
-        parts.append(f"{report.failed} failed")
-    if report.unknown:
-        parts.append(f"{report.unknown} unknown")
+    parts = [counted(report.done, what)]
+    parts += [
+        f"{count} {how}"
+        for count, how in (
+            (report.done_earlier, "done in an earlier run"),
+            (report.failed, "failed"),
+            (report.unknown, "unknown"),
+        )
+        if count
+    ]
+    if report.bad:
+        parts.append(f"{counted(report.bad, 'bad row')} left out")
     screen.line(f"{', '.join(parts)}, in {duration(report.seconds)}")
     for failure in report.failures[:_MOST_TOLD]:
         screen.line(f"  {failure.where}: {failure.error}: {failure.reason}")

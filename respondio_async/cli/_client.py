@@ -3,11 +3,10 @@ argument that `ps` shows.
 """
 
 import os
-import sys
 
 from .. import AsyncRespond
 from ..limits import RateLimiter
-from ._ask import ask_secret
+from ._ask import ask_secret, can_ask
 from ._exit import UsageError
 
 TOKEN = "RESPONDIO_API_TOKEN"  # noqa: S105 - a variable's name
@@ -18,7 +17,7 @@ def read_token() -> str:
     token = os.environ.get(TOKEN, "")
     if token.strip():
         return token
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError(f"no token: set {TOKEN} (made in Settings > Integrations > Developer API)")
     return ask_secret("respond.io API token")
 

@@ -1,7 +1,8 @@
-"""How a command ends: exit codes, and one place that turns an error into a word and a code."""
+"""How a command ends: exit codes, and one place that turns an error into words and a code."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -15,14 +16,7 @@ from ..errors import (
     RespondError,
     UnauthorizedError,
 )
-from ._screen import Screen
-
-EXIT_CODES = (
-    "Exit codes: 0 all done · 1 something failed · 2 wrong usage or input, nothing was written · "
-    "3 a write may or may not have happened: look before you repeat it · 4 the token was refused · "
-    "130 stopped by Ctrl-C."
-)
-"""For help texts."""
+from ._screen import Screen, flush
 
 
 class Exit(IntEnum):
@@ -34,17 +28,24 @@ class Exit(IntEnum):
     UNKNOWN = 3
     REFUSED = 4
     INTERRUPTED = 130
+    CLOSED_PIPE = 141
+    """Who read the output has gone: what a shell reports of a program that a signal ended so."""
 
 
 class UsageError(RespondError):
     """The command cannot do what was asked, and has written nothing."""
+
+    def __init__(self, message: str, *details: str) -> None:
+        """*details* are printed below, a line each."""
+        super().__init__(message)
+        self.details = details
 
 
 def run(
     work: Callable[[], Coroutine[Any, Any, int]],
     screen: Screen,
     *,
-    interrupted: str | Callable[[], str],
+    interrupted: str | Callable[[], Sequence[str]],
 ) -> None:
     """Run a command's work to its exit code.
 
@@ -52,19 +53,27 @@ def run(
     also when a signal or an error stops it.
     """
     code: int
+    last_words = (lambda: [interrupted]) if isinstance(interrupted, str) else interrupted
     try:
+        if screen.json and not screen.has_output:
+            raise UsageError("standard output is closed, and the result would go there")
         code = asyncio.run(work())
+        if (failure := flush(sys.stdout)) is not None:
+            raise failure
     except KeyboardInterrupt:
-        screen.note(interrupted if isinstance(interrupted, str) else interrupted())
+        screen.note(*last_words())
         code = Exit.INTERRUPTED
     except SystemExit as end:  # SIGTERM, which a bulk run turns into this
-        screen.note(interrupted if isinstance(interrupted, str) else interrupted())
+        screen.note(*last_words())
         code = end.code if isinstance(end.code, int) else Exit.FAILED
+    except BrokenPipeError:  # of standard output: the client's own are TransportErrors
+        code = Exit.CLOSED_PIPE
     except (RespondError, OSError) as error:
-        screen.error(describe(error))
+        screen.error(*describe(error))
         code = code_of(error)
         if code != Exit.USAGE and not isinstance(interrupted, str):
-            screen.note(interrupted())
+            screen.note(*last_words())
+    flush(sys.stdout)
     raise typer.Exit(int(code))
 
 
@@ -81,10 +90,11 @@ def code_of(error: BaseException) -> Exit:
             return Exit.FAILED
 
 
-def describe(error: BaseException) -> str:
-    """Say what went wrong in one line; the errors of this package hold neither tokens nor contacts'
-    data.
+def describe(error: BaseException) -> list[str]:
+    """Say what went wrong, in a line and perhaps some details; the errors of this package hold
+    neither tokens nor contacts' data.
     """
     if isinstance(error, OSError):
-        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-    return str(error)
+        where = f": {error.filename}" if error.filename else ""
+        return [f"{error.strerror or error}{where}"]
+    return [str(error), *(error.details if isinstance(error, UsageError) else ())]

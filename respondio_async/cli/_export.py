@@ -13,7 +13,8 @@ import typer
 from rich.text import Text
 
 from ._live import Rates
-from .files.sinks import Format
+from ._screen import Screen, counted
+from .files.sinks import Format, rows_kept
 
 Output = Annotated[
     Path | None,
@@ -21,7 +22,7 @@ Output = Annotated[
         "--output",
         "-o",
         show_default=False,
-        help="The file: .jsonl, .csv or .parquet. Without it: JSON lines on standard output.",
+        help="The file: .jsonl, .csv, .xlsx or .parquet; - or none: standard output.",
     ),
 ]
 FormatOption = Annotated[
@@ -63,14 +64,26 @@ class ExportView:
         return Text(self.sentence(elapsed))
 
 
-def how_to_resume(path: Path | None) -> str:
-    """Say what continues an export."""
-    if path is None:
-        return (
-            "Stopped. Exports to standard output start anew; "
-            "with --output NAME they can be resumed."
-        )
+def print_export(screen: Screen, report: ExportReport, noun: str, *, json: bool) -> None:
+    """Print how an export ended: as JSON if that was asked for, or for people."""
+    if json and report.path is not None:
+        screen.document(report)
+    else:
+        where = f" in {report.path}" if report.path else ""
+        screen.line(f"{counted(report.rows, noun)}{where}")
+
+
+def how_to_resume(path: Path | None) -> list[str]:
+    """Say what continues an export, if anything does."""
+    if path is None or path == Path("-"):
+        return ["Stopped. With --output NAME an export can be resumed."]
+    kept = rows_kept(path)
+    if kept is None:
+        return ["Stopped before anything was kept."]
     command = ["respondio", *sys.argv[1:]]
     if "--resume" not in command:
         command.append("--resume")
-    return f"Stopped. What was fetched is kept; go on with:\n  {shlex.join(command)}"
+    return [
+        f"Stopped. {counted(kept, 'row')} are kept; go on with:",
+        f"  {shlex.join(command)}",
+    ]

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,17 @@ Json = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the file if it is there, without asking.")
+]
+Failed = Annotated[
+    Literal["retry", "skip"],
+    typer.Option(
+        "--failed",
+        help="What becomes of items that failed in an earlier run of the journal: tried again, or "
+        "left alone and reported.",
+    ),
 ]
 Journal = Annotated[
     Path | None,

@@ -4,14 +4,13 @@ import functools
 import inspect
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 
-from .. import AsyncRespond
-from .._pagination import Paginator
+from .. import AsyncRespond, Paginator
 from ..filters import Condition, F, Filter
 from ..models import Contact
 from ._exit import UsageError
@@ -51,10 +50,8 @@ class Selection(msgspec.Struct, frozen=True):
         ),
     ] = None
     status: Annotated[
-        str | None,
-        typer.Option(
-            help="Conversation status: open, closed.", rich_help_panel=_PANEL, show_default=False
-        ),
+        Literal["open", "closed"] | None,
+        typer.Option(help="The conversation's status.", rich_help_panel=_PANEL, show_default=False),
     ] = None
     assignee: Annotated[
         int | None,

@@ -30,7 +30,7 @@ from ._client import TOKEN, read_token
 from ._contract import ContractReport, as_text, custom_field_path, observe_contract
 from ._exit import Exit, run
 from ._options import BaseUrl, Json
-from ._screen import Screen
+from ._screen import Screen, counted
 
 _BUDGET: Final = 9.0
 """Seconds for everything but the time that --seconds asks for."""
@@ -57,7 +57,7 @@ class Named(msgspec.Struct, frozen=True):
     """A channel's source, a field's type, a user's role."""
 
 
-class Report(msgspec.Struct):
+class DoctorReport(msgspec.Struct):
     """What `--json` prints."""
 
     checks: list[HealthCheck] = msgspec.field(default_factory=list[HealthCheck])
@@ -133,9 +133,9 @@ def exit_code(checks: list[HealthCheck]) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def examine(base_url: str | None, seconds: float) -> Report:
+async def examine(base_url: str | None, seconds: float) -> DoctorReport:
     """Make every check; what one of them needs and another found missing is skipped."""
-    report = Report()
+    report = DoctorReport()
     examination = _Examination(report, seconds)
     try:
         client = examination.settings(base_url)
@@ -157,7 +157,7 @@ async def examine(base_url: str | None, seconds: float) -> Report:
     return report
 
 
-class _Claims(msgspec.Struct):
+class _TokenClaims(msgspec.Struct):
     """What a token says about itself; read, not verified."""
 
     orgId: int | str | None = None  # noqa: N815 - the vendor's name
@@ -165,7 +165,7 @@ class _Claims(msgspec.Struct):
 
 
 class _Examination:
-    def __init__(self, report: Report, seconds: float) -> None:
+    def __init__(self, report: DoctorReport, seconds: float) -> None:
         self._report = report
         self._seconds = seconds
         self._round_trips: list[float] = []
@@ -355,20 +355,20 @@ class _Examination:
             "user": len(report.users),
             "custom field": len(report.custom_fields),
         }
-        found = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
+        found = ", ".join(counted(n, word) for word, n in counts.items())
         if report.channels:
             self._add("workspace", "pass", found)
         else:
             self._add("workspace", "warn", found, "connect a channel before you send a message")
 
 
-def _claims(token: str) -> _Claims | None:
+def _claims(token: str) -> _TokenClaims | None:
     parts = token.strip().split(".")
     if len(parts) != 3:
         return None
     try:
         payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        return msgspec.json.decode(payload, type=_Claims)
+        return msgspec.json.decode(payload, type=_TokenClaims)
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return None
 
@@ -383,7 +383,7 @@ async def _resolve(url: str) -> str | None:
     return None
 
 
-def _print(screen: Screen, report: Report) -> None:
+def _print(screen: Screen, report: DoctorReport) -> None:
     table = Table(box=None, padding=(0, 1), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

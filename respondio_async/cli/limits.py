@@ -7,9 +7,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from .. import AsyncRespond
-from .. import _endpoints as e
-from .._call import Response
+from .. import ROUTES, AsyncRespond, Response
 from ..errors import RespondError, UnauthorizedError
 from ..limits import DEFAULT_LIMITS
 from ._client import connect
@@ -76,7 +74,7 @@ async def observe_limits(client: AsyncRespond) -> dict[str, float]:
     """
     found: dict[str, float] = {}
 
-    async def ask(route: str, read: Awaitable[Response[Any]]) -> Any:
+    async def ask(operation: str, read: Awaitable[Response[Any]]) -> Any:
         try:
             response = await read
         except UnauthorizedError:
@@ -87,29 +85,27 @@ async def observe_limits(client: AsyncRespond) -> dict[str, float]:
             return None
         said = response.rate_limit
         if said is not None and said.limit is not None:
-            found[route] = said.limit
+            found[ROUTES[operation]] = said.limit
         return response.value
 
     raw = client.raw
-    users = await ask(e.LIST_USERS.bucket, raw.space.list_users(page_size=1))
-    channels = await ask(e.LIST_CHANNELS.bucket, raw.space.list_channels(page_size=1))
-    fields = await ask(e.LIST_CUSTOM_FIELDS.bucket, raw.space.list_custom_fields(page_size=1))
-    contacts = await ask(e.LIST_CONTACTS.bucket, raw.contacts.list(page_size=1))
-    await ask(e.LIST_CLOSING_NOTES.bucket, raw.space.list_closing_notes(page_size=1))
+    users = await ask("space.list_users", raw.space.list_users(page_size=1))
+    channels = await ask("space.list_channels", raw.space.list_channels(page_size=1))
+    fields = await ask("space.list_custom_fields", raw.space.list_custom_fields(page_size=1))
+    contacts = await ask("contacts.list", raw.contacts.list(page_size=1))
+    await ask("space.list_closing_notes", raw.space.list_closing_notes(page_size=1))
     for user in _first(users):
-        await ask(e.GET_USER.bucket, raw.space.get_user(user.id))
+        await ask("space.get_user", raw.space.get_user(user.id))
     for channel in _first(channels):
-        await ask(e.LIST_TEMPLATES.bucket, raw.space.list_templates(channel.id, page_size=1))
+        await ask("space.list_templates", raw.space.list_templates(channel.id, page_size=1))
     for field in _first(fields):
-        await ask(e.GET_CUSTOM_FIELD.bucket, raw.space.get_custom_field(field.id))
+        await ask("space.get_custom_field", raw.space.get_custom_field(field.id))
     for contact in _first(contacts):
-        await ask(e.GET_CONTACT.bucket, raw.contacts.get(contact.id))
-        await ask(
-            e.LIST_CONTACT_CHANNELS.bucket, raw.contacts.list_channels(contact.id, page_size=1)
-        )
-        messages = await ask(e.LIST_MESSAGES.bucket, raw.messages.list(contact.id, page_size=1))
+        await ask("contacts.get", raw.contacts.get(contact.id))
+        await ask("contacts.list_channels", raw.contacts.list_channels(contact.id, page_size=1))
+        messages = await ask("messages.list", raw.messages.list(contact.id, page_size=1))
         for message in _first(messages):
-            await ask(e.GET_MESSAGE.bucket, raw.messages.get(contact.id, message.message_id))
+            await ask("messages.get", raw.messages.get(contact.id, message.message_id))
     return found
 
 

@@ -6,25 +6,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from ..bulk import FailedItem, RunSummary, failures, inspect
-from ._exit import EXIT_CODES, Exit, run
-from ._options import Json
-from ._screen import Screen
-from .files.sinks import write_table
-
-app: typer.Typer = typer.Typer(
-    help="Look at the journals of bulk runs.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    epilog=EXIT_CODES,
-)
+from ._exit import Exit, run
+from ._options import Force, Json
+from ._screen import Screen, counted
+from .files.sinks import check_output, write_table
 
 
-@app.callback()
-def runs() -> None:
-    """Look at the journals of bulk runs."""
-
-
-@app.command("show")
 def show(
     file: Annotated[Path, typer.Argument(help="The journal.", show_default=False)],
     *,
@@ -43,6 +30,7 @@ def show(
             help="There, also those that may have been done: look before you try them again.",
         ),
     ] = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Count what a run has done, and say why items failed. Also while the run goes on.
@@ -59,13 +47,15 @@ def show(
 
     async def work() -> int:
         summary = inspect(file)
+        if failed is not None:
+            check_output(failed, force=force)
         written = None if failed is None else write_failed(file, failed, with_unknown=with_unknown)
         if json:
             screen.document(summary)
         else:
             _print_summary(screen, summary)
         if written is not None:
-            screen.note(f"{written} items in {failed}")
+            screen.note(f"{counted(written, 'item')} in {failed}")
         return (
             Exit.UNKNOWN
             if summary.unknown
@@ -78,7 +68,7 @@ def show(
 
 
 def _print_summary(screen: Screen, summary: RunSummary) -> None:
-    screen.line(f"{summary.work}, run {summary.sessions} ×")
+    screen.line(f"{title_of(summary.work)}, {counted(summary.sessions, 'run')}")
     screen.line(f"  done        {summary.done}")
     screen.line(f"  failed      {summary.failed}")
     screen.line(
@@ -91,6 +81,11 @@ def _print_summary(screen: Screen, summary: RunSummary) -> None:
     )
     for reason, count in summary.reasons.items():
         screen.line(f"  {count} × {reason}")
+
+
+def title_of(work: str) -> str:
+    """Name a run: a command's name as it is, a function's without what it was defined in."""
+    return work.rpartition("<locals>.")[2].replace("<lambda>", "a function without a name")
 
 
 def write_failed(journal: Path, path: Path, *, with_unknown: bool) -> int:

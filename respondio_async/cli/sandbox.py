@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..sandbox import Quirks
-from ..sandbox._sandbox import WindowName
-from ..sandbox._serve import serve
+from ..sandbox import Quirks, WindowName, serve
 from ._exit import Exit
 from ._screen import Screen
 

@@ -1,7 +1,6 @@
 """`respondio webhooks listen`: print events as they come."""
 
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,24 +11,15 @@ import uvicorn
 from rich.text import Text
 
 from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
+from ._ask import can_ask
 from ._exit import Exit, UsageError, run
-from ._screen import Screen
-
-webhooks: typer.Typer = typer.Typer(
-    help="Webhooks: see what respond.io sends.", no_args_is_help=True
-)
+from ._screen import Screen, counted, shorten
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
 _LONGEST: Final = 100
 """Characters of a message in a line."""
 
 
-@webhooks.callback()
-def root() -> None:
-    """Webhooks: see what respond.io sends."""
-
-
-@webhooks.command()
 def listen(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8080,
     host: Annotated[
@@ -77,24 +67,26 @@ def listen(
             lifespan="on",
         )
         try:
-            await _Server(config, screen).serve()
+            server = _Server(config, screen)
+            printer.stop = server.stop
+            await server.serve()
         except SystemExit:  # uvicorn could not start, and has said why
             return Exit.FAILED
+        if printer.failure is not None:
+            raise printer.failure
         return Exit.DONE
 
     run(
         work,
         screen,
-        interrupted=lambda: (
-            f"Stopped after {printer.count} event{'' if printer.count == 1 else 's'}."
-        ),
+        interrupted=lambda: [f"Stopped after {counted(printer.count, 'event')}."],
     )
 
 
 def _keys(key_file: Path | None) -> list[str]:
     text = os.environ.get(_KEYS, "") if key_file is None else key_file.read_text(encoding="utf-8")
     keys = text.replace(",", " ").split()
-    if not keys and key_file is None and sys.stdin.isatty():
+    if not keys and key_file is None and can_ask():
         keys = typer.prompt("Signing key", hide_input=True, err=True).split()
     if not keys:
         raise UsageError(f"no signing key: put it into {_KEYS}, or into a file for --key-file")
@@ -106,6 +98,9 @@ class _Printer:
 
     def __init__(self, screen: Screen, wanted: frozenset[str]) -> None:
         self.count = 0
+        self.failure: OSError | None = None
+        """Why nothing more can be printed."""
+        self.stop: Callable[[], None] = lambda: None
         self._screen = screen
         self._wanted = wanted
 
@@ -114,9 +109,15 @@ class _Printer:
         if self._wanted and event.event_type not in self._wanted:
             return
         self.count += 1
+        try:
+            self._print(event)
+        except OSError as error:
+            self.failure = error
+            self.stop()
+
+    def _print(self, event: AnyEvent) -> None:
         if self._screen.json:
-            sys.stdout.write(msgspec.json.encode(event.raw).decode() + "\n")
-            sys.stdout.flush()
+            self._screen.write(msgspec.json.encode(event.raw) + b"\n")
         else:
             self._screen.out.print(_line(event), soft_wrap=True)
 
@@ -130,12 +131,12 @@ def _line(event: AnyEvent) -> Text:
     )
     number = "" if contact is None else f" ({contact.id})"
     return Text.assemble(
-        (f"{event.event_type:<26}", "bold cyan"),
+        (f"{shorten(event.event_type, _LONGEST):<26}", "bold cyan"),
         " ",
-        (_clean(name), "bold"),
+        (shorten(name, _LONGEST), "bold"),
         (number, "dim"),
         "  ",
-        _clean(_detail(event)),
+        shorten(_detail(event), _LONGEST),
     )
 
 
@@ -152,12 +153,6 @@ def _detail(event: AnyEvent) -> str:
     return ", ".join(
         f"{name}: {value}" for name, value in rest.items() if isinstance(value, str | int | float)
     ) or (msgspec.json.encode(rest).decode() if rest else "")
-
-
-def _clean(text: str) -> str:
-    """Make one short line of a stranger's text, and let no escape sequence reach the terminal."""
-    shown = "".join(each if each.isprintable() else " " for each in text)
-    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
@@ -198,6 +193,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, screen: Screen) -> None:
         super().__init__(config)
         self._screen = screen
+
+    def stop(self) -> None:
+        """End soon."""
+        self.should_exit = True
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)

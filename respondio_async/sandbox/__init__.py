@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._sandbox import Sandbox as Sandbox
+    from ._sandbox import WindowName as WindowName
     from ._serve import serve as serve
     from .customers import Customer as Customer
     from .faults import Fault as Fault
@@ -36,6 +37,7 @@ __all__ = [
     "Sandbox",
     "Webhook",
     "Webhooks",
+    "WindowName",
     "serve",
 ]
 
@@ -54,6 +56,7 @@ _HOMES = {
     "Sandbox": "_sandbox",
     "Webhook": "webhooks",
     "Webhooks": "webhooks",
+    "WindowName": "_sandbox",
     "serve": "_serve",
 }
 

@@ -17,6 +17,8 @@ from respondio_async.cli import main
 from respondio_async.cli._app import app
 from respondio_async.cli._bulk import duration
 from respondio_async.cli._export import how_to_resume
+from respondio_async.cli._screen import Screen
+from respondio_async.cli.files.sinks import choose_target, open_sink
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.command import COMMAND, environment, start
 from tests.cli.command import respondio as command
@@ -128,7 +130,8 @@ def _take_terminal() -> None:
 def test_a_missing_library_is_said_with_the_command_to_get_it(missing: str) -> None:
     """Not a traceback."""
     code = (
-        f"import sys; sys.modules[{missing!r}] = None; from respondio_async.cli import main; main()"
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['limits']; "
+        "from respondio_async.cli import main; main()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
@@ -140,7 +143,10 @@ def test_a_missing_library_is_said_with_the_command_to_get_it(missing: str) -> N
 
 def test_a_bug_of_ours_is_no_missing_library() -> None:
     """Any other module that is missing is not explained away."""
-    code = "import sys; sys.modules['msgspec'] = None; from respondio_async.cli import main; main()"
+    code = (
+        "import sys; sys.modules['msgspec'] = None; sys.argv[1:] = ['limits']; "
+        "from respondio_async.cli import main; main()"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
     )
@@ -323,9 +329,10 @@ def test_a_missing_part_is_said(
     assert f"respondio-async[{extra}]" in respondio(*arguments, code=2).stderr
 
 
-def test_a_file_that_cannot_be_written_is_named(respondio: Respondio) -> None:
-    """The system's own reason, and which file."""
-    assert "nowhere" in respondio("contacts", "export", "-o", "nowhere/a.csv", code=1).stderr
+def test_a_file_that_cannot_be_written_is_named(respondio: Respondio, sandbox: Sandbox) -> None:
+    """Before the first request."""
+    assert "nowhere" in respondio("contacts", "export", "-o", "nowhere/a.csv", code=2).stderr
+    assert sandbox.count() == 0
 
 
 def test_the_sandbox_checks_its_options() -> None:
@@ -336,11 +343,22 @@ def test_the_sandbox_checks_its_options() -> None:
         assert CliRunner().invoke(app, ["sandbox", "--port", port]).exit_code == 2
 
 
-def test_a_stopped_export_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same command with --resume, unless it wrote to standard output."""
-    monkeypatch.setattr(sys, "argv", ["respondio", "contacts", "export", "-o", "my file"])
-    assert "'my file' --resume" in how_to_resume(Path("my file"))
-    assert "--output" in how_to_resume(None)
+def test_a_stopped_export_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same command with --resume, unless nothing was kept."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("my file.csv")
+    monkeypatch.setattr(sys, "argv", ["respondio", "contacts", "export", "-o", str(path)])
+    assert how_to_resume(path) == ["Stopped before anything was kept."]
+    sink = open_sink(choose_target(path, None), "", [], Screen())
+    sink.write({})
+    sink.checkpoint(1)
+    sink.close()
+    kept, command = how_to_resume(path)
+    assert "1 row " in kept
+    assert "'my file.csv' --resume" in command
+    assert "--output" in how_to_resume(None)[0]
 
 
 def test_progress_is_drawn_on_a_terminal(

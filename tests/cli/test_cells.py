@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from respondio_async.cli.files.cells import cell_of, guard, join_list, split_list, text_of, unguard
+from respondio_async.cli.files.cells import cell_of, join_list, split_list, text_of
+from respondio_async.files import guard, unguard
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_filter_selects(respondio: Respondio, sandbox: Sandbox) -> None:
                        "--created-before", "2100-01-01T10:00", "--timezone", "Asia/Kuala_Lumpur",
                        "--search", "example")  # fmt: skip
     assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [first.id]
-    assert "1 contacts" in result.stderr
+    assert "1 contact\n" in result.stderr
     assert respondio("contacts", "export", "--lifecycle", "none").stdout == ""
     assert (
         respondio("contacts", "export", "--assignee", "1001", "--field", "firstName=X").stdout == ""
@@ -151,11 +151,11 @@ def test_what_failed_can_be_tried_again(respondio: Respondio, sandbox: Sandbox) 
     name = _write("email,first_name\na@b.example,Ada\nb@b.example,Bo\n")
     sandbox.fault("status", path="/contact/create_or_update/{identifier}", status=400, times=1)
     result = respondio("contacts", "import", name, "--journal", "run.sqlite", code=1)
-    assert "1 contacts imported, 1 failed" in result.stdout
+    assert "1 contact imported, 1 failed" in result.stdout
     assert "line 2: BadRequestError" in result.stdout
     shown = respondio("runs", "show", "run.sqlite", "--failed", "again.csv", code=1)
     assert "failed      1" in shown.stdout
-    assert "1 items in again.csv" in shown.stderr
+    assert "1 item in again.csv" in shown.stderr
     assert json.loads(respondio("runs", "show", "run.sqlite", "--json", code=1).stdout)["done"] == 1
     respondio("contacts", "import", "again.csv")
     assert sandbox.contact("a@b.example").first_name == "Ada"
@@ -173,7 +173,7 @@ def test_tags_come_and_go(respondio: Respondio, sandbox: Sandbox) -> None:
     assert sandbox.contacts[0].tags[-2:] == ["x", "y"]
     _write(f"phone,other\n{sandbox.contacts[1].phone},1\n")
     respondio("contacts", "tag", "x", "--from", "people.csv")
-    assert "12 to tag" in respondio("contacts", "tag", "z", "--all", "--dry-run").stdout
+    assert "12 contacts to tag" in respondio("contacts", "tag", "z", "--all", "--dry-run").stdout
     assert (
         json.loads(respondio("contacts", "untag", "x", "--tagged", "x", "--json").stdout)["done"]
         == 2

@@ -1,4 +1,4 @@
-"""`respondio contacts tag`, `untag`, `delete` and `merge`."""
+"""`respondio contacts tag`, `untag` and `delete`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,17 +7,16 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ... import AsyncRespond
-from ..._endpoints import ADD_TAGS, DELETE_CONTACT, DELETE_TAGS, MERGE_CONTACTS
+from ... import ROUTES, AsyncRespond
 from ...identifiers import parse
 from .._ask import confirm
-from .._bulk import Job, JournalFile, carry_out, duration, floor_of, print_report
+from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._fields import Definitions
-from .._identify import By, check_country, identify_row, same_contact, whole_number
-from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet, Yes
-from .._screen import Screen
+from .._identify import By, check_country, identify_row, same_contact
+from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, Sheet, Yes
+from .._screen import Screen, counted
 from .._selection import Selection, with_selection
 from ..files.rows import TableFile, read_rows
 from .mapping import TARGETS, map_columns
@@ -68,6 +67,7 @@ def tag(
     encoding: Encoding = None,
     dry_run: DryRun = False,
     journal: Journal = None,
+    failed: Failed = "retry",
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -80,11 +80,11 @@ def tag(
     - `respondio contacts tag invited --from people.csv --country MY`
     """
     table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = Wanted(selection, contact, table, by, country, every)
+    wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "tag", "contacts tagged", ADD_TAGS.bucket,
-        lambda client: lambda identifier: client.contacts.add_tags(identifier, *tags),
-        wanted, dry_run=dry_run, journal=journal, json=json, base_url=base_url,
+        "tag", "contact tagged", ROUTES["contacts.add_tags"],
+        lambda client, identifier: client.contacts.add_tags(identifier, *tags),
+        wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
     )  # fmt: skip
 
 
@@ -102,6 +102,7 @@ def untag(
     encoding: Encoding = None,
     dry_run: DryRun = False,
     journal: Journal = None,
+    failed: Failed = "retry",
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -113,11 +114,11 @@ def untag(
     - `respondio contacts untag invited --from people.csv`
     """
     table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = Wanted(selection, contact, table, by, country, every)
+    wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "untag", "contacts untagged", DELETE_TAGS.bucket,
-        lambda client: lambda identifier: client.contacts.delete_tags(identifier, *tags),
-        wanted, dry_run=dry_run, journal=journal, json=json, base_url=base_url,
+        "untag", "contact untagged", ROUTES["contacts.delete_tags"],
+        lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
+        wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
     )  # fmt: skip
 
 
@@ -135,6 +136,7 @@ def delete(
     yes: Yes = False,
     dry_run: DryRun = False,
     journal: Journal = None,
+    failed: Failed = "retry",
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -146,69 +148,16 @@ def delete(
     - `respondio contacts delete --tagged spam --created-before 2025-01-01 --dry-run`
     """
     table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = Wanted(selection, contact, table, by, country, every)
+    wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "delete", "contacts deleted", DELETE_CONTACT.bucket,
-        lambda client: client.contacts.delete,
-        wanted, ask=None if yes else "Delete {} contacts for good?",
-        dry_run=dry_run, journal=journal, json=json, base_url=base_url,
+        "delete", "contact deleted", ROUTES["contacts.delete"],
+        lambda client, identifier: client.contacts.delete(identifier),
+        wanted, ask=None if yes else "Delete {} for good?",
+        dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
     )  # fmt: skip
 
 
-def merge(
-    first: Annotated[
-        int | None, typer.Argument(parser=whole_number, help="A contact's id.", show_default=False)
-    ] = None,
-    second: Annotated[
-        int | None,
-        typer.Argument(parser=whole_number, help="Another contact's id.", show_default=False),
-    ] = None,
-    *,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            show_default=False,
-            help="Many pairs: a table with the columns first and second.",
-        ),
-    ] = None,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    journal: Journal = None,
-    json: Json = False,
-    base_url: BaseUrl = None,
-) -> None:
-    """Merge contacts in pairs, for good: the older of each survives. Asks first.
-
-    A merge is never sent twice: one whose outcome nobody knows is reported, and ends the command
-    with 3.
-
-    **Examples**
-
-    - `respondio contacts merge 123456 234567`
-    - `respondio contacts merge --from pairs.csv --yes`
-    """
-    screen = Screen(json=json)
-    book = JournalFile(journal, "merge")
-
-    async def work() -> int:
-        table = None if source is None else TableFile(source, sheet, encoding)
-        pairs = _pairs(first, second, table)
-        if dry_run:
-            _say_plan(screen, "merge", {MERGE_CONTACTS.bucket: len(pairs)})
-            return Exit.DONE
-        confirm(None if yes else "Merge {} pairs of contacts for good?", len(pairs))
-        async with connect(base_url) as client:
-            report = await carry_out(client, screen, merge_job(client, pairs), book)
-        print_report(screen, report, what="pairs merged")
-        return report.exit
-
-    run(work, screen, interrupted=book.how_to_resume)
-
-
-class Wanted(msgspec.Struct, frozen=True):
+class ChosenContacts(msgspec.Struct, frozen=True):
     """Which contacts an edit is for: named, listed in a file, or selected.
 
     There is no default: not even all of them.
@@ -261,7 +210,9 @@ def identifiers_of_file(table: TableFile, by: By, country: str | None) -> list[s
         except ValueError as error:
             problems.append(f"line {row.line}: {error}")
     if problems:
-        raise UsageError(f"{table.path.name}: nothing was written\n  " + "\n  ".join(problems))
+        raise UsageError(
+            f"{table.path.name}: nothing was written", *(f"  {each}" for each in problems)
+        )
     return found
 
 
@@ -281,12 +232,13 @@ def _edit(
     name: str,
     what: str,
     route: str,
-    make_work: Callable[[AsyncRespond], Callable[[str], Awaitable[Any]]],
-    wanted: Wanted,
+    operation: Callable[[AsyncRespond, str], Awaitable[Any]],
+    wanted: ChosenContacts,
     *,
     ask: str | None = None,
     dry_run: bool,
     journal: Path | None,
+    failed: Failed,
     json: bool,
     base_url: str | None,
 ) -> None:
@@ -296,15 +248,24 @@ def _edit(
     async def work() -> int:
         async with connect(base_url) as client:
             identifiers = await wanted.identifiers(client)
-            job = Job(
-                name=name, work=make_work(client), items=identifiers, key=same_contact,
-                where=_safe_name, total=len(identifiers), operations={route: len(identifiers)},
-            )  # fmt: skip
+
+            async def edit(identifier: str) -> None:
+                await operation(client, identifier)
+
+            job = BulkJob(
+                title=f"contacts {name}",
+                work=edit,
+                items=identifiers,
+                key=same_contact,
+                where=_safe_name,
+                total=len(identifiers),
+                operations={route: len(identifiers)},
+            )
             if dry_run:
-                _say_plan(screen, name, job.operations)
+                print_plan(screen, "contact", name, job.operations)
                 return Exit.DONE
-            confirm(ask, len(identifiers))
-            report = await carry_out(client, screen, job, book)
+            confirm(ask, len(identifiers), "contact")
+            report = await carry_out(client, screen, job, book, failed)
         print_report(screen, report, what=what)
         return report.exit
 
@@ -315,62 +276,13 @@ def _safe_name(identifier: Any) -> str:
     return f"contact {identifier}"
 
 
-def _say_plan(screen: Screen, name: str, operations: Mapping[str, int]) -> None:
+def print_plan(screen: Screen, noun: str, verb: str, operations: Mapping[str, int]) -> None:
+    """Print what would be done, and how long it takes."""
     count, seconds = sum(operations.values()), floor_of(operations)
     if screen.json:
         screen.document({"items": count, "operations": operations, "seconds": round(seconds, 1)})
     else:
         screen.line(
-            f"{count} to {name}; at the vendor's limits this takes about {duration(seconds)}."
+            f"{counted(count, noun)} to {verb}; at the vendor's limits this takes about "
+            f"{duration(seconds)}."
         )
-
-
-def merge_job(client: AsyncRespond, pairs: list[tuple[int, int]]) -> Job:
-    """Make the bulk job."""
-
-    async def merge_pair(pair: Any) -> None:
-        await client.contacts.merge(*pair)
-
-    return Job(
-        name="merge",
-        work=merge_pair,
-        items=pairs,
-        key=_pair_text,
-        where=_pair_text,
-        total=len(pairs),
-        operations={MERGE_CONTACTS.bucket: len(pairs)},
-    )
-
-
-def _pair_text(pair: Any) -> str:
-    return f"{pair[0]} and {pair[1]}"
-
-
-def _pairs(
-    first: int | None, second: int | None, source: TableFile | None
-) -> list[tuple[int, int]]:
-    if (first is None) != (second is None) or (first is None) == (source is None):
-        raise UsageError("give two ids, or --from with a table of pairs")
-    if first is not None and second is not None:
-        return [_pair(first, second)]
-    assert source is not None  # noqa: S101 - checked above
-    pairs: dict[frozenset[int], tuple[int, int]] = {}
-    problems: list[str] = []
-    for row in read_rows(source):
-        try:
-            pair = _pair(*(whole_number(row.text(name)) for name in ("first", "second")))
-        except UsageError as error:
-            problems.append(f"line {row.line}: {error}")
-        except ValueError:
-            problems.append(f"line {row.line}: it has no two ids in the columns first and second")
-        else:
-            pairs.setdefault(frozenset(pair), pair)
-    if problems:
-        raise UsageError(f"{source.path.name}: nothing was written\n  " + "\n  ".join(problems))
-    return list(pairs.values())
-
-
-def _pair(first: int, second: int) -> tuple[int, int]:
-    if first == second:
-        raise UsageError("a contact cannot be merged with itself")
-    return first, second

@@ -6,14 +6,21 @@ from pathlib import Path
 from ... import AsyncRespond
 from .._client import connect
 from .._exit import Exit, run
-from .._export import ExportReport, ExportView, FormatOption, Output, Resume, how_to_resume
+from .._export import (
+    ExportReport,
+    ExportView,
+    FormatOption,
+    Output,
+    Resume,
+    how_to_resume,
+    print_export,
+)
 from .._fields import fetch_definitions
 from .._live import shown
-from .._options import BaseUrl, Json
+from .._options import BaseUrl, Force, Json
 from .._screen import Screen
 from .._selection import Selection, with_selection
-from ..files.parquet import require_pyarrow, to_parquet
-from ..files.sinks import Format, format_of, open_sink
+from ..files.sinks import Target, choose_target, open_sink
 from .records import columns_of, record_of
 
 
@@ -24,6 +31,7 @@ def export(
     output: Output = None,
     format: FormatOption = None,  # noqa: A002 - the option's name
     resume: Resume = False,
+    force: Force = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -38,17 +46,13 @@ def export(
     - `respondio contacts export -o hot.parquet --lifecycle "Hot Lead" --created-after 2026-01-01`
     - `respondio contacts export --tagged vip --field Plan=Pro > vip.jsonl`
     """
-    screen = Screen(json=json or output is None)
+    screen = Screen(json=json or output in {None, Path("-")})
 
     async def work() -> int:
+        target = choose_target(output, format, resume=resume, force=force)
         async with connect(base_url) as client:
-            report = await export_contacts(
-                client, screen, selection, output, format, resume=resume, server=base_url
-            )
-        if json and output is not None:
-            screen.document(report)
-        else:
-            screen.line(f"{report.rows} contacts" + (f" in {report.path}" if report.path else ""))
+            report = await export_contacts(client, screen, selection, target, server=base_url)
+        print_export(screen, report, "contact", json=json)
         return Exit.DONE
 
     run(work, screen, interrupted=lambda: how_to_resume(output))
@@ -58,21 +62,16 @@ async def export_contacts(
     client: AsyncRespond,
     screen: Screen,
     selection: Selection,
-    path: Path | None,
-    given: Format | None,
+    target: Target,
     *,
-    resume: bool = False,
     server: str | None = None,
 ) -> ExportReport:
     """Walk the contacts into a file, page by page."""
     clock = asyncio.get_running_loop().time
     began = clock()
-    format = format_of(path, given)  # noqa: A001
-    if format == "parquet":
-        require_pyarrow()
     columns = columns_of(await fetch_definitions(client))
-    query = f"contacts {format} {server} {selection.query()}"
-    sink = open_sink(path, format, query, columns, resume=resume)
+    query = f"contacts {target.format} {server} {selection.query()}"
+    sink = open_sink(target, query, columns, screen)
     try:
         if not sink.state.complete:
             paginator = await selection.paginator(client, cursor=sink.state.place)
@@ -81,7 +80,9 @@ async def export_contacts(
                     for contact in page.items:
                         sink.write(record_of(contact))
                     sink.checkpoint(page.next_cursor, complete=page.next_cursor is None)
-        sink.finish(to_parquet)
+        sink.finish()
     finally:
         sink.close()
-    return ExportReport(None if path is None else str(path), sink.count, round(clock() - began, 2))
+    return ExportReport(
+        None if target.path is None else str(target.path), sink.count, round(clock() - began, 2)
+    )

@@ -10,17 +10,17 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ... import AsyncRespond
-from ..._endpoints import CREATE_OR_UPDATE_CONTACT
-from .._bulk import Job, JournalFile, carry_out, duration, floor_of, print_report
+from ... import ROUTES, AsyncRespond
+from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
 from .._client import connect
 from .._exit import Exit, run
 from .._fields import Notation, fetch_definitions
 from .._identify import By, check_country
-from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet
-from .._screen import Screen
+from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, Sheet
+from .._screen import Screen, counted
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
+from ..files.sinks import check_output
 from .habits import study
 from .mapping import IGNORED, map_columns, read_mapping
 from .plan import Planner, Survey, survey
@@ -117,8 +117,10 @@ def import_(
         bool, typer.Option("--skip-bad", help="Import the good rows although there are bad ones.")
     ] = False,
     bad_rows: BadRows = None,
+    force: Force = False,
     dry_run: DryRun = False,
     journal: Journal = None,
+    failed: Failed = "retry",
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -142,6 +144,8 @@ def import_(
     book = JournalFile(journal, "import")
 
     async def work() -> int:
+        if bad_rows is not None:
+            check_output(bad_rows, force=force)
         chosen_country = check_country(country)
         given = read_mapping(mapping, map or ())
         table = TableFile(file, sheet, encoding)
@@ -169,17 +173,16 @@ def import_(
                     )
                 return Exit.USAGE if found.bad else Exit.DONE
             report = await carry_out(
-                client, screen, import_job(client, table, planner, found), book
+                client, screen, import_job(client, table, planner, found), book, failed
             )
-        print_report(screen, report, what="contacts imported")
-        if found.bad:
-            screen.note(f"{len(found.bad)} bad rows were left out: see --dry-run")
-        return max(report.exit, Exit.FAILED) if found.bad else report.exit
+        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
+        print_report(screen, report, what="contact imported")
+        return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)
 
 
-def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: Survey) -> Job:
+def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: Survey) -> BulkJob:
     """Make the bulk job: upsert, then tags, then lifecycle, each a step that a resumed run does not
     repeat.
     """
@@ -201,8 +204,8 @@ def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: 
                 lambda: client.contacts.update_lifecycle(plan.identifier, plan.lifecycle),
             )
 
-    return Job(
-        name="import",
+    return BulkJob(
+        title="contacts import",
         work=import_contact,
         items=rows(),
         key=lambda row: planner.plan(row).key,
@@ -223,7 +226,7 @@ def _print_survey(screen: Screen, found: Survey) -> None:
     for column, target in found.columns.items():
         table.add_row(column, "left out" if target == IGNORED else target)
     screen.show(table)
-    screen.line(f"{found.rows} rows, {found.good} good, {len(found.bad)} bad")
+    screen.line(f"{counted(found.rows, 'row')}, {found.good} good, {len(found.bad)} bad")
     for note in found.notes:
         screen.line(f"  {note}")
     for route, count in found.operations.items():
@@ -231,7 +234,7 @@ def _print_survey(screen: Screen, found: Survey) -> None:
     if found.tags:
         # The API lists no tags: which are new in the workspace cannot be told.
         screen.line(f"Tags, made where the workspace has none so called: {_list(found.tags)}")
-    if found.operations.get(CREATE_OR_UPDATE_CONTACT.bucket):
+    if found.operations.get(ROUTES["contacts.create_or_update"]):
         screen.line(
             f"At the vendor's limits this takes about {duration(floor_of(found.operations))}."
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ... import _endpoints as e
+from ... import ROUTES
 from ..._wire import check_stage, check_tags, contact_body, encode_json
 from ...identifiers import ContactId, segment
 from .._exit import UsageError
@@ -226,9 +226,9 @@ def survey(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> Sur
             bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
             continue
         tags.update(plan.tags)
-        operations[e.CREATE_OR_UPDATE_CONTACT.bucket] += 1
-        operations[e.ADD_TAGS.bucket] += len(plan.tag_calls)
-        operations[e.UPDATE_LIFECYCLE.bucket] += plan.lifecycle is not None
+        operations[ROUTES["contacts.create_or_update"]] += 1
+        operations[ROUTES["contacts.add_tags"]] += len(plan.tag_calls)
+        operations[ROUTES["contacts.update_lifecycle"]] += plan.lifecycle is not None
     return Survey(
         rows,
         rows - len(bad),

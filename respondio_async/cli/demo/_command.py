@@ -11,7 +11,7 @@ from .._exit import Exit, run
 from .._live import shown
 from .._screen import Screen
 from .check import compare
-from .migration import STEPS, Attempts, Migration
+from .migration import STEPS, AttemptCounter, Migration
 from .people import make_people
 from .summary import RouteSummary, Summary, print_summary, summarise
 from .view import MigrationView
@@ -60,7 +60,7 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
     """Migrate, walk back, compare; show it all on *screen*."""
     clock = asyncio.get_running_loop().time
     people = make_people(contacts, seed)
-    attempts = Attempts()
+    attempts = AttemptCounter()
     async with AsyncRespond(sandbox.token, base_url=sandbox.url, hooks=[attempts]) as client:
         channel = await client.space.list_channels().first()
         users = await client.space.list_users().collect()

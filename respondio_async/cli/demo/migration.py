@@ -13,20 +13,20 @@ from ...hooks import AttemptEnded, HookEvent
 from .people import Person
 
 
-class Step(msgspec.Struct, frozen=True):
+class MigrationStep(msgspec.Struct, frozen=True):
     """One thing that is done for each person, and the route that it takes."""
 
     label: str
     route: str
 
 
-UPSERT: Final = Step("create or update", "POST /contact/create_or_update/{identifier}")
-TAG: Final = Step("add tags", "POST|DELETE /contact/{identifier}/tag")
-STAGE: Final = Step("set lifecycle", "POST /contact/{identifier}/lifecycle/update")
-SEND: Final = Step("send message", "POST /contact/{identifier}/message")
-OPEN: Final = Step("open", "POST /contact/{identifier}/conversation/status")
-ASSIGN: Final = Step("assign", "POST /contact/{identifier}/conversation/assignee")
-HISTORY: Final = Step("read messages", "GET /contact/{identifier}/message/list")
+UPSERT: Final = MigrationStep("create or update", "POST /contact/create_or_update/{identifier}")
+TAG: Final = MigrationStep("add tags", "POST|DELETE /contact/{identifier}/tag")
+STAGE: Final = MigrationStep("set lifecycle", "POST /contact/{identifier}/lifecycle/update")
+SEND: Final = MigrationStep("send message", "POST /contact/{identifier}/message")
+OPEN: Final = MigrationStep("open", "POST /contact/{identifier}/conversation/status")
+ASSIGN: Final = MigrationStep("assign", "POST /contact/{identifier}/conversation/assignee")
+HISTORY: Final = MigrationStep("read messages", "GET /contact/{identifier}/message/list")
 
 STEPS: Final = (UPSERT, TAG, STAGE, SEND, OPEN, ASSIGN, HISTORY)
 
@@ -45,7 +45,7 @@ class Migration:
         user_ids: Sequence[int],
     ) -> None:
         self.people = people
-        self.done: Counter[Step] = Counter()
+        self.done: Counter[MigrationStep] = Counter()
         self.failures: Counter[str] = Counter()
         """How many operations ended in each error."""
         self.histories: dict[int, list[str]] = {}
@@ -97,7 +97,7 @@ class Migration:
             message.text or "" for message in history if message.traffic == "outgoing"
         ]
 
-    async def _do(self, step: Step, operation: Awaitable[object]) -> bool:
+    async def _do(self, step: MigrationStep, operation: Awaitable[object]) -> bool:
         try:
             await operation
         except RespondError as error:
@@ -107,7 +107,7 @@ class Migration:
         return True
 
 
-class Attempts:
+class AttemptCounter:
     """A hook that counts answers by status."""
 
     def __init__(self) -> None:

@@ -7,13 +7,13 @@ from rich.text import Text
 
 from ... import AsyncRespond
 from .._live import Rates
-from .migration import STEPS, Migration, Step
+from .migration import STEPS, Migration, MigrationStep
 
 
 class RouteLine(msgspec.Struct, frozen=True):
     """One route at a moment."""
 
-    step: Step
+    step: MigrationStep
     done: int
     sent: int
     waiting: int

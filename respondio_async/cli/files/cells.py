@@ -1,12 +1,4 @@
-"""The text of one cell, and how a spreadsheet is kept from running it.
-
-A cell that begins with = + - @ (or a tab or a carriage return before one) is a formula to a
-spreadsheet, and a contact can choose their own name. Such a cell is written with an apostrophe
-before it, and read without it. A number or a phone (+60…) is left alone: at worst a spreadsheet
-shows it as a number, and other programs read it as it is.
-
-Source: OWASP, "CSV Injection".
-"""
+"""The text of one cell."""
 
 import json
 import math
@@ -17,8 +9,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, TypeGuard, cast
 
-_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-_HARMLESS: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _SEPARATOR: Final = ";"
 _LINE_BREAKS: Final = frozenset("\n\r\t")
 _ZERO_DECIMALS: Final = re.compile(r"([+-]?[0-9]+)\.0+")
@@ -31,20 +21,6 @@ _ERRORS: Final = frozenset({
 """What spreadsheets show, and write into a CSV file, in place of a value that they cannot
 calculate.
 """
-
-
-def guard(text: str) -> str:
-    """Make a cell safe for spreadsheets."""
-    # What already begins with the mark is marked once more, or reading would take the contact's own
-    # apostrophe away.
-    if text.startswith(_DANGEROUS) and not _HARMLESS.fullmatch(text):
-        return f"'{text}"
-    return f"'{text}" if text.startswith("'") and text.lstrip("'").startswith(_DANGEROUS) else text
-
-
-def unguard(text: str) -> str:
-    """Take back what `guard` did."""
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_DANGEROUS) else text
 
 
 def text_of(value: Any) -> str:  # noqa: PLR0911 - a case a type

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from ...files import unguard
 from .._exit import UsageError
-from .cells import unguard
 
 _DELIMITERS: Final = ",;\t|"
 _SAMPLE_LINES: Final = 30

@@ -3,12 +3,11 @@ thousand at a time, with a schema that is known beforehand.
 """
 
 import importlib
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -57,7 +56,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from None
 
 
-def to_parquet(lines: Path, path: Path, columns: list[str]) -> None:
+def to_parquet(lines: Path, file: BinaryIO, columns: list[str]) -> None:
     """Turn a file of JSON lines into a Parquet file."""
     # Without types of its own, so it is Any here.
     pa: Any = importlib.import_module("pyarrow")
@@ -70,14 +69,10 @@ def to_parquet(lines: Path, path: Path, columns: list[str]) -> None:
     schema = pa.schema(
         [(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns]
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for records in _chunks(lines):
-                rows = [{name: _value(record, name) for name in columns} for record in records]
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        file.flush()
-        os.fsync(descriptor)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for records in _chunks(lines):
+            rows = [{name: _value(record, name) for name in columns} for record in records]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
 def _chunks(lines: Path) -> Iterator[list[dict[str, Any]]]:

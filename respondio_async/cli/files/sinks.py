@@ -7,31 +7,53 @@ lost or doubled wherever the process died. At the end the part becomes the file,
 them hold contacts' data and are readable by their owner only.
 """
 
-import csv
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
+import stat
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
 
+from ...files import csv_row, replace_private
+from .._ask import ask, can_ask
 from .._exit import UsageError
-from .cells import cell_of, guard, text_of
+from .._screen import Screen
+from .cells import cell_of, text_of
+from .parquet import require_pyarrow, to_parquet
+from .sheet import require_openpyxl, to_xlsx
 
-Format = Literal["jsonl", "csv", "parquet"]
+Format = Literal["jsonl", "csv", "parquet", "xlsx"]
 FORMATS: Final[Mapping[str, Format]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+# These have their columns apart or an index at the end: they cannot grow by the page, so they are
+# made of JSON lines at the end.
+_MADE_AT_THE_END: Final = {
+    "parquet": (require_pyarrow, to_parquet),
+    "xlsx": (require_openpyxl, to_xlsx),
 }
 
 Record = Mapping[str, Any]
 
 
-class State(msgspec.Struct):
+class Target(msgspec.Struct, frozen=True):
+    """Where an export goes, as far as it can be said before the first request."""
+
+    path: Path | None
+    """None: standard output."""
+    format: Format
+    resume: bool = False
+    replace: bool = False
+    """Whether an older file of that name may go."""
+
+
+class ExportState(msgspec.Struct):
     """Where an export stopped."""
 
     query: str
@@ -47,22 +69,23 @@ class State(msgspec.Struct):
 
 
 class Sink:
-    """One export into one file, or onto standard output (*path* None), which cannot be resumed."""
+    """One export into one file, or onto standard output, which cannot be resumed."""
 
-    def __init__(self, path: Path | None, format: Format, state: State, stream: BinaryIO) -> None:  # noqa: A002
-        self.path = path
+    def __init__(self, target: Target, state: ExportState, stream: Any) -> None:
+        """*stream* is the part, or takes what goes to standard output."""
+        self.target = target
+        self.path = target.path
         self.state = state
-        self._format: Format = format
         self._stream = stream
         self._buffer: list[bytes] = []
-        # Parquet has its columns apart and its index at the end: it cannot grow by the page, so it
-        # is made of the lines at the end.
-        self._encode = _csv_line if format == "csv" else _json_line
+        self._encode = _csv_line if target.format == "csv" else _json_line
 
     def begin(self) -> None:
         """Write the header of a new table."""
-        if self._format == "csv" and not self.state.size:
-            self.state.size += self._stream.write(_csv_text(self.state.columns))
+        if self.target.format == "csv" and not self.state.size:
+            header = csv_row(self.state.columns).encode()
+            self._stream.write(header)
+            self.state.size = len(header)
 
     @property
     def count(self) -> int:
@@ -77,66 +100,116 @@ class Sink:
         """Bring the rows to the disk and note that the export goes on at *place*, or that it is
         *complete*.
         """
-        if self.path is None:
-            self._stream.write(b"".join(self._buffer))
-            self._stream.flush()
-        else:
-            self.state.size += self._stream.write(b"".join(self._buffer))
-            _sync(self._stream)
+        lines = b"".join(self._buffer)
+        with _named(None if self.path is None else _part_path(self.path)):
+            self._stream.write(lines)
+            if self.path is not None:
+                _sync(self._stream)
+        self.state.size += len(lines)
         self.state.count += len(self._buffer)
         self._buffer.clear()
         self.state.place, self.state.complete = place, complete
         if self.path is not None:
             _replace(_resume_path(self.path), msgspec.json.encode(self.state))
 
-    def finish(self, to_parquet: Callable[[Path, Path, list[str]], None]) -> None:
+    def finish(self) -> None:
         """Make the file out of the part."""
         if self.path is None:
             return
         self._stream.close()
-        part = _part_path(self.path)
-        if self._format == "parquet":
+        part = whole = _part_path(self.path)
+        if self.target.format in _MADE_AT_THE_END:
             whole = self.path.with_name(self.path.name + ".whole")
-            to_parquet(part, whole, self.state.columns)
-            whole.replace(self.path)
-            part.unlink()
-        else:
-            part.replace(self.path)
+            with _named(whole), os.fdopen(replace_private(whole), "w+b") as file:
+                _MADE_AT_THE_END[self.target.format][1](part, file, self.state.columns)
+                _sync(file)
+        if not self.target.replace and os.path.lexists(self.path):
+            raise UsageError(
+                f"{self.path.name} has appeared meanwhile: say --resume --force to replace it"
+            )
+        whole.replace(self.path)
+        part.unlink(missing_ok=True)
         _resume_path(self.path).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the part; what is on the disk stays for another try."""
         if self.path is not None:
-            self._stream.close()
+            with suppress(OSError):  # a full disk says so again of what it could not take before
+                self._stream.close()
 
 
-def open_sink(
-    path: Path | None,
-    format: Format,  # noqa: A002
-    query: str,
-    columns: Sequence[str],
-    *,
-    resume: bool,
-) -> Sink:
-    """Begin an export, or go on with one: then its columns are those that it was begun with."""
-    state = State(query, list(columns))
+def choose_target(
+    output: Path | None, given: Format | None, *, resume: bool = False, force: bool = False
+) -> Target:
+    """Check all that can go wrong with an export's file before the first request.
+
+    `UsageError` says what; a file that is there is replaced only with *force*, or after a question.
+    """
+    path = None if output == Path("-") else output
+    format = format_of(path, given)  # noqa: A001
     if path is None:
-        if format == "parquet":
-            raise UsageError("Parquet goes into a file: --output NAME.parquet")
-        sink = Sink(None, format, state, sys.stdout.buffer)
+        if format in _MADE_AT_THE_END:
+            raise UsageError(f"{format} goes into a file: --output NAME.{format}")
+        if resume:
+            raise UsageError("--resume needs --output NAME: standard output has no past")
+        return Target(None, format)
+    if format in _MADE_AT_THE_END:
+        _MADE_AT_THE_END[format][0]()
+    return Target(path, format, resume, check_output(path, force=force))
+
+
+def check_output(path: Path, *, force: bool) -> bool:
+    """See to it that a file can be written, and say whether an older one may go for it.
+
+    `UsageError` when there is one and it may not.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: nothing can be written in {path.parent}")
+    if not os.path.lexists(path):
+        return force
+    if path.is_symlink() or not path.is_file():
+        raise UsageError(f"{path} is a folder, a link or a device: name a file")
+    if force or (can_ask() and ask(f"{path} exists. Replace it?")):
+        return True
+    raise UsageError(f"{path} exists: say --force to replace it")
+
+
+def open_sink(target: Target, query: str, columns: Sequence[str], screen: Screen) -> Sink:
+    """Begin an export, or go on with one: then its columns are those that it was begun with.
+
+    Without a file its lines go to *screen*'s standard output.
+    """
+    state, path = ExportState(query, list(columns)), target.path
+    if path is None:
+        sink = Sink(target, state, screen)
     else:
-        found = _read_state(path) if resume else None
+        found = _read_state(path) if target.resume else None
         if found is not None and found.query != query:
             raise UsageError(
                 f"{path.name}: the export that was begun asked for something else; leave out "
                 "--resume to start anew"
             )
-        state = found or state
         if found is None:
             _resume_path(path).unlink(missing_ok=True)
-        sink = Sink(path, format, state, _open_part(path, state.size))
+            part = os.fdopen(replace_private(_part_path(path)), "wb")
+        else:
+            state = found
+            part = os.fdopen(_open_own(_part_path(path), os.O_RDWR), "wb")
+            part.truncate(state.size)
+            part.seek(state.size)
+        sink = Sink(target, state, part)
     sink.begin()
     return sink
+
+
+def rows_kept(path: Path) -> int | None:
+    """Count the rows that an interrupted export of *path* has kept; None: it kept nothing."""
+    with suppress(OSError, msgspec.MsgspecError, UsageError):
+        found = _read_state(path)
+        return None if found is None else found.count
+    return None
 
 
 def format_of(path: Path | None, given: Format | None) -> Format:
@@ -148,7 +221,7 @@ def format_of(path: Path | None, given: Format | None) -> Format:
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         raise UsageError(
-            f"{path.name}: the format is taken from the name (.jsonl, .csv, .parquet), or from "
+            f"{path.name}: the format is taken from the name ({', '.join(FORMATS)}), or from "
             "--format"
         )
     return found
@@ -156,7 +229,8 @@ def format_of(path: Path | None, given: Format | None) -> Format:
 
 def write_table(path: Path, columns: Sequence[str], records: Sequence[Record]) -> None:
     """Write a small CSV file in one step."""
-    _replace(path, _csv_text(columns) + b"".join(_csv_line(record, columns) for record in records))
+    lines = b"".join(_csv_line(record, columns) for record in records)
+    _replace(path, csv_row(columns).encode() + lines)
 
 
 def _json_line(record: Record, _columns: Sequence[str]) -> bytes:
@@ -164,13 +238,7 @@ def _json_line(record: Record, _columns: Sequence[str]) -> bytes:
 
 
 def _csv_line(record: Record, columns: Sequence[str]) -> bytes:
-    return _csv_text([guard(text_of(cell_of(record, column))) for column in columns])
-
-
-def _csv_text(cells: Sequence[str]) -> bytes:
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
+    return csv_row([text_of(cell_of(record, column)) for column in columns]).encode()
 
 
 def _part_path(path: Path) -> Path:
@@ -181,38 +249,63 @@ def _resume_path(path: Path) -> Path:
     return path.with_name(path.name + ".resume")
 
 
-def _read_state(path: Path) -> State | None:
+def _read_state(path: Path) -> ExportState | None:
+    note, part = _resume_path(path), _part_path(path)
     try:
-        state = msgspec.json.decode(_resume_path(path).read_bytes(), type=State)
-        size = _part_path(path).stat().st_size
+        with os.fdopen(_open_own(note, os.O_RDONLY), "rb") as file:
+            state = msgspec.json.decode(file.read(), type=ExportState)
+        size = part.lstat().st_size
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError:
         raise UsageError(
-            f"{path.name}: {_resume_path(path).name} is damaged; leave out --resume to start anew"
+            f"{path.name}: {note.name} is damaged; leave out --resume to start anew"
         ) from None
     if size < state.size:
         raise UsageError(
-            f"{path.name}: {_part_path(path).name} is shorter than it was; leave out --resume to "
-            "start anew"
+            f"{path.name}: {part.name} is shorter than it was; leave out --resume to start anew"
         )
     return state
 
 
-def _open_part(path: Path, size: int) -> BinaryIO:
-    descriptor = os.open(_part_path(path), os.O_RDWR | os.O_CREAT, 0o600)
-    os.ftruncate(descriptor, size)
-    os.lseek(descriptor, size, os.SEEK_SET)
-    return os.fdopen(descriptor, "wb")
+def _open_own(path: Path, flags: int) -> int:
+    """Open a file of an interrupted export, unless others could have written to it."""
+    not_ours = UsageError(
+        f"{path.name} is a link, or others may write to it: leave out --resume to start anew"
+    )
+    try:
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags)
+    except OSError:
+        if path.is_symlink():
+            raise not_ours from None
+        raise
+    found = os.fstat(descriptor)
+    is_ours = os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    if not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_ours):
+        os.close(descriptor)
+        raise not_ours
+    return descriptor
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, whole."""
     temporary = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with _named(temporary), os.fdopen(replace_private(temporary), "wb") as file:
         file.write(content)
         _sync(file)
     temporary.replace(path)
+
+
+@contextmanager
+def _named(path: Path | None) -> Generator[None]:
+    """Say in an error of writing which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and path is not None:
+            error.filename = str(path)
+        raise
 
 
 def _sync(file: BinaryIO) -> None:

@@ -7,23 +7,23 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from ... import AsyncRespond
-from ..._endpoints import SEND_MESSAGE
+from ... import ROUTES, AsyncRespond
 from ..._wire import encode_json
 from ...identifiers import segment
 from ...limits import LocalRateLimiter
 from ...models.payloads import to_wire
 from .._ask import confirm
-from .._bulk import Job, JournalFile, carry_out, duration, print_report
+from .._bulk import BulkJob, JournalFile, carry_out, duration, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._identify import By, check_country, identify_row, same_contact
-from .._options import BaseUrl, DryRun, Encoding, Journal, Json, Sheet, Yes
-from .._screen import Screen
+from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, Sheet, Yes
+from .._screen import Screen, counted
 from ..contacts.edit import name_columns
 from ..files.bad_rows import BadRow, BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, read_rows
-from .compose import Compose, find_channel, find_template, template_composer, text_composer
+from ..files.sinks import check_output
+from .compose import Compose, find_channel, find_template, preview, template_composer, text_composer
 
 _LEAST_RATE: Final = 0.001
 
@@ -106,9 +106,11 @@ def broadcast(
         bool, typer.Option("--skip-bad", help="Send to the good rows although there are bad ones.")
     ] = False,
     bad_rows: BadRows = None,
+    force: Force = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     journal: Journal = None,
+    failed: Failed = "retry",
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -129,6 +131,8 @@ def broadcast(
     book = JournalFile(journal, "broadcast")
 
     async def work() -> int:
+        if bad_rows is not None:
+            check_output(bad_rows, force=force)
         if (template is None) == (text is None):
             raise UsageError("say what to send: --template NAME or --text TEXT")
         table = TableFile(source, sheet, encoding)
@@ -147,22 +151,33 @@ def broadcast(
             if bad_rows is not None:
                 write_bad_rows(bad_rows, table, bad)
             if dry_run or (bad and not skip_bad):
-                _print_plan(screen, bad, good, rate)
+                _print_plan(screen, roll.example(), bad, good, rate)
                 if bad and not dry_run:
                     screen.note(
                         "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
                     )
                 return Exit.USAGE if bad else Exit.DONE
-            confirm(None if yes else "Send {} messages?", good)
+            confirm(None if yes else "Send {}?", good, "message")
             report = await carry_out(
-                client, screen, send_job(client, roll, to.id, good, again=not at_most_once), book
+                client,
+                screen,
+                send_job(client, roll, to.id, good, again=not at_most_once),
+                book,
+                failed,
             )
-        print_report(screen, report, what="messages accepted")
-        if bad:
-            screen.note(f"{len(bad)} bad rows were left out: see --dry-run")
-        return max(report.exit, Exit.FAILED) if bad else report.exit
+        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
+        print_report(screen, report, what="message accepted")
+        return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)
+
+
+class MessageExample(msgspec.Struct, frozen=True):
+    """A message as it would be sent."""
+
+    line: int
+    to: str
+    message: dict[str, Any]
 
 
 class Roll:
@@ -205,12 +220,21 @@ class Roll:
         self._bad = {row.line for row in bad}
         return bad, len(lines)
 
+    def example(self) -> MessageExample | None:
+        """Compose the first message, as it would be sent; None: there is no good row."""
+        for row in self.rows():
+            message = to_wire(self.compose(row))
+            return MessageExample(row.line, self.identifier(row), message)
+        return None
+
     def rows(self) -> Iterator[Row]:
         """Give the good rows."""
         return (row for row in read_rows(self._table) if row.line not in self._bad)
 
 
-def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, again: bool) -> Job:
+def send_job(
+    client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, again: bool
+) -> BulkJob:
     """Make the bulk job. *again*: a message whose outcome nobody knows is sent once more."""
 
     async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
@@ -221,21 +245,21 @@ def send_job(client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, a
             lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id),
         )
 
-    return Job(
-        name="broadcast",
+    return BulkJob(
+        title="messages broadcast",
         work=send_message,
         items=roll.rows(),
         key=lambda row: same_contact(roll.identifier(row)),
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=total,
-        operations={SEND_MESSAGE.bucket: total},
+        operations={ROUTES["messages.send"]: total},
         unknown="repeat" if again else "report",
     )
 
 
 def limiter_of(rate: float) -> LocalRateLimiter:
     """Keep messages to *rate*, whatever more the server's headers would allow."""
-    return LocalRateLimiter({SEND_MESSAGE.bucket: rate}, bounds=(min(_LEAST_RATE, rate), rate))
+    return LocalRateLimiter({ROUTES["messages.send"]: rate}, bounds=(min(_LEAST_RATE, rate), rate))
 
 
 def _variables(options: Any) -> dict[str, str]:
@@ -248,10 +272,22 @@ def _variables(options: Any) -> dict[str, str]:
     return variables
 
 
-def _print_plan(screen: Screen, bad: list[BadRow], good: int, rate: float | None) -> None:
+def _print_plan(
+    screen: Screen,
+    example: MessageExample | None,
+    bad: list[BadRow],
+    good: int,
+    rate: float | None,
+) -> None:
     seconds = good / min(rate or 10.0, 10.0)
     if screen.json:
-        screen.document({"messages": good, "bad": bad, "seconds": round(seconds, 1)})
+        plan = {"messages": good, "bad": bad, "seconds": round(seconds, 1), "example": example}
+        screen.document(plan)
         return
-    screen.line(f"{good} messages, {len(bad)} bad rows; about {duration(seconds)}")
+    screen.line(
+        f"{counted(good, 'message')}, {counted(len(bad), 'bad row')}; about {duration(seconds)}"
+    )
+    if example is not None:
+        screen.line(f"Line {example.line}, to {example.to}:")
+        screen.line(*(f"  {line}" for line in preview(example.message).splitlines()))
     print_bad_rows(screen, bad)

@@ -1,8 +1,9 @@
 """A message for every row: a template, or a text, with the row's columns as variables."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from ... import AsyncRespond
 from ...errors import InvalidArgumentError
@@ -126,6 +127,37 @@ def text_composer(text: str, columns: Iterable[str]) -> Compose:
         return Text(pattern.sub(value, text))
 
     return compose
+
+
+def preview(message: Mapping[str, Any]) -> str:
+    """Write a composed message as its reader will see it, or as JSON what has no text."""
+    if message.get("type") == "text":
+        return str(message["text"])
+    if message.get("type") != "whatsapp_template":
+        return json.dumps(message, ensure_ascii=False)
+    template = message["template"]
+    lines = [f"template {template['name']} ({template['languageCode']})"]
+    for part in template["components"]:
+        buttons = part.get("buttons")
+        lines += [_filled(each) for each in buttons] if buttons else [_filled(part)]
+    return "\n".join(lines)
+
+
+def _filled(part: Mapping[str, Any]) -> str:
+    """Put a component's parameters into its text, or its button's link."""
+    values = [
+        str(each.get("text") or (each.get(each.get("type", "")) or {}).get("link", ""))
+        for each in part.get("parameters", ())
+    ]
+    names = iter(values)
+
+    def fill(text: str) -> str:
+        known: dict[str, str] = {}
+        return _VARIABLE.sub(lambda m: known.setdefault(m[1], next(names, m[0])), text)
+
+    kind, text, url = part.get("type", ""), part.get("text"), part.get("url")
+    shown = " ".join(fill(each) for each in (text, url) if each)
+    return f"{kind}: {shown or ' '.join(values)}"
 
 
 def _body(template: Template) -> str:

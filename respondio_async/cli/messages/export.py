@@ -1,23 +1,32 @@
 """`respondio messages export`."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+import typer
 
 from ... import AsyncRespond
+from ...identifiers import ContactId, parse
 from ...models import Message
 from .._client import connect
-from .._exit import Exit, run
-from .._export import ExportReport, ExportView, FormatOption, Output, Resume, how_to_resume
+from .._exit import Exit, UsageError, run
+from .._export import (
+    ExportReport,
+    ExportView,
+    FormatOption,
+    Output,
+    Resume,
+    how_to_resume,
+    print_export,
+)
 from .._live import shown
-from .._options import BaseUrl, Json
+from .._options import BaseUrl, Force, Json
 from .._screen import Screen
 from .._selection import Selection, with_selection
-from ..files.parquet import require_pyarrow, to_parquet
-from ..files.sinks import Format, Sink, format_of, open_sink
+from ..files.sinks import Sink, Target, choose_target, open_sink
 
 COLUMNS: Final = (
     "contact_id", "message_id", "sent_at", "traffic", "channel_id", "type", "text",
@@ -29,13 +38,23 @@ COLUMNS: Final = (
 def export(
     *,
     selection: Selection,
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--contact",
+            show_default=False,
+            help='Of one contact: "phone:+60…", "email:…" or "id:…"; repeat for several.',
+        ),
+    ] = None,
     output: Output = None,
     format: FormatOption = None,  # noqa: A002 - the option's name
     resume: Resume = False,
+    force: Force = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
-    """Write the message history of contacts to a file: of all, or of those that the options select.
+    """Write the message history of contacts to a file: of all, of those that the options select,
+    or of those that are named.
 
     Each message with its time (its id tells it), who sent it, its type and text, its status, and
     the whole content as JSON.
@@ -44,18 +63,20 @@ def export(
 
     - `respondio messages export -o history.parquet`
     - `respondio messages export --tagged vip -o vip.csv --resume`
+    - `respondio messages export --contact phone:+60123456789 -o aina.xlsx`
     """
-    screen = Screen(json=json or output is None)
+    screen = Screen(json=json or output in {None, Path("-")})
 
     async def work() -> int:
+        if contact and not selection.is_empty:
+            raise UsageError("say whose messages in one way: --contact, or a filter")
+        identifiers = [parse(each) for each in contact or ()]
+        target = choose_target(output, format, resume=resume, force=force)
         async with connect(base_url) as client:
             report = await export_messages(
-                client, screen, selection, output, format, resume=resume, server=base_url
+                client, screen, selection, target, identifiers, server=base_url
             )
-        if json and output is not None:
-            screen.document(report)
-        else:
-            screen.line(f"{report.rows} messages" + (f" in {report.path}" if report.path else ""))
+        print_export(screen, report, "message", json=json)
         return Exit.DONE
 
     run(work, screen, interrupted=lambda: how_to_resume(output))
@@ -65,10 +86,9 @@ async def export_messages(
     client: AsyncRespond,
     screen: Screen,
     selection: Selection,
-    path: Path | None,
-    given: Format | None,
+    target: Target,
+    identifiers: Sequence[ContactId] = (),
     *,
-    resume: bool = False,
     server: str | None = None,
 ) -> ExportReport:
     """Walk the histories, many contacts at once, into a file that has them contact by contact, in
@@ -76,42 +96,34 @@ async def export_messages(
     """
     clock = asyncio.get_running_loop().time
     began = clock()
-    format = format_of(path, given)  # noqa: A001
-    if format == "parquet":
-        require_pyarrow()
-    sink = open_sink(
-        path, format, f"messages {format} {server} {selection.query()}", COLUMNS, resume=resume
-    )
+    named = sorted(f"{each.kind}:{each.value}" for each in identifiers)
+    query = f"messages {target.format} {server} {selection.query()} {' '.join(named)}".rstrip()
+    sink = open_sink(target, query, COLUMNS, screen)
     try:
         if not sink.state.complete:
             async with shown(ExportView("messages", lambda: sink.count), screen.err):
-                await _walk(
-                    client, sink, await _contact_ids(client, selection, after=sink.state.place)
-                )
+                ids = {(await client.contacts.get(each)).id for each in identifiers} or {
+                    contact.id async for contact in await selection.paginator(client)
+                }
+                await _walk(client, sink, ids)
             sink.checkpoint(None, complete=True)
-        sink.finish(to_parquet)
+        sink.finish()
     finally:
         sink.close()
-    return ExportReport(None if path is None else str(path), sink.count, round(clock() - began, 2))
-
-
-async def _contact_ids(
-    client: AsyncRespond, selection: Selection, *, after: int | str | None
-) -> list[int]:
-    """Their ids in order, so that a resumed export knows who is left: those after the last one that
-    was finished.
-    """
-    done = after if isinstance(after, int) else 0
-    return sorted(
-        {contact.id async for contact in await selection.paginator(client) if contact.id > done}
+    return ExportReport(
+        None if target.path is None else str(target.path), sink.count, round(clock() - began, 2)
     )
 
 
-async def _walk(client: AsyncRespond, sink: Sink, contact_ids: Iterable[int]) -> None:
+async def _walk(client: AsyncRespond, sink: Sink, contact_ids: set[int]) -> None:
+    # In the order of their ids, so that a resumed export knows who is left.
+    done = sink.state.place if isinstance(sink.state.place, int) else 0
+    left = sorted(each for each in contact_ids if each > done)
+
     async def history(contact_id: int) -> list[Message]:
         return await client.messages.list(contact_id).collect()
 
-    async with client.bulk(history, contact_ids, ordered=True, stop_on=lambda _: True) as run_:
+    async with client.bulk(history, left, ordered=True, stop_on=lambda _: True) as run_:
         async for outcome in run_:
             for message in outcome.unwrap():
                 sink.write(record_of(outcome.item, message))

@@ -11,7 +11,7 @@ from .._options import BaseUrl, Json
 from .._screen import Screen
 
 
-class Sent(msgspec.Struct, frozen=True):
+class SendReport(msgspec.Struct, frozen=True):
     """What was sent, and how far it has come."""
 
     message_id: int
@@ -58,7 +58,7 @@ def send(
                     contact, sent.message_id, wait, timeout=timeout
                 )
                 status = message.current_status.value if message.current_status else None
-        result = Sent(sent.message_id, status)
+        result = SendReport(sent.message_id, status)
         if json:
             screen.document(result)
         else:
