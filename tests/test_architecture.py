@@ -32,6 +32,7 @@ GROUND = {
 PARTS = {"_transport", "limits", "_retry", "_wire"}
 ENGINE = {
     "_health",
+    "checks",
     "_endpoints",
     "_call",
     "_context",
@@ -288,7 +289,7 @@ FACES = (
     "respondio_async",
     *(
         f"respondio_async.{name}"
-        for name in ("files", "limits", "limits.redis", "bulk", "webhooks", "sandbox")
+        for name in ("checks", "files", "limits", "limits.redis", "bulk", "webhooks", "sandbox")
     ),
 )
 

@@ -10,8 +10,7 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response
-from .._version import __version__
+from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response, __version__
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,39}")
 _WORD: Final = re.compile(r"[a-z0-9_]{1,32}")

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from ... import ROUTES
-from ..._wire import check_stage, check_tags, contact_body, encode_json
-from ...identifiers import ContactId, segment
+from ...checks import check_contact, check_tags_call
+from ...identifiers import ContactId
 from .._exit import UsageError
 from .._fields import Definitions, Notation, typed_value
 from .._identify import By, identify, kind_of, normal_phone, same_contact
@@ -53,11 +53,9 @@ class ContactPlan(msgspec.Struct, frozen=True):
 
     def check(self) -> None:
         """Build what will be sent; ValueError says what cannot be."""
-        segment(self.identifier)
-        encode_json(contact_body(self.fields))
+        check_contact(self.identifier, lifecycle=self.lifecycle, **self.fields)
         for tags in self.tag_calls:
-            encode_json(check_tags(tags))
-        encode_json(check_stage(self.lifecycle))
+            check_tags_call(tags)
 
 
 class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of the program
@@ -163,7 +161,7 @@ class Planner:
     def _split_tags(self, text: str) -> list[str]:
         tags = split_list(text, self.habits.tag_separator)
         for tag in tags:
-            check_tags([tag])
+            check_tags_call([tag])
         return tags
 
     def _plan_field(self, target: str, text: str, fields: dict[str, Any]) -> None:

@@ -8,8 +8,7 @@ import msgspec
 import typer
 
 from ... import ROUTES, AsyncRespond
-from ..._wire import encode_json
-from ...identifiers import segment
+from ...checks import check_message
 from ...limits import LocalRateLimiter
 from ...models.payloads import to_wire
 from .._ask import confirm
@@ -209,8 +208,7 @@ class Roll:
         for row in read_rows(self._table):
             try:
                 identifier = self.identifier(row)
-                segment(identifier)
-                encode_json(to_wire(self.compose(row)))
+                check_message(identifier, self.compose(row))
                 first = lines.setdefault(same_contact(identifier), row.line)
             except ValueError as error:
                 bad.append(BadRow(row.line, [str(error)]))

@@ -1,0 +1,39 @@
+"""What a write would refuse, found without a request: for those who check a whole file before the
+first one.
+
+Each raises `InvalidArgumentError`, without the value; what passes is not refused by the client
+later, though the server may still refuse it.
+"""
+
+from collections.abc import Iterable
+from typing import Unpack
+
+from ._wire import check_stage, check_tags, contact_body, encode_json
+from .identifiers import Identifier, segment
+from .models import ContactFields, Payload
+from .models.payloads import to_wire
+
+__all__ = ["check_contact", "check_message", "check_tags_call"]
+
+
+def check_contact(
+    identifier: Identifier,
+    *,
+    lifecycle: str | None = None,
+    **fields: Unpack[ContactFields],
+) -> None:
+    """Check what `contacts.create_or_update` and `contacts.update_lifecycle` would send."""
+    segment(identifier)
+    encode_json(contact_body(fields))
+    encode_json(check_stage(lifecycle))
+
+
+def check_tags_call(tags: Iterable[str]) -> None:
+    """Check what one call of `contacts.add_tags` would send: 1 to 10 tags."""
+    encode_json(check_tags(tags))
+
+
+def check_message(identifier: Identifier, message: str | Payload) -> None:
+    """Check what `messages.send` would send."""
+    segment(identifier)
+    encode_json(to_wire(message))
