@@ -41,8 +41,9 @@ def unguard(text: str) -> str:
 def csv_row(cells: Iterable[str]) -> str:
     """Write one line of a CSV file, with its end, each cell guarded."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow([guard(cell) for cell in cells])
-    return text.getvalue()
+    # The writer quotes the characters of its own line's end only, and a lone \r is one to readers.
+    csv.writer(text, lineterminator="\r\n").writerow([guard(cell) for cell in cells])
+    return f"{text.getvalue()[:-2]}\n"
 
 
 def _is_marked(text: str) -> bool:

@@ -1,6 +1,5 @@
 """Look at a run's journal from outside, also while the run goes on."""
 
-import csv
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,14 @@ from typing import Any, Final, cast
 import msgspec
 
 from ..errors import ConfigurationError
+from ..files import csv_row, replace_private
 from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
 
 _IN_DOUBT: Final = (
     f"state = {UNKNOWN} OR (state = {PENDING}"  # noqa: S608 - constants
     f" AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))"
 )
+_ABOUT: Final = ("_key", "_error", "_reason")
 _KILLED: Final = "the run ended while it was being sent"
 
 
@@ -108,36 +109,35 @@ def export_failed(
     The columns are the items' own fields (an item without fields gets the column "item"), then
     `_key`, `_error` and `_reason`. With
     *unknown*, those whose outcome is unknown are written too: look before you try them again.
+
+    A file of that name is replaced. As private as the journal, since it holds the same items, and
+    guarded against formulas as `respondio_async.files` says.
     """
     columns: dict[str, None] = {}
     for failed in failures(path, unknown=unknown):
         columns.update(dict.fromkeys(_fields(failed.item)))
     written = 0
-    # As private as the journal: it holds the same items.
-    descriptor = os.open(csv_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [*columns, "_key", "_error", "_reason"], restval="")
-        table.writeheader()
+    with os.fdopen(replace_private(csv_path), "w", newline="", encoding="utf-8") as file:
+        file.write(csv_row([*columns, *_ABOUT]))
         for failed in failures(path, unknown=unknown):
-            about = {"_key": failed.key, "_error": failed.error, "_reason": failed.reason}
-            table.writerow(_fields(failed.item) | about)
+            fields = _fields(failed.item)
+            cells = [fields.get(column, "") for column in columns]
+            file.write(csv_row([*cells, failed.key, failed.error, failed.reason]))
             written += 1
     return written
 
 
-def _fields(item: Any) -> dict[str, Any]:
+def _fields(item: Any) -> dict[str, str]:
     if not isinstance(item, dict):
         return {} if item is None else {"item": _cell(item)}
     fields = cast("dict[str, Any]", item)
-    return {
-        name: _cell(value)
-        for name, value in fields.items()
-        if name not in {"_key", "_error", "_reason"}
-    }
+    return {name: _cell(value) for name, value in fields.items() if name not in _ABOUT}
 
 
-def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
+def _cell(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(value).decode()
+    return "" if value is None else str(value)
 
 
 def _open(path: Path) -> sqlite3.Connection:

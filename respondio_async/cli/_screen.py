@@ -42,8 +42,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """Make one short line of a text that somebody else wrote."""
-    line = " ".join(text.split())
+    """Make one short line of a text that somebody else wrote, for a summary."""
+    line = "".join(each if each.isprintable() else " " for each in text)
     return line if len(line) <= length else line[: length - 1] + "…"
 
 

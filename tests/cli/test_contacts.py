@@ -160,7 +160,7 @@ def test_what_failed_can_be_tried_again(respondio: Respondio, sandbox: Sandbox) 
     respondio("contacts", "import", "again.csv")
     assert sandbox.contact("a@b.example").first_name == "Ada"
     assert (
-        "2 done in an earlier run"
+        "1 contact imported, 1 done in an earlier run"
         in respondio("contacts", "import", name, "--journal", "run.sqlite").stdout
     )
 
