@@ -101,3 +101,11 @@ def demo(session: nox.Session) -> None:
     """The main job on the built-in sandbox."""
     session.install(".[cli]")
     session.run("respondio", "demo", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into site/, strictly: a warning fails."""
+    session.install("-e", ".[docs]")
+    session.run("python", "docs/make_reference.py")
+    session.run("mkdocs", "build", "--clean", env={"NO_MKDOCS_2_WARNING": "1"})
