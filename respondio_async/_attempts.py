@@ -202,12 +202,16 @@ class Attempts(Generic[T]):
             return Failure("unknown" if outcome.sent else "unsent")
         if 200 <= outcome.status < 300:
             return None
+        endpoint = self.call.endpoint
+        # What is gone was deleted by an earlier attempt, whose answer was lost; or the caller does
+        # not mind.
+        done_if_missing = endpoint.missing_ok or self.tally.may_have_landed
         if (
-            outcome.status == 404
-            and self.call.endpoint.method == "DELETE"
-            and self.tally.may_have_landed
+            endpoint.method == "DELETE"
+            and done_if_missing
+            and _wire.is_missing(outcome.status, outcome.content)
         ):
-            return None  # an earlier attempt, whose answer was lost, has done it
+            return None
         return Failure("answered", outcome.status, self.facts.retry_after)
 
     def _decide(self, failure: Failure, outcome: Answer | SendError) -> Again | Stop:
@@ -239,9 +243,10 @@ class Attempts(Generic[T]):
 
     def _decode(self, answer: Answer, started: float) -> Response[T]:
         endpoint = self.call.endpoint
-        # A 404 is a repeated delete (see _judge); an empty answer says no more than its status.
+        # An error here means that what was to be deleted is gone (see _judge); an empty answer says
+        # no more than its status.
         content = answer.content
-        if answer.status == 404 or not content or content.isspace():
+        if answer.status >= 400 or not content or content.isspace():
             content = b"{}"
         try:
             decoded = _wire.decode(content, endpoint.type, envelopes=endpoint.envelopes)

@@ -456,9 +456,8 @@ class _Caller:
         return await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
 
     def within(self, seconds: float) -> "_Caller":
-        deadline = self._settings.deadline
-        least = seconds if deadline is None else min(seconds, deadline)
-        return type(self)(self._pipeline, msgspec.structs.replace(self._settings, deadline=least))
+        settings = msgspec.structs.replace(self._settings, deadline=seconds)
+        return type(self)(self._pipeline, settings)
 
     @property
     def spawn(self) -> Spawn[Any]:

@@ -41,6 +41,8 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     """Another path that the vendor's own pages or clients give for it. A 404 on a list makes the
     client try the other path, and keep to it for the whole collection.
     """
+    missing_ok: bool = False
+    """Whether deleting what is not there has succeeded."""
     envelopes: tuple[tuple[str, ...], ...] = ()
     """Keys under which the value has also been seen wrapped; tried in order when the bare reading
     fails.

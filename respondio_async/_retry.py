@@ -57,6 +57,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     not_ready_wait: float = 2.0
     """First wait after a 449 (the contact is still being created); it doubles each time."""
     max_not_ready_wait: float = 30.0
+    """Longest wait after a 449: reached with the fifth. A new contact may take minutes."""
     budget: int = 60
     """Repeats after failures that a client may be ahead of its successes; ten successes earn one
     more.

@@ -296,6 +296,9 @@ class RateLimitError(APIError):
 class NotReadyError(APIError):
     """449: the contact is still being created, and was still so when the deadline left no time to
     wait on.
+
+    A new contact may take minutes. The waits between looks grow from 2 to 30 seconds; give the call
+    more time with `with_options(deadline=…)`, or `contacts.ensure(…, timeout=…)`.
     """
 
 

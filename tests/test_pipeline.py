@@ -9,6 +9,7 @@ import pickle
 import pytest
 
 from respondio_async import (
+    APIError,
     AttemptEnded,
     BadGatewayError,
     BadRequestError,
@@ -31,7 +32,7 @@ from respondio_async import (
     WaitStarted,
 )
 from respondio_async._context import after_unsent, before_unsafe_send, current_priority
-from respondio_async._transport import SendError
+from respondio_async._transport import Answer, SendError
 from tests.scripted import (
     LOST,
     TIMED_OUT,
@@ -144,6 +145,44 @@ async def test_a_deleted_contact_that_is_gone_on_the_repeat_counts_as_done():
     assert await client.contacts.delete(7) == ContactRef(contact_id=None)
     client, _, _ = scripted(error_answer(502), error_answer(404))
     await client.space.delete_tag("vip")
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        error_answer(404, "Contact not found"),
+        error_answer(400, "Contact not found"),
+        error_answer(400, "The contact does not exist"),
+        error_answer(400, "CONTACT_NOT_FOUND"),
+    ],
+)
+async def test_deleting_what_is_not_there_may_count_as_done(gone: Answer) -> None:
+    """With missing_ok at once, and on a repeat in any case, whichever status the server says it
+    with.
+    """
+    client, transport, _ = scripted(gone)
+    assert await client.contacts.delete(7, missing_ok=True) == ContactRef(contact_id=None)
+    whole = await client.raw.contacts.delete(7, missing_ok=True)
+    assert (whole.value, whole.status) == (ContactRef(contact_id=None), gone.status)
+    with pytest.raises(APIError):
+        await client.contacts.delete(7)
+    client, transport, _ = scripted(LOST, gone)
+    assert await client.contacts.delete(7) == ContactRef(contact_id=None)
+    client, transport, _ = scripted(LOST, gone)
+    assert await client.contacts.delete_tags(7, "vip") == ContactRef(contact_id=None)
+
+
+async def test_another_400_is_an_error_also_when_missing_is_well() -> None:
+    """An identifier that the server does not take names no contact that could be gone."""
+    client, _, _ = scripted(error_answer(400, "Contact email, phone or ID is invalid"))
+    with pytest.raises(BadRequestError):
+        await client.contacts.delete(7, missing_ok=True)
+    client, _, _ = scripted(LOST, error_answer(400, "Validation error."))
+    with pytest.raises(BadRequestError):
+        await client.contacts.delete(7)
+    client, _, _ = scripted(error_answer(404, "Contact not found"))
+    with pytest.raises(NotFoundError):
+        await client.contacts.get(7)
 
 
 @pytest.mark.parametrize("first", [UNSENT, error_answer(503), error_answer(429, retry_after="0")])

@@ -3,7 +3,7 @@
 Knows nothing of connections, limits or retries.
 """
 
-from ._api_errors import api_error
+from ._api_errors import api_error, is_missing
 from ._check import (
     check_allowed_values,
     check_assignee,
@@ -54,6 +54,7 @@ __all__ = [
     "facts",
     "http_date",
     "is_given",
+    "is_missing",
     "mask",
     "rate_limit",
     "retry_after",

@@ -32,6 +32,7 @@ _IN_HTML: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_]{2,63}")
+_MISSING: Final = re.compile(rb"not[ _-]*found|(?:does not|doesn't|do not) exist", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
 
@@ -89,6 +90,13 @@ def _build(
         hint=hint(status, text, endpoint=endpoint, blocked=blocked),
         error=_name(body, sent) if is_object(body) else None,
     )
+
+
+def is_missing(status: int, content: bytes) -> bool:
+    """Whether an answer says that the thing is not there: a 404, or a 400 in such words. Deleting a
+    contact that is gone has been answered with either.
+    """
+    return status == 404 or (status == 400 and _MISSING.search(content[:_LOOKED_AT]) is not None)
 
 
 def _read(content: bytes) -> tuple[Any, bool]:

@@ -44,8 +44,8 @@ class Caller(Protocol):
         ...
 
     def within(self, seconds: float) -> "Caller":
-        """Give the same with a deadline of at most *seconds*, counted from each call's first
-        permit.
+        """Give the same with a deadline of *seconds*, counted from each call's first permit. A
+        helper's own timeout may so be longer than the client's deadline.
         """
         ...
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
+import msgspec
+
 from .. import _endpoints as e
 from .._call import Response
 from .._pagination import Cursor, Paginator
@@ -77,21 +79,26 @@ class Contacts(Resource):
             e.UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
         )
 
-    async def delete(self, identifier: Identifier) -> ContactRef:
-        """Delete a contact.
+    async def delete(self, identifier: Identifier, *, missing_ok: bool = False) -> ContactRef:
+        """Delete a contact. Safe to repeat.
 
-        A 404 on a repeat whose first try may have landed counts as done (then without an id).
+        For a contact that is not there the server answers 404, or 400 "not found". With
+        *missing_ok*, and on a repeat whose first try may have landed, either counts as done (then
+        without an id).
         """
-        return await self._call(e.DELETE_CONTACT, {"identifier": identifier})
+        endpoint = msgspec.structs.replace(e.DELETE_CONTACT, missing_ok=missing_ok)
+        return await self._call(endpoint, {"identifier": identifier})
 
     async def create_or_update(
         self, identifier: Identifier, **fields: Unpack[ContactFields]
     ) -> ContactRef:
         """Create the contact or change the given fields. Safe to repeat.
 
-        For a contact made by this call `contact_id` may be None, and for some seconds writes to it
-        may be answered with 449, which is waited out. The server may demand `first_name` for a new
-        contact.
+        For a contact made by this call `contact_id` may be None, and writes to it may be answered
+        with 449 while it is being created. That takes some seconds as a rule, and minutes at times.
+        449 is waited out within the call's deadline (120 s by default), with 2 to 30 seconds
+        between looks; `with_options(deadline=300)` waits longer. The server may demand `first_name`
+        for a new contact.
         """
         return await self._call(
             e.CREATE_OR_UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
@@ -104,8 +111,9 @@ class Contacts(Resource):
         back.
 
         *timeout* bounds, in seconds, the upsert (449 waited out) and then the waiting for the
-        contact to appear; time in line for permits does not count. After it:
-        `DeadlineExceededError`. Safe to repeat.
+        contact to appear, whatever the client's deadline; time in the queue for permits does not
+        count. After it: `DeadlineExceededError`. A new contact may take minutes: give 300 where a
+        failure costs more than the wait. Safe to repeat.
         """
         patience = Patience(timeout, _READ_AGAIN)
         caller = self._caller.within(patience.seconds)

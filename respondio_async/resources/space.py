@@ -196,7 +196,7 @@ class Space(Resource):
     async def delete_tag(self, name: str) -> Ack:
         """Delete a tag of the workspace.
 
-        A 404 on a repeat whose first try may have landed counts as done.
+        "Not found" on a repeat whose first try may have landed counts as done.
         """
         return await self._call(e.DELETE_TAG, json={"name": check_text(name, "name")})
 

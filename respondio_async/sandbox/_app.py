@@ -2,7 +2,8 @@
 
 1. the way in: a random delay of up to `jitter` seconds, before anything is counted, as a network
    would add;
-2. the edge: PATCH and requests without Authorization get its 403, which is not JSON;
+2. the edge: PATCH, and any Authorization that does not begin with "Bearer ", get its 403, which is
+   not JSON;
 3. token, path and limit: 401, 404, 405, 429;
 4. a fault, if a rule strikes;
 5. the operation: its effect is there from this moment on;
@@ -192,11 +193,12 @@ class App:
         return None, work
 
     def _refusal(self, arrival: Arrival, token: str | None, known: bool) -> Answer | None:
-        if arrival.method == "PATCH" or token is None:
+        if arrival.method == "PATCH" or not _passes_edge(token):
             return edge_block()
         organisation = self.by_token.get(_bearer(token))
         if organisation is None:
-            return json_answer(401, {"code": 401, "message": "UN_AUTHORIZED"})
+            envelope = {"code": 401, "status": "AuthorizationError", "message": "Token not found"}
+            return json_answer(401, envelope)
         arrival.organisation_id = organisation.id
         if self.quirks.plan_forbids_api:
             return json_answer(
@@ -256,9 +258,15 @@ class App:
         return None
 
 
+def _passes_edge(header: str | None) -> bool:
+    """Whether the firewall lets an Authorization through. "Bearer" alone is what is left of an
+    empty token: HTTP takes the blank at the end of a header away.
+    """
+    return header is not None and (header == "Bearer" or header.startswith("Bearer "))
+
+
 def _bearer(header: str | None) -> str:
-    scheme, _, token = (header or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return (header or "").removeprefix("Bearer").strip()
 
 
 def _run(handler: Callable[[Call], Any], call: Call, arrival: Arrival) -> Answer:

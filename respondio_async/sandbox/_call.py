@@ -78,11 +78,13 @@ class Call:
         contact = self.find_contact()
         if contact is None:
             raise not_found("Contact")
-        if operation in self.quirks.not_ready_operations:
-            self._check_ready(contact)
+        self.check_ready(contact, operation)
         return contact
 
-    def _check_ready(self, contact: Contact) -> None:
+    def check_ready(self, contact: Contact, operation: DeferredOperation | None) -> None:
+        """Answer 449 where *operation* finds the contact still in the making."""
+        if operation not in self.quirks.not_ready_operations:
+            return
         waiting = self.workspace.clock.now() < contact.created + self.quirks.not_ready_for
         # Seeded contacts were created before time began.
         young = contact.created > float("-inf")

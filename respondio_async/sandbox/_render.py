@@ -1,7 +1,7 @@
 """Records as the API shows them."""
 
 import json
-from typing import Any
+from typing import Any, Final, cast
 
 from .quirks import Answers, Quirks
 from .state import ClosingNote, Contact, ContactChannel, CustomField, Message, Tag, Template, User
@@ -10,6 +10,7 @@ from .workspace import Workspace
 
 def contact(record: Contact, workspace: Workspace) -> dict[str, Any]:
     quirks = workspace.quirks
+    extra = {"username": f"user.{record.id}"} if quirks.contact_has_username else {}
     return {
         "id": record.id,
         "firstName": record.first_name,
@@ -26,6 +27,7 @@ def contact(record: Contact, workspace: Workspace) -> dict[str, Any]:
         "assignee": _assignee(record.assignee, quirks),
         "lifecycle": record.lifecycle,
         "created_at": record.created_at,
+        **extra,
     }
 
 
@@ -57,7 +59,8 @@ def _assignee(record: User | None, quirks: Quirks) -> dict[str, Any] | None:
     }
 
 
-def user(record: User) -> dict[str, Any]:
+def user(record: User, quirks: Quirks) -> dict[str, Any]:
+    team: Any = {"id": record.team_id, "name": record.team_name}
     return {
         "id": record.id,
         "firstName": record.first_name,
@@ -66,7 +69,9 @@ def user(record: User) -> dict[str, Any]:
         "role": record.role,
         "team": None
         if record.team_id is None
-        else {"id": record.team_id, "name": record.team_name},
+        else record.team_name
+        if quirks.team == "text"
+        else team,
         "restrictions": list(record.restrictions),
     }
 
@@ -99,12 +104,27 @@ def message(record: Message, workspace: Workspace) -> dict[str, Any]:
         "contactId": record.contact_id,
         "channelId": record.channel_id,
         "traffic": record.traffic,
-        "message": record.content,
+        "message": content(record, workspace.quirks),
         "sender": record.sender,
     }
     if record.traffic == "outgoing":
         shown["status"] = statuses(record, workspace)
     return shown
+
+
+_RECORDED: Final = {"fileName": "name", "mime": "mimeType"}
+
+
+def content(record: Message, quirks: Quirks) -> dict[str, Any]:
+    """What a message holds, a file's keys as they have been documented or recorded."""
+    file: Any = record.content.get("attachment")
+    if quirks.attachment_keys == "documented" or not isinstance(file, dict):
+        return record.content
+    keys = cast("dict[str, Any]", file)
+    return {
+        **record.content,
+        "attachment": {_RECORDED.get(key, key): value for key, value in keys.items()},
+    }
 
 
 def statuses(record: Message, workspace: Workspace) -> list[dict[str, Any]]:
@@ -164,11 +184,13 @@ def closing_note(record: ClosingNote) -> dict[str, Any]:
     return {"category": record.category, "description": record.description}
 
 
-def tag(record: Tag) -> dict[str, Any]:
+def tag(record: Tag, quirks: Quirks) -> dict[str, Any]:
+    dated = {"createdAt": "2026-01-01T00:00:00.000Z"} if quirks.tag_has_created_at else {}
     return {
         "id": record.id,
         "name": record.name,
         "description": record.description,
         "emoji": record.emoji,
         "colorCode": record.color,
+        **dated,
     }

@@ -7,6 +7,7 @@ call.ended are documented by name alone; their bodies here are one likely readin
 
 import json
 import re
+import zlib
 from typing import Any, Final
 
 from . import _render as render
@@ -67,14 +68,21 @@ def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str
                 name: {"text": value.text},
                 "mentions": [int(user) for user in _MENTION.findall(value.text)],
             }
-        case _ if name == "old_lifecycle":
-            new: Any = event.data.get("lifecycle")
-            return {
-                "oldLifecycle": value,
-                "action": "add" if value is None else "remove" if new is None else "update",
-            }
+        case _ if name in ("lifecycle", "old_lifecycle"):
+            return _lifecycle(name, value, event, workspace)
         case _:
             return {name: value}
+
+
+def _lifecycle(name: str, stage: str | None, event: Event, workspace: Workspace) -> dict[str, Any]:
+    shown: Any = stage
+    if stage is not None and workspace.quirks.lifecycle_in_events == "object":
+        shown = {"id": zlib.crc32(stage.encode()), "name": stage}
+    if name == "lifecycle":
+        return {name: shown}
+    new: Any = event.data.get("lifecycle")
+    action = "add" if stage is None else "remove" if new is None else "update"
+    return {"oldLifecycle": shown, "action": action}
 
 
 def _message(name: str, message: Message, event: Event, workspace: Workspace) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def _message(name: str, message: Message, event: Event, workspace: Workspace) ->
         "contactId": message.contact_id,
         "channelId": message.channel_id,
         "traffic": message.traffic,
-        "message": message.content,
+        "message": render.content(message, workspace.quirks),
         "timestamp": message.id // 1_000_000,
     }
     place = workspace.quirks.webhook_sender
@@ -100,7 +108,9 @@ def _message(name: str, message: Message, event: Event, workspace: Workspace) ->
             return {name: shown, "source": source}
         case _:
             user = workspace.users.get(message.sender.get("userId", 0))
-            return {name: shown} | ({} if user is None else {"user": render.user(user)})
+            return {name: shown} | (
+                {} if user is None else {"user": render.user(user, workspace.quirks)}
+            )
 
 
 def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dict[str, Any]:
@@ -135,7 +145,9 @@ def _conversation(
         "summary": conversation.summary,
         **shown,
         "closedTime": moment(conversation.closed_at),
-        "closedBy": {} if contact.assignee is None else render.user(contact.assignee),
+        "closedBy": {}
+        if contact.assignee is None
+        else render.user(contact.assignee, workspace.quirks),
         "closedBySource": conversation.closed_by,
         "firstResponseTime": None if response is None else response - first,
         "resolutionTime": conversation.closed_at - conversation.opened_at,

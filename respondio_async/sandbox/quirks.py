@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DeferredOperation = Literal[
-    "tag", "comment", "assignee", "status", "lifecycle", "message", "update"
+    "tag", "comment", "assignee", "status", "lifecycle", "message", "update", "create_or_update"
 ]
 
 
@@ -18,7 +18,9 @@ class Quirks:
     """Habits of the live server, on by default and each switchable."""
 
     not_ready_for: float = 0.5
-    """Seconds after a create during which writes to the contact answer 449."""
+    """Seconds after a create during which writes to the contact answer 449; minutes have been seen
+    in production.
+    """
     not_ready_tries: int = 0
     """Further writes to a new contact that answer 449, however much time has passed."""
     not_ready_operations: frozenset[DeferredOperation] = frozenset(
@@ -72,6 +74,16 @@ class Quirks:
     """The form of a list field's `allowedValues`: an array, or {"listValues": [...]}."""
     fixed_lifecycle_stages: bool = False
     """Only the workspace's own stages are accepted; otherwise any name."""
+    team: Literal["object", "text"] = "object"
+    """The form of a user's `team`: {id, name}, or its name."""
+    attachment_keys: Literal["documented", "recorded"] = "documented"
+    """What a file's keys are called: fileName and mime, or name and mimeType."""
+    lifecycle_in_events: Literal["name", "object"] = "name"
+    """The form of `lifecycle` and `oldLifecycle` in an event: a name, or {id, name}."""
+    contact_has_username: bool = False
+    """Contacts have a `username`, a key that the documentation does not name."""
+    tag_has_created_at: bool = False
+    """A workspace tag has a `createdAt`."""
     webhook_contact_lacks: frozenset[str] = frozenset({"tags", "custom_fields"})
     """What the contact in a webhook's body goes without."""
     webhook_no_assignee: Literal["null", "empty", "nulls"] = "empty"
@@ -110,6 +122,8 @@ class Answers:
     """What null does in an update."""
     custom_field_name: Literal["name", "slug", "either"] = "either"
     """What names a custom field in a write and in a filter."""
+    deleting_what_is_gone: Literal[404, 400] = 404
+    """The status for deleting a contact that is not there."""
     not_ready_retry_after: int | None = None
     """Retry-After of a 449; None: no such header."""
     template_text_required: bool = False

@@ -19,6 +19,7 @@ from respondio_async import (
     F,
     MessageFailedError,
     NotFoundError,
+    NotReadyError,
     RespondError,
     RetryPolicy,
     Text,
@@ -157,6 +158,7 @@ async def whole_day(sandbox: Sandbox, client: AsyncRespond) -> None:
     assert merged.contact_id in (ada.id, eve.id)
     await client.contacts.delete(merged.contact_id)
     assert await client.contacts.find(merged.contact_id) is None
+    assert (await client.contacts.delete(merged.contact_id, missing_ok=True)).contact_id is None
     assert await client.request("GET", "/space/user/{id}", params={"id": 1001}, type=dict)
     assert sandbox.duplicates() == []
     assert sandbox.count("") == 0, "no request went where there is no operation"
@@ -284,6 +286,24 @@ async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after):
         assert 449 in {request.status for request in sandbox.requests}
         assert sandbox.duplicates() == []
         assert (await client.contacts.get(contact.id)).tags == ["vip"]
+
+
+async def test_a_new_contact_may_take_minutes() -> None:
+    """449 for as long as it takes, and on the upsert too: the wait is the caller's to set."""
+    operations = frozenset({"tag", "create_or_update"})
+    quirks = {"not_ready_for": 180.0, "not_ready_operations": operations}
+    async with workspace(quirks) as (sandbox, client):
+        await client.contacts.create_or_update(PHONE, first_name="Ada")
+        patient = client.with_options(retry=RetryPolicy(not_ready_wait=0.01, max_refusals=3))
+        for call in (
+            lambda: patient.contacts.add_tags(PHONE, "vip"),
+            lambda: patient.contacts.create_or_update(PHONE, last_name="L"),
+        ):
+            with pytest.raises(NotReadyError):
+                await call()
+        assert [r.status for r in sandbox.requests] == [200, *[449] * 6]
+        sandbox.advance(181)
+        await client.contacts.add_tags(PHONE, "vip")
 
 
 async def test_a_new_contact_is_usable_before_it_is_listed():

@@ -18,11 +18,29 @@ def test_the_table_of_limits_is_the_clients():
     assert {route.bucket for route in ROUTES} == set(VENDOR_LIMITS)
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "Basic {token}", "{token}", "Bearer"])
+@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer x{token}", "Bearer"])
 async def test_a_wrong_token_is_401(api, header):
-    """With the vendor's word for it."""
+    """With the name that the server gives the error; an empty token reaches the API too."""
     headers = {"Authorization": header.format(token=api.sandbox.token)}
-    assert await api.refused("GET", "/space/user", headers=headers) == (401, "UN_AUTHORIZED")
+    answer = await api.call("GET", "/space/user", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "code": 401,
+        "status": "AuthorizationError",
+        "message": "Token not found",
+    }
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Basic {token}", "{token}", "bearer {token}", "BEARER {token}", "Bearer{token}", ""],
+)
+async def test_any_other_authorization_is_blocked_at_the_edge(api, header):
+    """The firewall wants "Bearer " and answers in HTML."""
+    headers = {"Authorization": header.format(token=api.sandbox.token)}
+    answer = await api.call("GET", "/space/user", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
+    assert "Request blocked" in answer.text
 
 
 async def test_no_authorization_is_blocked_at_the_edge(api):

@@ -44,7 +44,9 @@ def update(call: Call) -> Any:
 
 
 def delete(call: Call) -> Any:
-    contact = call.contact()
+    contact = call.find_contact()
+    if contact is None:
+        raise Problem(call.answers.deleting_what_is_gone, "Contact not found")
     call.workspace.remove_contact(contact)
     return {"contactId": contact.id}
 
@@ -54,6 +56,7 @@ def create_or_update(call: Call) -> Any:
     fields = Fields(call, call.object())
     contact = call.find_contact()
     if contact is not None:
+        call.check_ready(contact, "create_or_update")
         fields.check_free(contact)
         fields.write(contact, null_clears=call.answers.put_null == "clears")
         call.workspace.emit("contact.updated", contact)

@@ -30,14 +30,14 @@ def _list(call: Call, records: Mapping[int, _Record], show: Callable[[_Record], 
 
 
 def list_users(call: Call) -> Any:
-    return _list(call, call.workspace.users, render.user)
+    return _list(call, call.workspace.users, lambda each: render.user(each, call.quirks))
 
 
 def get_user(call: Call) -> Any:
     user = call.workspace.users.get(call.number("id", "User"))
     if user is None:
         raise not_found("User")
-    return render.user(user)
+    return render.user(user, call.quirks)
 
 
 def list_channels(call: Call) -> Any:
@@ -212,5 +212,5 @@ def _dress(tag: Tag, body: dict[str, Any]) -> None:
 
 
 def _shape(call: Call, tag: Tag) -> Any:
-    shown = render.tag(tag)
+    shown = render.tag(tag, call.quirks)
     return shown if call.answers.tag_shape == "bare" else {"code": 200, "message": {"tag": shown}}
