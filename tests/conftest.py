@@ -1,6 +1,9 @@
 """What every test shares."""
 
+import asyncio
+import os
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +14,15 @@ from tests.support.budget import Budget
 # A busy machine is no error: no test depends on how long anything takes.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+# Tests start hundreds of interpreters, each of which would compile the package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Debug mode notes where each callback was made, ten frames deep: a third of the suite's CPU. One
+# frame says as much to whoever reads it.
+asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -9,15 +9,18 @@ from respondio_async._transport import _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import GOOD, KINDS
-from tests.support.virtual import VIRTUAL
+from tests.support.virtual import VirtualLoop
 
 
 @pytest.fixture
 def anyio_backend() -> object:
     """Server and client share a loop, so that virtual time serves: a timeout is reached where the
     server stays silent, and not where the machine is slow.
+
+    Without debug mode, which doubles the time of the thousands of cases here: the transport's own
+    tests have it.
     """
-    return VIRTUAL
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 @pytest.fixture(scope="module", autouse=True)
