@@ -69,5 +69,5 @@ def test_the_readme_has_its_two_commands():
     text = README.read_text(encoding="utf-8")
     commands = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert commands[0].rstrip().endswith("respondio demo")
-    assert "-m pytest" in commands[1]
+    assert "-m pytest -q -n auto" in commands[1]
     assert len(SNIPPETS) > 15

@@ -28,6 +28,15 @@ from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
 from tests.faults.support import KINDS, QUICK, connected, outcome
 from tests.scripted import OpenLimiter
+from tests.support.virtual import QUICK as QUICK_LOOP
+from tests.support.virtual import REAL
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """Server and client share a loop."""
+    return QUICK_LOOP
+
 
 TOKEN = "canary-token-zyxwv"
 EMAIL = "canary.mail@secret.example"
@@ -311,6 +320,7 @@ async def test_bad_input_is_refused_without_showing_it(leaks: Leaks, call: Call)
     assert not leaks.found((*NEEDLES, "canary-is-no"))
 
 
+@pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
 async def test_the_sandbox_s_own_words_are_masked(leaks: Leaks):
     """Errors that a stateful server words itself: what is missing, what exists, what is invalid."""
     async with (

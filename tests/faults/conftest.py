@@ -9,18 +9,15 @@ from respondio_async._transport import _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import GOOD, KINDS
-from tests.support.virtual import VirtualLoop
+from tests.support.virtual import QUICK
 
 
 @pytest.fixture
 def anyio_backend() -> object:
     """Server and client share a loop, so that virtual time serves: a timeout is reached where the
     server stays silent, and not where the machine is slow.
-
-    Without debug mode, which doubles the time of the thousands of cases here: the transport's own
-    tests have it.
     """
-    return "asyncio", {"loop_factory": VirtualLoop}
+    return QUICK
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -81,6 +81,15 @@ VIRTUAL = ("asyncio", {"loop_factory": VirtualLoop, "debug": True})
 """A module's `anyio_backend` fixture returns this to run its tests in virtual time."""
 
 
+QUICK = ("asyncio", {"loop_factory": VirtualLoop})
+"""The same without asyncio's debug mode, which doubles a test's time: for families of hundreds of
+cases whose code runs in debug mode elsewhere.
+"""
+
+REAL = ("asyncio", {"debug": True})
+"""For the tests of a virtual module whose server runs in a thread or a process of its own."""
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run` in virtual time, which begins at 0."""
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(0.0)) as runner:
