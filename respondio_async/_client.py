@@ -349,16 +349,16 @@ class AsyncRespond:
         - *items*: any iterable or async iterable (a paginator too), read as it is needed.
         - *key*: names an item in its outcome and in the journal; None counts them, which a journal
           cannot use.
-        - *concurrency*: None finds what the limits need. *ordered*: outcomes in the order of the
-          items.
+        - *concurrency*: items in progress at once, 1,024 by default; the limits decide what is
+          sent. *ordered*: outcomes in the order of the items.
         - *journal*: a file that makes the run resumable: items that are done are skipped, and a
           write that a killed run left open is reported as an `OutcomeUnknownError`, or done again
           with ``on_unknown="repeat"``.
         - *failed*: what the next run does with an item that failed: "retry" does it again from the
           step on that failed, unless an earlier call in it must not be repeated, which is reported
           as unknown; "skip" leaves it alone and reports it as failed.
-        - *stop_on*: errors that end the run; a revoked token (401) always does. Any other error is
-          its item's outcome.
+        - *stop_on*: errors that end the run; a revoked token (401) always does. Their items stay
+          unfinished. Any other error is its item's outcome.
         - *progress*: called with a snapshot about twice a second.
 
         Calls made by the work use the bulk priority, so that interactive calls of the same
@@ -377,7 +377,6 @@ class AsyncRespond:
             on_unknown=on_unknown,
             failed=failed,
             progress=progress,
-            routes=lambda: self.statistics().routes,
         )
 
     async def check(self, *, timeout: float = 5.0) -> Health:

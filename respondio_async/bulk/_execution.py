@@ -15,7 +15,8 @@ import msgspec
 from .. import _context, models
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._journal import Journal
-from ._store import Remembered
+from ._reasons import is_storable
+from ._store import StepResult
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -64,7 +65,7 @@ class Execution:
         self,
         journal: Journal | None,
         number: int,
-        returned: dict[str, Remembered],
+        returned: dict[str, StepResult],
         refuse: Callable[[], bool],
     ) -> None:
         self._journal = journal
@@ -96,7 +97,7 @@ class Execution:
         if isinstance(cause, OutcomeUnknownError):
             return cause
         ending = (
-            find(cause, (OutcomeUnknownError, TimeoutError, asyncio.CancelledError))
+            find(cause, (OutcomeUnknownError, TimeoutError, asyncio.CancelledError, GeneratorExit))
             if self.in_doubt
             else None
         )
@@ -107,7 +108,7 @@ class Execution:
         else:
             reason = (
                 "the work was cancelled"
-                if isinstance(ending, asyncio.CancelledError)
+                if isinstance(ending, asyncio.CancelledError | GeneratorExit)
                 else "the work's own time ran out"
             )
         error = unknown_outcome(self.in_doubt, reason)
@@ -152,12 +153,20 @@ class Execution:
             raise InvalidArgumentError(
                 "a step's name must be a text that is not empty", argument="name"
             )
+        if not is_storable(name):
+            raise InvalidArgumentError(
+                "a step's name must be a text that can be written as UTF-8", argument="name"
+            )
         if name in self._names:
             raise InvalidArgumentError("this item has a step of that name already", argument="name")
         self._names.add(name)
         if name in self._returned:
             result = self._returned[name]
-            return recall(result, type) if isinstance(result, Remembered) else result
+            return (
+                recall(result.value, result.model, type)
+                if isinstance(result, StepResult)
+                else result
+            )
         before, after = _context.before_unsafe_send.get(), _context.after_unsent.get()
         try:
             if repeatable:
@@ -213,16 +222,16 @@ def remember(value: object) -> tuple[bytes | None, str | None]:
     """
     try:
         encoded = msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError):
+    except Exception:  # noqa: BLE001 - whatever the value's own class raises
         return None, None
     kind = type(value)
     is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
     return encoded, kind.__name__ if is_ours else None
 
 
-def recall(result: Remembered, type: Any) -> Any:  # noqa: A002 - as the step's argument
+def recall(value: bytes | None, model: str | None, type: Any = None) -> Any:  # noqa: A002 - as the step's argument
     """Read a result back."""
-    if result.value is None:
+    if value is None:
         return None
-    kind = type if type is not None else getattr(models, result.model or "", Any)
-    return msgspec.json.decode(result.value, type=kind, strict=False)
+    kind = type if type is not None else getattr(models, model or "", Any)
+    return msgspec.json.decode(value, type=kind, strict=False)

@@ -1,16 +1,20 @@
 """Look at a run's journal from outside, also while the run goes on."""
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
+from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
+from ._execution import recall
 from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
 
 _IN_DOUBT: Final = (
@@ -18,6 +22,14 @@ _IN_DOUBT: Final = (
     f" AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))"
 )
 _ABOUT: Final = ("_key", "_error", "_reason")
+_STATUSES: Final[Mapping[int, Literal["done", "failed", "unknown", "unfinished"]]] = {
+    PENDING: "unfinished",
+    DONE: "done",
+    FAILED: "failed",
+    UNKNOWN: "unknown",
+}
+_CHUNK: Final = 500
+"""Items that are read at once for `async for`."""
 _KILLED: Final = "the run ended while it was being sent"
 
 
@@ -57,9 +69,90 @@ class FailedItem(msgspec.Struct, frozen=True):
     """The named steps that returned before."""
 
 
+class ItemResult(msgspec.Struct, frozen=True):
+    """What became of an item in all runs on a journal together."""
+
+    key: str
+    item: Any
+    """As plain JSON values; None when it could not be written as JSON."""
+    status: Literal["done", "failed", "unknown", "unfinished"]
+    value: Any
+    """What the work returned: one of the client's models, or plain JSON values. None when it has
+    not, and when it could not be written as JSON.
+    """
+    steps: Mapping[str, Any]
+    """What each named step returned, likewise."""
+    error: str | None
+    """The error's class name; None for an item that is done or unfinished."""
+    reason: str | None
+    """Its text, masked."""
+    attempts: int
+    """How often the run that ended it started its work."""
+    started: float | None
+    """Unix time in seconds; None while it has no outcome."""
+    elapsed: float | None
+    """Seconds from the start of the work to its end."""
+
+
+class Results:
+    """Every item of a journal, in the order of their taking; for `for` and for `async for`.
+
+    Reads as it goes: memory stays flat. `async for` reads in a thread.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+
+    def __iter__(self) -> Iterator[ItemResult]:
+        return _read(self._path, "1")
+
+    async def __aiter__(self) -> AsyncIterator[ItemResult]:
+        rows = iter(self)
+        while chunk := await asyncio.to_thread(lambda: list(islice(rows, _CHUNK))):
+            for result in chunk:
+                yield result
+
+
+def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
+    """Read the items of which the SQL term *chosen* is true."""
+    with _reading(path) as (connection, version):
+        result = "value, model" if version > 1 else "NULL, NULL"
+        rows = connection.execute(
+            f"SELECT id, key, item, error, reason, attempts, started, elapsed, {result}, "  # noqa: S608 - constants
+            f"CASE WHEN {_IN_DOUBT} THEN {UNKNOWN} ELSE state END FROM items "
+            f"WHERE {chosen} ORDER BY id"
+        )
+        for number, key, item, error, reason, attempts, started, elapsed, *rest in rows:
+            value, model, state = rest
+            status = _STATUSES[state]
+            steps = connection.execute(
+                "SELECT name, value, model FROM steps WHERE item = ? AND state <> ?",
+                (number, SENT),
+            )
+            yield ItemResult(
+                key=key,
+                item=None if item is None else msgspec.json.decode(item),
+                status=status,
+                value=recall(value, model),
+                steps={name: recall(*result) for name, *result in steps},
+                error=error or ("OutcomeUnknownError" if status == "unknown" else None),
+                reason=_KILLED if status == "unknown" and reason is None else reason,
+                attempts=attempts or 0,
+                started=started,
+                elapsed=elapsed,
+            )
+
+
+def results(path: str | os.PathLike[str]) -> Results:
+    """Give every item of a journal with its value or error, earlier runs included; also while a run
+    goes on. `ConfigurationError` when it is no journal.
+    """
+    return Results(path)
+
+
 def inspect(path: str | os.PathLike[str]) -> RunSummary:
     """Count what a journal holds. `ConfigurationError` when it is none."""
-    with closing(_open(Path(path))) as connection:
+    with _reading(Path(path)) as (connection, _):
         facts = dict(connection.execute("SELECT name, value FROM run"))
         states = dict(connection.execute("SELECT state, count(*) FROM items GROUP BY state"))
         unknown = connection.execute(f"SELECT count(*) FROM items WHERE {_IN_DOUBT}").fetchone()[0]  # noqa: S608 - a constant
@@ -84,21 +177,15 @@ def failures(path: str | os.PathLike[str], *, unknown: bool = True) -> Iterator[
     whose outcome is.
     """
     chosen = f"state = {FAILED} OR {_IN_DOUBT}" if unknown else f"state = {FAILED}"
-    with closing(_open(Path(path))) as connection:
-        for number, key, item, state, error, reason in connection.execute(
-            f"SELECT id, key, item, state, error, reason FROM items WHERE {chosen} ORDER BY id"  # noqa: S608 - constants
-        ):
-            steps = connection.execute(
-                "SELECT name FROM steps WHERE item = ? AND state <> ? ORDER BY name", (number, SENT)
-            )
-            yield FailedItem(
-                key=key,
-                item=None if item is None else msgspec.json.decode(item),
-                unknown=state != FAILED,
-                error=error or "OutcomeUnknownError",
-                reason=_KILLED if reason is None else reason,
-                steps=tuple(name for (name,) in steps),
-            )
+    for result in _read(Path(path), chosen):
+        yield FailedItem(
+            key=result.key,
+            item=result.item,
+            unknown=result.status == "unknown",
+            error=result.error or "",
+            reason=result.reason or "",
+            steps=tuple(sorted(result.steps)),
+        )
 
 
 def export_failed(
@@ -140,17 +227,22 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """Open a journal and give its format; whatever in it cannot be read is a
+    `ConfigurationError`.
+    """
     if not path.is_file():
         raise ConfigurationError(f"there is no journal {path.name}")
     try:
-        connection = sqlite3.connect(path, timeout=5, isolation_level=None)
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"the journal {path.name} cannot be opened: {error}") from error
-    try:
-        check(connection, path)
-        connection.execute("PRAGMA query_only = ON")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        with closing(connection):
+            version = check(connection, path)
+            connection.execute("PRAGMA query_only = ON")
+            yield connection, version
+    except (sqlite3.Error, OSError) as error:
+        raise explained(path, error) from error
+    except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise ConfigurationError(
+            f"the journal {path.name} is damaged: take a copy from before"
+        ) from error

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from .._storage import Writer
+from ..errors import ConfigurationError, RespondError
 from ._lock import JournalLock
-from ._store import Claim, Ending, Leftover, Store
+from ._store import Claim, Leftover, Record, Store
 
 T = TypeVar("T")
 
@@ -27,11 +28,15 @@ class Journal:
         """
         self.earlier_work: str | None = None
         """The name of the work that the file was begun with; None: it is new."""
+        self._name = path.name
         self._on_failure = on_failure
         self._failure: Exception | None = None
 
         def prepare(connection: sqlite3.Connection) -> Store:
-            store = Store(connection, path, work)
+            try:
+                store = Store(connection, path, work)
+            except (TypeError, ValueError) as error:
+                raise ConfigurationError(f"the journal {path.name} is damaged") from error
             self.earlier_work = store.earlier_work
             return store
 
@@ -79,9 +84,9 @@ class Journal:
         """Note a step's result."""
         self._ask(lambda store: store.step_returned(number, step, value, model))
 
-    def end(self, ending: Ending, then: Callable[[], None]) -> None:
+    def end(self, record: Record, then: Callable[[], None]) -> None:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
-        self._ask(lambda store: store.end(ending)).add_done_callback(lambda _: then())
+        self._ask(lambda store: store.end(record)).add_done_callback(lambda _: then())
 
     def _ask(self, act: Callable[[Store], T]) -> "asyncio.Future[T]":
         if self._failure is None:
@@ -100,5 +105,7 @@ class Journal:
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
+            if not isinstance(error, RespondError):  # what is in the file is not what was written
+                error = ConfigurationError(f"the journal {self._name} is damaged: {error!r}")
             self._failure = error
             self._on_failure(error)

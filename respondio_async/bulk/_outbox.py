@@ -1,4 +1,4 @@
-"""Outcomes between the workers and the consumer, and the room for more."""
+"""Outcomes between the workers and the consumer, and the capacity for more."""
 
 import asyncio
 from collections import deque
@@ -13,11 +13,11 @@ T = TypeVar("T")
 class Outbox(Generic[Item, T]):
     """Holds outcomes until they are read; in the order of their items if *ordered*.
 
-    At most `window` items are anywhere between the intake and the consumer.
+    At most *window* items are anywhere between the source and the consumer.
     """
 
-    def __init__(self, *, ordered: bool) -> None:
-        self.window = 0
+    def __init__(self, *, ordered: bool, window: int) -> None:
+        self._window = window
         self.expected = 0
         """Items that a worker has, or whose outcome is being recorded."""
         self._ready: deque[Outcome[Item, T]] = deque()
@@ -32,7 +32,7 @@ class Outbox(Generic[Item, T]):
     def is_full(self) -> bool:
         """Whether a worker has to wait before it takes an item."""
         return (
-            not self._opened and self.expected + len(self._ready) + len(self._early) >= self.window
+            not self._opened and self.expected + len(self._ready) + len(self._early) >= self._window
         )
 
     def push(self, index: int, outcome: Outcome[Item, T] | None) -> None:
@@ -68,8 +68,8 @@ class Outbox(Generic[Item, T]):
         """Let readers look again."""
         _wake_all(self._readers)
 
-    async def room(self) -> None:
-        """Wait until there may be room for another item."""
+    async def capacity(self) -> None:
+        """Wait until another item may be taken."""
         await _wait_in(self._waiting)
 
     def open(self) -> None:
@@ -78,8 +78,8 @@ class Outbox(Generic[Item, T]):
         _wake_all(self._waiting)
 
     def let_in(self) -> None:
-        """Wake one worker, which looks whether there is room; a worker that leaves without taking
-        an item passes this on.
+        """Wake one worker, which looks whether it may take an item; one that leaves without passes
+        this on.
         """
         while self._waiting:
             future = self._waiting.popleft()
@@ -88,19 +88,19 @@ class Outbox(Generic[Item, T]):
                 return
 
 
-async def _wait_in(line: deque[asyncio.Future[None]]) -> None:
+async def _wait_in(queue: deque[asyncio.Future[None]]) -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    line.append(future)
+    queue.append(future)
     try:
         await future
     except asyncio.CancelledError:
-        if future in line:
-            line.remove(future)
+        if future in queue:
+            queue.remove(future)
         raise
 
 
-def _wake_all(line: deque[asyncio.Future[None]]) -> None:
-    while line:
-        future = line.popleft()
+def _wake_all(queue: deque[asyncio.Future[None]]) -> None:
+    while queue:
+        future = queue.popleft()
         if not future.done():
             future.set_result(None)

@@ -57,8 +57,8 @@ class Progress(msgspec.Struct, frozen=True):
     skipped: int
     """Items that the journal knew as done in an earlier run."""
     unfinished: int
-    """Items that were begun and then given up because the run was stopped; a journal does them next
-    time.
+    """Items that were begun and have no final outcome because the run was stopped, those that
+    stopped it (`stop_on`) included; a journal does them next time.
     """
     in_progress: int
     workers: int

@@ -8,9 +8,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Generic, Literal, Self, TypeVar, cast
+from typing import Any, Final, Generic, Literal, Self, TypeVar, cast
 
 import anyio
 
@@ -23,26 +25,38 @@ from ..errors import (
     RespondError,
     UnauthorizedError,
 )
-from ._execution import Execution, find
-from ._intake import Entry, Intake
+from ._endings import (
+    UNFINISHED,
+    Ending,
+    Failed,
+    Phase,
+    Returned,
+    Running,
+    StoppedBy,
+    Unfinished,
+)
+from ._entries import Entries, Entry
+from ._execution import Execution, find, remember, unknown_outcome
+from ._inspect import Results
 from ._journal import Journal
 from ._outbox import Outbox
 from ._outcome import Outcome, Progress
 from ._reasons import reason_of
 from ._signals import STATUS, TerminationGuard
-from ._sizing import START, Route, Sizer
 from ._source import Source
-from ._store import DONE, FAILED, UNKNOWN, Ending
+from ._store import DONE, FAILED, UNKNOWN, Record
 from ._work import adapt, matcher, name_of
 
 Item = TypeVar("Item")
 T = TypeVar("T")
 
-_LOOK: Final = (0.1, 0.5)
-"""Seconds between two looks at the routes, at first (high limits must not lose their first second)
-and later.
+_MOST_WORKERS: Final = 1_024
+"""Unless `concurrency` is given. The limiter decides what is sent; this many items reach every
+limit up to about 500 calls a second that take two seconds each, and a worker that waits costs some
+ten kilobytes and no work.
 """
-_SETTLED: Final = 10.0
+_CLEANUP: Final = 2.0
+"""Seconds that cancelled work, and a cancelled source, have to end."""
 _TELL: Final = 0.5
 """Seconds between two calls of `progress`."""
 _MOST_ATTEMPTS: Final = 3
@@ -77,16 +91,12 @@ class Bulk(Generic[Item, T]):
         failed: Literal["retry", "skip"] = "retry",
         progress: Callable[[Progress], object] | None = None,
         grace: float = 5.0,
-        routes: Callable[[], Mapping[str, Route]] | None = None,
     ) -> None:
-        """*routes* tells the state of the limiter's routes, from which the number of workers
-        follows.
-        """
         self._journal_path = None if journal is None else database_path(journal, "journal")
         _check(
             key=key,
             concurrency=concurrency,
-            journal=journal,
+            has_journal=journal is not None,
             on_unknown=on_unknown,
             failed=failed,
             progress=progress,
@@ -96,55 +106,57 @@ class Bulk(Generic[Item, T]):
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
         self._source = Source(items)
-        self._repeat = on_unknown == "repeat"
-        self._intake = Intake(
-            self._source, key, repeat_unknown=self._repeat, retry_failed=failed == "retry"
+        self._repeats_unknown = on_unknown == "repeat"
+        self._entries = Entries(
+            self._source, key, repeat_unknown=self._repeats_unknown, retry_failed=failed == "retry"
         )
         self._journal: Journal | None = None
         self._tell = progress
         self._grace = grace
-        self._routes = routes if concurrency is None else None
-        self._sizer: Sizer | None = None
-        self._target = concurrency or START
+        self._most_workers = concurrency or _MOST_WORKERS
         self._guard = TerminationGuard()
-        self._outbox = Outbox[Item, T](ordered=ordered)
-        self._workers: dict[asyncio.Task[None], Execution | None] = {}
+        self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._most_workers + 8)
+        self._phase = Phase.NEW
+        self._workers: dict[asyncio.Task[None], Running | None] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._began: float | None = None
         self._ended: float | None = None
-        self._stopping = False
-        self._refusing = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._done = self._failed = self._unknown = self._unfinished = self._in_progress = 0
 
     # ── the block
     # ────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
-        if self._began is not None:
+        if self._phase is not Phase.NEW:
             raise ConfigurationError("a bulk run is entered once: make another")
-        loop = asyncio.get_running_loop()
-        self._began = loop.time()
-        if self._journal_path is not None:
-            journal = Journal(self._journal_path, self._work_name, on_failure=self._fail)
-            await journal.open()
-            self._intake.journal = self._journal = journal
-            if journal.earlier_work not in {None, self._work_name}:
-                _log.warning(
-                    "the journal %s was begun by the work %s and is continued by %s: items that "
-                    "are done in it are skipped",
-                    self._journal_path.name,
-                    journal.earlier_work,
-                    self._work_name,
-                )
-        if self._routes is not None:
-            self._sizer = Sizer(self._began, self._routes())
+        self._began = asyncio.get_running_loop().time()
+        self._phase = Phase.RUNNING
+        try:
+            if self._journal_path is not None:
+                await self._open_journal(self._journal_path)
+            self._source.start()
+        except BaseException:
+            await self._end()
+            raise
         self._guard.install()
-        self._source.start()
-        self._hire()
-        if self._sizer is not None or self._tell is not None:
+        self._start_worker()
+        if self._tell is not None:
             self._watcher = asyncio.create_task(self._watch(), name="respondio-bulk-watcher")
         return self
+
+    async def _open_journal(self, path: Path) -> None:
+        journal = Journal(path, self._work_name, on_failure=self._fail)
+        await journal.open()
+        self._entries.journal = self._journal = journal
+        if journal.earlier_work not in {None, self._work_name}:
+            _log.warning(
+                "the journal %s was begun by the work %s and is continued by %s: items that are "
+                "done in it are skipped",
+                path.name,
+                journal.earlier_work,
+                self._work_name,
+            )
 
     async def __aexit__(
         self,
@@ -152,8 +164,7 @@ class Bulk(Generic[Item, T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._refusing = self._refusing or kind is not None
-        self._stop_intake()
+        self._advance(Phase.STOPPING if kind is None else Phase.REFUSING)
         try:
             with anyio.CancelScope(shield=True):
                 await self._end()
@@ -163,24 +174,42 @@ class Bulk(Generic[Item, T]):
             raise SystemExit(STATUS) from error
 
     async def _end(self) -> None:
-        """Let the workers end, then cancel them; whatever happens, leave nothing running."""
-        try:
+        """Let the workers end, then cancel them; whatever happens, put all away."""
+        async with AsyncExitStack() as stack:  # the last that was pushed is done first
+            stack.callback(self._finish)
+            if self._journal is not None:
+                stack.push_async_callback(self._journal.aclose)
+            stack.push_async_callback(self._source.aclose, _CLEANUP)
+            stack.callback(self._abandon_rest)
+            stack.push_async_callback(self._cancel_tasks)
             if self._workers:
                 await asyncio.wait(self._workers, timeout=self._grace)
-        finally:
-            self._refusing = True
-            tasks = [*self._workers, *([self._watcher] if self._watcher else [])]
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
-            try:
-                await self._source.aclose()
-            finally:
-                if self._journal is not None:
-                    await self._journal.aclose()
-                self._ended = asyncio.get_running_loop().time()
-                self._report()
+
+    async def _cancel_tasks(self) -> None:
+        self._advance(Phase.REFUSING)
+        tasks = [*self._workers, *([self._watcher] if self._watcher else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLEANUP)
+
+    def _abandon_rest(self) -> None:
+        """Count the items whose work goes on in spite of its cancellation: nobody waits for it."""
+        for task, running in list(self._workers.items()):
+            del self._workers[task]
+            if running is None:
+                continue
+            _log.warning(
+                "the work of an item goes on after it was cancelled, and is left to itself: a work "
+                "must let CancelledError pass"
+            )
+            ending = _ending_of_unfinished(running.execution, "the work did not end when cancelled")
+            self._settle(running.entry, ending, attempts=1, started=running.started)
+
+    def _finish(self) -> None:
+        self._phase = Phase.ENDED
+        self._ended = asyncio.get_running_loop().time()
+        self._report()
 
     # ── the consumer
     # ─────────────────────────────────────────────────────────────────────────────────
@@ -189,7 +218,7 @@ class Bulk(Generic[Item, T]):
         return self
 
     async def __anext__(self) -> Outcome[Item, T]:
-        if self._began is None:
+        if self._phase is Phase.NEW:
             raise ConfigurationError("enter the bulk run first: async with client.bulk(…) as run")
         while (outcome := self._outbox.pop()) is None:
             if self._workers or self._outbox.expected:
@@ -206,6 +235,14 @@ class Bulk(Generic[Item, T]):
             pass
         return self.statistics
 
+    def results(self) -> Results:
+        """Give every item of the run from its journal, earlier starts included: its value or error,
+        and those of its steps. `ConfigurationError` without a journal.
+        """
+        if self._journal_path is None:
+            raise ConfigurationError("a run keeps its results in a journal: name one")
+        return Results(self._journal_path)
+
     @property
     def statistics(self) -> Progress:
         """How far the run is."""
@@ -216,10 +253,10 @@ class Bulk(Generic[Item, T]):
             done=self._done,
             failed=self._failed,
             unknown=self._unknown,
-            skipped=self._intake.skipped,
+            skipped=self._entries.skipped,
             unfinished=self._unfinished,
             in_progress=self._in_progress,
-            workers=self._target,
+            workers=self._most_workers,
             total=self._source.total,
             elapsed=0.0 if now is None or self._began is None else now - self._began,
         )
@@ -227,115 +264,141 @@ class Bulk(Generic[Item, T]):
     # ── the workers
     # ──────────────────────────────────────────────────────────────────────────────────
 
-    def _hire(self) -> None:
-        """Bring the workers up to their number; those above it leave after their item."""
-        self._outbox.window = 2 * self._target + 8
-        if self._intake.ended or self._stopping:
-            return
-        for _ in range(self._target - len(self._workers)):
-            self._workers[asyncio.create_task(self._serve(), name="respondio-bulk-worker")] = None
+    def _start_worker(self) -> None:
+        """Add a worker, unless there are enough; each that gets an item calls for the next."""
+        if len(self._workers) < self._most_workers:
+            task = asyncio.create_task(self._run_worker(), name="respondio-bulk-worker")
+            self._workers[task] = None
+            # Not by the task itself: one that is cancelled before its first step does nothing.
+            task.add_done_callback(self._count_out)
 
-    async def _serve(self) -> None:
-        """Be a worker: take items and work on them, one after another."""
+    def _count_out(self, worker: "asyncio.Task[None]") -> None:
+        self._workers.pop(worker, None)
+        self._outbox.let_in()
+        self._outbox.notify()
+
+    async def _run_worker(self) -> None:
+        """Take items and work on them, one after another."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
         _context.current_priority.set("bulk")
         try:
-            while not self._stopping and len(self._workers) <= self._target:
+            while self._phase is Phase.RUNNING:
                 if self._outbox.is_full:
-                    await self._outbox.room()
+                    await self._outbox.capacity()
                     continue
-                entry = await self._intake.next()
+                entry = await self._entries.next()
                 if entry is None:
                     break
-                self._in_progress += 1
-                self._outbox.expected += 1
-                await self._run(entry, task)
-                self._in_progress -= 1
-        except Exception as error:  # noqa: BLE001 - the source's, or the journal's: the run's own error
-            self._fail(error, at_once=False)
-        finally:
-            del self._workers[task]
-            self._outbox.let_in()
-            self._outbox.notify()
+                self._start_worker()
+                await self._do(entry, task)
+        except BaseException as error:  # noqa: BLE001 - the source's, or the journal's: the run's own error
+            if isinstance(error, asyncio.CancelledError) and task.cancelling():
+                self._advance(Phase.STOPPING)  # it had no item; or its loop is being shut down
+            else:
+                self._fail(error, at_once=False)
 
-    async def _run(self, entry: Entry, task: asyncio.Task[None]) -> None:
+    async def _do(self, entry: Entry, task: "asyncio.Task[None]") -> None:
         """Work on one item, to an outcome or to the end of the run."""
-        clock = asyncio.get_running_loop().time
-        started, begun = time.time(), clock()
-        value: T | None = None
-        error = entry.error
-        attempts = 0
-        if error is None:
-            self._workers[task] = execution = Execution(
-                self._journal, entry.number, entry.returned, self._refuses
-            )
-            is_retry = True
-            while is_retry:
-                attempts += 1
-                value, error = await self._attempt(entry.item, execution, task)
-                is_retry = (
-                    self._repeat
-                    and isinstance(error, OutcomeUnknownError)
-                    and attempts < _MOST_ATTEMPTS
-                )
-                is_retry = is_retry and not self._stopping
+        started, attempts = time.time(), 0
+        begun = asyncio.get_running_loop().time()
+        self._outbox.expected += 1
+        self._in_progress += 1
+        ending: Ending = Failed(entry.error) if entry.error is not None else UNFINISHED
+        if entry.error is None:
+            execution = Execution(self._journal, entry.number, entry.returned, self._refuses)
+            self._workers[task] = Running(entry, execution, started)
+            try:
+                while attempts == 0 or self._is_repeated(ending, attempts):
+                    attempts += 1
+                    ending = await self._attempt(entry.item, execution, task)
+                ending = self._stop_for(ending, execution)
+            except BaseException as error:  # noqa: BLE001 - meant for the run; or stop_on's own
+                self._fail(error)
+                ending = UNFINISHED
+            if task not in self._workers:
+                return  # abandoned, and counted
             self._workers[task] = None
-            refused = find(error, UnauthorizedError)
-            if (
-                refused is not None
-            ):  # every other item would end so too, and a run with another token can do this one
-                self._fail(refused, at_once=True)
-            if refused is not None or error is _UNFINISHED:
-                self._give_up(entry)
-                return
-        self._settle(
-            entry, Outcome(entry.key, entry.item, value, error, attempts, started, clock() - begun)
+            if isinstance(ending, Unfinished):
+                ending = _ending_of_unfinished(execution, "the run ended before the work did")
+        elapsed = asyncio.get_running_loop().time() - begun
+        self._settle(entry, ending, attempts, started, elapsed)
+
+    def _is_repeated(self, ending: Ending, attempts: int) -> bool:
+        is_unknown = isinstance(ending, Failed) and isinstance(ending.error, OutcomeUnknownError)
+        return (
+            is_unknown
+            and self._repeats_unknown
+            and attempts < _MOST_ATTEMPTS
+            and self._phase is Phase.RUNNING
         )
 
     async def _attempt(
-        self, item: Item, execution: Execution, task: asyncio.Task[None]
-    ) -> tuple[T | None, Exception | None]:
-        """Do the work once; the error is `_UNFINISHED` when the run ended before the work did, and
-        nothing is in doubt.
-        """
+        self, item: Item, execution: Execution, task: "asyncio.Task[None]"
+    ) -> Ending:
+        """Do the work once. Raises what is meant for the whole run, as SystemExit is."""
         execution.begin()
         try:
             value = await self._call(item, execution)
-        except asyncio.CancelledError as cancelled:
+        except (asyncio.CancelledError, GeneratorExit) as error:
             if task.cancelling():  # by us, or by whoever shuts the event loop down
-                self._stop_intake()
-            unknown = execution.unknown(cancelled)
-            if unknown is not None or self._stopping:
-                return None, unknown or _UNFINISHED
-            error = RespondError("the work was cancelled from within")
-            error.__cause__ = cancelled
-            return None, error
+                self._advance(Phase.STOPPING)
+            unknown = execution.unknown(error)
+            if unknown is None and self._phase is not Phase.RUNNING:
+                return UNFINISHED
+            return Failed(unknown or _caused(error, "the work was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - that is what an outcome is for
-            return None, execution.unknown(error) or error
-        if execution.refused:  # a group of tasks swallows the cancellation of one of them
-            return None, _UNFINISHED
-        return value, None
+            return Failed(execution.unknown(error) or error)
+        # A group of tasks swallows the cancellation of one of them.
+        return UNFINISHED if execution.refused else Returned(value)
 
-    def _settle(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
+    def _stop_for(self, ending: Ending, execution: Execution) -> Ending:
+        """Stop the run when an item ended by what every other item would meet too: the item is not
+        finished then, and a later run does it.
+        """
+        if not isinstance(ending, Failed):
+            return ending
+        refused = find(ending.error, UnauthorizedError)
+        if refused is not None:  # a run with another token can do this one
+            self._fail(refused)
+            return UNFINISHED
+        if self._stops(ending.error):
+            self._fail(ending.error, at_once=False)
+            if not isinstance(ending.error, OutcomeUnknownError):
+                return UNFINISHED if execution.in_doubt else StoppedBy(ending.error)
+        return ending
+
+    def _settle(
+        self,
+        entry: Entry,
+        ending: Ending,
+        attempts: int,
+        started: float,
+        elapsed: float = 0.0,
+    ) -> None:
         """Record the outcome, then hand it over: what the consumer has seen is not done again.
 
         If it cannot be recorded any more it is handed over all the same; a send in it is on record
         as an intent.
         """
-        if outcome.error is not None and entry.error is None and self._stops(outcome.error):
-            self._fail(outcome.error, at_once=False)
-        if self._journal is None or not entry.number or entry.recorded:
-            self._deliver(entry, outcome)
+        self._in_progress -= 1
+        if isinstance(ending, Unfinished):
+            self._emit(entry, None, is_final=False)
             return
-        name, reason = reason_of(outcome.error)
-        state = UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED
-        ending = Ending(
-            entry.number, state, name, reason, outcome.attempts, outcome.started, outcome.elapsed
-        )
-        self._journal.end(ending, lambda: self._deliver(entry, outcome))
+        value = cast("T", ending.value) if isinstance(ending, Returned) else None
+        error = ending.error if isinstance(ending, Failed | StoppedBy) else None
+        outcome = Outcome[Item, T](entry.key, entry.item, value, error, attempts, started, elapsed)
+        is_final = not isinstance(ending, StoppedBy)
+        if self._journal is None or not entry.number or entry.is_recorded or not is_final:
+            self._emit(entry, outcome, is_final=is_final)
+        else:
+            self._journal.end(_record_of(entry, outcome), lambda: self._emit(entry, outcome))
 
-    def _deliver(self, entry: Entry, outcome: Outcome[Item, T]) -> None:
-        if outcome.error is None:
+    def _emit(
+        self, entry: Entry, outcome: Outcome[Item, T] | None, *, is_final: bool = True
+    ) -> None:
+        if outcome is None or not is_final:
+            self._unfinished += 1
+        elif outcome.error is None:
             self._done += 1
         elif outcome.unknown:
             self._unknown += 1
@@ -344,50 +407,51 @@ class Bulk(Generic[Item, T]):
         self._outbox.expected -= 1
         self._outbox.push(entry.index, outcome)
 
-    def _give_up(self, entry: Entry) -> None:
-        self._unfinished += 1
-        self._outbox.expected -= 1
-        self._outbox.push(entry.index, None)
-
     # ── the end
     # ──────────────────────────────────────────────────────────────────────────────────────
 
     def _refuses(self) -> bool:
-        return self._refusing
+        return self._phase >= Phase.REFUSING
 
-    def _stop_intake(self) -> None:
-        self._stopping = True
+    def _advance(self, phase: Phase) -> None:
+        """Go on to a later phase; workers without an item end at once, whatever they wait for."""
+        self._phase = max(self._phase, phase)
         self._outbox.open()
+        self._cancel(lambda running: running is None)
 
-    def _fail(self, error: Exception, *, at_once: bool = True) -> None:
+    def _fail(self, error: BaseException, *, at_once: bool = True) -> None:
         """Stop the run because of *error*; what is in progress ends, or is given up *at once*
         unless it is in doubt.
         """
+        if self._phase is Phase.ENDED:
+            return
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):  # not the consumer's own
+            error = _caused(error, f"the run was ended by {type(error).__name__}")
         if self._failure is None:
             self._failure = error
-        self._stop_intake()
+        self._advance(Phase.REFUSING if at_once else Phase.STOPPING)
         if at_once:
-            self._refusing = True
-            for task, execution in self._workers.items():
-                if task is not asyncio.current_task() and not (execution and execution.in_doubt):
-                    task.cancel()
+            self._cancel(lambda running: running is None or not running.execution.in_doubt)
         self._outbox.notify()
+
+    def _cancel(self, chosen: "Callable[[Running | None], bool]") -> None:
+        for task, running in self._workers.items():
+            if task is not asyncio.current_task() and chosen(running):
+                task.cancel()
 
     # ── looking on
     # ───────────────────────────────────────────────────────────────────────────────────
 
     async def _watch(self) -> None:
-        """Size the run, and tell how it goes."""
-        clock = asyncio.get_running_loop().time
-        begun = told = clock()
-        while True:
-            await asyncio.sleep(_LOOK[clock() - begun > _SETTLED])
-            if self._sizer is not None and self._routes is not None:
-                self._target = self._sizer.look(clock(), self._routes(), self._in_progress)
-                self._hire()
-            if clock() - told >= _TELL:
-                told = clock()
+        """Tell how the run goes."""
+        try:
+            while True:
+                await asyncio.sleep(_TELL)
                 self._report()
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - as the work's: meant for the run
+            self._fail(error)
 
     def _report(self) -> None:
         if self._tell is None:
@@ -398,15 +462,40 @@ class Bulk(Generic[Item, T]):
             _log.exception("the progress callback of a bulk run failed")
 
 
-_UNFINISHED: Final = RespondError("the run ended before the work did")
-"""Stands for no outcome; never seen outside."""
+def _ending_of_unfinished(execution: Execution, reason: str) -> Ending:
+    """Say that an item is in doubt, if it is, when its work did not come to an end."""
+    if not execution.in_doubt:
+        return UNFINISHED
+    return Failed(unknown_outcome(execution.in_doubt, reason))
+
+
+def _record_of(entry: Entry, outcome: Outcome[Any, Any]) -> Record:
+    name, reason = reason_of(outcome.error)
+    value, model = remember(outcome.value)
+    return Record(
+        id=entry.number,
+        state=UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED,
+        error=name,
+        reason=reason,
+        attempts=outcome.attempts,
+        started=outcome.started,
+        elapsed=outcome.elapsed,
+        value=value,
+        model=model,
+    )
+
+
+def _caused(cause: BaseException, text: str) -> RespondError:
+    error = RespondError(text)
+    error.__cause__ = cause
+    return error
 
 
 def _check(
     *,
     key: object,
     concurrency: object,
-    journal: object,
+    has_journal: bool,
     on_unknown: object,
     failed: object,
     progress: object,
@@ -425,7 +514,7 @@ def _check(
         )
     if progress is not None and not callable(progress):
         raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
-    if journal is not None and key is None:
+    if has_journal and key is None:
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run",
             argument="key",

@@ -1,6 +1,7 @@
 """Any iterable, read lazily by many tasks."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from ..errors import InvalidArgumentError
 _AHEAD: Final = 16
 """Items that are read from an asynchronous iterable before anybody wants them."""
 _END: Final = object()
+_log: Final = logging.getLogger("respondio_async.bulk")
 
 
 class Source:
@@ -29,9 +31,10 @@ class Source:
         """How many items there are, if that is known."""
         self._items = items
         self._iterator: Iterator[Any] | None = None
-        self._read: asyncio.Queue[Any] = asyncio.Queue(_AHEAD)
+        self._read: asyncio.Queue[Any] = asyncio.Queue()
+        self._ahead = asyncio.Semaphore(_AHEAD)
         self._reader: asyncio.Task[None] | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._ended = False
 
     def start(self) -> None:
@@ -40,20 +43,25 @@ class Source:
             self._reader = asyncio.create_task(
                 self._read_on(aiter(self._items)), name="respondio-bulk-reader"
             )
+            # However it ends: nobody must wait for a reader that is gone.
+            self._reader.add_done_callback(lambda _: self._read.put_nowait(_END))
         else:
             self._iterator = iter(self._items)
 
     async def _read_on(self, iterator: AsyncIterator[Any]) -> None:
         try:
             async for item in iterator:
-                await self._read.put(item)
-        except Exception as error:  # noqa: BLE001 - raised again where the items are taken
-            self._error = error
+                await self._ahead.acquire()
+                self._read.put_nowait(item)
+        except BaseException as error:
+            reader = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and reader and reader.cancelling():
+                raise
+            self._error = error  # raised again where the items are taken
         finally:
             close = getattr(iterator, "aclose", None)
             if close is not None:  # a generator that is not read to its end
                 await close()
-        await self._read.put(_END)
 
     async def take(self, most: int) -> list[Any]:
         """Take the items that are there, at least one and at most *most*. None at all: the source
@@ -69,6 +77,7 @@ class Source:
             if item is _END:
                 self._ended = True
             else:
+                self._ahead.release()
                 taken.append(item)
         return self._or_raise(taken)
 
@@ -80,7 +89,7 @@ class Source:
                     taken.append(item)
                     if len(taken) == most:
                         return taken
-            except Exception as error:  # noqa: BLE001 - raised below, after the items before it
+            except BaseException as error:  # noqa: BLE001 - raised below, after the items before it
                 self._error = error
         return self._or_raise(taken)
 
@@ -91,12 +100,13 @@ class Source:
         self._error = None
         raise error
 
-    async def aclose(self) -> None:
-        """Stop reading; a generator is closed."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
-            if (
-                not self._reader.cancelled() and self._reader.exception() is not None
-            ):  # its closing failed
-                raise self._reader.exception()  # type: ignore[misc]  # checked above
+    async def aclose(self, timeout: float) -> None:
+        """Stop reading; a generator is closed. One that goes on after *timeout* seconds is left."""
+        if self._reader is None:
+            return
+        self._reader.cancel()
+        await asyncio.wait([self._reader], timeout=timeout)
+        if not self._reader.done():
+            _log.warning("the source of a bulk run goes on after it was cancelled, and is left")
+        elif not self._reader.cancelled() and (error := self._reader.exception()) is not None:
+            raise error  # its closing failed

@@ -19,7 +19,9 @@ import msgspec
 from ..errors import ConfigurationError
 
 APPLICATION_ID: Final = 0x72696F42  # "rioB": tells a journal from any other SQLite file
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Format 1 had no results of items."""
+_RESULTS: Final = ("value BLOB", "model TEXT")
 
 PENDING, DONE, FAILED, UNKNOWN = range(4)
 """States of an item. Pending: taken, with no outcome yet."""
@@ -33,7 +35,7 @@ CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE items (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item BLOB, session INTEGER NOT NULL,
     state INTEGER NOT NULL DEFAULT {PENDING},
-    error TEXT, reason TEXT, attempts INTEGER, started REAL, elapsed REAL
+    error TEXT, reason TEXT, attempts INTEGER, started REAL, elapsed REAL, {", ".join(_RESULTS)}
 );
 CREATE TABLE steps (item INTEGER, name TEXT, state INTEGER NOT NULL, value BLOB, model TEXT,
     PRIMARY KEY (item, name)) WITHOUT ROWID;
@@ -43,7 +45,7 @@ COMMIT;
 """
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class StepResult(msgspec.Struct, frozen=True):
     """The result of a step that returned in an earlier run."""
 
     value: bytes | None
@@ -59,7 +61,7 @@ class Claim(msgspec.Struct, frozen=True):
     state: int
     duplicate: bool
     """Its key has been seen in this run already."""
-    returned: dict[str, Remembered]
+    returned: dict[str, StepResult]
     sent: tuple[str, ...]
     """Steps that may have been sent by a run that ended before it could say."""
     error: str | None = None
@@ -67,7 +69,7 @@ class Claim(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True):
     """How an item ended."""
 
     id: int
@@ -77,6 +79,9 @@ class Ending(msgspec.Struct, frozen=True):
     attempts: int
     started: float
     elapsed: float
+    value: bytes | None
+    """What the work returned, as JSON; None also when it could not be written so."""
+    model: str | None
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -99,8 +104,8 @@ def _is_blank(connection: sqlite3.Connection) -> bool:
         return False
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is no journal, or one of another version of this package."""
+def check(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the format of a journal; refuse another file, and a format of later versions."""
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -110,10 +115,12 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         ) from error
     if application != APPLICATION_ID:
         raise ConfigurationError(f"{path.name} is not the journal of a bulk run")
-    if version != FORMAT:
+    if version not in range(1, FORMAT + 1):
         raise ConfigurationError(
-            f"the journal {path.name} has format {version}; this version reads format {FORMAT}"
+            f"the journal {path.name} has format {version}; this version reads formats 1 to "
+            f"{FORMAT}: use the version that made it"
         )
+    return int(version)
 
 
 class Store:
@@ -122,7 +129,9 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path, work: str) -> None:
         if _is_blank(connection):
             connection.executescript(_SCHEMA)
-        check(connection, path)
+        if check(connection, path) < FORMAT:
+            added = "".join(f"ALTER TABLE items ADD COLUMN {column};" for column in _RESULTS)
+            connection.executescript(f"BEGIN;{added}PRAGMA user_version = {FORMAT};COMMIT")
         connection.execute("PRAGMA synchronous = NORMAL")
         self.connection = connection
         self.earlier_work = self._fact("work")
@@ -169,7 +178,7 @@ class Store:
             "SELECT name, state, value, model FROM steps WHERE item = ?", (number,)
         ).fetchall()
         returned = {
-            name: Remembered(value, model) for name, step, value, model in rows if step == RETURNED
+            name: StepResult(value, model) for name, step, value, model in rows if step == RETURNED
         }
         sent = tuple(name for name, step, _, _ in rows if step == SENT)
         return Claim(number, state, duplicate=False, returned=returned, sent=sent)
@@ -215,18 +224,11 @@ class Store:
             (number, step, RETURNED, value, model),
         )
 
-    def end(self, ending: Ending) -> None:
+    def end(self, record: Record) -> None:
         """Note the item's outcome."""
         self.connection.execute(
-            "UPDATE items SET state = ?, error = ?, reason = ?, attempts = ?, started = ?, elapsed "
-            "= ? WHERE id = ?",
-            (
-                ending.state,
-                ending.error,
-                ending.reason,
-                ending.attempts,
-                ending.started,
-                ending.elapsed,
-                ending.id,
-            ),
+            "UPDATE items SET state = :state, error = :error, reason = :reason, attempts = "
+            ":attempts, started = :started, elapsed = :elapsed, value = :value, model = :model "
+            "WHERE id = :id",
+            msgspec.structs.asdict(record),
         )

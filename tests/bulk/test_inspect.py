@@ -2,15 +2,19 @@
 
 import asyncio
 import csv
+import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from respondio_async.bulk import Bulk, export_failed, failures, inspect
+from respondio_async import models
+from respondio_async.bulk import Bulk, export_failed, failures, inspect, results
 from respondio_async.errors import ConfigurationError, NotFoundError, OutcomeUnknownError
-from tests.bulk.fakes import outcomes
+from tests.bulk.fakes import echo, outcomes, unsafe_send
 
 
 @pytest.fixture
@@ -116,3 +120,142 @@ def test_what_is_not_there_or_cannot_be_opened_is_no_journal(tmp_path: Path) -> 
     with pytest.raises(ConfigurationError, match="there is no journal"):
         inspect(tmp_path / "none")
     assert not list(tmp_path.iterdir())
+
+
+async def test_results_are_those_of_every_run_together(tmp_path: Path) -> None:
+    """Each item with its value or error, and what its steps returned; models as themselves."""
+    path = tmp_path / "j"
+    down = True
+
+    async def work(item: int, step: Any) -> Any:
+        ref = await step("ref", lambda: echo(models.ContactRef(contact_id=item)))
+        if item == 2 and down:
+            raise ConnectionError("away")
+        if item == 3:
+            await step("send", unsafe_send)
+            raise OutcomeUnknownError("torn", endpoint="POST /x", reason="reset")
+        if item == 4:
+            await asyncio.sleep(0)
+            raise KeyError(item)
+        return ref if item == 1 else {"id": item, "tags": ["a"]}
+
+    await outcomes(Bulk(work, [1, 2], key=str, journal=path))
+    down = False
+    run = Bulk(work, [1, 2, 3, 4, 5], key=str, journal=path, stop_on=KeyError, concurrency=1)
+    with pytest.raises(KeyError):
+        await outcomes(run)
+    found = {result.key: result for result in run.results()}
+    assert [result async for result in run.results()] == list(results(path)) == [*found.values()]
+    assert {key: result.status for key, result in found.items()} == {
+        "1": "done",
+        "2": "done",
+        "3": "unknown",
+        "4": "unfinished",
+        "5": "unfinished",
+    }
+    assert found["1"].value == models.ContactRef(contact_id=1)
+    assert found["2"].value == {"id": 2, "tags": ["a"]}
+    assert found["2"].error is None
+    assert found["2"].steps == {"ref": models.ContactRef(contact_id=2)}
+    assert (found["3"].error, found["3"].reason) == ("OutcomeUnknownError", "torn")
+    assert (found["3"].item, found["3"].attempts) == (3, 1)
+    assert found["4"].started is None
+    with pytest.raises(ConfigurationError, match="journal"):
+        Bulk(work, [1]).results()
+
+
+def as_format_1(path: Path) -> None:
+    """Turn a journal into one of the first format."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE items DROP COLUMN value")
+        connection.execute("ALTER TABLE items DROP COLUMN model")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_a_journal_of_the_first_format_is_read_and_continued(path: Path) -> None:
+    """It holds no values of items; a run adds those of the items that it does."""
+    as_format_1(path)
+    before = path.read_bytes()
+    assert inspect(path).failed == len(list(failures(path, unknown=False))) == 4
+    assert [result.value for result in results(path)] == [None] * 6
+    assert path.read_bytes() == before
+
+    async def work(item: Any) -> str:
+        return "now"
+
+    def key(item: Any) -> str:
+        return str(item["id"]) if isinstance(item, dict) else item
+
+    async def again() -> None:
+        await outcomes(Bulk(work, [{"id": 2}, {"id": 7}, "own"], key=key, journal=path))
+
+    asyncio.run(again())
+    values = {result.key: result.value for result in results(path)}
+    assert values == {
+        "1": None,
+        "2": "now",
+        "3": None,
+        "4": None,
+        "5": None,
+        "7": "now",
+        "own": "now",
+    }
+
+
+READERS = (
+    inspect,
+    lambda path: list(failures(path)),
+    lambda path: list(results(path)),
+    lambda path: export_failed(path, path.with_name("failed.csv")),
+)
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_a_damaged_journal_is_read_or_refused_in_our_words(tmp_path: Path, seed: int) -> None:
+    """Whatever is cut off, overwritten or of another type: no error of SQLite's own, none of
+    Python's; by those who look at it and by the next run.
+    """
+
+    async def work(item: dict[str, int]) -> str:
+        if item["id"] % 2:
+            raise ValueError("odd")
+        return "x" * 50
+
+    def key(item: dict[str, int]) -> str:
+        return str(item["id"])
+
+    path = tmp_path / "j"
+    items = [{"id": number} for number in range(60)]
+    await outcomes(Bulk(work, items, key=key, journal=path))
+    random = Random(seed)
+    content = bytearray(path.read_bytes())
+    if seed % 3 == 0:
+        del content[random.randrange(len(content)) :]
+    elif seed % 3 == 1:
+        for _ in range(200):
+            content[random.randrange(len(content))] = random.randrange(256)
+    else:
+        statement = [
+            "DROP TABLE steps",
+            "DELETE FROM run",
+            "UPDATE run SET value = 'many'",
+            "UPDATE items SET item = x'ff00'",
+            "UPDATE items SET state = 77",
+            "UPDATE items SET item = 'no json', value = x'00'",
+            "UPDATE items SET reason = x'80', error = 1",
+            "ALTER TABLE items RENAME COLUMN reason TO why",
+            "UPDATE items SET state = 'done', attempts = 'x'",
+            "INSERT INTO steps VALUES (1, x'80', 1, 'no json', 'Contact')",
+        ][seed // 3]
+        with sqlite3.connect(path) as connection:
+            connection.execute(statement)
+        connection.close()
+        content = bytearray(path.read_bytes())
+    path.write_bytes(content)
+    for read in READERS:
+        with suppress(ConfigurationError):
+            read(path)
+    async with asyncio.timeout(60):
+        with suppress(ConfigurationError):
+            await outcomes(Bulk(work, items, key=key, journal=path))

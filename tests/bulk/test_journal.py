@@ -413,6 +413,32 @@ async def test_an_item_that_a_revoked_token_refused_is_done_by_the_next_run(path
     assert all(o.ok for o in found)
 
 
+@pytest.mark.parametrize("failed", ["retry", "skip"])
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_items_that_stopped_the_run_are_done_by_the_next_one(
+    path: Path, failed: Any, doubtful: bool
+) -> None:
+    """`stop_on` leaves them unfinished, also for a run that leaves failures alone; what may have
+    been sent is unknown.
+    """
+
+    async def work(item: int) -> None:
+        if doubtful:
+            await unsafe_send()
+        if item >= 3:
+            raise ConnectionError("away")
+
+    run = journalled(work, range(10), path, concurrency=1, stop_on=ConnectionError)
+    with pytest.raises(ConnectionError):
+        await outcomes(run)
+    assert counts(run.statistics) == (3, 0, int(doubtful), int(not doubtful))
+    summary = inspect(path)
+    assert (summary.done, summary.failed, summary.unknown) == (3, 0, int(doubtful))
+    found = await outcomes(journalled(echo, range(10), path, failed=failed))
+    assert sorted(o.item for o in found if o.ok) == list(range(3 + doubtful, 10))
+    assert [o.item for o in found if o.unknown] == [3] * doubtful
+
+
 async def test_a_second_run_on_the_journal_is_refused_and_can_look_on(path: Path) -> None:
     """The refusal says what to do; the file can still be inspected."""
     async with journalled(echo, range(5), path) as run:

@@ -201,7 +201,9 @@ async def test_a_revoked_token_stops_the_run_with_one_error(grouped: bool) -> No
     [KeyError, (OSError, LookupError), [KeyError], lambda error: isinstance(error, KeyError)],
 )
 async def test_stop_on_ends_the_run_after_that_outcome(stop_on: Any) -> None:
-    """The item's outcome is given, those in progress end, and the error is raised."""
+    """The item's outcome is given, those in progress end, and the error is raised; the item is
+    unfinished, not failed.
+    """
 
     async def work(item: int) -> int:
         await asyncio.sleep(1)
@@ -216,6 +218,7 @@ async def test_stop_on_ends_the_run_after_that_outcome(stop_on: Any) -> None:
         async with Bulk(work, range(1000), concurrency=4, stop_on=stop_on) as run:
             async for outcome in run:
                 seen.append(outcome)
+    assert (run.statistics.failed, run.statistics.unfinished) == (1, 1)
     assert {3, 10} < {outcome.item for outcome in seen}
     assert len(seen) < 20
 

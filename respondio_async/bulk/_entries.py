@@ -10,8 +10,9 @@ import msgspec
 from ..errors import InvalidArgumentError, RespondError
 from ._execution import unknown_outcome
 from ._journal import Journal
+from ._reasons import is_storable
 from ._source import Source
-from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, Remembered
+from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, StepResult
 
 _CHUNK: Final = 64
 """Items that the journal is asked about at once."""
@@ -23,7 +24,7 @@ Key = Callable[[Any], str]
 class Entry:
     """An item for a worker."""
 
-    __slots__ = ("error", "index", "item", "key", "number", "recorded", "returned")
+    __slots__ = ("error", "index", "is_recorded", "item", "key", "number", "returned")
 
     def __init__(self, key: str, item: Any, error: Exception | None = None) -> None:
         self.index = 0
@@ -36,13 +37,13 @@ class Entry:
         """
         self.number = 0
         """Its row in the journal; 0: none."""
-        self.recorded = False
+        self.is_recorded = False
         """Whether that row says already that the item failed or is unknown, and why."""
-        self.returned: dict[str, Remembered] = {}
+        self.returned: dict[str, StepResult] = {}
         """Steps that returned in an earlier run."""
 
 
-class Intake:
+class Entries:
     """Where workers get their next item."""
 
     def __init__(
@@ -53,7 +54,7 @@ class Intake:
         """
         self.skipped = 0
         """Items that the journal knew as done."""
-        self.ended = False
+        self._ended = False
         self.journal: Journal | None = None
         self._source = source
         self._key = key
@@ -69,7 +70,7 @@ class Intake:
         """Give the next item; None: there is none left. Raises what the source raises."""
         if not self._ready:
             async with self._lock:
-                while not self._ready and not self.ended:
+                while not self._ready and not self._ended:
                     await self._fill()
         if not self._ready:
             return None
@@ -81,8 +82,8 @@ class Intake:
     async def _fill(self) -> None:
         try:
             items = await self._source.take(1 if self.journal is None else _CHUNK)
-        except Exception:
-            self.ended = True
+        except BaseException:
+            self._ended = True
             raise
         if items:
             entries = [self._entry(item) for item in items]
@@ -92,7 +93,7 @@ class Intake:
         elif self.journal is not None and self._leftovers_after is not None:
             await self._fill_with_leftovers(self.journal, self._leftovers_after)
         else:
-            self.ended = True
+            self._ended = True
 
     def _entry(self, item: Any) -> Entry:
         place = f"#{self._taken}"
@@ -101,19 +102,18 @@ class Intake:
             return Entry(place, item)
         try:
             key: Any = self._key(item)
+            if isinstance(key, int):
+                key = str(key)
         except Exception as error:  # noqa: BLE001 - the item's own error
             return Entry(place, item, error)
-        if isinstance(key, int):
-            key = str(key)
         if not isinstance(key, str) or not key:
-            return Entry(
-                place,
-                item,
-                InvalidArgumentError(
-                    "the key of an item must be a text that is not empty", argument="key"
-                ),
-            )
-        return Entry(key, item)
+            wrong = "that is not empty"
+        elif not is_storable(key):
+            wrong = "that can be written as UTF-8, without half of a surrogate pair"
+        else:
+            return Entry(key, item)
+        refusal = InvalidArgumentError(f"the key of an item must be a text {wrong}", argument="key")
+        return Entry(place, item, refusal)
 
     async def _known(self, entries: list[Entry], journal: Journal) -> list[Entry]:
         """Ask the journal about those that have a key, and drop what is done."""
@@ -141,10 +141,10 @@ class Intake:
         if claim.state == DONE:
             return False
         if claim.state == FAILED:
-            entry.error, entry.recorded = _failed_before(claim), True
+            entry.error, entry.is_recorded = _failed_before(claim), True
         elif not self._repeat_unknown and (claim.sent or claim.state == UNKNOWN):
             entry.error = unknown_outcome(claim.sent, _ENDED_BEFORE)
-            entry.recorded = claim.state == UNKNOWN
+            entry.is_recorded = claim.state == UNKNOWN
         return True
 
     async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
@@ -162,7 +162,7 @@ def _leftover(found: Leftover) -> Entry:
     error = _failed_before(found) if failed else unknown_outcome(found.sent, _ENDED_BEFORE)
     entry = Entry(found.key, item, error)
     entry.number = found.id
-    entry.recorded = failed or found.state == UNKNOWN
+    entry.is_recorded = failed or found.state == UNKNOWN
     return entry
 
 

@@ -1,0 +1,55 @@
+"""How far a run is, and how the work of an item ends."""
+
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+
+from ._entries import Entry
+from ._execution import Execution
+
+
+class Phase(IntEnum):
+    """How far a run is; it only goes on."""
+
+    NEW = 0
+    RUNNING = 1
+    STOPPING = 2
+    """No more items are taken; those in progress go on."""
+    REFUSING = 3
+    """Neither does a send begin that must not be repeated."""
+    ENDED = 4
+
+
+class Running(msgspec.Struct, frozen=True):
+    """An item that a worker has."""
+
+    entry: Entry
+    execution: Execution
+    started: float
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """The work returned."""
+
+    value: Any
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The work raised, or what it did is unknown."""
+
+    error: Exception
+
+
+class StoppedBy(msgspec.Struct, frozen=True):
+    """The work met what ends the run: the consumer sees why, and the item stays unfinished."""
+
+    error: Exception
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """The run ended before the work did: there is no outcome."""
+
+
+UNFINISHED: Final = Unfinished()
+Ending = Returned | Failed | StoppedBy | Unfinished
