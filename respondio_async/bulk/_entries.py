@@ -10,7 +10,7 @@ import msgspec
 from ..errors import InvalidArgumentError, RespondError
 from ._execution import unknown_outcome
 from ._journal import Journal
-from ._reasons import is_storable
+from ._records import is_storable
 from ._source import Source
 from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, StepResult
 

@@ -8,20 +8,16 @@ set a state are simply done again.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol, TypeVar, cast, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 
-import msgspec
-
-from .. import _context, models
+from .. import _context
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._journal import Journal
-from ._reasons import is_storable
+from ._records import is_storable, recall, remember
 from ._store import StepResult
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
-
-_MODELS: Final = models.__name__
 
 
 class Step(Protocol):
@@ -214,24 +210,3 @@ def unknown_outcome(steps: tuple[str, ...], reason: str) -> OutcomeUnknownError:
         endpoint="",
         reason=reason,
     )
-
-
-def remember(value: object) -> tuple[bytes | None, str | None]:
-    """Write a step's result for the journal: as JSON, with its class's name if it is one of the
-    client's models.
-    """
-    try:
-        encoded = msgspec.json.encode(value)
-    except Exception:  # noqa: BLE001 - whatever the value's own class raises
-        return None, None
-    kind = type(value)
-    is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
-    return encoded, kind.__name__ if is_ours else None
-
-
-def recall(value: bytes | None, model: str | None, type: Any = None) -> Any:  # noqa: A002 - as the step's argument
-    """Read a result back."""
-    if value is None:
-        return None
-    kind = type if type is not None else getattr(models, model or "", Any)
-    return msgspec.json.decode(value, type=kind, strict=False)

@@ -14,7 +14,7 @@ import msgspec
 from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
-from ._execution import recall
+from ._records import recall
 from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
 
 _IN_DOUBT: Final = (
@@ -124,6 +124,8 @@ def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
         )
         for number, key, item, error, reason, attempts, started, elapsed, *rest in rows:
             value, model, state = rest
+            if not all(isinstance(text, str) for text in (key, error or "", reason or "")):
+                raise TypeError("a text is none")
             status = _STATUSES[state]
             steps = connection.execute(
                 "SELECT name, value, model FROM steps WHERE item = ? AND state <> ?",

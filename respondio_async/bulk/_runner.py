@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, Self, TypeVar, cast
+from typing import Final, Generic, Literal, Self, TypeVar, cast
 
 import anyio
 
@@ -20,7 +20,6 @@ from .. import _context
 from .._storage import database_path
 from ..errors import (
     ConfigurationError,
-    InvalidArgumentError,
     OutcomeUnknownError,
     RespondError,
     UnauthorizedError,
@@ -36,16 +35,15 @@ from ._endings import (
     Unfinished,
 )
 from ._entries import Entries, Entry
-from ._execution import Execution, find, remember, unknown_outcome
+from ._execution import Execution, find, unknown_outcome
 from ._inspect import Results
 from ._journal import Journal
 from ._outbox import Outbox
 from ._outcome import Outcome, Progress
-from ._reasons import reason_of
+from ._records import record_of
 from ._signals import STATUS, TerminationGuard
 from ._source import Source
-from ._store import DONE, FAILED, UNKNOWN, Record
-from ._work import adapt, matcher, name_of
+from ._work import adapt, check_options, matcher, name_of
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -93,7 +91,7 @@ class Bulk(Generic[Item, T]):
         grace: float = 5.0,
     ) -> None:
         self._journal_path = None if journal is None else database_path(journal, "journal")
-        _check(
+        check_options(
             key=key,
             concurrency=concurrency,
             has_journal=journal is not None,
@@ -391,7 +389,7 @@ class Bulk(Generic[Item, T]):
         if self._journal is None or not entry.number or entry.is_recorded or not is_final:
             self._emit(entry, outcome, is_final=is_final)
         else:
-            self._journal.end(_record_of(entry, outcome), lambda: self._emit(entry, outcome))
+            self._journal.end(record_of(entry.number, outcome), lambda: self._emit(entry, outcome))
 
     def _emit(
         self, entry: Entry, outcome: Outcome[Item, T] | None, *, is_final: bool = True
@@ -469,59 +467,7 @@ def _ending_of_unfinished(execution: Execution, reason: str) -> Ending:
     return Failed(unknown_outcome(execution.in_doubt, reason))
 
 
-def _record_of(entry: Entry, outcome: Outcome[Any, Any]) -> Record:
-    name, reason = reason_of(outcome.error)
-    value, model = remember(outcome.value)
-    return Record(
-        id=entry.number,
-        state=UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED,
-        error=name,
-        reason=reason,
-        attempts=outcome.attempts,
-        started=outcome.started,
-        elapsed=outcome.elapsed,
-        value=value,
-        model=model,
-    )
-
-
 def _caused(cause: BaseException, text: str) -> RespondError:
     error = RespondError(text)
     error.__cause__ = cause
     return error
-
-
-def _check(
-    *,
-    key: object,
-    concurrency: object,
-    has_journal: bool,
-    on_unknown: object,
-    failed: object,
-    progress: object,
-    grace: object,
-) -> None:
-    """Refuse arguments that cannot work, before anything is opened."""
-    if concurrency is not None and (
-        not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
-    ):
-        raise InvalidArgumentError(
-            "concurrency must be an int of at least 1, or None", argument="concurrency"
-        )
-    if key is not None and not callable(key):
-        raise InvalidArgumentError(
-            "key must be a function of an item that returns a text", argument="key"
-        )
-    if progress is not None and not callable(progress):
-        raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
-    if has_journal and key is None:
-        raise InvalidArgumentError(
-            "a journal needs a key: a function that names each item, the same in every run",
-            argument="key",
-        )
-    if not isinstance(grace, int | float) or not grace >= 0:
-        raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
-    if on_unknown not in {"report", "repeat"}:
-        raise InvalidArgumentError('on_unknown must be "report" or "repeat"', argument="on_unknown")
-    if failed not in {"retry", "skip"}:
-        raise InvalidArgumentError('failed must be "retry" or "skip"', argument="failed")

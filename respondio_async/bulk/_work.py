@@ -1,4 +1,4 @@
-"""The user's function, in either of its two forms."""
+"""What the user passes: the work, in either of its two forms, and the options."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
@@ -57,3 +57,39 @@ def matcher(stop_on: Any) -> Callable[[Exception], bool]:
     raise InvalidArgumentError(
         "stop_on must be exception types, or a function of the error", argument="stop_on"
     )
+
+
+def check_options(
+    *,
+    key: object,
+    concurrency: object,
+    has_journal: bool,
+    on_unknown: object,
+    failed: object,
+    progress: object,
+    grace: object,
+) -> None:
+    """Refuse arguments that cannot work, before anything is opened."""
+    if concurrency is not None and (
+        not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
+    ):
+        raise InvalidArgumentError(
+            "concurrency must be an int of at least 1, or None", argument="concurrency"
+        )
+    if key is not None and not callable(key):
+        raise InvalidArgumentError(
+            "key must be a function of an item that returns a text", argument="key"
+        )
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
+    if has_journal and key is None:
+        raise InvalidArgumentError(
+            "a journal needs a key: a function that names each item, the same in every run",
+            argument="key",
+        )
+    if not isinstance(grace, int | float) or not grace >= 0:
+        raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
+    if on_unknown not in {"report", "repeat"}:
+        raise InvalidArgumentError('on_unknown must be "report" or "repeat"', argument="on_unknown")
+    if failed not in {"retry", "skip"}:
+        raise InvalidArgumentError('failed must be "retry" or "skip"', argument="failed")

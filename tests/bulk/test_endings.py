@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.virtual import VIRTUAL
 
 from respondio_async.bulk import Bulk, failures, inspect
 from respondio_async.bulk._journal import Journal
 from respondio_async.bulk._store import Store
 from respondio_async.errors import ConfigurationError, InvalidArgumentError, RespondError
 from tests.bulk.fakes import each, echo, outcomes, stray_tasks, unsafe_send
+from tests.support.virtual import VIRTUAL
 
 HALF = "half \ud83d"
 """What JSON with a broken emoji decodes to; SQLite takes no such text."""
