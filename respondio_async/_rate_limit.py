@@ -16,3 +16,5 @@ class RateLimit(msgspec.Struct, frozen=True):
     """
     remaining: float | None = None
     """Requests left for this endpoint in the current window."""
+    window: float | None = None
+    """Seconds of the window, where a header names it (`RateLimit-Policy`, `w=`)."""

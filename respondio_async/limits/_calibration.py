@@ -1,74 +1,102 @@
 """The limit of one route, as the server's headers correct it."""
 
 from math import inf, isfinite
-from typing import Final
 
-_STEP: Final = 1.0
-"""Seconds between two raises."""
-_TRIAL: Final = 10.0
-"""Seconds after a raise during which a refusal is blamed on it."""
-_DISTRUST: Final = 60.0
-"""Seconds for which a header that led to refusals is not followed upwards."""
+from . import _tuning as tuning
 
 
 class Calibration:
-    """The organisation's limit on one route: what we were told, then what `X-RateLimit-Limit` says.
+    """The organisation's limit on one route: what we were told, then what the header says.
 
-    The header's unit is not documented. Down is safe in any unit, and done at once; up is done by
-    doubling, once a second, so that 600 a minute does not become 600 a second in one step, and a
-    refusal after a raise takes half of it back.
+    The header's unit is not documented. Down is safe in any unit, and done at once. Up is done by
+    doubling, once a second, and not while any answer still names a lower limit. A refusal during a
+    raise's trial goes back to the limit before, and the raise is not tried again for a minute, then
+    two, and so on. A limit that was held for a whole trial is returned to in one step.
+
+    `span` is the window in seconds that the header names; the limit is a rate in any case.
     """
 
-    __slots__ = ("_before", "_bounds", "_ceiling", "_raised", "_trust_at", "limit", "target")
+    __slots__ = (
+        "_before",
+        "_bounds",
+        "_ceiling",
+        "_distrust",
+        "_proven",
+        "_raise_at",
+        "_trial_until",
+        "_trust_at",
+        "limit",
+        "span",
+        "target",
+    )
 
     def __init__(self, limit: float, bounds: tuple[float, float]) -> None:
         self.limit: float = limit
-        self._bounds = bounds
+        self.span = max(1.0, 1.0 / limit)
         self.target: float = limit
         """What the header said last; the limit is on its way there."""
-        self._before: float = limit
-        self._raised = -inf
+        self._bounds = bounds
+        self._before = self._proven = limit
+        self._raise_at = self._trial_until = self._trust_at = -inf
         self._ceiling: float = inf
-        self._trust_at = -inf
+        self._distrust = tuning.DISTRUST
 
-    def told(self, limit: float, now: float) -> bool:
-        """Take in a header; True when the limit changed."""
-        if limit == self.target == self.limit:
+    def told(self, limit: float, window: float | None, now: float) -> bool:
+        """Take in a header of so many requests a *window*; True when the limit changed."""
+        rate = limit / (window or 1.0)
+        span = max(window or 1.0, 1.0 / rate) if rate > 0.0 else 1.0
+        if rate == self.target == self.limit and span == self.span:
             return False
         low, high = self._bounds
-        if not (isfinite(limit) and low <= limit <= high):
+        if not (isfinite(rate) and low <= rate <= high and span < inf):
             return False
-        self.target = limit
-        if limit < self.limit:
-            self.limit = self._before = limit
+        changed = span != self.span
+        self.span = span
+        if rate < self.target:
+            self._raise_at = max(self._raise_at, now + tuning.RAISE_EVERY)
+        self.target = rate
+        if rate < self.limit:
+            self.limit = self._before = rate
+            self._trial_until = -inf
             return True
-        return self.step(now)
+        return self.step(now) or changed
 
     def step(self, now: float) -> bool:
         """Go one step towards what the header said; True when the limit changed."""
-        if self.target <= self.limit or now < self._raised + _STEP - 1e-6:
+        if self.target <= self.limit or now < self._raise_at - 1e-6:
             return False
+        if now >= self._trial_until > -inf:
+            self._proven, self._trial_until = max(self._proven, self.limit), -inf
         if now >= self._trust_at:
             self._ceiling = inf
-        raised = min(self.target, self.limit * 2, self._ceiling)
+        raised = min(self.target, self._ceiling, max(2 * self.limit, self._proven))
         if raised <= self.limit:
             return False
-        self._before, self.limit, self._raised = self.limit, raised, now
+        self._raise_at = now + tuning.RAISE_EVERY
+        if raised > self._proven:
+            self._before, self._trial_until = self.limit, now + tuning.TRIAL
+        self.limit = raised
         return True
 
-    def refused(self, now: float, sent: float) -> bool:
-        """Take back half of a raise that a request *sent* since has been refused for; True when
-        there was one.
-        """
-        if self.limit <= self._before or not self._raised <= sent or now > self._raised + _TRIAL:
+    def refused(self, now: float) -> bool:
+        """Take a raise back that a request has been refused in; True when there was one."""
+        if now >= self._trial_until:
             return False
-        self.limit = self._before + (self.limit - self._before) / 2
-        if self.limit - self._before < 0.5:
-            self.limit = self._before
-        self._ceiling, self._trust_at = self.limit, now + _DISTRUST
+        self.limit = self._before if self._before < self.limit else self._proven
+        self._ceiling = self.limit
+        if now >= self._trust_at:
+            self._trust_at = now + self._distrust
+            self._distrust = min(tuning.DISTRUST_MOST, 2 * self._distrust)
+        if self.limit <= self._proven:
+            self._trial_until = -inf
         return True
+
+    def paused(self, seconds: float) -> None:
+        """A pause is no part of a trial."""
+        self._trial_until += seconds
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
-        self._raised += delta
+        self._raise_at += delta
+        self._trial_until += delta
         self._trust_at += delta

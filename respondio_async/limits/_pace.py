@@ -5,27 +5,19 @@
 
 from collections.abc import Coroutine
 from math import inf
-from typing import Any, Final
+from typing import Any
 
 from aiolimiter import AsyncLimiter
 
-from ._margin import FLOOR
-
-_UNPACED: Final = 500.0
-"""Above this many a second there is no pacer: a timer comes up to a millisecond late, and every
-send would wait for one.
-"""
-_RESIDUE: Final = 1e-6
-"""A send is due this much later than the bucket has room for it: floats leave a residue, and it
-would say no.
-"""
+from . import _tuning as tuning
 
 
 class Pace:
     """A leaky bucket of `capacity` that lets one send through each `gap` seconds.
 
-    *haste* is the part by which it is quicker than the limit, so that what is late can be caught up
-    with; *slack* seconds, half a gap at most, are added for a server that takes no two at once.
+    *rate* is what may be sent a second where *size* sends fill the window. *overpace* is the part by
+    which it is quicker, so that what is late can be caught up with; *extra* seconds, half a gap at
+    most, are added for a server that takes no two at once.
 
     An `AsyncLimiter` keeps the bucket but does not tell when it will have room; the arithmetic here
     does, and is never ahead of it: it counts a send from a moment after the bucket has. So a send
@@ -34,13 +26,14 @@ class Pace:
     resolution for ever.
     """
 
-    __slots__ = ("_bucket", "_spare", "capacity", "empty_at", "gap")
+    __slots__ = ("_bucket", "_spare", "capacity", "empty_at", "extra", "gap", "overpace")
 
-    def __init__(self, size: int, span: float, haste: float, slack: float) -> None:
-        rate = size / span
-        self.capacity = min(4, max(1, size // 25)) if haste else 1
-        even = (span + FLOOR) / size
-        self.gap = (1.0 - haste) * even + min(slack, even / 2) if rate <= _UNPACED else 0.0
+    def __init__(self, rate: float, size: int, overpace: float, extra: float) -> None:
+        self.capacity = min(4, max(1, size // 25)) if overpace else 1
+        self.overpace, self.extra = overpace, extra
+        even = 1.0 / rate + tuning.FLOOR / size
+        paced = rate <= tuning.UNPACED
+        self.gap = (1.0 - overpace) * even + min(extra, even / 2) if paced else 0.0
         """Seconds; 0 does not pace."""
         self._spare = (self.capacity - 1) * self.gap
         self._bucket: AsyncLimiter | None = None
@@ -50,7 +43,7 @@ class Pace:
         """When there is room for one more, *ahead* others going before from now on; *now* or
         earlier: there is.
         """
-        empty_at = self.empty_at + _RESIDUE
+        empty_at = self.empty_at + tuning.RESIDUE
         return (empty_at if empty_at > now else now) + ahead * self.gap - self._spare
 
     def acquire(self) -> Coroutine[Any, Any, None]:

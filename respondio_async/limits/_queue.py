@@ -20,7 +20,7 @@ from typing import Final
 
 from ..errors import DeadlineExceededError
 from ._line import Lanes
-from ._protocol import LEAD
+from ._tuning import LEAD
 from ._route import Route
 from ._turn import PROMPT, LocalReservation
 

@@ -1,5 +1,4 @@
-"""The decisions of one route, apart from all waiting: given the time, may a request go, and if not,
-when.
+"""The model of one route: given the time, may a request go, and if not, when.
 
 Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be tried in a moment.
 """
@@ -10,22 +9,15 @@ Nothing here sleeps, reads a clock or knows of tasks, so hours of traffic can be
 from collections.abc import Callable
 from math import inf
 from random import random as at_random
-from typing import Final
 
-from .._rate_limit import RateLimit
+from . import _tuning as tuning
 from ._burst import Burst
 from ._calibration import Calibration
-from ._margin import FLOOR, Margin
+from ._margin import Margin
+from ._others import Others
 from ._pace import Pace
 from ._protocol import Feedback
 from ._window import Sent, Window
-
-LONGEST_PAUSE: Final = 60.0
-"""Seconds; a server that wants more says so again in its next refusal."""
-DEFAULT_PAUSE: Final = 1.0
-"""What a refusal without a usable Retry-After costs: the window."""
-_CALM: Final = 60.0
-"""Seconds for which a refusal takes haste out of the pacer."""
 
 
 def share_of(limit: float, share: float) -> float:
@@ -41,9 +33,9 @@ class Route:
 
     __slots__ = (
         "_blamed",
-        "_calm",
-        "_calm_until",
+        "_probing",
         "_random",
+        "_rate",
         "_share",
         "burst",
         "burst_left",
@@ -51,6 +43,8 @@ class Route:
         "granted",
         "limit",
         "margin",
+        "opens_at",
+        "others",
         "pace",
         "paused_until",
         "pauses",
@@ -70,36 +64,39 @@ class Route:
         self._random = random
         self._share = share
         self.calibration = Calibration(limit, bounds)
-        self.limit = share_of(limit, share)
         self.margin = Margin()
         self.burst = Burst()
-        self.window = Window(self.limit)
-        self._calm = 0
-        """How often a refusal has halved the pacer's haste."""
-        self._calm_until = float("-inf")
-        self.pace = self._new_pace()
+        self.others = Others()
+        self.window = Window(1, 1.0)
+        self.pace = Pace(1.0, 1, 0.0, 0.0)
+        self.limit = self._rate = 0.0
         self.burst_left = 0
         """Sends of a burst under way that need not keep the pace."""
-        self.paused_until = float("-inf")
-        self._blamed = float("-inf")
-        self.granted = 0
-        self.refused = 0
-        self.pauses = 0
-        self.version = 0
-        """Counts what can make a permit that was due not due: that it stands still says that a due
-        one still is.
+        self.paused_until = self.opens_at = -inf
+        """No request goes before the one; by the server's word none is accepted before the other.
         """
+        self._probing = False
+        """Whether only one request may go until its answer is there."""
+        self._blamed = -inf
+        self.granted = self.refused = self.pauses = 0
+        self.version = 0
+        """Incremented by every change that can postpone a permit; unchanged, a due permit is still
+        due.
+        """
+        self._apply(0.0)
 
-    # ── may a request go?
-    # ────────────────────────────────────────────────────────────────────────────────
+    # ── may a request go? ────────────────────────────────────────────────────────────────────────
 
     def refresh(self, now: float) -> None:
         """Bring the state up to *now*; called before any question."""
-        window, calibration = self.window, self.calibration
+        window, calibration, others = self.window, self.calibration, self.others
         if now >= window.changes_at:
             window.expire(now)
+        if now >= others.changes_at:
+            others.forget(now)
+            self._apply(now)
         if calibration.limit < calibration.target and calibration.step(now):
-            self._apply_limit(now)
+            self._apply(now)
 
     def due(self, now: float, ahead: int = 0) -> float:
         """When a request may go, *ahead* others going before it; *now*, if it may go now.
@@ -116,7 +113,7 @@ class Route:
         lacking = window.busy + ahead - window.size
         if lacking >= 0:
             if lacking > ahead:
-                # The limit was lowered: those beyond it leave as they came, not one by one at the
+                # The size was lowered: those beyond it leave as they came, not one by one at the
                 # new pace.
                 free, lacking = window.next_free(lacking - ahead), ahead
             else:
@@ -128,8 +125,8 @@ class Route:
 
     def wait(self, now: float, ahead: int) -> float:
         """The least that a request with *ahead* others before it has to wait, in seconds."""
-        window, start = self.window, max(now, self.paused_until)
-        # A pause as long as the window leaves it empty; of those beyond a limit that was lowered
+        window, start = self.window, max(now, self.paused_until, self.opens_at)
+        # A pause as long as the window leaves it empty; of those beyond a size that was lowered
         # nothing is known.
         busy = 0 if start >= now + window.span else min(window.busy, window.size)
         lacking = busy + ahead - window.size
@@ -140,19 +137,20 @@ class Route:
         # Slots whose sends went together come free together, and then only the pacer keeps those
         # who take them apart.
         rounds, rest = divmod(lacking, window.size)
-        return max(free, self.pace.due(free, rest)) - now + rounds * (window.span + FLOOR)
+        return max(free, self.pace.due(free, rest)) - now + rounds * (window.span + tuning.FLOOR)
 
     def may_burst(self, now: float, line: int) -> bool:
-        """Whether the *line* may go at once: the route was idle long enough for all of it.
+        """Whether a queue of so many may go at once: the route was idle long enough for all of it.
 
-        Only for all of it: the last of a longer line would not go any sooner, and a burst is always
-        the greater risk.
+        Only for all of it: the last of a longer queue would not go any sooner, and a burst is
+        always the greater risk.
         """
         size = self.window.size
         return (
-            line <= self.burst.credit(now, self.limit, size)
+            line <= self.burst.credit(now, self._rate, size)
             and line <= size - self.window.busy
             and now >= self.paused_until
+            and not self._probing
         )
 
     def paced(self, now: float) -> bool:
@@ -172,20 +170,20 @@ class Route:
         if self.burst_left:
             self.burst_left -= 1
         sent = window.take(now, self.margin.given_up(window.span), index)
-        self.burst.took(now, self.limit, window.size, first=sent.position == 1)
+        self.burst.took(now, self._rate, window.size, first=sent.position == 1)
+        if self._probing:
+            self.paused_until = now + tuning.PROBE_WAIT
         self.granted += 1
         self.version += 1
         return sent
 
-    # ── what became of it
-    # ────────────────────────────────────────────────────────────────────────────────
+    # ── what became of it ────────────────────────────────────────────────────────────────────────
 
     def learn(self, sent: Sent, feedback: Feedback, now: float) -> None:
         """Learn from the answer to a request that went."""
         if 0.0 < feedback.delay < inf:
-            sent.at = min(
-                now, sent.at + feedback.delay
-            )  # its second began when it left, not when it was allowed to
+            # Its second began when it left, not when it was allowed to.
+            sent.at = min(now, sent.at + feedback.delay)
         if feedback.status is None:
             # Given up on: nothing is known but that it took as long as this.
             self.window.answered(sent, self.margin.given_up(now - sent.at))
@@ -194,94 +192,139 @@ class Route:
         if round_trip is not None and not 0.0 <= round_trip < inf:
             round_trip = None
         if feedback.status == 429:
-            self._learn_refusal(sent, feedback.retry_after, now)
+            self._learn_refusal(sent, feedback, now)
         else:
-            self.burst.accepted(now, sent.index)
-            if self._calm and now >= self._calm_until:
-                self._calm -= 1
-                self._calm_until = now + _CALM
-                self._apply_pace(now)
+            self._learn_success(sent, feedback, now)
             if round_trip is not None:
                 later = self.margin.learn(round_trip)
                 if later:
                     self.window.delay(later)
         if round_trip is not None:
-            self.window.answered(sent, self.margin.answered(round_trip))
-        if feedback.rate_limit is not None:
-            self._learn_told(sent, feedback.rate_limit, now, accepted=feedback.status != 429)
+            hold = self.margin.answered(round_trip)
+            sent.late = max(0.0, hold - self.margin.reserve)
+            self.window.answered(sent, hold)
+        self._apply(now)
 
-    def _learn_told(self, sent: Sent, told: RateLimit, now: float, *, accepted: bool) -> None:
-        if told.limit is not None and self.calibration.told(told.limit, now):
-            self._apply_limit(now)
-        remaining = told.remaining
-        if not accepted or remaining is None or remaining < 0:
+    def _learn_success(self, sent: Sent, feedback: Feedback, now: float) -> None:
+        if self._probing:
+            self._probing = False
+            self.paused_until = now
+        self.burst.accepted(now, sent.index)
+        self.others.accepted(now)
+        told = feedback.rate_limit
+        if told is None:
             return
-        if self.burst.told(now, remaining, first=sent.position == 1):
-            self._apply_pace(now)
+        before, remaining = self._whole, told.remaining
+        if told.limit is not None:
+            self.calibration.told(told.limit, told.window, now)
+        if remaining is not None and remaining >= 0:
+            if self._whole > before < remaining + sent.own:
+                self.others.clear()
+            self.burst.heard(remaining, first=sent.position == 1)
+            self.others.heard(now, remaining, sent.own)
 
-    def _learn_refusal(self, sent: Sent, retry_after: float | None, now: float) -> None:
+    def _learn_refusal(self, sent: Sent, feedback: Feedback, now: float) -> None:
         self.refused += 1
+        told, lowered = feedback.rate_limit, False
+        if told is not None and told.limit is not None:
+            before = self.calibration.limit
+            self.calibration.told(told.limit, told.window, now)
+            lowered = self.calibration.limit < before
         if sent.at >= self._blamed:
             # Those that were under way when the first of them was refused teach nothing new.
             self._blamed = now
-            if sent.index <= 1 < self.window.size:
-                self.burst.too_close(sent.at - self.pace.gap)
-            if self.calibration.refused(now, sent.at):
-                self._apply_limit(now)
-            elif sent.index > 1 or 1 < sent.position <= self.window.size // 2:
-                self.burst.refused(now, sent.index)
-                self._apply_pace(now)
-            else:
-                self.margin.refused()
-                self._calm = min(4, self._calm + 1)
-                self._calm_until = now + _CALM
-                self._apply_pace(now)
+            if not lowered:
+                self._blame(sent, now)
         elif sent.index > 1:
             self.burst.refused(now, sent.index)
-            self._apply_pace(now)
-        self.pause(now, retry_after)
+        self._pause(now, feedback.retry_after)
 
-    def pause(self, now: float, retry_after: float | None) -> None:
+    def _blame(self, sent: Sent, now: float) -> None:
+        """Find what explains a refusal: a raise, a burst, others, or uneven delays."""
+        if self.calibration.refused(now):
+            return
+        if sent.index > 1:
+            self.burst.refused(now, sent.index)
+            return
+        if self._whole - sent.own <= 0.0 or self.burst.capacity <= 1:
+            self.margin.refused()
+        self.others.refused(now, self._whole, sent.own - 1)
+
+    def _pause(self, now: float, retry_after: float | None) -> None:
         """Send nothing for *retry_after* seconds; never ends a pause that lasts longer."""
-        seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
+        usable = retry_after is not None and 0.0 < retry_after
+        seconds = retry_after if usable and retry_after else tuning.DEFAULT_PAUSE
         if self.window.span > 1.0:
             # Slow processes that share a limit and were refused together would come back together,
             # for ever.
-            seconds += self._random() * (self.window.span - 1.0)
+            seconds += self._random() * (min(self.window.span, 60.0) - 1.0)
         if now >= self.paused_until:
             self.pauses += 1
-        self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
+        self.opens_at = max(self.opens_at, now + seconds)
+        begin = max(now, self.paused_until)
+        self.paused_until = max(self.paused_until, now + min(seconds, tuning.LONGEST_PAUSE))
+        self._probing = self._probing or self.paused_until - now >= tuning.PROBE_FROM
+        self.others.shift(self.paused_until - begin)
+        self.calibration.paused(self.paused_until - begin)
         # Those of a burst who had not gone yet would all go together when it ends.
         self.burst_left = 0
+        self.burst.stop()
         self.version += 1
 
-    # ── the limit
-    # ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what follows ─────────────────────────────────────────────────────────────────────────────
 
-    def _apply_limit(self, now: float) -> None:
-        self.limit = share_of(self.calibration.limit, self._share)
-        self.window.resize(self.limit)
-        self._apply_pace(now)
+    @property
+    def _whole(self) -> float:
+        """The organisation's limit, in requests a window."""
+        return self.calibration.limit * self.window.span
 
-    def _apply_pace(self, now: float) -> None:
-        pace = self._new_pace()
+    def _apply(self, now: float) -> None:
+        """Make window and pace anew where what was learnt changes them."""
+        calibration, burst = self.calibration, self.burst
+        limit = share_of(calibration.limit, self._share)
+        span = max(calibration.span, 1.0 / limit)
+        # A fraction of a send cannot be sent: 2.5 a second is 2 in any second.
+        size = max(1, int(limit * span + 1e-9))
+        whole, rate = calibration.limit * span, size / span
+        left = self.others.left(now, whole)
+        if left < whole:
+            left = max(left, whole * tuning.LEAST_PART, 0.5)
+            size = min(size, max(1, int(left + 1e-9)))
+            rate = min(left, size) / span
+        overpace, extra = self._spacing(size, alone=left >= whole)
+        if (
+            size == self.window.size
+            and span == self.window.span
+            and abs(rate - self._rate) <= 0.02 * rate
+            and (overpace, self.pace.extra > 0) == (self.pace.overpace, extra > 0)
+        ):
+            return
+        self.limit, self._rate = limit, rate
+        self.window.size, self.window.span = size, span
+        pace = Pace(rate, size, overpace, extra)
         pace.follow(self.pace, now)
         self.pace = pace
         self.version += 1
 
-    def _new_pace(self) -> Pace:
-        size = self.window.size
-        return Pace(
-            size, self.window.span, self.burst.haste(size) * 0.5**self._calm, self.burst.slack
-        )
+    def _spacing(self, size: int, *, alone: bool) -> tuple[float, float]:
+        """How much quicker than the limit sends may be, and how much further apart they must be."""
+        burst = self.burst
+        if burst.capacity <= 1:
+            return 0.0, self.margin.learnt
+        if burst.proven and burst.capacity >= size and alone:
+            return tuning.OVERPACE_WHOLE, 0.0
+        # A part of a send in a whole window: a bucket of two has one to spare, and uneven delays
+        # need the rest of it.
+        return min(tuning.OVERPACE, (0.5 if burst.proven else 0.75) / size), 0.0
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
-        self.burst_left = 0  # theirs who were in line on the loop before
+        self.burst_left = 0  # theirs who were in the queue on the loop before
         self.window.shift(delta)
         self.burst.shift(delta)
+        self.others.shift(delta)
         self.calibration.shift(delta)
         self.pace.shift(delta)
         self.paused_until += delta
+        self.opens_at += delta
         self._blamed += delta
-        self._calm_until += delta

@@ -4,7 +4,8 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from ._protocol import LEAD, Priority
+from ._protocol import Priority
+from ._tuning import LEAD
 from ._window import Sent
 
 if TYPE_CHECKING:

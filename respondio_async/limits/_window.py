@@ -7,15 +7,15 @@ from collections import deque
 from heapq import heappop, heappush
 from math import inf
 
-from ._margin import FLOOR
+from . import _tuning as tuning
 
 
 class Sent:
     """One send: it occupies a slot until the server has certainly forgotten it."""
 
-    __slots__ = ("at", "index", "open", "position", "until")
+    __slots__ = ("at", "index", "late", "open", "own", "position", "until")
 
-    def __init__(self, at: float, until: float, index: int, position: int) -> None:
+    def __init__(self, at: float, until: float, index: int, position: int, own: int) -> None:
         self.at = at
         self.until = until
         """When the slot is given back if no answer comes before."""
@@ -25,6 +25,10 @@ class Sent:
         """Its place among the sends in the window; 1: the window was empty, so the server's count
         began with it.
         """
+        self.late = 0.0
+        """Seconds by which it may have arrived later than the quickest possible one."""
+        self.own = own
+        """Its number among those that the server may count together with it."""
         self.open = True
 
 
@@ -37,22 +41,18 @@ class Window:
     Entries leave by age alone: every positive limit works.
     """
 
-    __slots__ = ("_flying", "_freed", "busy", "changes_at", "size", "span")
+    __slots__ = ("_flying", "_freed", "_log", "busy", "changes_at", "size", "span")
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, size: int, span: float) -> None:
         self.busy = 0
         self._flying: deque[Sent] = deque()
         self._freed: list[float] = []
         self.changes_at = inf
         """No slot is given back before this: until then there is nothing to `expire`."""
-        self.resize(limit)
-
-    def resize(self, limit: float) -> None:
-        """Change the limit, in sends a second; what was sent stays counted."""
-        # A fraction of a send cannot be sent: 2.5 a second is 2 in any second, and 0.2 is one in
-        # any five.
-        self.size = max(1, int(limit + 1e-9))
-        self.span = 1.0 if limit >= 1.0 else 1.0 / limit
+        self._log: deque[Sent] = deque()
+        self.size = size
+        """May be changed at any time: what was sent stays counted."""
+        self.span = span
 
     def expire(self, now: float) -> None:
         """Give back the slots whose time has come."""
@@ -77,7 +77,11 @@ class Window:
         otherwise.
         """
         self.busy += 1
-        sent = Sent(now, now + self.span + hold, index, self.busy)
+        log, horizon = self._log, now - self.span
+        while log and log[0].at + log[0].late <= horizon:
+            log.popleft()
+        sent = Sent(now, now + self.span + hold, index, self.busy, len(log) + 1)
+        log.append(sent)
         self._flying.append(sent)
         if sent.until < self.changes_at:
             self.changes_at = sent.until
@@ -113,13 +117,13 @@ class Window:
         """
         free = self.next_free()
         if self._flying:
-            free = min(free, self._flying[0].at + self.span + FLOOR)
+            free = min(free, self._flying[0].at + self.span + tuning.FLOOR)
         return free
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
         self.changes_at += delta
         self._freed = [until + delta for until in self._freed]
-        for sent in self._flying:
+        for sent in {*self._log, *self._flying}:
             sent.at += delta
             sent.until += delta

@@ -1,0 +1,152 @@
+"""Every number of the limiter, and why it has that value.
+
+Figures marked *grid* are of the cells in `tests/simulation/grid.py` (`benchmarks/simulation.py`),
+those marked *scenes* of `tests/simulation/neighbours.py`: a strict sliding second of ten, 80 ms
+round trips, others on the same limit.
+"""
+
+from typing import Final
+
+# ── the window's slots ───────────────────────────────────────────────────────────────────────────
+
+FLOOR: Final = 0.008
+"""Least seconds that a slot is held past its second: timers and clocks are not exact."""
+RESERVE: Final = 0.003
+"""Held on top of a request's own lateness (*grid*: 5 ms of unevenness, no refusal, 98.9 %)."""
+INITIAL_GUARD: Final = 0.045
+"""Held in addition while few round trips are known: 50 ms of unevenness are usual."""
+GUARD_HALF_LIFE: Final = 3
+"""After so many round trips half of the initial guard is left."""
+MOST_RESERVE: Final = 0.06
+"""Most seconds that refusals can add up to: more costs over 6 % of the limit."""
+REFUSED_ADDS: Final = 0.005
+"""Seconds that a refusal which nothing else explains adds to the guard time."""
+ACCEPTED_TAKES: Final = REFUSED_ADDS / 2000
+"""Taken away by each success: one refusal in 2,000 keeps the balance."""
+LATENESS_BUDGET: Final = 0.041
+"""Most seconds that the hold may cost on average: slow work on the server looks like delay."""
+LATENESS_LEAST: Final = 0.02
+LATENESS_MOST: Final = 0.5
+"""Bounds of the lateness that one answer can hold its slot for."""
+EPOCH: Final = 256
+"""Round trips after which the shortest one is forgotten, in the second epoch after its own."""
+
+# ── others on the same limit ─────────────────────────────────────────────────────────────────────
+
+MEMORY: Final = 1.3
+MEMORY_PART: Final = 3.0
+"""Seconds for which a sample of what others take counts; pauses do not count.
+
+*scenes*: back at 95 % within four seconds of their leaving."""
+QUANTILE: Final = 0.97
+"""Of the samples in memory so many are left free for others."""
+TOLERANCE: Final = 0.01
+"""Part of the limit by which samples may be too low (*grid*: four clients at 25 a second)."""
+LEAST_PART: Final = 0.05
+"""Part of the limit that is used whatever others seem to take."""
+REFUSED_STEP: Final = 0.6
+"""Requests a window that a refusal adds to the others' part where no header tells it."""
+ACCEPTED_GIVES: Final = 0.006
+"""Requests a window that each success gives back there."""
+SETTLED: Final = 20.0
+"""Seconds without a refusal after which successes give back twice as much, and the next refusal
+is believed at once."""
+APART_LEAST: Final = 0.85
+APART: Final = 0.5
+SHARE_EVERY: Final = 7.0
+"""Seconds between two times that a part is given back, for who has the whole limit; who has half of
+it does so half as often."""
+SHARE_PART: Final = 0.1
+"""Part of what is left that is given back."""
+SHARE_GROWN: Final = 0.34
+SHARE_AGAIN: Final = 7.0
+SHARE_TIME: Final = 1.8
+"""Seconds for which it is: a little over MEMORY."""
+TOLERANCE: Final = 0.01
+"""Part of the limit by which samples may be too low (*grid*: four clients at 25 a second)."""
+LEAST_PART: Final = 0.05
+"""Part of the limit that is used whatever others seem to take."""
+REFUSED_STEP: Final = 0.6
+"""Requests a window that a refusal adds to the others' part where no header tells it."""
+ACCEPTED_GIVES: Final = 0.006
+"""Requests a window that each success gives back there."""
+SETTLED: Final = 20.0
+"""Seconds without a refusal after which successes give back twice as much, and the next refusal
+is believed at once."""
+YIELD: Final = 0.03
+"""Part of what others leave that is not used: so that several of us end at equal parts."""
+RISE: Final = 3
+"""Remaining that does not fall while so many more of our own are counted tells nothing of
+others: it is a bucket's level, or no count at all."""
+STILL: Final = 10.0
+STILL_MOST: Final = 1280.0
+"""Seconds for which Remaining must not have changed before one more is tried; doubled by each
+refusal of such a try."""
+
+# ── bursts ───────────────────────────────────────────────────────────────────────────────────────
+
+GUESS: Final = 6
+"""Bucket assumed before anything is known: five calls go out at once, one is kept back."""
+TOGETHER: Final = 0.02
+"""Seconds within which calls on an idle route belong to one burst."""
+IDLE_RATE: Final = 0.9
+"""Part of the limit at which idle time earns sends: below one, so that a busy route earns none."""
+BURST_AGAIN: Final = 300.0
+"""Seconds after a refused burst until one more is tried."""
+GATHER: Final = 0.001
+"""Seconds for which the first in a queue waits for others before a burst is decided."""
+
+# ── pace ─────────────────────────────────────────────────────────────────────────────────────────
+
+UNPACED: Final = 500.0
+"""Above this many a second there is no pacer: a timer comes up to a millisecond late."""
+RESIDUE: Final = 1e-6
+"""Seconds by which a send is due after the bucket has room: floats leave a residue."""
+OVERPACE: Final = 0.1
+"""Most that the pacer is quicker than the limit, so that a late timer can be made up for."""
+OVERPACE_WHOLE: Final = 0.3
+"""The same where the server is known to take a whole window at once."""
+
+# ── pauses ───────────────────────────────────────────────────────────────────────────────────────
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds; a server that wants more says so again to the one probe that follows."""
+DEFAULT_PAUSE: Final = 1.0
+"""Seconds that a refusal without a usable Retry-After costs: the window."""
+PROBE_FROM: Final = 3.0
+"""Pauses of so many seconds or more end with one request, whose answer opens the route."""
+PROBE_WAIT: Final = 2.0
+"""Seconds for which the others wait for that answer."""
+
+# ── the limit ────────────────────────────────────────────────────────────────────────────────────
+
+RAISE_EVERY: Final = 1.0
+"""Seconds between two raises, and for which a lower header is remembered."""
+TRIAL: Final = 10.0
+"""Seconds after a raise, pauses apart, during which a refusal is blamed on it."""
+DISTRUST: Final = 60.0
+DISTRUST_MOST: Final = 3600.0
+"""Seconds for which a refused raise is not tried again; doubled each time."""
+
+# ── the queue ────────────────────────────────────────────────────────────────────────────────────
+
+LEAD: Final = 0.05
+"""Seconds before a permit is due at which its holder is called: a new connection takes that."""
+PROMPT: Final = 0.001
+"""Seconds within which a holder that needs no time to prepare asks for its permit."""
+ALL_PROMPT: Final = 8
+"""After so many such holders in a row, holders are called when the permit is due."""
+GRACE: Final = 0.005
+"""Seconds after which a permit that is due is not kept for a holder who has not asked."""
+MOST_CALLED: Final = 128
+"""Holders that may prepare at the same time."""
+SHORTEST_SLEEP: Final = 0.0005
+"""Seconds; a timer shorter than the clock's resolution may fire before its time, for ever."""
+KEPT_WAITS: Final = 256
+"""Waits of which the statistics are made."""
+
+# ── the registry ─────────────────────────────────────────────────────────────────────────────────
+
+KEPT: Final = 300.0
+"""Seconds for which an organisation's default limiter outlives its last call: longer than any
+pause."""
