@@ -16,7 +16,16 @@ class Burst:
     the bucket is larger. A refusal within a burst shows that it is smaller.
     """
 
-    __slots__ = ("_again_at", "_began", "_ceiling", "_credit", "_last", "_shown", "capacity", "proven")
+    __slots__ = (
+        "_again_at",
+        "_began",
+        "_ceiling",
+        "_credit",
+        "_last",
+        "_shown",
+        "capacity",
+        "proven",
+    )
 
     def __init__(self) -> None:
         self.capacity = tuning.GUESS

@@ -103,7 +103,8 @@ class LocalRateLimiter:
         self._queues: dict[str, Queue] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen = 0.0
-        self._seen_real = 0.0
+        self.used_at = time.monotonic()
+        """When it was last used, on the process's monotonic clock."""
 
     async def reserve(
         self,
@@ -125,7 +126,7 @@ class LocalRateLimiter:
                 'priority must be "interactive" or "bulk"', argument="priority"
             )
         now = self._seen = loop.time()
-        self._seen_real = time.monotonic()
+        self.used_at = time.monotonic()
         deadline = inf
         if timeout is not None:
             deadline = now + max(timeout, 0.0)
@@ -215,7 +216,7 @@ class LocalRateLimiter:
                 )
             # Each loop has a clock of its own. How long ago the last call was, the process's clock
             # tells.
-            then = self._seen + (time.monotonic() - self._seen_real)
+            then = self._seen + (time.monotonic() - self.used_at)
             delta = loop.time() - then
             for state in self._routes.values():
                 state.shift(delta)

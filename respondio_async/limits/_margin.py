@@ -6,9 +6,21 @@
 from math import inf
 from typing import Final
 
-from . import _tuning as tuning
+from ._tuning import (
+    ACCEPTED_TAKES,
+    EPOCH,
+    FLOOR,
+    GUARD_HALF_LIFE,
+    INITIAL_GUARD,
+    LATENESS_BUDGET,
+    LATENESS_LEAST,
+    LATENESS_MOST,
+    MOST_RESERVE,
+    REFUSED_ADDS,
+    RESERVE,
+)
 
-_BOUND_STEP: Final = 0.1 / tuning.LATENESS_BUDGET
+_BOUND_STEP: Final = 0.1 / LATENESS_BUDGET
 """The bound grows by a tenth with an answer that is not late, stays with one as late as the budget,
 shrinks with a later one.
 """
@@ -26,7 +38,7 @@ class Margin:
     the average hold keeps to the budget.
     """
 
-    __slots__ = ("_bound", "_known", "learnt", "_least", "_shortest", "late", "reserve")
+    __slots__ = ("_bound", "_known", "_least", "_shortest", "late", "learnt", "reserve")
 
     def __init__(self) -> None:
         self.learnt = 0.0
@@ -38,13 +50,13 @@ class Margin:
         self._known = 0
         self.late = 0.0
         """The average lateness that is held for, in seconds."""
-        self.reserve = tuning.RESERVE + tuning.INITIAL_GUARD
+        self.reserve = RESERVE + INITIAL_GUARD
         """What every slot gets on top of its own lateness."""
 
     @property
     def value(self) -> float:
         """The margin in force, on average."""
-        return max(tuning.FLOOR, self.reserve + self.late)
+        return max(FLOOR, self.reserve + self.late)
 
     def answered(self, round_trip: float) -> float:
         """The hold of a slot whose answer took *round_trip* seconds."""
@@ -52,7 +64,7 @@ class Margin:
         if late < 0.0:
             late = 0.0
         hold = self.reserve + (late if late < self._bound else self._bound)
-        return hold if hold > tuning.FLOOR else tuning.FLOOR
+        return hold if hold > FLOOR else FLOOR
 
     def given_up(self, elapsed: float) -> float:
         """The hold of a slot whose answer nobody waited for longer than *elapsed* seconds, or that
@@ -62,7 +74,7 @@ class Margin:
         if late < self.late:
             late = self.late
         hold = self.reserve + (late if late < self._bound else self._bound)
-        return hold if hold > tuning.FLOOR else tuning.FLOOR
+        return hold if hold > FLOOR else FLOOR
 
     def learn(self, round_trip: float) -> float:
         """Take in the round trip of a request that was not refused (a refusal does no work, so it
@@ -81,7 +93,7 @@ class Margin:
                 if before < inf:
                     later = min(self._bound, before - round_trip)
         known = self._known = self._known + 1
-        if not known % tuning.EPOCH:
+        if not known % EPOCH:
             # The shortest of the last one to two epochs: a route that has become slower for good is
             # not late for ever.
             self._shortest, self._least = self._least, inf
@@ -93,15 +105,22 @@ class Margin:
         self.late += (late - self.late) / 16
         bound *= 1.1 - late * _BOUND_STEP
         self._bound = (
-            tuning.LATENESS_LEAST if bound < tuning.LATENESS_LEAST else tuning.LATENESS_MOST if bound > tuning.LATENESS_MOST else bound
+            LATENESS_LEAST
+            if bound < LATENESS_LEAST
+            else LATENESS_MOST
+            if bound > LATENESS_MOST
+            else bound
         )
-        learnt = self.learnt = self.learnt - tuning.ACCEPTED_TAKES if self.learnt > tuning.ACCEPTED_TAKES else 0.0
-        reserve = tuning.RESERVE + tuning.INITIAL_GUARD / (1.0 + known / tuning.GUARD_HALF_LIFE) + learnt
-        self.reserve = reserve if reserve < tuning.MOST_RESERVE else tuning.MOST_RESERVE
+        learnt = self.learnt = self.learnt - ACCEPTED_TAKES if self.learnt > ACCEPTED_TAKES else 0.0
+        reserve = RESERVE + INITIAL_GUARD / (1.0 + known / GUARD_HALF_LIFE) + learnt
+        self.reserve = reserve if reserve < MOST_RESERVE else MOST_RESERVE
         return later
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""
-        learnt = min(max(tuning.MOST_RESERVE - self.late, 2 * tuning.REFUSED_ADDS), self.learnt + tuning.REFUSED_ADDS)
-        self.reserve = min(tuning.MOST_RESERVE, self.reserve + learnt - self.learnt)
+        learnt = min(
+            max(MOST_RESERVE - self.late, 2 * REFUSED_ADDS),
+            self.learnt + REFUSED_ADDS,
+        )
+        self.reserve = min(MOST_RESERVE, self.reserve + learnt - self.learnt)
         self.learnt = learnt

@@ -95,12 +95,13 @@ class Others:
             self._moved_at = now
             self.counts = True
             self._low = self._high = inf
-            self._pause = tuning.APART_LEAST + tuning.APART * random()
+            self._pause = tuning.APART_LEAST + tuning.APART_MORE * random()  # noqa: S311 - to keep apart, not to keep secret
             self._add(now, float(own))
         else:
             theirs, step = max(0.0, whole - own), tuning.REFUSED_STEP
             if now - self._refused_at > tuning.SETTLED:
-                step = max(step, 0.6 * (theirs - self.taken))
+                # One that is refused with few of ours counted says little of the usual.
+                step = tuning.REFUSED_PART * (theirs - self.taken) if own >= whole / 5 else 0.0
             self.taken = max(self.taken, min(theirs, self.taken + step))
         self._refused_at = now
 
@@ -161,7 +162,11 @@ class Sharing:
             return left - self._given
         if self._given:
             taken = left <= self._before - self._given / 2
-            self._backoff = max(1.0, self._backoff / 2) if taken else min(8.0, self._backoff * 2)
+            self._backoff = (
+                max(1.0, self._backoff / 2)
+                if taken
+                else min(tuning.SHARE_SELDOM, self._backoff * 2)
+            )
             self._given, self._before = 0.0, left
             self._at = now + self._backoff * tuning.SHARE_EVERY * whole / left
         grown = left < self._before and now > self._until + tuning.SHARE_AGAIN

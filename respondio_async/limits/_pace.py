@@ -15,9 +15,9 @@ from . import _tuning as tuning
 class Pace:
     """A leaky bucket of `capacity` that lets one send through each `gap` seconds.
 
-    *rate* is what may be sent a second where *size* sends fill the window. *overpace* is the part by
-    which it is quicker, so that what is late can be caught up with; *extra* seconds, half a gap at
-    most, are added for a server that takes no two at once.
+    *rate* is what may be sent a second where *size* sends fill the window. *overpace* is the part
+    by which it is quicker, so that what is late can be caught up with; *extra* seconds, half a gap
+    at most, are added for a server that takes no two at once.
 
     An `AsyncLimiter` keeps the bucket but does not tell when it will have room; the arithmetic here
     does, and is never ahead of it: it counts a send from a moment after the bucket has. So a send
@@ -62,7 +62,7 @@ class Pace:
         """Take over from the pace of another limit: changing the period of a live `AsyncLimiter`
         does nothing.
         """
-        if before.gap:
+        if before.gap and before.empty_at > now:
             level = max(0.0, (before.empty_at - now) / before.gap)
             self.empty_at = now + min(level, self.capacity) * self.gap
 

@@ -15,16 +15,13 @@ One call, in order:
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from .._rate_limit import RateLimit
 
 Priority = Literal["interactive", "bulk"]
-
-LEAD: Final = 0.05
-"""Seconds before a permit is due at which its turn may be announced."""
 
 
 class Feedback(msgspec.Struct, frozen=True):

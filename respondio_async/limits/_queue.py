@@ -20,8 +20,8 @@ from typing import Final
 
 from ..errors import DeadlineExceededError
 from ._line import Lanes
-from ._tuning import LEAD
 from ._route import Route
+from ._tuning import LEAD
 from ._turn import PROMPT, LocalReservation
 
 _GATHER: Final = 0.001

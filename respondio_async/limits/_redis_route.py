@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 from ._line import Lanes
 from ._local import LocalRateLimiter
 from ._margin import Margin
-from ._protocol import LEAD, Feedback, Priority, RouteStatistics
+from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Link, Unreachable
 from ._redis_news import MICRO, News
 from ._redis_turn import RedisReservation
-from ._route import DEFAULT_PAUSE, LONGEST_PAUSE, share_of
+from ._route import share_of
+from ._tuning import DEFAULT_PAUSE, LEAD, LONGEST_PAUSE
 
 HORIZON: Final = 0.5
 """Seconds ahead within which turns are handed out: a process that dies holding one costs the others

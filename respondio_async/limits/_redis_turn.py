@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..errors import DeadlineExceededError
-from ._protocol import LEAD, Priority, Reservation
+from ._protocol import Priority, Reservation
+from ._tuning import LEAD
 
 if TYPE_CHECKING:
     from ._redis_route import Outlook, RedisRoute

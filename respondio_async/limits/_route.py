@@ -33,6 +33,7 @@ class Route:
 
     __slots__ = (
         "_blamed",
+        "_probe",
         "_probing",
         "_random",
         "_rate",
@@ -77,6 +78,7 @@ class Route:
         """
         self._probing = False
         """Whether only one request may go until its answer is there."""
+        self._probe: Sent | None = None
         self._blamed = -inf
         self.granted = self.refused = self.pauses = 0
         self.version = 0
@@ -172,7 +174,10 @@ class Route:
         sent = window.take(now, self.margin.given_up(window.span), index)
         self.burst.took(now, self._rate, window.size, first=sent.position == 1)
         if self._probing:
-            self.paused_until = now + tuning.PROBE_WAIT
+            # A probe that is not answered in time is not waited for again.
+            self._probing = self._probe is None
+            if self._probing:
+                self._probe, self.paused_until = sent, now + tuning.PROBE_WAIT
         self.granted += 1
         self.version += 1
         return sent
@@ -184,6 +189,10 @@ class Route:
         if 0.0 < feedback.delay < inf:
             # Its second began when it left, not when it was allowed to.
             sent.at = min(now, sent.at + feedback.delay)
+        if sent is self._probe:
+            self._probe = None
+            if self._probing:
+                self._probing, self.paused_until = False, now
         if feedback.status is None:
             # Given up on: nothing is known but that it took as long as this.
             self.window.answered(sent, self.margin.given_up(now - sent.at))
@@ -206,9 +215,6 @@ class Route:
         self._apply(now)
 
     def _learn_success(self, sent: Sent, feedback: Feedback, now: float) -> None:
-        if self._probing:
-            self._probing = False
-            self.paused_until = now
         self.burst.accepted(now, sent.index)
         self.others.accepted(now)
         told = feedback.rate_limit
@@ -243,16 +249,19 @@ class Route:
         """Find what explains a refusal: a raise, a burst, others, or uneven delays."""
         if self.calibration.refused(now):
             return
-        if sent.index > 1:
+        if sent.index > 1 and not self.others.counts:
             self.burst.refused(now, sent.index)
             return
-        if self._whole - sent.own <= 0.0 or self.burst.capacity <= 1:
+        if self.burst.capacity <= 1 and self.margin.learnt < tuning.EXTRA_FIRST:
+            self.margin.refused()
+            return
+        if self._whole - sent.own <= 0.0:
             self.margin.refused()
         self.others.refused(now, self._whole, sent.own - 1)
 
     def _pause(self, now: float, retry_after: float | None) -> None:
         """Send nothing for *retry_after* seconds; never ends a pause that lasts longer."""
-        usable = retry_after is not None and 0.0 < retry_after
+        usable = retry_after is not None and retry_after > 0.0
         seconds = retry_after if usable and retry_after else tuning.DEFAULT_PAUSE
         if self.window.span > 1.0:
             # Slow processes that share a limit and were refused together would come back together,
@@ -263,7 +272,8 @@ class Route:
         self.opens_at = max(self.opens_at, now + seconds)
         begin = max(now, self.paused_until)
         self.paused_until = max(self.paused_until, now + min(seconds, tuning.LONGEST_PAUSE))
-        self._probing = self._probing or self.paused_until - now >= tuning.PROBE_FROM
+        if self.paused_until - now >= tuning.PROBE_FROM:
+            self._probing, self._probe = True, None
         self.others.shift(self.paused_until - begin)
         self.calibration.paused(self.paused_until - begin)
         # Those of a burst who had not gone yet would all go together when it ends.
@@ -280,7 +290,7 @@ class Route:
 
     def _apply(self, now: float) -> None:
         """Make window and pace anew where what was learnt changes them."""
-        calibration, burst = self.calibration, self.burst
+        calibration = self.calibration
         limit = share_of(calibration.limit, self._share)
         span = max(calibration.span, 1.0 / limit)
         # A fraction of a send cannot be sent: 2.5 a second is 2 in any second.
@@ -296,7 +306,8 @@ class Route:
             size == self.window.size
             and span == self.window.span
             and abs(rate - self._rate) <= 0.02 * rate
-            and (overpace, self.pace.extra > 0) == (self.pace.overpace, extra > 0)
+            and overpace == self.pace.overpace
+            and abs(extra - self.pace.extra) < 0.001
         ):
             return
         self.limit, self._rate = limit, rate

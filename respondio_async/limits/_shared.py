@@ -5,15 +5,19 @@ has.
 import hashlib
 import threading
 from base64 import urlsafe_b64decode
+from time import monotonic
 from typing import Final
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from ._local import LocalRateLimiter
+from ._tuning import KEPT
 
 _lock: Final = threading.Lock()
 _limiters: Final[WeakValueDictionary[tuple[str, str], LocalRateLimiter]] = WeakValueDictionary()
+_kept: Final[dict[tuple[str, str], LocalRateLimiter]] = {}
+"""Those that are not forgotten with their last user: what they sent is still counted there."""
 
 
 class _Claims(msgspec.Struct):
@@ -21,8 +25,9 @@ class _Claims(msgspec.Struct):
 
 
 def limiter_for(base_url: str, token: str) -> LocalRateLimiter:
-    """The limiter of the token's organisation at *base_url*, shared by all who ask for it and
-    forgotten with the last of them.
+    """The limiter of the token's organisation at *base_url*, shared by all who ask for it.
+
+    It outlives its last user by some minutes: a program may make a client for each of its tasks.
 
     A respond.io token is a JWT whose payload names its organisation. The claim is read, not
     verified: a wrong one only shares a limiter.
@@ -32,6 +37,10 @@ def limiter_for(base_url: str, token: str) -> LocalRateLimiter:
         limiter = _limiters.get(key)
         if limiter is None:
             limiter = _limiters[key] = LocalRateLimiter()
+            horizon = monotonic() - KEPT
+            for old in [each for each, one in _kept.items() if one.used_at < horizon]:
+                del _kept[old]
+        _kept[key] = limiter
         return limiter
 
 

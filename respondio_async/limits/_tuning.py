@@ -23,6 +23,8 @@ REFUSED_ADDS: Final = 0.005
 """Seconds that a refusal which nothing else explains adds to the guard time."""
 ACCEPTED_TAKES: Final = REFUSED_ADDS / 2000
 """Taken away by each success: one refusal in 2,000 keeps the balance."""
+EXTRA_FIRST: Final = 0.03
+"""Seconds of extra spacing that are tried for a bucket of one before others are blamed."""
 LATENESS_BUDGET: Final = 0.041
 """Most seconds that the hold may cost on average: slow work on the server looks like delay."""
 LATENESS_LEAST: Final = 0.02
@@ -33,48 +35,49 @@ EPOCH: Final = 256
 
 # ── others on the same limit ─────────────────────────────────────────────────────────────────────
 
-MEMORY: Final = 1.3
-MEMORY_PART: Final = 3.0
-"""Seconds for which a sample of what others take counts; pauses do not count.
+MEMORY: Final = 1.8
+MEMORY_PART: Final = 2.8
+"""Seconds for which a sample of what others leave counts, pauses apart: the first, and as much of
+the second as our part of the limit. So who has less takes up first what comes free.
 
-*scenes*: back at 95 % within four seconds of their leaving."""
+*scenes*: back at 95 % within five seconds of the others' leaving; 3.0 and 0.0: four of us end at
+4:1 instead of 2:1."""
 QUANTILE: Final = 0.97
-"""Of the samples in memory so many are left free for others."""
-TOLERANCE: Final = 0.01
-"""Part of the limit by which samples may be too low (*grid*: four clients at 25 a second)."""
+"""Of the samples in memory so many leave more (*scenes*, 0.90: beside 10 % at random, 1.9 %
+refused instead of 0.5)."""
+TOLERANCE: Final = 0.03
+"""Part of the limit by which samples may be too low (*grid*: four clients at 25 a second, 98.1 %
+without it)."""
 LEAST_PART: Final = 0.05
-"""Part of the limit that is used whatever others seem to take."""
-REFUSED_STEP: Final = 0.6
-"""Requests a window that a refusal adds to the others' part where no header tells it."""
+"""Part of the limit that is used whatever others seem to take: or nobody heard of their leaving."""
+REFUSED_STEP: Final = 0.9
+"""Requests a window that a refusal takes away where no header tells of others (*scenes*, 0.6: four
+of us are refused 5.5 % instead of 3.8)."""
+REFUSED_PART: Final = 0.6
+"""Part of what others seem to have that the first refusal in a long time takes away."""
 ACCEPTED_GIVES: Final = 0.006
-"""Requests a window that each success gives back there."""
+"""Requests a window that each success gives back (*scenes*, 0.012: 3 % refused beside steady 50 %
+instead of 1.4)."""
 SETTLED: Final = 20.0
-"""Seconds without a refusal after which successes give back twice as much, and the next refusal
-is believed at once."""
+"""Seconds without a refusal after which successes give back twice as much, and the next refusal is
+believed in one step."""
 APART_LEAST: Final = 0.85
-APART: Final = 0.5
-SHARE_EVERY: Final = 7.0
-"""Seconds between two times that a part is given back, for who has the whole limit; who has half of
-it does so half as often."""
+APART_MORE: Final = 0.35
+"""After a refusal the memory is changed by a factor between the one and the sum, at random: two of
+us that were refused together would take up the same request together, again and again."""
+SHARE_EVERY: Final = 10.0
+"""Seconds between two times that a part is given back for whoever has the whole limit; whoever has
+half of it does so half as often (*scenes*, 4.5: beside steady 10 % 1 % less is used)."""
 SHARE_PART: Final = 0.1
-"""Part of what is left that is given back."""
+"""Part of ours that is given back then; one request at the least."""
 SHARE_GROWN: Final = 0.34
+"""Part that is given back when others have just begun to take more."""
 SHARE_AGAIN: Final = 7.0
-SHARE_TIME: Final = 1.8
-"""Seconds for which it is: a little over MEMORY."""
-TOLERANCE: Final = 0.01
-"""Part of the limit by which samples may be too low (*grid*: four clients at 25 a second)."""
-LEAST_PART: Final = 0.05
-"""Part of the limit that is used whatever others seem to take."""
-REFUSED_STEP: Final = 0.6
-"""Requests a window that a refusal adds to the others' part where no header tells it."""
-ACCEPTED_GIVES: Final = 0.006
-"""Requests a window that each success gives back there."""
-SETTLED: Final = 20.0
-"""Seconds without a refusal after which successes give back twice as much, and the next refusal
-is believed at once."""
-YIELD: Final = 0.03
-"""Part of what others leave that is not used: so that several of us end at equal parts."""
+"""Least seconds between two of those."""
+SHARE_TIME: Final = 2.0
+"""Seconds for which it is given back: longer than the memory of whoever has little."""
+SHARE_SELDOM: Final = 8.0
+"""Factor by which it is done more seldom at most where nobody takes it up."""
 RISE: Final = 3
 """Remaining that does not fall while so many more of our own are counted tells nothing of
 others: it is a bucket's level, or no count at all."""

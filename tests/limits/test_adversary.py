@@ -189,7 +189,7 @@ def test_a_server_that_takes_no_two_at_once_is_learnt(
     """
     monkeypatch.setitem(SERVERS, "strict", lambda limit: TokenBucket(limit, capacity=1))
     result = simulate(Cell("strict", "5 ms", limit, load), 600.0)
-    assert result.refused <= 8
+    assert result.refused <= 10
     assert result.use >= 0.8
 
 

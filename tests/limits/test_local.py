@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from respondio_async._rate_limit import RateLimit
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
 from respondio_async.limits import (
     DEFAULT_LIMITS,
@@ -17,8 +18,8 @@ from respondio_async.limits import (
     Reservation,
 )
 from respondio_async.limits._calibration import Calibration
-from respondio_async.limits._protocol import LEAD
 from respondio_async.limits._route import Route
+from respondio_async.limits._tuning import LEAD
 from tests.limits.helpers import (
     ROUND_TRIP,
     ROUTE,
@@ -396,8 +397,8 @@ def test_bounds_can_be_widened_or_calibration_turned_off() -> None:
     assert run(main(None, 5)) == 10
 
 
-def test_a_refusal_after_a_raise_takes_half_of_it_back() -> None:
-    """10 to 20, refused: 15, and the header is not followed upwards again at once, but later."""
+def test_a_refused_raise_is_taken_back() -> None:
+    """10 to 20, refused: 10, and the header is not followed upwards again at once, but later."""
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -414,7 +415,7 @@ def test_a_refusal_after_a_raise_takes_half_of_it_back() -> None:
         seen.append(limiter.statistics()[ROUTE].limit)
         return seen
 
-    assert run(main()) == [15, 15, 20]
+    assert run(main()) == [10, 10, 20]
 
 
 # ── share
@@ -1162,12 +1163,53 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
 # ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_half_a_request_of_a_raise_is_not_kept() -> None:
-    """A raise from 10 to 10.5 that is refused is taken back whole."""
+def test_a_limit_that_was_held_is_returned_to_in_one_step() -> None:
+    """From 20 to 5 and back: no doubling, and no trial, as 20 was held before."""
+    calibration = Calibration(20, (1, 100))
+    assert calibration.told(5, None, 0.0)
+    assert not calibration.told(20, None, 0.5)
+    assert calibration.told(20, None, 1.1)
+    assert calibration.limit == 20
+    assert not calibration.refused(1.2)
+
+
+def test_a_lower_limit_in_any_answer_holds_a_raise_back() -> None:
+    """Two tokens are told 10 and 20 of the same limit: 10 it is."""
     calibration = Calibration(10, (1, 100))
-    assert calibration.told(10.5, 0.0)
-    assert calibration.refused(1.0, 0.5)
+    for place in range(40):
+        calibration.told(10 if place % 3 else 20, None, 100 + place * 0.1)
+        assert place < 3 or calibration.limit == 10
+
+
+@pytest.mark.parametrize("pause", [1.0, 5.0, 15.0, 60.0])
+def test_a_trial_does_not_run_out_during_the_pause_of_its_refusal(pause: float) -> None:
+    """Whatever Retry-After says, the second refused raise is blamed as well, and the time until the
+    next try doubles.
+    """
+    calibration = Calibration(10, (1, 100))
+    assert calibration.told(100, None, 0.0)
+    assert calibration.step(1.0)
+    assert calibration.refused(1.5)
+    assert calibration.limit == 20
+    calibration.paused(pause)
+    assert calibration.refused(1.5 + pause + 0.5)
     assert calibration.limit == 10
+    assert not calibration.step(50.0)
+
+
+def test_a_window_that_a_header_names_is_kept() -> None:
+    """A hundred a minute are a hundred in any minute, and not a hundred a second."""
+
+    async def main() -> list[float]:
+        limiter = limiter_of(10)
+        told = Feedback(200, RateLimit(100, 99, 60.0), None, ROUND_TRIP)
+        limiter.update(await granted(limiter), told)
+        await asyncio.sleep(61)
+        return await calls(limiter, 210)
+
+    times = run(main())
+    assert most_in(times, 60.0) <= 100
+    assert times[-1] - times[0] <= 130
 
 
 def test_a_route_that_was_not_paced_is_paced_when_its_limit_falls() -> None:
@@ -1180,19 +1222,6 @@ def test_a_route_that_was_not_paced_is_paced_when_its_limit_falls() -> None:
         return await calls(limiter, 30)
 
     assert most_in(run(main()), 0.05) == 1
-
-
-def test_haste_comes_back_after_a_quiet_minute() -> None:
-    """A refusal makes the pacer less hasty; a minute later a success gives half of it back."""
-    route = Route(10)
-    hasty = route.pace.gap
-    sent = [route.take(0.1 * place, paced=True) for place in range(10)]
-    route.learn(sent[-1], answer(429, retry_after=1), 1.0)
-    calm = route.pace.gap
-    route.learn(route.take(5.0, paced=True), answer(), 5.1)
-    assert calm == route.pace.gap > hasty
-    route.learn(route.take(70.0, paced=True), answer(), 70.1)
-    assert route.pace.gap == hasty
 
 
 def test_a_refusal_in_a_burst_counts_even_after_another_one() -> None:

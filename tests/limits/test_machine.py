@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Feedback, Priority, Reservation
-from respondio_async.limits._margin import FLOOR
+from respondio_async.limits._tuning import FLOOR
 from tests.limits.helpers import ROUTE, answer, limiter_of
 from tests.support.virtual import VirtualLoop
 

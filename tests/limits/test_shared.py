@@ -1,13 +1,17 @@
 """One limiter an organisation."""
 
+import asyncio
 import gc
 import threading
+import time
 from base64 import urlsafe_b64encode
 
 import pytest
 
-from respondio_async.limits import LocalRateLimiter, _shared, limiter_for
+from respondio_async.limits import Feedback, LocalRateLimiter, _shared, limiter_for
+from respondio_async.limits._tuning import KEPT
 from tests.limits.helpers import calls
+from tests.simulation.servers import SlidingLog
 from tests.support.virtual import run
 
 URL = "https://api.respond.io/v2"
@@ -47,14 +51,52 @@ def test_a_token_of_another_form_stands_for_itself(odd: str) -> None:
     assert limiter_for(URL, odd + "x") is not limiter
 
 
-def test_a_limiter_is_forgotten_with_its_last_user_and_no_token_is_kept() -> None:
-    """The registry keeps nothing alive, and holds a hash."""
+def test_a_limiter_outlives_its_last_user_for_as_long_as_it_matters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The registry holds a hash of the token, and forgets a limiter that nobody uses and that has
+    not been used for minutes.
+    """
     limiter = limiter_for(URL, "very-secret-token")
     assert not any("very-secret-token" in part for key in _shared._limiters for part in key)
     key = next(key for key, each in _shared._limiters.items() if each is limiter)
     del limiter
     gc.collect()
+    assert key in _shared._limiters
+    now = time.monotonic()
+    monkeypatch.setattr(_shared, "monotonic", lambda: now + KEPT + 1)
+    used = limiter_for(URL, "another")
+    gc.collect()
     assert key not in _shared._limiters
+    assert limiter_for(URL, "another") is used
+
+
+@pytest.mark.parametrize(("clients", "reads", "limit"), [(6, 5, 10), (6, 5, 5), (30, 1, 10)])
+def test_clients_that_come_and_go_keep_to_the_limit(clients: int, reads: int, limit: int) -> None:
+    """A client for each job, each with an event loop of its own: none of their reads is refused."""
+    server, url, elapsed = SlidingLog(limit), f"{URL}/{clients}/{limit}", [0.0]
+    refused = [0]
+
+    async def job() -> None:
+        loop = asyncio.get_running_loop()
+        limiter, began = limiter_for(url, "jobs"), loop.time()
+
+        async def read() -> None:
+            reservation = await limiter.reserve("GET /space/user/{id}")
+            await reservation.permit()
+            await asyncio.sleep(0.04)
+            refused[0] += not server.arrive(elapsed[0] + loop.time() - began).accepted
+            await asyncio.sleep(0.04)
+            limiter.update(reservation, Feedback(200, round_trip=0.08))
+
+        limiter._limits["GET /space/user/{id}"] = limit
+        await asyncio.gather(*(read() for _ in range(reads)))
+        elapsed[0] += loop.time() - began
+
+    for _ in range(clients):
+        run(job())
+        gc.collect()
+    assert refused == [0]
 
 
 def test_threads_that_ask_at_once_get_the_same_one() -> None:

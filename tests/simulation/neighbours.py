@@ -330,9 +330,7 @@ class _Stage:
 
 def full() -> Iterator[Scene]:
     """Every neighbour, part and set of headers on every kind of server; siblings; strangers."""
-    for server, neighbour, part, headers in product(
-        SERVERS, NEIGHBOURS, (0.1, 0.5, 0.9), HEADERS
-    ):
+    for server, neighbour, part, headers in product(SERVERS, NEIGHBOURS, (0.1, 0.5, 0.9), HEADERS):
         if neighbour != "none" or part == 0.5:
             yield Scene(neighbour, part, headers, server)
     for server, siblings, headers in product(SERVERS, (2, 4), HEADERS):

@@ -1,0 +1,112 @@
+"""The limiter beside others on the same limit, and at servers of other kinds, in virtual time."""
+
+from itertools import product
+from typing import NamedTuple
+
+import pytest
+
+from tests.simulation.neighbours import HEADERS, NEIGHBOURS, Scene, full, pairs, play
+
+
+class Bound(NamedTuple):
+    """What a scene has to reach on a strict server: use of what is left, part refused."""
+
+    use: float
+    refused: float
+
+
+FIGURES = {
+    Scene(): Bound(0.95, 0.0),
+    Scene("steady", 0.1): Bound(0.93, 0.01),
+    Scene("steady", 0.5): Bound(0.82, 0.02),
+    Scene("bursts", 0.5): Bound(0.92, 0.01),
+    Scene("poisson", 0.1): Bound(0.78, 0.03),
+    Scene("poisson", 0.5): Bound(0.55, 0.07),
+    Scene("steady", 0.5, "retry-after"): Bound(0.75, 0.05),
+    Scene("steady", 0.5, "none"): Bound(0.75, 0.05),
+    Scene(siblings=2): Bound(0.92, 0.01),
+    Scene(siblings=4): Bound(0.91, 0.02),
+    Scene(siblings=4, headers="none"): Bound(0.78, 0.05),
+    Scene(headers="none", stranger="true limit below"): Bound(0.85, 0.05),
+    Scene(stranger="true limit below"): Bound(0.95, 0.01),
+    Scene(stranger="limit falls and rises"): Bound(0.70, 0.03),
+    Scene(stranger="two tokens"): Bound(0.95, 0.005),
+    Scene(stranger="header 100 and remaining 90"): Bound(0.93, 0.01),
+    Scene(stranger="remaining always 0"): Bound(0.95, 0.0),
+    Scene(stranger="remaining always 4"): Bound(0.95, 0.0),
+    Scene(stranger="remaining always full"): Bound(0.95, 0.0),
+    Scene(stranger="remaining beyond the limit"): Bound(0.95, 0.0),
+    Scene(stranger="headers now and then"): Bound(0.95, 0.0),
+    Scene("steady", stranger="Retry-After 0"): Bound(0.80, 0.02),
+}
+
+
+def mean(scene: Scene, seconds: float = 65.0) -> Bound:
+    """Use and refusals over three runs."""
+    outcomes = [play(scene, seconds, seed) for seed in range(3)]
+    return Bound(sum(each.use for each in outcomes) / 3, sum(each.refused for each in outcomes) / 3)
+
+
+@pytest.mark.parametrize("scene", FIGURES, ids=str)
+def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
+    """Each scene keeps to its figures, a minute each, three times."""
+    got, asked = mean(scene), FIGURES[scene]
+    assert got.use >= asked.use, got
+    assert got.refused <= asked.refused, got
+
+
+@pytest.mark.parametrize("retry_after", [1, 5, 15])
+def test_a_header_in_another_unit_costs_little(retry_after: int) -> None:
+    """Ten a second, of which the header says a hundred: an hour's raises cost little of it."""
+    outcome = play(Scene(stranger=f"header 100, Retry-After {retry_after}"), 3600.0)
+    assert outcome.use >= {1: 0.9, 5: 0.85, 15: 0.8}[retry_after]
+    assert outcome.refused <= 0.01
+
+
+@pytest.mark.parametrize("neighbour", ["steady", "bursts", "poisson"])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_what_others_took_is_used_again_when_they_leave(neighbour: str, part: float) -> None:
+    """Within five seconds of their leaving 95 % of the limit is used, and nothing refused."""
+    outcome = play(Scene(neighbour, part), 100.0, leaves_at=60.0)
+    assert outcome.rate(65.0, 75.0) >= 9.5
+    assert outcome.rate(80.0, 100.0) >= 9.5
+    assert not [at for at in outcome.refusals if at >= 60.5]
+
+
+@pytest.mark.parametrize("siblings", [2, 4])
+def test_siblings_end_at_about_equal_parts(siblings: int) -> None:
+    """In the median the one that has most gets about twice as much as the one that has least, over
+    the minute after they came one after the other.
+    """
+    parts = sorted(play(Scene(siblings=siblings), 65.0, seed).fairness for seed in range(5))
+    assert parts[2] <= 2.5
+
+
+@pytest.mark.parametrize("scene", pairs(), ids=str)
+def test_no_scene_stops_the_route_or_floods_it(scene: Scene) -> None:
+    """Whatever the server, the neighbour and the headers: some of what is left is used, and most
+    of what is sent is accepted.
+    """
+    outcome = play(scene, 130.0 if "minute" in scene.stranger else 60.0)
+    slow = "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
+    tight = scene.part == 0.9 and scene.neighbour != "none"
+    # Where each of a naive neighbour's knocks counts, nobody gets in.
+    shut = (scene.neighbour, scene.server) == ("naive", "counting-refused")
+    assert len(outcome.times) >= (0 if shut else 1 if slow else 10)
+    assert outcome.refused <= (1.0 if shut else 0.5 if slow or tight else 0.25)
+
+
+def test_every_pair_of_properties_is_covered() -> None:
+    """The chosen scenes hold every server with every neighbour and set of headers."""
+    chosen = pairs()
+    for neighbour, headers in product(NEIGHBOURS, HEADERS):
+        assert any((each.neighbour, each.headers) == (neighbour, headers) for each in chosen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", full(), ids=str)
+def test_every_scene(scene: Scene) -> None:
+    """The same bound for all of them, two minutes each."""
+    outcome = play(scene, 120.0)
+    slow = "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
+    assert outcome.refused <= (0.5 if slow or scene.part == 0.9 else 0.25)
