@@ -252,7 +252,8 @@ class Route:
         if sent.index > 1 and not self.others.counts:
             self.burst.refused(now, sent.index)
             return
-        if self.burst.capacity <= 1 and self.margin.learnt < tuning.EXTRA_FIRST:
+        spacing = self.burst.capacity <= 1 and not self.others.counts
+        if spacing and self.margin.learnt < tuning.EXTRA_FIRST:
             self.margin.refused()
             return
         if self._whole - sent.own <= 0.0:

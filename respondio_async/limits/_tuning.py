@@ -23,7 +23,7 @@ REFUSED_ADDS: Final = 0.005
 """Seconds that a refusal which nothing else explains adds to the guard time."""
 ACCEPTED_TAKES: Final = REFUSED_ADDS / 2000
 """Taken away by each success: one refusal in 2,000 keeps the balance."""
-EXTRA_FIRST: Final = 0.03
+EXTRA_FIRST: Final = 0.0125
 """Seconds of extra spacing that are tried for a bucket of one before others are blamed."""
 LATENESS_BUDGET: Final = 0.041
 """Most seconds that the hold may cost on average: slow work on the server looks like delay."""

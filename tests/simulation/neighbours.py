@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from respondio_async._rate_limit import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, RateLimiter
-from tests.simulation.loop import run
 from tests.simulation.servers import SERVERS, Server, Verdict
+from tests.support.virtual import run
 
 ROUTE = "GET /contact/{identifier}"
 HeaderSet = Literal["all", "retry-after", "none"]
