@@ -5,18 +5,17 @@ fixture is used.
 
 * `respondio_sandbox`: a running `Sandbox`, calm (new contacts are ready and listed at once), the
   vendor's limits in force.
-* `respondio_client`: an `AsyncRespond` on it. A coroutine test needs not close it, whichever plugin
-  runs the test (anyio, pytest-asyncio in either mode): it is closed on the test's own loop when the
-  test ends.
+* `respondio_client`: an `AsyncRespond` on it. Nobody needs to close it, whichever plugin runs the
+  test (anyio, pytest-asyncio in either mode), and fixtures may use it before and after the test. It
+  is closed on the loop that used it, after all that depends on it.
 * `respondio_sandbox_options`: override it, for a module or a session, to change the sandbox's
   options.
 * `@pytest.mark.respondio_sandbox(contacts=10)`: options of one test.
 """
 
-import functools
-import inspect
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "respondio_sandbox(**options): options of this test's respondio_sandbox"
     )
+    if config.pluginmanager.hasplugin("asyncio"):
+        config.pluginmanager.register(_asyncio_loop(), "respondio_asyncio_loop")
 
 
 @pytest.fixture
@@ -54,37 +55,58 @@ def respondio_sandbox(
 
 
 @pytest.fixture
-def respondio_client(respondio_sandbox: "Sandbox") -> "AsyncRespond":
+def respondio_client(
+    request: pytest.FixtureRequest, respondio_sandbox: "Sandbox"
+) -> "Iterator[AsyncRespond]":
     """A client of `respondio_sandbox`.
 
-    It opens nothing before its first call; a plain test that runs a loop closes it there.
+    It opens nothing before its first call; a plain test that runs a loop of its own closes it
+    there.
     """
     from respondio_async import AsyncRespond
 
-    return AsyncRespond(respondio_sandbox.token, base_url=respondio_sandbox.url)
+    _keep_loop(request)
+    loops: set[asyncio.AbstractEventLoop] = set()
+    client = AsyncRespond(
+        respondio_sandbox.token,
+        base_url=respondio_sandbox.url,
+        hooks=[lambda _event: loops.add(asyncio.get_running_loop())],
+    )
+    yield client
+    for loop in loops:  # one at most: a client belongs to one loop
+        if not loop.is_closed():
+            loop.run_until_complete(client.aclose())
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """Make a coroutine test close its client.
-
-    The test is wrapped, since a fixture could do so only by being a coroutine of that plugin which
-    happens to run the test.
+def _keep_loop(request: pytest.FixtureRequest) -> None:
+    """Make the test's event loop outlive the client: fixtures end in the reverse order of their
+    beginning.
     """
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        client = cast("AsyncRespond | None", item.funcargs.get("respondio_client"))
-        if client is not None:
-            item.obj = _closing(item.obj, client)
+    if "anyio_backend" in request.fixturenames:
+        backend = request.getfixturevalue("anyio_backend")
+        name = backend if isinstance(backend, str) else backend[0]
+        if name != "asyncio":
+            pytest.skip(f"respondio_client runs on asyncio only, not on {name}")
+        request.getfixturevalue("_respondio_anyio_loop")
+    elif request.config.pluginmanager.hasplugin("asyncio"):
+        request.getfixturevalue("_respondio_asyncio_loop")
 
 
-def _closing(
-    test: Callable[..., Awaitable[None]], client: "AsyncRespond"
-) -> Callable[..., Awaitable[None]]:
-    @functools.wraps(test)
-    async def wrapper(*args: Any, **kwargs: Any) -> None:
-        try:
-            await test(*args, **kwargs)
-        finally:
-            await client.aclose()
+@pytest.fixture
+async def _respondio_anyio_loop() -> AsyncIterator[None]:
+    """Keep anyio's runner, and with it the loop."""
+    yield  # noqa: PT022 - the runner is kept until what stands here is over
 
-    return wrapper
+
+def _asyncio_loop() -> object:
+    """Make the plugin that keeps the loop of pytest-asyncio, whose strict mode runs only the
+    fixtures that it has marked itself.
+    """
+    import pytest_asyncio
+
+    class AsyncioLoop:
+        @pytest_asyncio.fixture
+        async def _respondio_asyncio_loop(self) -> AsyncIterator[None]:
+            yield
+
+    return AsyncioLoop()

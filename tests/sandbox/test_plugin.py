@@ -1,6 +1,5 @@
 """The pytest plugin, in pytest runs of its own."""
 
-import importlib.util
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -11,6 +10,9 @@ PLUGIN = "respondio_async.sandbox.pytest_plugin"
 INSTALLED = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
 
 pytest_plugins = ["pytester"] if INSTALLED else ["pytester", PLUGIN]
+
+
+pytestmark = pytest.mark.long("each runs pytest in a process of its own")
 
 
 @pytest.fixture
@@ -28,9 +30,9 @@ def run(pytester, request, monkeypatch):
             "error",
             "-p",
             "no:cacheprovider",
-            "-o",
-            "asyncio_default_fixture_loop_scope=function",
         )
+        if "no:asyncio" not in arguments:
+            options += ("-o", "asyncio_default_fixture_loop_scope=function")
         return pytester.runpytest_subprocess(*options, *load, *arguments)
 
     return run
@@ -76,6 +78,7 @@ def test_options_come_from_a_fixture_and_from_marks(run):
 
 CLIENT = """
     import pytest
+    {imports}
 
     {mark}
     @pytest.mark.respondio_sandbox(contacts=1)
@@ -94,28 +97,92 @@ CLIENT = """
 
     def test_unused(respondio_client):
         pass
+
+    {fixture}
+    async def contact(respondio_client):
+        contact = await respondio_client.contacts.ensure("ada@x.yz", first_name="Ada")
+        yield contact
+        await respondio_client.contacts.delete(contact.id)
+
+    @pytest.fixture
+    def gone(respondio_sandbox):
+        yield
+        assert not [each for each in respondio_sandbox.contacts if each.email == "ada@x.yz"]
+
+    {mark}
+    async def test_cleaned_up(gone, contact, respondio_client):
+        assert (await respondio_client.contacts.get(contact.id)).first_name == "Ada"
+
+    {mark}
+    async def test_failing_and_cleaned_up(gone, contact):
+        raise RuntimeError
+
+    {mark}
+    async def test_closed_by_the_test(respondio_client):
+        async with respondio_client as client:
+            await client.space.get_user(1001)
 """
+ANYIO = CLIENT.format(imports="", mark="@pytest.mark.anyio", fixture="@pytest.fixture")
+STRICT = CLIENT.format(
+    imports="import pytest_asyncio", mark="@pytest.mark.asyncio", fixture="@pytest_asyncio.fixture"
+)
+AUTO = CLIENT.format(imports="", mark="", fixture="@pytest.fixture")
+RUNNERS = {
+    "anyio": (ANYIO, ("-p", "no:asyncio")),
+    "anyio-beside-asyncio": (ANYIO, ("-o", "asyncio_mode=strict")),
+    "strict": (STRICT, ("-p", "no:anyio", "-o", "asyncio_mode=strict")),
+    "strict-beside-anyio": (STRICT, ("-o", "asyncio_mode=strict")),
+    "auto": (AUTO, ("-p", "no:anyio", "-o", "asyncio_mode=auto")),
+    "xdist": (AUTO, ("-p", "no:anyio", "-o", "asyncio_mode=auto", "-n", "1")),
+}
 
 
-def test_the_client_under_anyio(run):
-    """Closed on the test's own loop: no ResourceWarning, even when the test fails."""
-    result = run(CLIENT.format(mark="@pytest.mark.anyio"), "-k", "not trio")
-    result.assert_outcomes(passed=3, failed=1)
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_the_client_under_each_plugin(run, runner):
+    """Fixtures may use the client before and after the test, and it is closed on the loop that used
+    it: no ResourceWarning, even when the test fails.
+    """
+    source, options = RUNNERS[runner]
+    result = run(source, *options)
+    result.assert_outcomes(passed=5, failed=2)
     result.stdout.fnmatch_lines(["*NotFoundError*"])
     assert "ResourceWarning" not in result.stdout.str()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("pytest_asyncio") is None,
-    reason="pytest-asyncio is not installed: NOT TESTED",
-)
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_the_client_under_pytest_asyncio(run, mode):
-    """The same, with the other plugin."""
-    mark = "@pytest.mark.asyncio" if mode == "strict" else ""
-    result = run(CLIENT.format(mark=mark), "-p", "no:anyio", "-o", f"asyncio_mode={mode}")
-    result.assert_outcomes(passed=3, failed=1)
-    assert "ResourceWarning" not in result.stdout.str()
+def test_the_client_under_trio(run):
+    """It runs on asyncio: the test is skipped with that reason, whether trio is there or not."""
+    result = run("""
+        import pytest
+
+        @pytest.fixture(params=["trio", ("trio", {})], ids=["name", "options"])
+        def anyio_backend(request):
+            return request.param
+
+        @pytest.fixture
+        async def contact(respondio_client):
+            yield await respondio_client.contacts.get(100000001)
+
+        @pytest.mark.anyio
+        async def test_it(contact, respondio_client):
+            raise AssertionError
+    """, "-p", "no:asyncio", "-rs")  # fmt: skip
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*respondio_client runs on asyncio only, not on trio*"])
+
+
+def test_a_loop_of_a_wider_scope(run):
+    """The client is closed on the loop of the test, not on one of its own."""
+    run("""
+        import pytest
+
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_one(respondio_client):
+            await respondio_client.space.get_user(1001)
+
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_two(respondio_client):
+            await respondio_client.space.get_user(1001)
+    """, "-o", "asyncio_mode=strict").assert_outcomes(passed=2)  # fmt: skip
 
 
 def test_the_client_in_a_plain_test(run):
