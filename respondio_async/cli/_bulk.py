@@ -60,7 +60,9 @@ class BulkReport(msgspec.Struct):
         """The exit code of a command that did just this."""
         if self.unknown:
             return Exit.UNKNOWN
-        return Exit.FAILED if self.failed or self.bad else Exit.DONE
+        if self.failed:
+            return Exit.FAILED
+        return Exit.LEFT_OUT if self.bad else Exit.DONE
 
     def add_bad_rows(self, rows: Sequence[tuple[int, str]]) -> None:
         """Count rows that were left out, and say why, by their lines."""

@@ -27,6 +27,8 @@ class Exit(IntEnum):
     USAGE = 2
     UNKNOWN = 3
     REFUSED = 4
+    LEFT_OUT = 5
+    """All that was tried is done; rows that could not be read were left out, as asked for."""
     INTERRUPTED = 130
     CLOSED_PIPE = 141
     """Who read the output has gone: what a shell reports of a program that a signal ended so."""

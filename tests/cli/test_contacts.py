@@ -126,7 +126,7 @@ def test_a_dry_run_shows_every_bad_row_and_writes_nothing(
     )
     assert sandbox.count("POST /contact/create_or_update/{identifier}") == before
     respondio(
-        "contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--skip-bad", code=1
+        "contacts", "import", name, "--country", "MY", "--map", "Notes=-", "--skip-bad", code=5
     )
     ada = sandbox.contact("+60123456789")
     assert (ada.first_name, ada.custom[4005], ada.custom[4003], ada.tags) == (

@@ -126,7 +126,7 @@ def test_a_text_is_broadcast_at_a_rate(respondio: Respondio, sandbox: Sandbox) -
     assert "line 5: " in refused.stdout
     assert "line 6: it is the same contact as line 2" in refused.stdout
     assert sandbox.sent_messages == []
-    respondio(*arguments, "--yes", "--skip-bad", "--rate", "50", code=1)
+    respondio(*arguments, "--yes", "--skip-bad", "--rate", "50", code=5)
     assert {message.content["text"] for message in sandbox.sent_messages} == {
         f"Hi {contact.first_name}, {{{{$contact.name}}}}" for contact in sandbox.contacts[:3]
     }

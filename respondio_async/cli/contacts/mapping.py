@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -83,7 +84,7 @@ def map_columns(
     columns = list(columns)
     absent = [column for column in given if column not in columns]
     if absent:
-        raise UsageError(f"the file has no column {', '.join(absent)}")
+        raise UsageError(f"the file has no column {', '.join(absent)}; it has {', '.join(columns)}")
     mapped = {
         column: _target(given[column], column, definitions)
         if column in given
@@ -92,10 +93,7 @@ def map_columns(
     }
     unknown = [column for column, target in mapped.items() if target is None]
     if unknown:
-        raise UsageError(
-            f"no field is called {', '.join(unknown)}: say --map COLUMN=FIELD, or COLUMN=- to "
-            "leave it out"
-        )
+        raise UsageError(_unknown(unknown, definitions))
     found = {column: target for column, target in mapped.items() if target is not None}
     used: dict[str, str] = {}
     for column, target in found.items():
@@ -105,6 +103,20 @@ def map_columns(
                 f"--map {column}=-"
             )
     return found
+
+
+def _unknown(columns: Iterable[str], definitions: Definitions) -> str:
+    """Name all columns without a field, the fields that they may mean, and those that exist."""
+    fields = [*TARGETS, *(field.name for field in definitions.fields)]
+    spelt = {simplified(name): name for name in fields}
+    said: list[str] = []
+    for column in columns:
+        close = get_close_matches(simplified(column.removeprefix("custom:")), spelt, n=1)
+        said.append(f"{column} (did you mean {spelt[close[0]]}?)" if close else column)
+    return (
+        f"no field is called {', '.join(said)}: say --map COLUMN=FIELD, or COLUMN=- to leave it "
+        f"out. The fields are {', '.join(fields)}"
+    )
 
 
 def _target(target: str, column: str, definitions: Definitions) -> str:
