@@ -17,7 +17,7 @@ Importing this imports no HTTP client and no web framework. `webhooks.fastapi` a
 
 from respondio_async.errors import WebhookSignatureError
 
-from ._answers import Answer
+from ._answers import WebhookAnswer
 from ._bot import REPLY_WINDOW, BotClient, window_open
 from ._bounds import MAX_BODY, MAX_DEPTH
 from ._context import Context, is_human_active, no_human_active
@@ -51,7 +51,6 @@ __all__ = [
     "MAX_DEPTH",
     "REPLY_WINDOW",
     "SIGNATURE_HEADER",
-    "Answer",
     "AnyEvent",
     "BotClient",
     "CallEnded",
@@ -78,6 +77,7 @@ __all__ = [
     "RouterStatistics",
     "SQLiteDeduplicator",
     "UnknownEvent",
+    "WebhookAnswer",
     "WebhookRouter",
     "WebhookSignatureError",
     "is_human_active",

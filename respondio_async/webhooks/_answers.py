@@ -10,7 +10,7 @@ _SIGNATURE: Final = SIGNATURE_HEADER.lower()
 RequestHeaders = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 
-class Answer(NamedTuple):
+class WebhookAnswer(NamedTuple):
     """A status and a body: `status, body = await router.receive(…)`."""
 
     status: int
@@ -27,16 +27,16 @@ class Answer(NamedTuple):
         return headers
 
 
-ACCEPTED: Final = Answer(200, b'{"status":"accepted"}')
-DUPLICATE: Final = Answer(200, b'{"status":"duplicate"}')
-READY: Final = Answer(200, b'{"status":"ready"}')
-NOT_AN_EVENT: Final = Answer(400, b'{"error":"not an event"}')
-FORGED: Final = Answer(401, b'{"error":"the signature is wrong or missing"}')
-WRONG_METHOD: Final = Answer(405, b'{"error":"POST only"}')
-TOO_SLOW: Final = Answer(408, b'{"error":"the body took too long"}')
-TOO_LARGE: Final = Answer(413, b'{"error":"the body is too large"}')
-ENCODED: Final = Answer(415, b'{"error":"send the body without a content encoding"}')
-BUSY: Final = Answer(503, b'{"error":"busy, try again"}')
+ACCEPTED: Final = WebhookAnswer(200, b'{"status":"accepted"}')
+DUPLICATE: Final = WebhookAnswer(200, b'{"status":"duplicate"}')
+READY: Final = WebhookAnswer(200, b'{"status":"ready"}')
+NOT_AN_EVENT: Final = WebhookAnswer(400, b'{"error":"not an event"}')
+FORGED: Final = WebhookAnswer(401, b'{"error":"the signature is wrong or missing"}')
+WRONG_METHOD: Final = WebhookAnswer(405, b'{"error":"POST only"}')
+TOO_SLOW: Final = WebhookAnswer(408, b'{"error":"the body took too long"}')
+TOO_LARGE: Final = WebhookAnswer(413, b'{"error":"the body is too large"}')
+ENCODED: Final = WebhookAnswer(415, b'{"error":"send the body without a content encoding"}')
+BUSY: Final = WebhookAnswer(503, b'{"error":"busy, try again"}')
 
 
 def signature_in(headers: RequestHeaders) -> str | None:
@@ -48,7 +48,7 @@ def signature_in(headers: RequestHeaders) -> str | None:
 
 def early_answer(
     method: str, headers: Mapping[Any, Any] | Collection[tuple[Any, Any]], max_body: int
-) -> Answer | None:
+) -> WebhookAnswer | None:
     """Answer what needs no look at its body; None when the body must be read."""
     if method in {"GET", "HEAD"}:
         return READY

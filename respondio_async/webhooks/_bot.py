@@ -13,7 +13,7 @@ message that is not a template.
 """
 
 
-class Messages(Protocol):
+class BotMessages(Protocol):
     """What is needed of `client.messages`."""
 
     async def send(
@@ -23,13 +23,13 @@ class Messages(Protocol):
     def list_new(self, identifier: Any, after: int) -> AsyncIterable[Message]: ...
 
 
-class Conversations(Protocol):
+class BotConversations(Protocol):
     """What is needed of `client.conversations`."""
 
     async def hand_over(self, identifier: Any, user: Any) -> Any: ...
 
 
-class Contacts(Protocol):
+class BotContacts(Protocol):
     """What is needed of `client.contacts`."""
 
     async def get(self, identifier: Any) -> Contact: ...
@@ -39,13 +39,13 @@ class BotClient(Protocol):
     """What is needed of an `AsyncRespond`."""
 
     @property
-    def messages(self) -> Messages: ...
+    def messages(self) -> BotMessages: ...
 
     @property
-    def conversations(self) -> Conversations: ...
+    def conversations(self) -> BotConversations: ...
 
     @property
-    def contacts(self) -> Contacts: ...
+    def contacts(self) -> BotContacts: ...
 
 
 def window_open(channel: ContactChannel | None, now: datetime | float | None = None) -> bool:

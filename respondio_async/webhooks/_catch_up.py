@@ -11,12 +11,12 @@ from respondio_async.errors import InvalidArgumentError
 from respondio_async.models import Contact, Message, UnknownContent
 
 from ._bot import BotClient
-from ._memory import CAUGHT_UP, Memory
+from ._contact_states import CAUGHT_UP, ContactStates
 
 
 async def missed(
     client: BotClient,
-    memory: Memory,
+    states: ContactStates,
     contacts: Iterable[int] | None,
     after: int | datetime | None,
     take: Callable[[bytes], Awaitable[None]],
@@ -30,16 +30,16 @@ async def missed(
         if after.tzinfo is None:
             raise InvalidArgumentError("after must be aware: give it a time zone", argument="after")
         after = int(after.timestamp() * 1_000_000)  # what message ids count
-    waiting = iter(list(memory.contacts) if contacts is None else contacts)
+    waiting = iter(list(states.contacts) if contacts is None else contacts)
 
     async def work() -> None:
         for contact_id in waiting:  # shared: each worker takes the next
             begin = (
                 after
                 if after is not None
-                else memory.resume_at.get(contact_id, memory.resume_others_at)
+                else states.resume_at.get(contact_id, states.resume_others_at)
             )
-            await _of_contact(client, memory, contact_id, begin, take)
+            await _of_contact(client, states, contact_id, begin, take)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(max(1, concurrency)):
@@ -48,7 +48,7 @@ async def missed(
 
 async def _of_contact(
     client: BotClient,
-    memory: Memory,
+    states: ContactStates,
     contact_id: int,
     begin: int,
     take: Callable[[bytes], Awaitable[None]],
@@ -60,19 +60,19 @@ async def _of_contact(
         if (
             message.traffic != "incoming"
             or message.message_id <= begin
-            or message.message_id in memory.received
+            or message.message_id in states.received
         ):
             continue
         if contact is None:
             contact = await client.contacts.get(contact_id)
         # Before it is taken in, for its event may come meanwhile. On the disk it is known by the
         # event's id, in the same commit.
-        if not memory.note_caught_up(message.message_id):
+        if not states.note_caught_up(message.message_id):
             continue
         try:
             await take(_event(contact, message))
         except BaseException:
-            memory.caught_up.pop(message.message_id, None)
+            states.caught_up.pop(message.message_id, None)
             raise
 
 

@@ -9,9 +9,9 @@ from respondio_async.errors import ConfigurationError
 from respondio_async.models import Contact, ContactChannel
 
 from ._bot import BotClient, window_open, within_window
+from ._contact_states import ContactStates
 from ._learn import moment_of
 from ._locks import KeyedLocks
-from ._memory import Memory
 from .events import AnyEvent, EventMessage, MessageReceived
 
 E_co = TypeVar("E_co", bound=AnyEvent, covariant=True)
@@ -25,7 +25,7 @@ class Context(Generic[E_co]):
         event: E_co,
         *,
         client: BotClient | None,
-        memory: Memory,
+        states: ContactStates,
         locks: KeyedLocks,
         redelivered: bool = False,
     ) -> None:
@@ -42,7 +42,7 @@ class Context(Generic[E_co]):
         """For middleware and handlers of this event to leave things for those after them."""
         self.stopped: bool = False
         self._client = client
-        self._memory = memory
+        self._states = states
         self._locks = locks
 
     def __repr__(self) -> str:
@@ -109,13 +109,13 @@ class Context(Generic[E_co]):
         """
         assigned = self.event.contact is not None and bool(self.event.contact.assignee)
         known = self.contact_id
-        return assigned or (known is not None and self._memory.of(known).human_since > 0)
+        return assigned or (known is not None and self._states.of(known).human_since > 0)
 
     @property
     def is_handed_over(self) -> bool:
         """Whether `hand_over` silenced the bot for this contact."""
         known = self.contact_id
-        return known is not None and self._memory.of(known).handed_over_since > 0
+        return known is not None and self._states.of(known).handed_over_since > 0
 
     async def hand_over(self, user: int | str | None = None) -> None:
         """Assign the contact to *user* (id or e-mail) and silence the bot for it until its
@@ -130,11 +130,11 @@ class Context(Generic[E_co]):
         known = self._known_id()
         if user is not None:
             await self.client.conversations.hand_over(known, user)
-        await self._memory.note(known, handed_over_since=moment_of(self.event))
+        await self._states.note(known, handed_over_since=moment_of(self.event))
 
     async def take_back(self) -> None:
         """End the silence of `hand_over` before the conversation closes."""
-        await self._memory.note(self._known_id(), handed_over_since=0)
+        await self._states.note(self._known_id(), handed_over_since=0)
 
     def window_open(self, now: datetime | float | None = None) -> bool:
         """Whether a free text will be taken: the contact wrote within the last 24 hours, through

@@ -7,16 +7,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
+from ._capacity import Capacity
+from ._contact_queues import ContactQueues
+from ._contact_states import ContactStates
 from ._context import Context, contact_id
-from ._failures import Failures
+from ._error_reporter import ErrorReporter
 from ._handlers import Handler, Handlers
-from ._inbox import Inbox
-from ._lanes import Lanes
+from ._inbox import EventInbox
 from ._learn import learn
 from ._locks import KeyedLocks
-from ._memory import Memory
-from ._progress import Step
-from ._room import Room
+from ._progress import HandlingStep
 from .events import AnyEvent, MessageReceived
 
 NOWHERE: Final = 0
@@ -25,7 +25,7 @@ NOWHERE: Final = 0
 OnInterrupted = Callable[[Context[Any]], object]
 
 
-class Job(NamedTuple):
+class EventJob(NamedTuple):
     """An event that was taken in."""
 
     event: AnyEvent
@@ -51,54 +51,54 @@ class Dispatcher:
         self,
         handlers: Handlers,
         *,
-        context: Callable[[Job], Context[Any]],
+        context: Callable[[EventJob], Context[Any]],
         concurrency: int,
         timeout: float | None,
         on_interrupted: OnInterrupted | None,
-        room: Room,
-        memory: Memory,
+        capacity: Capacity,
+        states: ContactStates,
         locks: KeyedLocks,
-        failures: Failures,
+        errors: ErrorReporter,
     ) -> None:
-        self.inbox: Inbox | None = None
+        self.inbox: EventInbox | None = None
         self._handlers = handlers
         self._context = context
         self._concurrency = concurrency
         self._timeout = timeout
         self._on_interrupted = on_interrupted
-        self._room = room
-        self._memory = memory
+        self._capacity = capacity
+        self._states = states
         self._locks = locks
-        self._failures = failures
-        self._lanes: Lanes[Job] = Lanes(self._handle, concurrency=concurrency)
+        self._errors = errors
+        self._queues: ContactQueues[EventJob] = ContactQueues(self._handle, concurrency=concurrency)
 
     @property
     def running(self) -> int:
         """Events being handled, now."""
-        return self._lanes.running
+        return self._queues.running
 
     def begin_anew(self) -> None:
         """Forget what an event loop that is gone left undone."""
-        self._lanes = Lanes(self._handle, concurrency=self._concurrency)
+        self._queues = ContactQueues(self._handle, concurrency=self._concurrency)
 
-    def put(self, job: Job) -> None:
+    def put(self, job: EventJob) -> None:
         """Have an event handled after those of its contact that came before."""
         known = contact_id(job.event)
-        self._lanes.put(object() if known is None else known, job)
+        self._queues.put(object() if known is None else known, job)
 
     async def aclose(self, timeout: float | None) -> None:
         """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
-        await self._lanes.join(timeout)
-        for job in await self._lanes.cancel():
+        await self._queues.join(timeout)
+        for job in await self._queues.cancel():
             job.tell(handled=False)
 
-    async def _handle(self, job: Job) -> None:
+    async def _handle(self, job: EventJob) -> None:
         try:
             await self._handle_in_order(job)
         finally:
             job.tell(handled=False)  # unless it was handled
 
-    async def _handle_in_order(self, job: Job) -> None:
+    async def _handle_in_order(self, job: EventJob) -> None:
         known = contact_id(job.event)
         context = self._context(job)
         if known is None:
@@ -107,17 +107,17 @@ class Dispatcher:
             async with self._locks.hold(known):
                 await self._learn(job.event, known)
                 await self._run_handlers(job, context)
-        self._note(job.row, Step.FINISHED)
-        self._room.give_back(job.size)
+        self._note(job.row, HandlingStep.FINISHED)
+        self._capacity.give_back(job.size)
         job.tell(handled=True)
 
     async def _learn(self, event: AnyEvent, known: int) -> None:
         try:
-            await learn(self._memory, event, known)
+            await learn(self._states, event, known)
         except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
-            await self._failures.tell(error, None)
+            await self._errors.report(error, None)
 
-    async def _run_handlers(self, job: Job, context: Context[Any]) -> None:
+    async def _run_handlers(self, job: EventJob, context: Context[Any]) -> None:
         if job.redelivered and self._on_interrupted is not None:
             await self._attempt(self._on_interrupted, context)
             return
@@ -128,11 +128,11 @@ class Dispatcher:
             if handler.key in job.handled or not await self._wants(handler, context):
                 continue
             if not started:
-                self._note(job.row, Step.STARTED)
+                self._note(job.row, HandlingStep.STARTED)
                 started = True
             context.handler = handler.name
             await self._attempt(self._handlers.wrapped(handler), context)
-            self._note(job.row, Step.HANDLED, handler.key)
+            self._note(job.row, HandlingStep.HANDLED, handler.key)
 
     async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
         if (
@@ -144,7 +144,7 @@ class Dispatcher:
         try:
             return await handler.conditions.hold(context)
         except Exception as error:  # noqa: BLE001 - a user's `when`
-            await self._failures.tell(error, context)
+            await self._errors.report(error, context)
             return False
 
     async def _attempt(
@@ -158,11 +158,11 @@ class Dispatcher:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished
             escaped = RuntimeError("a handler let a cancellation of its own escape")
-            await self._failures.tell(escaped.with_traceback(error.__traceback__), context)
+            await self._errors.report(escaped.with_traceback(error.__traceback__), context)
         except Exception as error:  # noqa: BLE001 - a user's function
-            await self._failures.tell(error, context)
+            await self._errors.report(error, context)
 
-    def _note(self, row: int, step: Step, handler: int = 0) -> None:
+    def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         if self.inbox is not None:
             self.inbox.note(row, step, handler)
 

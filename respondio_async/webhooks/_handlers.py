@@ -18,7 +18,7 @@ CallNext = Callable[[Context[Any]], Awaitable[None]]
 Middleware = Callable[[Context[Any], CallNext], Awaitable[None]]
 
 
-class Wanted(TypedDict, total=False):
+class HandlerOptions(TypedDict, total=False):
     """Which events a handler wants besides their class; all of it must hold."""
 
     channel: int | str | Collection[int | str] | None
@@ -60,15 +60,15 @@ class Handlers:
 
     @overload
     def on(
-        self, **wanted: Unpack[Wanted]
+        self, **wanted: Unpack[HandlerOptions]
     ) -> Callable[[Callable[[Context[Event]], object]], Any]: ...
     @overload
     def on(
-        self, kind: type[A], /, **wanted: Unpack[Wanted]
+        self, kind: type[A], /, **wanted: Unpack[HandlerOptions]
     ) -> Callable[[Callable[[Context[A]], object]], Callable[[Context[A]], object]]: ...
     @overload
     def on(
-        self, kind: type[A], other: type[B], /, **wanted: Unpack[Wanted]
+        self, kind: type[A], other: type[B], /, **wanted: Unpack[HandlerOptions]
     ) -> Callable[[Callable[[Context[A | B]], object]], Callable[[Context[A | B]], object]]: ...
     @overload
     def on(
@@ -77,9 +77,9 @@ class Handlers:
         other: type[AnyEvent],
         /,
         *more: type[AnyEvent],
-        **wanted: Unpack[Wanted],
+        **wanted: Unpack[HandlerOptions],
     ) -> Callable[[Callable[[Context[Any]], object]], Callable[[Context[Any]], object]]: ...
-    def on(self, *kinds: type[Any], **wanted: Unpack[Wanted]) -> Callable[[F], F]:
+    def on(self, *kinds: type[Any], **wanted: Unpack[HandlerOptions]) -> Callable[[F], F]:
         """Register a handler for events of these classes (none: of all), decorated as `async def
         handler(context)`.
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from respondio_async._storage import Writer, explained
 
-from ._progress import Note, Progress, Step
+from ._progress import HandlingStep, Note, ProgressLog
 
 _SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or dies
@@ -57,13 +57,13 @@ class Unfinished(NamedTuple):
     """Keys of its handlers that have ended."""
 
 
-class Inbox:
+class EventInbox:
     """One SQLite file, owned by one process."""
 
     def __init__(self, path: Path, *, remember: int = 1_000_000) -> None:
         self._path = path
         self.database = Writer(path, _prepare)
-        self._progress = Progress(path.with_name(path.name + "-progress"))
+        self._progress = ProgressLog(path.with_name(path.name + "-progress"))
         self._remember = remember
         self._notes: list[Note] = []
         self._flushing: asyncio.Future[None] | None = None
@@ -107,7 +107,7 @@ class Inbox:
         """
         return self.database.submit(partial(self._accept, values=(event_id, body, message_id)))
 
-    def note(self, row: int, step: Step, handler: int = 0) -> None:
+    def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         """Note a step, so that it survives a kill from this very moment."""
         note = Note(row, step, handler)
         try:
@@ -174,17 +174,17 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     """Bring notes into SQLite. Repeating it changes nothing, so notes may be stored twice."""
-    finished = [(note.row,) for note in notes if note.step is Step.FINISHED]
+    finished = [(note.row,) for note in notes if note.step is HandlingStep.FINISHED]
     gone = {row for (row,) in finished}
     rest = [note for note in notes if note.row not in gone]
     connection.executemany("UPDATE event SET body = NULL WHERE row = ?", finished)
     connection.executemany("DELETE FROM handled WHERE row = ?", finished)
     connection.executemany(
         "UPDATE event SET started = 1 WHERE row = ?",
-        [(note.row,) for note in rest if note.step is Step.STARTED],
+        [(note.row,) for note in rest if note.step is HandlingStep.STARTED],
     )
     connection.executemany(
         # A 64-bit key as text: SQLite's integers are signed.
         "INSERT OR IGNORE INTO handled SELECT row, ? FROM event WHERE row = ? AND body IS NOT NULL",
-        [(str(note.handler), note.row) for note in rest if note.step is Step.HANDLED],
+        [(str(note.handler), note.row) for note in rest if note.step is HandlingStep.HANDLED],
     )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from ._memory import SOMETIME, Memory
+from ._contact_states import SOMETIME, ContactStates
 from .events import (
     AnyEvent,
     Conversation,
@@ -17,21 +17,21 @@ from .events import (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def learn(memory: Memory, event: AnyEvent, contact_id: int) -> None:
+async def learn(states: ContactStates, event: AnyEvent, contact_id: int) -> None:
     """Remember how far was read, whether a person writes, and that a closed conversation ends what
     was before.
     """
     match event:
         case MessageReceived(message=EventMessage(message_id=read)):
-            await memory.note(contact_id, watermark=read)
+            await states.note(contact_id, watermark=read)
         case MessageSent(message=message):
-            await memory.note(
+            await states.note(
                 contact_id,
                 watermark=message.message_id if message is not None else 0,
                 human_since=moment_of(event) if event.is_by_person else 0,
             )
         case ConversationClosed(conversation=conversation):
-            await _end(memory, contact_id, conversation)
+            await _end(states, contact_id, conversation)
         case _:
             pass
 
@@ -54,12 +54,12 @@ def moment_of(event: AnyEvent) -> int:
             return SOMETIME
 
 
-async def _end(memory: Memory, contact_id: int, conversation: Conversation | None) -> None:
+async def _end(states: ContactStates, contact_id: int, conversation: Conversation | None) -> None:
     # The event of an older conversation may come late: what began after that one closed goes on.
     # Without a time, it is the latest.
     closed_at = conversation.closed_at if conversation is not None else None
-    known = memory.of(contact_id)
-    await memory.note(
+    known = states.of(contact_id)
+    await states.note(
         contact_id,
         handed_over_since=0
         if closed_at is None or known.handed_over_since <= _seconds(closed_at)

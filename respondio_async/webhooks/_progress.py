@@ -20,7 +20,7 @@ _ROTATE: Final = 1024 * 1024
 """Bytes at which the notes that SQLite has are dropped."""
 
 
-class Step(IntEnum):
+class HandlingStep(IntEnum):
     """How far an event has come."""
 
     STARTED = 1
@@ -29,18 +29,18 @@ class Step(IntEnum):
     FINISHED = 3
 
 
-_STEPS: Final = frozenset(Step)
+_STEPS: Final = frozenset(HandlingStep)
 
 
 class Note(NamedTuple):
     """One step of one event."""
 
     row: int
-    step: Step
+    step: HandlingStep
     handler: int = 0
 
 
-class Progress:
+class ProgressLog:
     """The open file.
 
     Its writes are synchronous on purpose: nothing may come between a handler's end and its note.
@@ -87,7 +87,7 @@ class Progress:
         ):
             if step not in _STEPS:
                 return
-            yield Note(row, Step(step), handler)
+            yield Note(row, HandlingStep(step), handler)
 
     def close(self) -> None:
         """Close the file, keeping its notes."""

@@ -1,6 +1,6 @@
-"""The router: what a bot's author holds in the hand. It makes the parts, starts and stops them.
+"""The router: the entry point for bot authors. It makes the parts, starts and stops them.
 
-A request goes through `_intake` to its answer; its event goes on to `_dispatch`, whose handlers run
+A request goes through `_ingest` to its answer; its event goes on to `_dispatch`, whose handlers run
 after. Neither the time that a handler takes nor what it raises ever reaches the answer.
 """
 
@@ -18,21 +18,21 @@ import msgspec
 from respondio_async._storage import database_path
 from respondio_async.errors import ConfigurationError
 
-from ._answers import ACCEPTED, BUSY, Answer, RequestHeaders
+from ._answers import ACCEPTED, BUSY, RequestHeaders, WebhookAnswer
 from ._bot import BotClient
 from ._bounds import MAX_BODY, MAX_DEPTH
+from ._capacity import Capacity
 from ._catch_up import missed
+from ._contact_states import ContactStates
 from ._context import Context
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
-from ._failures import Failures, OnError
+from ._error_reporter import ErrorReporter, OnError
 from ._handlers import Handlers
-from ._inbox import Inbox
-from ._intake import Intake
+from ._inbox import EventInbox
+from ._ingest import Ingest
 from ._locks import KeyedLocks
-from ._memory import Memory
 from ._parse import parse
-from ._room import Room
 from .events import AnyEvent
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from ._asgi import ASGIApp
 
-_PATIENCE: Final = 0.05
-"""Seconds after which catching up looks for room again."""
+_RETRY_AFTER: Final = 0.05
+"""Seconds after which `catch_up` tries again when the router is at capacity."""
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
@@ -98,7 +98,7 @@ class WebhookRouter(Handlers):
         even after a kill -9; it also remembers what was handled, handed over and read.
         *deduplicator*: recognises repeated events when there is no inbox, or between several
         processes. *remember*: after how many later events an event is still recognised; None:
-        1,000,000 with an inbox, 100,000 in memory. The vendor's signature tells no time, so beyond
+        1,000,000 with an inbox, 100,000 in states. The vendor's signature tells no time, so beyond
         that an old body that somebody recorded is taken for a new event.
         Beyond *queue_size* events or *queue_bytes* of bodies waiting or running, events are
         answered with 503.
@@ -119,43 +119,42 @@ class WebhookRouter(Handlers):
             raise ConfigurationError("give the deduplicator its own limit, in place of remember=")
         self.client = client
         self._inbox_path = database_path(inbox, "inbox") if inbox is not None else None
-        self._inbox: Inbox | None = None
+        self._inbox: EventInbox | None = None
         self._remember = remember
         if deduplicator is None and inbox is None:
             deduplicator = MemoryDeduplicator(remember or 100_000)
         self._deduplicator = deduplicator
         self._drain_timeout = drain_timeout
-        self._memory = Memory()
+        self._states = ContactStates()
         self._locks = KeyedLocks()
-        self._room = Room(events=queue_size, size=queue_bytes)
-        self._failures = Failures(on_error)
+        self._capacity = Capacity(events=queue_size, size=queue_bytes)
+        self._errors = ErrorReporter(on_error)
         self._dispatcher = Dispatcher(
             self,
             context=lambda job: self.context(job.event, redelivered=job.redelivered),
             concurrency=concurrency,
             timeout=handler_timeout,
             on_interrupted=on_interrupted,
-            room=self._room,
-            memory=self._memory,
+            capacity=self._capacity,
+            states=self._states,
             locks=self._locks,
-            failures=self._failures,
+            errors=self._errors,
         )
-        self._intake = Intake(
+        self._ingest = Ingest(
             keys,
             max_body=max_body,
             max_depth=max_depth,
             deduplicator=self._deduplicator,
-            room=self._room,
-            memory=self._memory,
-            failures=self._failures,
+            capacity=self._capacity,
+            states=self._states,
+            errors=self._errors,
             start=self.start,
             hand_on=self._dispatcher.put,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    # ── life
-    # ─────────────────────────────────────────────────────────────────────────────────────────
+    # Lifecycle
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -183,7 +182,7 @@ class WebhookRouter(Handlers):
             self._loop, self._starting = loop, None
             self._dispatcher.begin_anew()
         if self._starting is None:
-            self._intake.closing = False
+            self._ingest.closing = False
             self._starting = asyncio.create_task(self._start())
         starting = self._starting
         if not starting.done():
@@ -200,17 +199,17 @@ class WebhookRouter(Handlers):
         running handlers are cancelled. What was not handled is done by the next process if there is
         an inbox, and lost otherwise.
         """
-        if self._starting is None or self._intake.closing:
+        if self._starting is None or self._ingest.closing:
             return 0
-        self._intake.closing = True
+        self._ingest.closing = True
         await asyncio.wait([self._starting])
-        await self._intake.settle()
+        await self._ingest.settle()
         await self._dispatcher.aclose(self._drain_timeout if timeout is None else timeout)
-        left = self._room.clear()
+        left = self._capacity.clear()
         if self._inbox is not None:
-            self._memory.forget_database()
+            self._states.forget_database()
             await self._inbox.aclose()
-            self._give_out(None)
+            self._use_inbox(None)
         elif left:
             _logger.warning("%d webhook events were not handled before closing, and are lost", left)
         self._starting = None
@@ -220,44 +219,43 @@ class WebhookRouter(Handlers):
 
     def statistics(self) -> RouterStatistics:
         """Count."""
-        intake = self._intake
+        ingest = self._ingest
         return RouterStatistics(
-            intake.accepted,
-            intake.duplicates,
-            intake.refused,
-            intake.turned_away,
-            self._failures.count,
-            self._room.waiting,
+            ingest.accepted,
+            ingest.duplicates,
+            ingest.refused,
+            ingest.turned_away,
+            self._errors.count,
+            self._capacity.waiting,
             self._dispatcher.running,
         )
 
     async def _start(self) -> None:
         if self._inbox_path is None:
             return
-        inbox = Inbox(self._inbox_path, remember=self._remember or 1_000_000)
+        inbox = EventInbox(self._inbox_path, remember=self._remember or 1_000_000)
         left = await inbox.open()
-        await self._memory.load(inbox.database)
-        self._give_out(inbox)
+        await self._states.load(inbox.database)
+        self._use_inbox(inbox)
         for unfinished in left:
-            await self._intake.resume(unfinished)
+            await self._ingest.resume(unfinished)
 
-    def _give_out(self, inbox: Inbox | None) -> None:
-        self._inbox = self._intake.inbox = self._dispatcher.inbox = inbox
+    def _use_inbox(self, inbox: EventInbox | None) -> None:
+        self._inbox = self._ingest.inbox = self._dispatcher.inbox = inbox
 
-    # ── requests
-    # ─────────────────────────────────────────────────────────────────────────────────────
+    # Requests
 
-    async def receive(self, body: bytes, headers: RequestHeaders) -> Answer:
+    async def receive(self, body: bytes, headers: RequestHeaders) -> WebhookAnswer:
         """Take in one request, whatever server it came through; `status, body = await
         router.receive(body, headers)`.
 
         200: the event is taken in, or was before · 400: no event · 401: not signed with one of the
         keys · 413: too large · 503: too many events are waiting, or the router is closing.
-        `Answer.headers` are to be sent along.
+        `WebhookAnswer.headers` are to be sent along.
         """
-        return await self._intake.receive(body, headers)
+        return await self._ingest.receive(body, headers)
 
-    async def handle(self, body: bytes, headers: RequestHeaders) -> Answer:
+    async def handle(self, body: bytes, headers: RequestHeaders) -> WebhookAnswer:
         """Take in one request as `receive` does, and return once its handlers have ended: for
         serverless functions, where nothing runs after the answer.
 
@@ -267,7 +265,7 @@ class WebhookRouter(Handlers):
         Cancelling does not stop them.
         """
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        answer = await self._intake.receive(body, headers, ended)
+        answer = await self._ingest.receive(body, headers, ended)
         if answer is ACCEPTED and not await ended:
             return BUSY
         return answer
@@ -277,7 +275,7 @@ class WebhookRouter(Handlers):
         method: str,
         headers: Mapping[Any, Any] | Collection[tuple[Any, Any]],
         chunks: AsyncIterable[bytes],
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Take in one request whose body is still to be read, for adapters to a server; reads no
         more of it than is allowed.
 
@@ -285,17 +283,16 @@ class WebhookRouter(Handlers):
         415: the body is compressed, which respond.io's never is; it is not read. GET and HEAD are
         answered with 200, for uptime checks. What *chunks* raises is raised.
         """
-        return await self._intake.receive_stream(method, headers, chunks)
+        return await self._ingest.receive_stream(method, headers, chunks)
 
-    # ── beside the events
-    # ────────────────────────────────────────────────────────────────────────────
+    # Contexts, locks, catching up
 
     def context(self, event: AnyEvent, *, redelivered: bool = False) -> Context[Any]:
         """Make a context for an event, as handlers get it."""
         return Context(
             event,
             client=self.client,
-            memory=self._memory,
+            states=self._states,
             locks=self._locks,
             redelivered=redelivered,
         )
@@ -329,18 +326,17 @@ class WebhookRouter(Handlers):
         async def take(body: bytes) -> None:
             nonlocal came
             while (
-                answer := await self._intake.take_in(parse(body, max_body=len(body)), body)
+                answer := await self._ingest.take_in(parse(body, max_body=len(body)), body)
             ) is BUSY:
-                if self._intake.closing:
+                if self._ingest.closing:
                     raise ConfigurationError("the router was closed while it caught up")
-                await asyncio.sleep(_PATIENCE)
+                await asyncio.sleep(_RETRY_AFTER)
             came += answer is ACCEPTED
 
-        await missed(self.client, self._memory, contacts, after, take, concurrency=concurrency)
+        await missed(self.client, self._states, contacts, after, take, concurrency=concurrency)
         return came
 
-    # ── adapters
-    # ─────────────────────────────────────────────────────────────────────────────────────
+    # Adapters
 
     def fastapi(self, path: str = "/webhook") -> "APIRouter":
         """Return a FastAPI router that receives on exactly *path*:

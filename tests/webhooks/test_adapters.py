@@ -20,7 +20,7 @@ from starlette.routing import Mount
 
 from respondio_async.errors import ConfigurationError
 from respondio_async.webhooks import Event, MessageReceived, WebhookRouter
-from respondio_async.webhooks import _intake as intake_module
+from respondio_async.webhooks import _ingest as ingest_module
 from respondio_async.webhooks.aiohttp import RESPOND_CLIENT, respond_context
 from respondio_async.webhooks.fastapi import respond_client, respond_lifespan, verified_event
 from tests.webhooks.payloads import KEY, message, signed
@@ -161,7 +161,7 @@ async def check(port: int, path: str) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for bodies a moment only."""
-    monkeypatch.setattr(intake_module, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(ingest_module, "BODY_TIMEOUT", 0.2)
 
 
 def make_router(**options: Any) -> tuple[WebhookRouter, list[str]]:

@@ -23,7 +23,7 @@ from respondio_async.webhooks import (
     parse,
     window_open,
 )
-from respondio_async.webhooks import _memory as memory_module
+from respondio_async.webhooks import _contact_states as states_module
 from tests.webhooks.payloads import KEY, PLACES, body_of, closed, message, placed, sent, signed
 
 BASE = 1_783_918_786_000_000
@@ -336,7 +336,7 @@ async def test_silence_alone_needs_no_client() -> None:
 
 async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered in memory is bounded, and hand-overs are the last to be forgotten."""
-    monkeypatch.setattr(memory_module, "_MOST", 3)
+    monkeypatch.setattr(states_module, "_MOST", 3)
     router = WebhookRouter(KEY)
     seen: list[int | None] = []
 
@@ -351,8 +351,8 @@ async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPa
             await deliver(router, message(number, number))
         await deliver(router, message(50, 1), message(51, 2), message(52, 11))
     assert seen == [*range(1, 12), 11]
-    assert len(router._memory.contacts) <= 4
-    assert len(router._memory.received) <= 3
+    assert len(router._states.contacts) <= 4
+    assert len(router._states.received) <= 3
 
 
 async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ async def test_catching_up_waits_for_room() -> None:
     assert len(seen) == 5
     await router.start()
     await router.aclose()
-    router._intake.closing = True
+    router._ingest.closing = True
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
             other = WebhookRouter(KEY, client=client, queue_size=1)
@@ -478,7 +478,7 @@ async def test_the_window_of_an_event() -> None:
 
 
 async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
-    """When the file takes no more, the bot goes on with what it has in memory."""
+    """When the file takes no more, the bot goes on with what it has in states."""
     errors: list[Any] = []
     router = WebhookRouter(
         KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error)
@@ -494,7 +494,7 @@ async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
             lambda connection: connection.execute(broken).fetchall()
         )
         await deliver(router, closed(2), message(3))
-        assert not router._memory.of(1).human_since
+        assert not router._states.of(1).human_since
     assert len(errors) >= 1
 
 
@@ -520,7 +520,7 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     """Only so many messages are remembered, and only so many contacts, even when the bot is silent
     for all of them.
     """
-    monkeypatch.setattr(memory_module, "_MOST", 2)
+    monkeypatch.setattr(states_module, "_MOST", 2)
     router = WebhookRouter(KEY, client=Client({1: [text(number) for number in range(1, 6)]}))
 
     @router.on(MessageReceived)
@@ -529,12 +529,12 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
     async with router:
         assert await router.catch_up([1], after=BASE) == 5
-        assert list(router._memory.caught_up) == [BASE + 4, BASE + 5]
+        assert list(router._states.caught_up) == [BASE + 4, BASE + 5]
         await deliver(router, *[message(number, number) for number in range(10, 14)])
         assert {
-            contact for contact, known in router._memory.contacts.items() if known.handed_over_since
+            contact for contact, known in router._states.contacts.items() if known.handed_over_since
         } <= {12, 13, 1}
-        assert len(router._memory.contacts) == 2
+        assert len(router._states.contacts) == 2
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -22,8 +22,8 @@ from respondio_async.webhooks import (
     WebhookRouter,
 )
 from respondio_async.webhooks import _inbox as inbox_module
-from respondio_async.webhooks._inbox import Inbox
-from respondio_async.webhooks._progress import Note, Progress, Step
+from respondio_async.webhooks._inbox import EventInbox
+from respondio_async.webhooks._progress import HandlingStep, Note, ProgressLog
 from tests.webhooks.payloads import KEY, message, signed
 
 
@@ -157,7 +157,7 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
 
 async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
     """Steps that SQLite would not take are kept and stored later."""
-    inbox = Inbox(tmp_path / "inbox")
+    inbox = EventInbox(tmp_path / "inbox")
     assert await inbox.open() == []
     row = await inbox.accept("event", b"{}")
     assert row is not None
@@ -168,9 +168,9 @@ async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
         return real(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
 
     inbox.database.submit = full  # type: ignore[assignment, method-assign]
-    inbox.note(row, Step.FINISHED)
+    inbox.note(row, HandlingStep.FINISHED)
     await inbox.aclose()
-    again = Inbox(tmp_path / "inbox")
+    again = EventInbox(tmp_path / "inbox")
     assert await again.open() == []
     assert await again.accept("event", b"{}") is None
     await again.aclose()
@@ -178,22 +178,22 @@ async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
 
 async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     """A note that never reached SQLite counts all the same, up to one that was cut short."""
-    inbox = Inbox(tmp_path / "inbox")
+    inbox = EventInbox(tmp_path / "inbox")
     await inbox.open()
     rows = [await inbox.accept(str(number), b"{}") for number in range(4)]
     await inbox.aclose()
-    progress = Progress(tmp_path / "inbox-progress")
+    progress = ProgressLog(tmp_path / "inbox-progress")
     progress.open()
     for note in (
-        Note(rows[0], Step.FINISHED),
-        Note(rows[1], Step.STARTED),
-        Note(rows[1], Step.HANDLED, 2**64 - 1),
+        Note(rows[0], HandlingStep.FINISHED),
+        Note(rows[1], HandlingStep.STARTED),
+        Note(rows[1], HandlingStep.HANDLED, 2**64 - 1),
     ):  # type: ignore[arg-type]
         progress.write(note)
     progress.close()
     with (tmp_path / "inbox-progress").open("ab") as file:
         file.write(bytes(17) + b"\x01torn")
-    again = Inbox(tmp_path / "inbox")
+    again = EventInbox(tmp_path / "inbox")
     left = await again.open()
     await again.aclose()
     assert [(row, started, handled) for row, _, _, started, handled in left] == [
@@ -210,20 +210,20 @@ async def test_the_file_of_notes_stays_small(
     monkeypatch.setattr("respondio_async.webhooks._progress._ROTATE", 300)
     monkeypatch.setattr(inbox_module, "_FLUSH_AFTER", 0.0)
     monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 10)
-    inbox = Inbox(tmp_path / "inbox", remember=10)
+    inbox = EventInbox(tmp_path / "inbox", remember=10)
     await inbox.open()
     for number in range(100):
         row = await inbox.accept(str(number), b"{}")
         assert row is not None
-        inbox.note(row, Step.STARTED)
-        inbox.note(row, Step.FINISHED)
+        inbox.note(row, HandlingStep.STARTED)
+        inbox.note(row, HandlingStep.FINISHED)
     assert (tmp_path / "inbox-progress").stat().st_size < 1000
     count = await inbox.database.submit(
         lambda connection: connection.execute("SELECT count(*) FROM event").fetchone()[0]
     )
     assert count < 30
     await inbox.aclose()
-    assert await (again := Inbox(tmp_path / "inbox")).open() == []
+    assert await (again := EventInbox(tmp_path / "inbox")).open() == []
     await again.aclose()
 
 
@@ -393,18 +393,18 @@ async def test_the_context_type(tmp_path: Path) -> None:
 
 async def test_notes_made_while_others_are_stored(tmp_path: Path) -> None:
     """Closing stores them too, those besides that the file of notes would not take."""
-    inbox = Inbox(tmp_path / "inbox")
+    inbox = EventInbox(tmp_path / "inbox")
     await inbox.open()
     rows = [await inbox.accept(str(number), b"{}") for number in range(3)]
     assert None not in rows
-    inbox.note(rows[0] or 0, Step.FINISHED)
+    inbox.note(rows[0] or 0, HandlingStep.FINISHED)
     inbox._flush()
-    inbox.note(rows[1] or 0, Step.FINISHED)
+    inbox.note(rows[1] or 0, HandlingStep.FINISHED)
     inbox._flush()
     inbox._progress.close()
-    inbox.note(rows[2] or 0, Step.FINISHED)
+    inbox.note(rows[2] or 0, HandlingStep.FINISHED)
     await inbox.aclose()
-    again = Inbox(tmp_path / "inbox")
+    again = EventInbox(tmp_path / "inbox")
     assert await again.open() == []
     await again.aclose()
 

@@ -14,14 +14,14 @@ OnError = Callable[[Exception, Context[Any] | None], object]
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
-class Failures:
-    """The hook, and how often it was called."""
+class ErrorReporter:
+    """Passes errors to `on_error`, or to the log, and counts them."""
 
     def __init__(self, on_error: OnError | None) -> None:
         self.count = 0
         self._on_error = on_error
 
-    async def tell(self, error: Exception, context: Context[Any] | None) -> None:
+    async def report(self, error: Exception, context: Context[Any] | None) -> None:
         """Report an error; one of the hook itself goes to the log."""
         self.count += 1
         try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from respondio_async.webhooks import Answer, WebhookRouter
-from respondio_async.webhooks._room import UNCOUNTED
+from respondio_async.webhooks import WebhookAnswer, WebhookRouter
+from respondio_async.webhooks._capacity import UNCOUNTED
 from tests.webhooks.payloads import KEY, message, signed
 
 ANYBODY = {"x-webhook-signature": "x" * 44}
@@ -32,7 +32,7 @@ class Request:
             yield chunk
 
 
-async def status(task: "asyncio.Task[Answer]") -> int:
+async def status(task: "asyncio.Task[WebhookAnswer]") -> int:
     """Wait for the answer."""
     return (await task).status
 
@@ -106,7 +106,7 @@ async def test_a_body_that_is_too_large_is_read_no_further() -> None:
 @pytest.mark.parametrize(
     ("method", "headers", "expected"),
     [
-        ("GET", ANYBODY, 405),
+        ("PUT", ANYBODY, 405),
         ("POST", {}, 401),
         ("POST", [("X-Webhook-Signature", "x"), ("Content-Length", "1048577")], 413),
         ("POST", [(b"X-Webhook-Signature", b"x"), (b"Content-Length", b"9" * 5000)], 413),

@@ -1,7 +1,8 @@
-"""Work in order within a lane, side by side between lanes, so many at once and no more.
+"""A queue for each contact: jobs of one contact run in order, those of different contacts
+concurrently, up to a number of workers.
 
-A contact is a lane. A lane exists while it has work; of the lanes that have some, the one that has
-waited longest is served next, one piece of work at a time, so a talkative contact delays nobody.
+A queue exists while it has jobs. Workers take one job at a time from the queue that has waited
+longest, so a contact with many events does not delay the others.
 """
 
 import asyncio
@@ -12,35 +13,32 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 
 
-class Lanes(Generic[Job]):
-    """Runs jobs.
-
-    Every `put` must be followed by no more than its own bookkeeping: it never waits.
-    """
+class ContactQueues(Generic[Job]):
+    """Runs jobs. `put` never waits."""
 
     def __init__(self, run: Callable[[Job], Awaitable[None]], *, concurrency: int) -> None:
         self._run = run
         self._concurrency = concurrency
-        self._lanes: dict[Hashable, deque[Job]] = {}
+        self._queues: dict[Hashable, deque[Job]] = {}
         self._ready: deque[Hashable] = deque()
-        """Lanes with work that nobody serves, longest waiting first."""
+        """ContactQueues with work that nobody serves, longest waiting first."""
         self._workers: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def running(self) -> int:
-        """Workers at work now."""
+        """How many jobs run now."""
         return len(self._workers)
 
-    def put(self, lane: Hashable, job: Job) -> None:
-        """Append *job* to its lane."""
-        waiting = self._lanes.get(lane)
+    def put(self, key: Hashable, job: Job) -> None:
+        """Append *job* to the queue of *key*."""
+        waiting = self._queues.get(key)
         if waiting is not None:
             waiting.append(job)
             return
-        self._lanes[lane] = deque((job,))
-        self._ready.append(lane)
+        self._queues[key] = deque((job,))
+        self._ready.append(key)
         if len(self._workers) < self._concurrency:
             self._idle.clear()
             worker = asyncio.create_task(self._work(), name="respondio-webhook-worker")
@@ -48,7 +46,7 @@ class Lanes(Generic[Job]):
             worker.add_done_callback(self._left)
 
     async def join(self, timeout: float | None) -> bool:
-        """Wait until no work is left; False when that took longer than *timeout* seconds."""
+        """Wait until no job is left; False when that took longer than *timeout* seconds."""
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
@@ -57,10 +55,10 @@ class Lanes(Generic[Job]):
         return True
 
     async def cancel(self) -> list[Job]:
-        """Stop all workers, and return the work that was not begun."""
-        left = [job for waiting in self._lanes.values() for job in waiting]
+        """Stop all workers, and return the jobs that were not begun."""
+        left = [job for waiting in self._queues.values() for job in waiting]
         self._ready.clear()
-        self._lanes.clear()
+        self._queues.clear()
         while self._workers:  # a handler may swallow its cancellation once
             for worker in self._workers:
                 worker.cancel()
@@ -69,17 +67,17 @@ class Lanes(Generic[Job]):
 
     async def _work(self) -> None:
         while self._ready:
-            lane = self._ready.popleft()
-            waiting = self._lanes[lane]
+            key = self._ready.popleft()
+            waiting = self._queues[key]
             try:
                 await self._run(waiting.popleft())
             finally:
-                if self._lanes.get(lane) is not waiting:
-                    pass  # cancel() took all work away meanwhile
+                if self._queues.get(key) is not waiting:
+                    pass  # cancel() has removed all jobs meanwhile
                 elif waiting:
-                    self._ready.append(lane)
+                    self._ready.append(key)
                 else:
-                    del self._lanes[lane]
+                    del self._queues[key]
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)

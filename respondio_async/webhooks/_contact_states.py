@@ -1,5 +1,5 @@
-"""What a bot remembers of its contacts: who was handed over to a person, who is being written to by
-one, how far was read.
+"""The state of each contact: whether it was handed over to a person, whether a person writes to it,
+and how far its messages were read.
 
 Kept in memory, and written through to the inbox's file where there is one, so that a restart
 forgets nothing.
@@ -19,15 +19,15 @@ from typing import Final
 from respondio_async._storage import Writer
 
 CAUGHT_UP: Final = "catch-up:"
-"""How the ids of events begin that `catch_up` made; the message's id follows."""
+"""Prefix of the ids of events that `catch_up` made; the message's id follows."""
 SOMETIME: Final = 1
-"""A time, in seconds since 1970, that is before every other: it is unknown when."""
+"""Stands for an unknown time: earlier than every other, in seconds since 1970."""
 _MOST: Final = 100_000
-"""Contacts and messages that are remembered without a file."""
+"""Contacts and messages that are remembered in memory."""
 
 
-class Remembered:
-    """One contact."""
+class ContactState:
+    """What is remembered of one contact."""
 
     __slots__ = ("handed_over_since", "human_since", "watermark")
 
@@ -43,11 +43,11 @@ class Remembered:
         self.watermark: int = watermark
 
 
-class Memory:
-    """The contacts."""
+class ContactStates:
+    """The states of all contacts, in memory, and in the inbox's file if there is one."""
 
     def __init__(self) -> None:
-        self.contacts: dict[int, Remembered] = {}
+        self.contacts: dict[int, ContactState] = {}
         self.caught_up: dict[int, None] = {}
         """Messages that came by `catch_up`, whose events may still come."""
         self.received: dict[int, None] = {}
@@ -65,7 +65,7 @@ class Memory:
         self._database = database
         rows, caught_up, received = await database.submit(_load)
         for contact_id, handed_over_since, human_since, watermark in rows:
-            self.contacts[contact_id] = Remembered(handed_over_since, human_since, watermark)
+            self.contacts[contact_id] = ContactState(handed_over_since, human_since, watermark)
             self.resume_at[contact_id] = watermark
         self.resume_others_at = max(self.resume_at.values(), default=0)
         self.caught_up.update(dict.fromkeys(caught_up))
@@ -75,9 +75,9 @@ class Memory:
         """Write to the file no more: it is being closed."""
         self._database = None
 
-    def of(self, contact_id: int) -> Remembered:
+    def of(self, contact_id: int) -> ContactState:
         """Return what is known of a contact; not to be changed."""
-        return self.contacts.get(contact_id) or Remembered()
+        return self.contacts.get(contact_id) or ContactState()
 
     async def note(
         self,
@@ -90,7 +90,7 @@ class Memory:
         """Remember what has changed; None leaves as is, and a watermark only rises."""
         known = self.contacts.get(contact_id)
         if known is None:
-            known = self.contacts[contact_id] = Remembered()
+            known = self.contacts[contact_id] = ContactState()
         changed = handed_over_since not in {None, known.handed_over_since} or human_since not in {
             None,
             known.human_since,

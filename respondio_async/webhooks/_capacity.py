@@ -1,16 +1,15 @@
-"""How much may be held at a time: the bound that turns events away before memory runs out."""
+"""Backpressure: how many events and bytes may be held before further events are refused."""
 
 from collections.abc import AsyncIterable
 from typing import Final
 
 UNCOUNTED: Final = 64 * 1024
-"""Bytes of a body that may arrive without being counted: the server's buffer for every connection
-holds as many anyhow. Events are smaller, so a stranger who fills the room with large bodies that
-nobody signed keeps none of them out.
+"""Bytes of a body that are not counted while it arrives: the server buffers as many for every
+connection. Events are smaller, so unsigned large bodies that use up the capacity keep no event out.
 """
 
 
-class Room:
+class Capacity:
     """Counts the events that wait or run, and the bodies that still arrive."""
 
     def __init__(self, *, events: int, size: int) -> None:
@@ -22,30 +21,30 @@ class Room:
         self._most_bytes = size
 
     def take(self, size: int) -> bool:
-        """Make room for an event, if there is any."""
+        """Count an event; False, and not counted, when the capacity is used up."""
         if self.waiting >= self._most_events or self._bytes + size > self._most_bytes:
             return False
         self.enter(size)
         return True
 
     def enter(self, size: int) -> None:
-        """Count an event that must be held, room or not."""
+        """Count an event that must be held, even beyond the capacity."""
         self.waiting += 1
         self._bytes += size
 
     def give_back(self, size: int) -> None:
-        """Count an event no more."""
+        """Stop counting an event that has ended."""
         self.waiting -= 1
         self._bytes -= size
 
     def clear(self) -> int:
-        """Count nothing any more; returns how many events were still held."""
+        """Stop counting every event; returns how many were still held."""
         left, self.waiting, self._bytes = self.waiting, 0, 0
         return left
 
     async def collect(self, chunks: AsyncIterable[bytes], most: int) -> bytes | None:
-        """Gather a body; a little more than *most* bytes of it at most, and None when there is no
-        room for it.
+        """Read a body, up to a little more than *most* bytes of it; None when the capacity is used
+        up.
         """
         body = bytearray()
         counted = 0

@@ -1,7 +1,8 @@
-"""Taking events in: all that must be done before the answer, and no more.
+"""Ingest: what must be done with an event before its request is answered, and no more.
 
-Verify, parse, recognise, store, hand on. respond.io gives an answer five seconds, and disables a
-webhook after about thirty errors in thirty minutes. Source: the vendor's "Webhooks" page.
+Verify, parse, de-duplicate, store, pass on to the dispatcher. respond.io waits five seconds for an
+answer, and disables a webhook after about thirty errors in thirty minutes. Source: the vendor's
+"Webhooks" page.
 """
 
 import asyncio
@@ -20,21 +21,21 @@ from ._answers import (
     READY,
     TOO_LARGE,
     TOO_SLOW,
-    Answer,
     RequestHeaders,
+    WebhookAnswer,
     early_answer,
     signature_in,
 )
+from ._capacity import Capacity
+from ._contact_states import CAUGHT_UP, ContactStates
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
-from ._dispatch import NOWHERE, Job
-from ._failures import Failures
-from ._inbox import Inbox, Unfinished
+from ._dispatch import NOWHERE, EventJob
+from ._error_reporter import ErrorReporter
+from ._inbox import EventInbox, Unfinished
 from ._locks import KeyedLocks
-from ._memory import CAUGHT_UP, Memory
 from ._parse import parse
-from ._progress import Step
-from ._room import Room
+from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
 from .events import AnyEvent
 
@@ -42,8 +43,8 @@ BODY_TIMEOUT: Final = 10.0
 """Seconds for a body to arrive. respond.io gives up on the whole after five."""
 
 
-class Intake:
-    """What stands between the socket and the handlers of one router."""
+class Ingest:
+    """Verifies, parses, de-duplicates and stores the events of one router, and answers."""
 
     def __init__(
         self,
@@ -52,48 +53,48 @@ class Intake:
         max_body: int,
         max_depth: int,
         deduplicator: Deduplicator | None,
-        room: Room,
-        memory: Memory,
-        failures: Failures,
+        capacity: Capacity,
+        states: ContactStates,
+        errors: ErrorReporter,
         start: Callable[[], Awaitable[None]],
-        hand_on: Callable[[Job], None],
+        hand_on: Callable[[EventJob], None],
     ) -> None:
         self.accepted = self.duplicates = self.refused = self.turned_away = 0
         self.closing = False
         """True: events are turned away."""
-        self.inbox: Inbox | None = None
+        self.inbox: EventInbox | None = None
         self._keys = encode_keys(keys)
         self._max_body = max_body
         self._max_depth = max_depth
         self._deduplicator = deduplicator
-        self._room = room
-        self._memory = memory
-        self._failures = failures
+        self._capacity = capacity
+        self._states = states
+        self._errors = errors
         self._start = start
         self._hand_on = hand_on
         self._arrivals = KeyedLocks()
-        self._storing: set[asyncio.Task[Answer]] = set()
+        self._storing: set[asyncio.Task[WebhookAnswer]] = set()
 
     async def receive_stream(
         self,
         method: str,
         headers: Mapping[Any, Any] | Collection[tuple[Any, Any]],
         chunks: AsyncIterable[bytes],
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Take in a request whose body has not been read yet."""
         early = early_answer(method, headers, self._max_body)
         if early is not None:
             return early if early is READY else self._refuse(early)
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                body = await self._room.collect(chunks, self._max_body)
+                body = await self._capacity.collect(chunks, self._max_body)
         except TimeoutError:
             return self._refuse(TOO_SLOW)
         return self._turn_away() if body is None else await self.receive(body, headers)
 
     async def receive(
         self, body: bytes, headers: RequestHeaders, ended: "asyncio.Future[bool] | None" = None
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Take in a request; *ended* is told when its event has been handled, if it was new."""
         if len(body) > self._max_body:
             return self._refuse(TOO_LARGE)
@@ -110,17 +111,17 @@ class Intake:
 
     async def take_in(
         self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None" = None
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Take in an event that is known to be true."""
         if not self.closing:
             try:
                 await self._start()
             except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
-                await self._failures.tell(error, None)
+                await self._errors.report(error, None)
                 return self._turn_away()
-        # Room is taken before anything more is awaited, so that a rush cannot pass the bound
+        # Capacity is taken before anything more is awaited, so that a rush cannot pass the bound
         # together.
-        if self.closing or not self._room.take(len(body)):
+        if self.closing or not self._capacity.take(len(body)):
             return self._turn_away()
         storing = self._store(event, body, ended)
         if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
@@ -138,11 +139,11 @@ class Intake:
         try:
             event = parse(unfinished.body, max_body=size, max_depth=self._max_depth)
         except DecodeError as error:  # accepted under other bounds
-            await self._failures.tell(error, None)
+            await self._errors.report(error, None)
             self._finish(unfinished.row)
             return
-        self._room.enter(size)
-        self._put(Job(event, size, unfinished.row, unfinished.started, unfinished.handled))
+        self._capacity.enter(size)
+        self._put(EventJob(event, size, unfinished.row, unfinished.started, unfinished.handled))
 
     async def settle(self) -> None:
         """Wait until what is being stored is handed on."""
@@ -151,7 +152,7 @@ class Intake:
 
     async def _store(
         self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None"
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Store a new event and hand it on; recognise a repeated one."""
         # The body itself stands for an event that has no id.
         event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
@@ -160,17 +161,17 @@ class Intake:
             if self.inbox is not None:
                 row = await self.inbox.accept(event_id, body, received_id(event))
         except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
-            self._room.give_back(len(body))
-            await self._failures.tell(error, None)
+            self._capacity.give_back(len(body))
+            await self._errors.report(error, None)
             return self._turn_away()
         if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
             if row is not None:
                 self._finish(row)
-            self._room.give_back(len(body))
+            self._capacity.give_back(len(body))
             self.duplicates += 1
             return DUPLICATE
         self.accepted += 1
-        self._put(Job(event, len(body), row, ended=ended))
+        self._put(EventJob(event, len(body), row, ended=ended))
         return ACCEPTED
 
     async def _claim(self, event: AnyEvent, event_id: str) -> bool:
@@ -182,29 +183,29 @@ class Intake:
             async with self._arrivals.hold(contact_id(event) or event_id):
                 return await self._deduplicator.claim(event_id)
         except Exception as error:  # noqa: BLE001 - its store is out of reach; handling an event twice is better than never
-            await self._failures.tell(error, None)
+            await self._errors.report(error, None)
             return True
 
     def _was_caught_up(self, event: AnyEvent) -> bool:
         """Whether an event comes late, after `catch_up` brought its message."""
-        return received_id(event) in self._memory.caught_up and not event.event_id.startswith(
+        return received_id(event) in self._states.caught_up and not event.event_id.startswith(
             CAUGHT_UP
         )
 
-    def _put(self, job: Job) -> None:
+    def _put(self, job: EventJob) -> None:
         received = received_id(job.event)
         if received is not None:
-            self._memory.note_received(received)
+            self._states.note_received(received)
         self._hand_on(job)
 
     def _finish(self, row: int) -> None:
         if self.inbox is not None:
-            self.inbox.note(row, Step.FINISHED)
+            self.inbox.note(row, HandlingStep.FINISHED)
 
-    def _refuse(self, answer: Answer) -> Answer:
+    def _refuse(self, answer: WebhookAnswer) -> WebhookAnswer:
         self.refused += 1
         return answer
 
-    def _turn_away(self) -> Answer:
+    def _turn_away(self) -> WebhookAnswer:
         self.turned_away += 1
         return BUSY
