@@ -1,8 +1,7 @@
 """The API's table of contents: one row an operation.
 
 Source: the vendor's API reference (one page an operation) and its "Rate limit" page (which
-operations share a limit). To add an operation, add a row here, a typed method in `resources/`, and
-its route's limit in `limits/_defaults.py`; tests walk this table.
+operations share a limit). CONTRIBUTING.md says how to add an operation; tests walk this table.
 """
 
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from . import models as m
+from .routes import bucket_of
 
 Replay = Literal["always", "unsent"]
 """When a request may be sent again by itself: "always" (a repeat changes nothing), or only while it
@@ -34,7 +34,7 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
     """What a 2xx answer decodes to."""
     replay: Replay = "always"
     route: str = ""
-    """The limiter's bucket: the vendor counts some operations together. Empty: `METHOD path`."""
+    """The limiter's route of a request that is made by hand; empty: the table's, see `bucket`."""
     max_limit: int | None = None
     """The largest page of a list; None: not a list."""
     alternative: str | None = None
@@ -60,35 +60,24 @@ class Endpoint(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def bucket(self) -> str:
-        """The limiter's route."""
-        return self.route or self.template
+        """The limiter's route; the table of `routes.py` says which operations share one."""
+        return self.route or bucket_of(self.template)
 
 
 _CONTACT: Final = "/contact/{identifier}"
-_CONTACT_WRITES: Final = f"POST|PUT|DELETE {_CONTACT}"
-_CONTACT_TAGS: Final = f"POST|DELETE {_CONTACT}/tag"
-# Not in the vendor's table. One bucket for the three writes, as for contacts: the strictest reading
-# is the safe one.
-_SPACE_TAGS: Final = "POST|PUT|DELETE /space/tag"
 _TAG_ENVELOPES: Final = (("message", "tag"), ("message",), ("data",))
 
 GET_CONTACT = Endpoint("contacts.get", "GET", _CONTACT, m.Contact)
-CREATE_CONTACT = Endpoint("contacts.create", "POST", _CONTACT, m.Ack, "unsent", _CONTACT_WRITES)
-UPDATE_CONTACT = Endpoint("contacts.update", "PUT", _CONTACT, m.ContactRef, route=_CONTACT_WRITES)
-DELETE_CONTACT = Endpoint(
-    "contacts.delete", "DELETE", _CONTACT, m.ContactRef, route=_CONTACT_WRITES
-)
+CREATE_CONTACT = Endpoint("contacts.create", "POST", _CONTACT, m.Ack, "unsent")
+UPDATE_CONTACT = Endpoint("contacts.update", "PUT", _CONTACT, m.ContactRef)
+DELETE_CONTACT = Endpoint("contacts.delete", "DELETE", _CONTACT, m.ContactRef)
 CREATE_OR_UPDATE_CONTACT = Endpoint(
     "contacts.create_or_update", "POST", "/contact/create_or_update/{identifier}", m.ContactRef
 )
 MERGE_CONTACTS = Endpoint("contacts.merge", "POST", "/contact/merge", m.ContactRef, "unsent")
 LIST_CONTACTS = Endpoint("contacts.list", "POST", "/contact/list", m.Page[m.Contact], max_limit=100)
-ADD_TAGS = Endpoint(
-    "contacts.add_tags", "POST", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS
-)
-DELETE_TAGS = Endpoint(
-    "contacts.delete_tags", "DELETE", f"{_CONTACT}/tag", m.ContactRef, route=_CONTACT_TAGS
-)
+ADD_TAGS = Endpoint("contacts.add_tags", "POST", f"{_CONTACT}/tag", m.ContactRef)
+DELETE_TAGS = Endpoint("contacts.delete_tags", "DELETE", f"{_CONTACT}/tag", m.ContactRef)
 LIST_CONTACT_CHANNELS = Endpoint(
     "contacts.list_channels", "GET", f"{_CONTACT}/channels", m.Page[m.ContactChannel], max_limit=100
 )
@@ -158,19 +147,17 @@ GET_TEMPLATE = Endpoint(
     "space.get_template", "GET", "/space/mtm/{id}", m.Template, envelopes=(("data",),)
 )
 CREATE_TAG = Endpoint(
-    "space.create_tag", "POST", "/space/tag", m.Tag, "unsent", _SPACE_TAGS, envelopes=_TAG_ENVELOPES
+    "space.create_tag", "POST", "/space/tag", m.Tag, "unsent", envelopes=_TAG_ENVELOPES
 )
-UPDATE_TAG = Endpoint(
-    "space.update_tag", "PUT", "/space/tag", m.Tag, route=_SPACE_TAGS, envelopes=_TAG_ENVELOPES
-)
-DELETE_TAG = Endpoint("space.delete_tag", "DELETE", "/space/tag", m.Ack, route=_SPACE_TAGS)
+UPDATE_TAG = Endpoint("space.update_tag", "PUT", "/space/tag", m.Tag, envelopes=_TAG_ENVELOPES)
+DELETE_TAG = Endpoint("space.delete_tag", "DELETE", "/space/tag", m.Ack)
 
 _ROWS: Final[dict[str, Any]] = {
     name: value for name, value in globals().items() if isinstance(value, Endpoint)
 }
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(_ROWS.values())
-"""All thirty, in the order above."""
+"""All of them, in the order above."""
 
 ROUTES: Final[Mapping[str, str]] = MappingProxyType({row.name: row.bucket for row in ENDPOINTS})
 """Every operation's route, by the method that calls it: `DEFAULT_LIMITS[ROUTES["messages.send"]]`.

@@ -26,6 +26,7 @@ GROUND = {
     "_filter_checks",
     "errors",
     "hooks",
+    "routes",
     "_rate_limit",
     "_version",
 }

@@ -1,6 +1,7 @@
 """Keeping under the organisation's limits."""
 
-from ._defaults import DEFAULT_LIMITS as DEFAULT_LIMITS
+from respondio_async.routes import DEFAULT_LIMITS as DEFAULT_LIMITS
+
 from ._local import LocalRateLimiter as LocalRateLimiter
 from ._protocol import Feedback as Feedback
 from ._protocol import Priority as Priority

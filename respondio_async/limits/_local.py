@@ -52,8 +52,9 @@ from collections.abc import Mapping
 from math import inf, isfinite, isnan
 from typing import Final
 
+from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
+
 from ..errors import ConfigurationError, InvalidArgumentError
-from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._queue import Queue
 from ._route import Route

@@ -43,8 +43,9 @@ except ImportError as _error:  # pragma: no cover - the test runs it in a proces
         name="redis",
     ) from _error
 
+from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
+
 from ..errors import ConfigurationError, InvalidArgumentError
-from ._defaults import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ._local import LocalRateLimiter
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._redis_clock import ServerClock

@@ -1,4 +1,4 @@
-"""The thirty operations: where they are found and which bucket counts them.
+"""The operations: where they are found and which bucket counts them.
 
 Matched on the raw path: a slash inside an identifier arrives percent-encoded and must not divide
 it.
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
+
+from respondio_async.routes import bucket_of
 
 from ._call import Call
 from .operations import contacts, conversations, messages, space
@@ -31,24 +33,19 @@ class Route:
 
 def _route(line: str, handler: Callable[[Call], Any], bucket: str = "") -> Route:
     method, path = line.split()
-    return Route(method, path, handler, bucket or line, tuple(path[1:].split("/")))
+    return Route(method, path, handler, bucket or bucket_of(line), tuple(path[1:].split("/")))
 
-
-_WRITES: Final = "POST|PUT|DELETE /contact/{identifier}"
-_TAGS: Final = "POST|DELETE /contact/{identifier}/tag"
-_SPACE_TAGS: Final = "POST|PUT|DELETE /space/tag"
-_FIELD: Final = "/space/custom_field"
 
 ROUTES: Final = (
     _route("GET /contact/{identifier}", contacts.get),
     _route("POST /contact/list", contacts.list_contacts),
     _route("POST /contact/merge", contacts.merge),
-    _route("POST /contact/{identifier}", contacts.create, _WRITES),
-    _route("PUT /contact/{identifier}", contacts.update, _WRITES),
-    _route("DELETE /contact/{identifier}", contacts.delete, _WRITES),
+    _route("POST /contact/{identifier}", contacts.create),
+    _route("PUT /contact/{identifier}", contacts.update),
+    _route("DELETE /contact/{identifier}", contacts.delete),
     _route("POST /contact/create_or_update/{identifier}", contacts.create_or_update),
-    _route("POST /contact/{identifier}/tag", contacts.add_tags, _TAGS),
-    _route("DELETE /contact/{identifier}/tag", contacts.delete_tags, _TAGS),
+    _route("POST /contact/{identifier}/tag", contacts.add_tags),
+    _route("DELETE /contact/{identifier}/tag", contacts.delete_tags),
     _route("GET /contact/{identifier}/channels", contacts.list_channels),
     _route("GET /contact/{identifier}/channel/{channelId}", contacts.get_channel),
     _route("POST /contact/{identifier}/lifecycle/update", contacts.update_lifecycle),
@@ -64,18 +61,18 @@ ROUTES: Final = (
     _route("GET /space/custom_field/{id}", space.get_custom_field),
     _route("POST /space/custom_field", space.create_custom_field),
     # The other name of the same collection, in the same buckets.
-    _route("GET /space/contact_field", space.list_custom_fields, f"GET {_FIELD}"),
-    _route("GET /space/contact_field/{id}", space.get_custom_field, f"GET {_FIELD}/{{id}}"),
-    _route("POST /space/contact_field", space.create_custom_field, f"POST {_FIELD}"),
+    _route("GET /space/contact_field", space.list_custom_fields, "GET /space/custom_field"),
+    _route("GET /space/contact_field/{id}", space.get_custom_field, "GET /space/custom_field/{id}"),
+    _route("POST /space/contact_field", space.create_custom_field, "POST /space/custom_field"),
     _route("GET /space/closing_notes", space.list_closing_notes),
     _route("GET /space/channel", space.list_channels),
     _route("GET /space/channel/{id}/template", space.list_templates),
     # How one official client asks for WhatsApp templates.
     _route("GET /space/channel/{id}/mtm", space.list_templates, "GET /space/channel/{id}/template"),
     _route("GET /space/mtm/{id}", space.get_template),
-    _route("POST /space/tag", space.create_tag, _SPACE_TAGS),
-    _route("PUT /space/tag", space.update_tag, _SPACE_TAGS),
-    _route("DELETE /space/tag", space.delete_tag, _SPACE_TAGS),
+    _route("POST /space/tag", space.create_tag),
+    _route("PUT /space/tag", space.update_tag),
+    _route("DELETE /space/tag", space.delete_tag),
 )
 
 _BY_SHAPE: Final[dict[tuple[str, int], list[Route]]] = {}

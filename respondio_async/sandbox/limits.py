@@ -7,41 +7,13 @@ from email.utils import formatdate
 from types import MappingProxyType
 from typing import Final
 
+from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
+
 from ._clock import Clock
 from .quirks import Quirks
 from .windows import Window, WindowFactory
 
-VENDOR_LIMITS: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        # The vendor's "Rate limit" page; operations joined by | share a bucket.
-        "POST /contact/{identifier}/message": 10.0,
-        "GET /contact/{identifier}/message/{messageId}": 15.0,
-        "POST /contact/{identifier}/comment": 10.0,
-        "GET /contact/{identifier}": 10.0,
-        "POST|PUT|DELETE /contact/{identifier}": 5.0,
-        "POST /contact/merge": 5.0,
-        "POST /contact/create_or_update/{identifier}": 5.0,
-        "POST /contact/list": 5.0,
-        "POST|DELETE /contact/{identifier}/tag": 5.0,
-        "GET /contact/{identifier}/channels": 5.0,
-        "GET /contact/{identifier}/channel/{channelId}": 10.0,
-        "POST /contact/{identifier}/conversation/assignee": 5.0,
-        "POST /contact/{identifier}/conversation/status": 5.0,
-        "GET /space/channel": 5.0,
-        "GET /space/closing_notes": 5.0,
-        "GET /space/user": 5.0,
-        "GET /space/user/{id}": 10.0,
-        "POST /space/custom_field": 5.0,
-        "GET /space/custom_field/{id}": 10.0,
-        "GET /space/custom_field": 5.0,
-        # Not on that page: the commonest figure.
-        "GET /contact/{identifier}/message/list": 5.0,
-        "POST /contact/{identifier}/lifecycle/update": 5.0,
-        "GET /space/channel/{id}/template": 5.0,
-        "GET /space/mtm/{id}": 5.0,
-        "POST|PUT|DELETE /space/tag": 5.0,
-    }
-)
+VENDOR_LIMITS: Final[Mapping[str, float]] = DEFAULT_LIMITS
 """Requests a second, by bucket."""
 
 
@@ -73,6 +45,8 @@ class Meter:
             self._limits = {bucket: limit * factor for bucket, limit in VENDOR_LIMITS.items()}
             for bucket, limit in limits.items():
                 self.set_limit(bucket, limit)
+        self._unlisted = None if limits is None else UNLISTED_LIMIT * factor
+        """The limit of a bucket that is not in the table."""
         self._factory = window
         self._clock = clock
         self._quirks = quirks
@@ -95,7 +69,7 @@ class Meter:
 
     def check(self, bucket: str, now: float) -> Verdict:
         """Count a request that arrived at *now*."""
-        limit = None if self._limits is None else self._limits.get(bucket)
+        limit = None if self._limits is None else self._limits.get(bucket, self._unlisted)
         if limit is None:
             return Verdict(refused=False, headers={})
         window = self._windows.get(bucket)

