@@ -55,9 +55,8 @@ class Writer(Generic[S]):
         self._patience = patience
         self._lock = lock
         self._on_failure = on_failure
-        self._asked: queue.SimpleQueue[tuple[Callable[[S], Any], asyncio.Future[Any]] | None]
-        self._asked = queue.SimpleQueue()
-        self._group: list[tuple[Callable[[S], Any], asyncio.Future[Any]]] = []
+        self._asked: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._group: list[_Request] = []
         self._ending: Exception | None = None
         """Why nothing can be asked for; None: it can."""
         self._loop: asyncio.AbstractEventLoop
@@ -83,11 +82,26 @@ class Writer(Generic[S]):
         Acts are done, and their futures end, in the order of submission.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        if self._ending is None:
-            self._asked.put((act, future))
-        else:
-            future.set_exception(self._ending)
+
+        def answer(value: Any, error: Exception | None) -> None:
+            if future.done():  # whoever asked was cancelled
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        self.tell(act, answer)
         return future
+
+    def tell(self, act: Callable[[S], Any], answer: "_Answer") -> None:
+        """Run *act* as `submit` does; *answer* is called on the loop with its result or its error,
+        and must not raise.
+        """
+        if self._ending is None:
+            self._asked.put((act, answer))
+        else:
+            answer(None, self._ending)
 
     async def aclose(self) -> None:
         """Finish what was submitted, and close the file."""
@@ -107,7 +121,7 @@ class Writer(Generic[S]):
                 while goes_on:
                     last = self._gather()
                     goes_on = self._post(self._answer, _commit(connection, store, self._group))
-                    goes_on = goes_on and not last
+                    self._group, goes_on = [], goes_on and not last
         except BaseException as error:  # noqa: BLE001 - a thread that ends unheard leaves others waiting
             failure = error
         self._post(self._finish, failure)
@@ -122,7 +136,6 @@ class Writer(Generic[S]):
 
     def _gather(self) -> bool:
         """Wait for something to do, and take all that is there; True when it is the last."""
-        self._group = []
         item = self._asked.get()
         while item is not None:
             self._group.append(item)
@@ -150,39 +163,37 @@ class Writer(Generic[S]):
         was_open = self._opened.done()
         closed = ConfigurationError(f"{self._path.name} is closed")
         self._ending = closed if failure is None else explained(self._path, failure)
-        unanswered = [future for _, future in self._group]
+        unanswered: list[_Request | None] = [*self._group]
         while not self._asked.empty():
-            item = self._asked.get()
-            unanswered += [item[1]] if item is not None else []
-        for future in (self._opened, *unanswered):
-            if not future.done():
-                future.set_exception(self._ending)
+            unanswered.append(self._asked.get())
+        for request in unanswered:
+            if request is not None:
+                request[1](None, self._ending)
+        if not was_open:
+            self._opened.set_exception(self._ending)
         if failure is not None and was_open:
             self._on_failure(self._ending)
 
-    def _answer(self, answers: "list[_Answer]") -> None:
-        for future, value, error in answers:
-            if future.done():  # whoever asked was cancelled
-                continue
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(explained(self._path, error))
+    def _answer(self, results: "list[_Result]") -> None:
+        for answer, value, error in results:
+            answer(value, None if error is None else explained(self._path, error))
 
 
-_Answer = tuple["asyncio.Future[Any]", Any, Exception | None]
+_Answer = Callable[[Any, Exception | None], object]
+_Request = tuple[Callable[[Any], Any], _Answer]
+_Result = tuple[_Answer, Any, Exception | None]
 
 
 def _commit(
     connection: sqlite3.Connection,
     store: S,
-    group: list[tuple[Callable[[S], Any], "asyncio.Future[Any]"]],
-) -> list[_Answer]:
+    group: list[_Request],
+) -> list[_Result]:
     """Do a group of acts in one transaction, or each in its own if that fails."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        return [(future, None, error) for _, future in group]
+        return [(answer, None, error) for _, answer in group]
     try:
         values = [act(store) for act, _ in group]
         connection.execute("COMMIT")
@@ -191,5 +202,5 @@ def _commit(
             connection.execute("ROLLBACK")
         if len(group) == 1:
             return [(group[0][1], None, error)]
-        return [answer for item in group for answer in _commit(connection, store, [item])]
-    return [(future, value, None) for (_, future), value in zip(group, values, strict=True)]
+        return [result for item in group for result in _commit(connection, store, [item])]
+    return [(answer, value, None) for (_, answer), value in zip(group, values, strict=True)]

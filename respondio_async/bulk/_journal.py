@@ -4,7 +4,6 @@ Requests are carried out in the order of their making, and answered when they ar
 first that fails is the run's failure: what follows it fails likewise, unasked.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,30 +77,35 @@ class Journal:
 
     def retract(self, number: int, step: str) -> None:
         """Take the intent back: nothing was sent."""
-        self._ask(lambda store: store.retract(number, step))
+        self._tell(lambda store: store.retract(number, step))
 
     def step_returned(self, number: int, step: str, value: bytes | None, model: str | None) -> None:
         """Note a step's result."""
-        self._ask(lambda store: store.step_returned(number, step, value, model))
+        self._tell(lambda store: store.step_returned(number, step, value, model))
 
     def end(self, record: Record, then: Callable[[], None]) -> None:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
-        self._ask(lambda store: store.end(record)).add_done_callback(lambda _: then())
+        self._tell(lambda store: store.end(record), then)
 
-    def _ask(self, act: Callable[[Store], T]) -> "asyncio.Future[T]":
-        if self._failure is None:
-            future = self._writer.submit(act)
-            future.add_done_callback(self._look)
-        else:
-            future = asyncio.get_running_loop().create_future()
-            future.set_exception(self._failure)
-            future.exception()  # has been told
-        return future
-
-    def _look(self, done: "asyncio.Future[T]") -> None:
-        error = None if done.cancelled() else done.exception()
-        if isinstance(error, Exception):
+    async def _ask(self, act: Callable[[Store], T]) -> T:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._writer.submit(act)
+        except Exception as error:
             self._fail(error)
+            raise
+
+    def _tell(self, act: Callable[[Store], None], then: Callable[[], None] = lambda: None) -> None:
+        def answer(_: None, error: Exception | None) -> None:
+            if error is not None:
+                self._fail(error)
+            then()
+
+        if self._failure is None:
+            self._writer.tell(act, answer)
+        else:
+            then()
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:

@@ -384,7 +384,9 @@ class Bulk(Generic[Item, T]):
             return
         value = cast("T", ending.value) if isinstance(ending, Returned) else None
         error = ending.error if isinstance(ending, Failed | StoppedBy) else None
-        outcome = Outcome[Item, T](entry.key, entry.item, value, error, attempts, started, elapsed)
+        outcome: Outcome[Item, T] = Outcome(
+            entry.key, entry.item, value, error, attempts, started, elapsed
+        )
         is_final = not isinstance(ending, StoppedBy)
         if self._journal is None or not entry.number or entry.is_recorded or not is_final:
             self._emit(entry, outcome, is_final=is_final)

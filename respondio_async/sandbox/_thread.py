@@ -33,23 +33,26 @@ class ServerThread:
         self._thread.start()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            try:
+        """Serve; whatever ends it before it serves, whoever started it hears of it."""
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 from ._server import Server
 
                 listener = _listen(self._host, self.port)
-            except ImportError as error:
-                self.error = ImportError(_MISSING)
-                self.error.__cause__ = error
-            except OSError as error:
-                self.error = error
-            else:
                 self.port = listener.getsockname()[1]
-                runner.run(
-                    Server(self._app, self._left, self._on_started).serve(sockets=[listener])
-                )
-                return
-        self._on_started()
+                server = Server(self._app, self._left, self._on_started)
+                runner.run(server.serve(sockets=[listener]))
+        except ImportError as error:
+            self.error = ImportError(_MISSING)
+            self.error.__cause__ = error
+        except Exception as error:  # noqa: BLE001 - raised again by whoever started it
+            self.error = error
+        except BaseException as error:  # noqa: BLE001 - uvicorn leaves by SystemExit
+            self.error = RuntimeError(f"the sandbox was ended by {type(error).__name__}")
+            self.error.__cause__ = error
+        if self.error is not None:
+            with suppress(RuntimeError):  # the loop of whoever started it is closed
+                self._on_started()
 
     def stop(self) -> None:
         """Ask it to end, whether it has started yet or not; `ended` tells when it has.

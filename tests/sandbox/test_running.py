@@ -201,3 +201,23 @@ def test_the_clock_never_goes_back():
     """Windows and lags rely on it."""
     with pytest.raises(ValueError, match="never goes back"):
         Sandbox().advance(-1)
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit, GeneratorExit])
+async def test_a_server_that_ends_before_it_serves_is_heard_of(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """Whoever started it gets an error, at once, and can start it again."""
+    from respondio_async.sandbox import _thread
+
+    def fail(*_: object) -> None:
+        raise kind("broken")
+
+    sandbox = Sandbox()
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "_listen", fail)
+        async with asyncio.timeout(60):
+            with pytest.raises((ValueError, MemoryError, RuntimeError)):
+                await sandbox.__aenter__()
+    async with sandbox:
+        assert sandbox.url
