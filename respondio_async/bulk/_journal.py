@@ -4,10 +4,11 @@ Requests are carried out in the order of their making, and answered when they ar
 first that fails is the run's failure: what follows it fails likewise, unasked.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .._storage import Writer
 from ..errors import ConfigurationError, RespondError
@@ -85,27 +86,36 @@ class Journal:
 
     def end(self, record: Record, then: Callable[[], None]) -> None:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
-        self._tell(lambda store: store.end(record), then)
+        self._tell(lambda store: store.end(record), lambda *_: then())
 
     async def _ask(self, act: Callable[[Store], T]) -> T:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return await self._writer.submit(act)
-        except Exception as error:
-            self._fail(error)
-            raise
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def _tell(self, act: Callable[[Store], None], then: Callable[[], None] = lambda: None) -> None:
-        def answer(_: None, error: Exception | None) -> None:
+        def then(value: Any, error: Exception | None) -> None:
+            if future.done():  # whoever asked was cancelled, perhaps by that error
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        self._tell(act, then)
+        return await future
+
+    def _tell(
+        self,
+        act: Callable[[Store], Any],
+        then: Callable[[Any, Exception | None], None] = lambda *_: None,
+    ) -> None:
+        def answer(value: Any, error: Exception | None) -> None:
             if error is not None:
                 self._fail(error)
-            then()
+            then(value, self._failure if error is not None else None)
 
         if self._failure is None:
             self._writer.tell(act, answer)
         else:
-            then()
+            then(None, self._failure)
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
