@@ -95,8 +95,13 @@ class Attempts(Generic[T]):
         result: Answer | SendError | None = None
         self.sending = True
         try:
-            headers = settings.headers if self.call.content is None else settings.json_headers
-            request = Request(endpoint.method, self.call.target, headers, self.call.content)
+            # No local of this frame is the token or the path: tracebacks may show them.
+            request = Request(
+                endpoint.method,
+                self.call.target,
+                settings.headers if self.call.content is None else settings.json_headers,
+                self.call.content,
+            )
             result = await connection.send(
                 request, timeout=self._attempt_timeout(permitted), phases=settings.phases
             )

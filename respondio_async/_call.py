@@ -1,9 +1,10 @@
 """One call as data: what is asked for, under which settings, and what comes back."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from ._discreet import Discreet, showable
 from ._endpoints import Endpoint
 from ._rate_limit import RateLimit
 from ._retry import RetryPolicy
@@ -14,7 +15,7 @@ from .limits import Priority, RateLimiter
 T = TypeVar("T")
 
 
-class Response(msgspec.Struct, Generic[T], frozen=True):
+class Response(Discreet, msgspec.Struct, Generic[T], frozen=True):
     """A value together with how it came."""
 
     value: T
@@ -27,15 +28,16 @@ class Response(msgspec.Struct, Generic[T], frozen=True):
     content: bytes
     """The answer's body as it arrived."""
 
-    def __repr__(self) -> str:
-        # The value and the content hold a contact's data.
-        return (
-            f"<Response {self.status} {type(self.value).__name__} after {self.attempts} attempts>"
-        )
+    _shown = ("attempts", "elapsed")
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("value", showable(type(self.value))), *super().__rich_repr__()]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What a view of a client may change."""
+
+    _shown = ("timeout", "deadline", "queue_timeout", "priority")
 
     token: str
     """Known so that it can be masked wherever a server echoes it."""
@@ -53,11 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_timeout: float | None
     priority: Priority | None
 
-    def __repr__(self) -> str:
-        return "<Settings>"  # the token stands in three places
 
-
-class Call(msgspec.Struct, Generic[T], frozen=True):
+class Call(Discreet, msgspec.Struct, Generic[T], frozen=True):
     """What is asked for: an operation and its arguments, as bytes where they go on the wire and as
     values where an error must mask them.
     """

@@ -136,6 +136,7 @@ class AsyncRespond:
             queue_timeout=check_seconds(queue_timeout, "queue_timeout"),
             priority=None,
         )
+        del token, without_body, with_body, extra, headers  # a traceback may show locals
         transport = open_transport(
             base_url=self._base_url,
             backend=backend,

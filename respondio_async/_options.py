@@ -32,6 +32,7 @@ def check_token(token: str | None) -> str:
         raise ConfigurationError("the token is empty, or not a str")
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
+        del token  # a traceback may show locals
         raise ConfigurationError(
             'the token holds characters that no token has; give it without "Bearer"'
         )

@@ -9,11 +9,15 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from .._discreet import Discreet
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(Discreet, msgspec.Struct, frozen=True):
     """One request, ready for the wire."""
+
+    _shown = ("method",)
 
     method: str
     target: str
@@ -25,7 +29,7 @@ class Request(msgspec.Struct, frozen=True):
     content: bytes | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Discreet, msgspec.Struct, frozen=True):
     """One whole answer."""
 
     status: int

@@ -14,6 +14,7 @@ from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 
+from respondio_async._discreet import Discreet
 from respondio_async.errors import DecodeError, InvalidArgumentError
 
 from ._lenient import NoReadingError, Reader
@@ -27,7 +28,7 @@ Envelopes = tuple[tuple[str, ...], ...]
 _COMMON_WRAPPER: Final = ("data",)
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(Discreet, msgspec.Struct, frozen=True):
     """An answer's value, and how the answer differed from what was expected."""
 
     value: Any

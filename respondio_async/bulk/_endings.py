@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ._entries import Entry
 from ._execution import Execution
 
@@ -21,7 +23,7 @@ class Phase(IntEnum):
     ENDED = 4
 
 
-class Running(msgspec.Struct, frozen=True):
+class Running(Discreet, msgspec.Struct, frozen=True):
     """An item that a worker has."""
 
     entry: Entry
@@ -29,19 +31,19 @@ class Running(msgspec.Struct, frozen=True):
     started: float
 
 
-class Returned(msgspec.Struct, frozen=True):
+class Returned(Discreet, msgspec.Struct, frozen=True):
     """The work returned."""
 
     value: Any
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(Discreet, msgspec.Struct, frozen=True):
     """The work raised, or what it did is unknown."""
 
     error: Exception
 
 
-class StoppedBy(msgspec.Struct, frozen=True):
+class StoppedBy(Discreet, msgspec.Struct, frozen=True):
     """The work met what ends the run: the consumer sees why, and the item stays unfinished."""
 
     error: Exception

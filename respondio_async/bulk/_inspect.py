@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
@@ -33,8 +35,10 @@ _CHUNK: Final = 500
 _KILLED: Final = "the run ended while it was being sent"
 
 
-class RunSummary(msgspec.Struct, frozen=True):
+class RunSummary(Discreet, msgspec.Struct, frozen=True):
     """What a journal holds."""
+
+    _shown = ("sessions", "done", "failed", "unknown", "unfinished")
 
     work: str
     """The name of the function that the journal was begun with."""
@@ -54,8 +58,10 @@ class RunSummary(msgspec.Struct, frozen=True):
     """
 
 
-class FailedItem(msgspec.Struct, frozen=True):
+class FailedItem(Discreet, msgspec.Struct, frozen=True):
     """An item that failed, or whose outcome is unknown."""
+
+    _shown = ("unknown", "error")
 
     key: str
     item: Any
@@ -69,7 +75,7 @@ class FailedItem(msgspec.Struct, frozen=True):
     """The named steps that returned before."""
 
 
-class ItemResult(msgspec.Struct, frozen=True):
+class ItemResult(Discreet, msgspec.Struct, frozen=True):
     """What became of an item in all runs on a journal together."""
 
     key: str

@@ -4,14 +4,18 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ..errors import OutcomeUnknownError
 
 Item = TypeVar("Item")
 T = TypeVar("T")
 
 
-class Outcome(msgspec.Struct, Generic[Item, T], frozen=True):
+class Outcome(Discreet, msgspec.Struct, Generic[Item, T], frozen=True):
     """What became of one item."""
+
+    _shown = ("error", "attempts", "started", "elapsed")
 
     key: str
     item: Item

@@ -16,6 +16,8 @@ from typing import Final
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ..errors import ConfigurationError
 
 APPLICATION_ID: Final = 0x72696F42  # "rioB": tells a journal from any other SQLite file
@@ -45,7 +47,7 @@ COMMIT;
 """
 
 
-class StepResult(msgspec.Struct, frozen=True):
+class StepResult(Discreet, msgspec.Struct, frozen=True):
     """The result of a step that returned in an earlier run."""
 
     value: bytes | None
@@ -54,8 +56,10 @@ class StepResult(msgspec.Struct, frozen=True):
     """The name of the class, if it is one of the client's models."""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(Discreet, msgspec.Struct, frozen=True):
     """What the journal knows of an item that is about to be worked on."""
+
+    _shown = ("state",)
 
     id: int
     state: int
@@ -69,8 +73,10 @@ class Claim(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(Discreet, msgspec.Struct, frozen=True):
     """How an item ended."""
+
+    _shown = ("state", "error")
 
     id: int
     state: int
@@ -84,8 +90,10 @@ class Record(msgspec.Struct, frozen=True):
     model: str | None
 
 
-class Leftover(msgspec.Struct, frozen=True):
+class Leftover(Discreet, msgspec.Struct, frozen=True):
     """An item that failed or is in doubt, and that the source no longer gives."""
+
+    _shown = ("state", "error")
 
     id: int
     state: int

@@ -18,6 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from respondio_async._discreet import Discreet
+
 from .. import AsyncRespond
 from ..bulk import Bulk, Outcome
 from ..limits import DEFAULT_LIMITS
@@ -30,8 +32,10 @@ _MOST_KEPT: Final = 1_000
 _MOST_TOLD: Final = 20
 
 
-class ReportedFailure(msgspec.Struct, frozen=True):
+class ReportedFailure(Discreet, msgspec.Struct, frozen=True):
     """An item that failed, or whose outcome nobody knows."""
+
+    _shown = ("error", "unknown")
 
     where: str
     error: str
@@ -39,8 +43,10 @@ class ReportedFailure(msgspec.Struct, frozen=True):
     unknown: bool
 
 
-class BulkReport(msgspec.Struct):
+class BulkReport(Discreet, msgspec.Struct):
     """How a run ended."""
+
+    _shown = ("total", "done", "failed", "unknown", "skipped", "seconds")
 
     total: int
     done: int = 0
@@ -75,7 +81,7 @@ class BulkReport(msgspec.Struct):
         ]
 
 
-class BulkJob(msgspec.Struct, frozen=True):
+class BulkJob(Discreet, msgspec.Struct, frozen=True):
     """What is to be done."""
 
     title: str

@@ -10,6 +10,8 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response, __version__
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,39}")
@@ -21,7 +23,7 @@ _NOBODY: Final = 9_007_199_254_740_991
 """A contact id that no workspace has: its 404 shows the error envelope."""
 
 
-class Answered(msgspec.Struct, kw_only=True):
+class Answered(Discreet, msgspec.Struct, kw_only=True):
     """How one operation answered."""
 
     status: int | None

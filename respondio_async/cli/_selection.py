@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from respondio_async._discreet import Discreet
+
 from .. import AsyncRespond, Paginator
 from ..filters import Condition, F, Filter
 from ..models import Contact
@@ -20,7 +22,7 @@ _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 _PANEL: Final = "Which contacts"
 
 
-class Selection(msgspec.Struct, frozen=True):
+class Selection(Discreet, msgspec.Struct, frozen=True):
     """The options, as given. All of them must hold."""
 
     search: Annotated[

@@ -16,6 +16,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from respondio_async._discreet import Discreet
+
 from .. import (
     DEFAULT_LIMITS,
     AsyncRespond,
@@ -48,8 +50,10 @@ _NAMES: Final = (
 _STYLES: Final = {"pass": "green", "warn": "yellow", "fail": "bold red", "skipped": "dim"}
 
 
-class Named(msgspec.Struct, frozen=True):
+class Named(Discreet, msgspec.Struct, frozen=True):
     """Something of the workspace that other commands ask for by its id."""
+
+    _shown = ("kind",)
 
     id: int
     name: str | None
@@ -57,7 +61,7 @@ class Named(msgspec.Struct, frozen=True):
     """A channel's source, a field's type, a user's role."""
 
 
-class DoctorReport(msgspec.Struct):
+class DoctorReport(Discreet, msgspec.Struct):
     """What `--json` prints."""
 
     checks: list[HealthCheck] = msgspec.field(default_factory=list[HealthCheck])

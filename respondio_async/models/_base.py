@@ -2,32 +2,41 @@
 contact's data.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+
+from respondio_async._discreet import Discreet
 
 __all__ = ["Model"]
 
 
 # gc=False: a model holds JSON, so it can't be part of a cycle; 100,000 kept contacts cost the
 # collector nothing.
-class Model(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """An object of the API. Frozen: `msgspec.structs.replace` makes a changed copy,
-    `msgspec.to_builtins` a plain dict.
+class Model(Discreet, msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """An object of the API. Frozen: `msgspec.structs.replace` makes a changed copy, `to_dict` a
+    plain dict.
 
     Fields that the server may leave out or null have defaults, and fields that it adds tomorrow are
     ignored.
     """
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Name the ids only: names, e-mails, phones and texts end up in logs through reprs."""
-        shown: list[tuple[str, Any]] = []
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if (name == "id" or name.endswith("_id")) and isinstance(value, int):
-                shown.append((name, value))
-        return shown
+    def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
+        """Return its fields as plain Python, objects within it included.
 
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({shown})"
+        By their names here (snake_case, `pandas.DataFrame([contact.to_dict() for …])`), or with
+        *wire* by the API's names.
+        """
+        if wire:
+            return cast("dict[str, Any]", msgspec.to_builtins(self))
+        tag = self.__struct_config__.tag
+        fields = {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
+        return fields if tag is None else {"type": tag, **fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.to_dict()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from respondio_async._discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
 __all__ = [
@@ -25,20 +26,12 @@ __all__ = [
 _DIGITS: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
-class Payload(msgspec.Struct, frozen=True):
+class Payload(Discreet, msgspec.Struct, frozen=True):
     """The base of every payload."""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the `message` object of the request."""
         raise NotImplementedError  # pragma: no cover - every payload and part has its own
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
-
-    def __rich_repr__(
-        self,
-    ) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
-        return []
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:

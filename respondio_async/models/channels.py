@@ -37,6 +37,8 @@ else:
 class Channel(Model, frozen=True):
     """A channel that is connected to the workspace."""
 
+    _shown = ("name",)
+
     id: int
     name: str | None = None
     source: ChannelSource | None = None

@@ -57,6 +57,8 @@ class CustomFieldValue(Model, frozen=True):
     strings too.
     """
 
+    _shown = ("name",)
+
     name: str
     value: str | int | float | bool | list[Any] | dict[str, Any] | None = None
     """An array where the field takes several values."""

@@ -56,6 +56,8 @@ class AttachedFile(Model, frozen=True):
 class SentTemplate(Model, frozen=True):
     """The template that a message was made from, with its parameters filled in."""
 
+    _shown = ("name",)
+
     name: str
     language_code: str | None = None
     components: list[dict[str, Any]] | None = None
@@ -75,6 +77,8 @@ class TextContent(_Content, frozen=True, tag="text"):
 
 class AttachmentContent(_Content, frozen=True, tag="attachment"):
     """One file."""
+
+    _shown = ("attachment",)
 
     attachment: AttachedFile
 
@@ -107,11 +111,15 @@ class EmailContent(_Content, frozen=True, tag="email"):
 class WhatsAppTemplateContent(_Content, frozen=True, tag="whatsapp_template"):
     """A message made from a WhatsApp template."""
 
+    _shown = ("template",)
+
     template: SentTemplate
 
 
 class FacebookTemplateContent(_Content, frozen=True, tag="facebook_template"):
     """A message made from a Facebook template."""
+
+    _shown = ("template",)
 
     template: SentTemplate
 
@@ -125,9 +133,6 @@ class UnknownContent(Model, frozen=True):
     """The vendor's name for this kind of message; empty when the server gave none."""
     data: dict[str, Any]
     """The whole object as received, its "type" included; what is no object stands under "value"."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("type", self.type)]
 
 
 MessageContent = (

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from respondio_async._discreet import showable
+
 from ._base import Model
 from ._times import moment, moment_of_id
 from .contents import (
@@ -54,6 +56,8 @@ else:
 class MessageStatus(Model, frozen=True):
     """One step of a message on its way."""
 
+    _shown = ("value",)
+
     value: MessageStatusValue | None = None
     timestamp: int | None = None
     """Unix seconds; `at` is the same as a datetime."""
@@ -79,6 +83,8 @@ class Sender(Model, frozen=True):
 class Message(Model, frozen=True):
     """One message of a conversation."""
 
+    _shown = ("status", "sender")
+
     message_id: int
     """Microseconds since 1970; `sent_at` is the same as a datetime."""
     message: _Message = msgspec.field(default_factory=lambda: UnknownContent("", {}))
@@ -98,7 +104,7 @@ class Message(Model, frozen=True):
         msgspec.structs.force_setattr(self, "message", read_content(self.message))
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [*super().__rich_repr__(), ("type", self.message.type)]
+        return [*super().__rich_repr__(), ("type", showable(self.message.type))]
 
     @property
     def content(self) -> MessageContent:

@@ -52,12 +52,16 @@ else:
 class Team(Model, frozen=True):
     """A team of users."""
 
+    _shown = ("name",)
+
     id: int | None = None
     name: str | None = None
 
 
 class User(Model, frozen=True):
     """A user of the workspace."""
+
+    _shown = ("role", "team")
 
     id: int
     first_name: str | None = None
@@ -70,6 +74,8 @@ class User(Model, frozen=True):
 
 class CustomField(Model, frozen=True):
     """A custom field that contacts of the workspace can have."""
+
+    _shown = ("name", "slug")
 
     id: int
     name: str = ""
@@ -95,6 +101,8 @@ class CustomField(Model, frozen=True):
 class ClosingNote(Model, frozen=True):
     """A category that a conversation can be closed with."""
 
+    _shown = ("category",)
+
     category: str
     description: str | None = None
     content: str | None = None
@@ -109,6 +117,8 @@ class ClosingNote(Model, frozen=True):
 
 class Tag(Model, frozen=True):
     """A tag of the workspace. Its name is its key: updates and deletions go by name."""
+
+    _shown = ("name",)
 
     name: str
     id: int | None = None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
+from respondio_async._discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import (
@@ -50,17 +51,11 @@ HeaderFormat = Literal["text", "image", "video", "document", "location"]
 _FORMATS = ("text", "image", "video", "document", "location")
 
 
-class _Part(msgspec.Struct, frozen=True):
+class _Part(Discreet, msgspec.Struct, frozen=True):
     """A part of a template; its repr shows no content."""
 
     def to_wire(self) -> dict[str, Any]:
         raise NotImplementedError  # pragma: no cover - every payload and part has its own
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return []
 
 
 # ── parameters
@@ -307,6 +302,7 @@ class TemplateButtons(TemplateComponent, frozen=True):
 
 class _TemplatePayload(Payload, frozen=True):
     kind: ClassVar[str]
+    _shown = ("name",)
 
     name: str
     language_code: str

@@ -23,6 +23,8 @@ class Template(Model, frozen=True):
     it.
     """
 
+    _shown = ("name", "category")
+
     id: int
     name: str = ""
     components: _Components = msgspec.field(default_factory=list[dict[str, Any]])

@@ -56,6 +56,9 @@ class Unfinished(NamedTuple):
     handled: frozenset[int]
     """Keys of its handlers that have ended."""
 
+    def __repr__(self) -> str:
+        return "Unfinished()"  # the body holds a contact's data
+
 
 class EventInbox:
     """One SQLite file, owned by one process."""

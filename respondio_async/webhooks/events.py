@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
+from respondio_async._discreet import showable
 from respondio_async.models import Assignee, Channel, Contact, ContactChannel, Message, Sender, User
 from respondio_async.models._base import Model
 from respondio_async.models._times import moment
@@ -140,8 +141,8 @@ class AnyEvent(Model, frozen=True, kw_only=True, gc=True, dict=True):
         """
         return cast("tuple[str, ...]", vars(self).get("_drift", ()))
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(event_type={self.event_type!r}, event_id={self.event_id!r})"
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("event_type", showable(self.event_type)), ("event_id", showable(self.event_id))]
 
 
 class _Known(AnyEvent, frozen=True, kw_only=True, gc=True, dict=True, tag_field="event_type"):

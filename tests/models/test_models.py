@@ -71,11 +71,11 @@ def test_a_repr_holds_ids_and_nothing_of_a_contact(model):
 
 def test_a_repr_names_the_ids():
     """A repr tells which object it is."""
-    assert repr(read(m.Contact)) == "Contact(id=437264483)"
-    assert (
-        repr(read(m.Message))
-        == "Message(message_id=1783918786000000, contact_id=437264483, channel_id=5, type='text')"
-    )
+    assert repr(read(m.Contact)).startswith("Contact(id=437264483, status=")
+    shown = repr(read(m.Message))
+    assert "message_id=1783918786000000" in shown
+    assert "MessageStatus(value='failed'" in shown
+    assert shown.endswith("type='text')")
     assert repr(m.Page([1, 2])) == "Page(2 items)"
     assert repr(m.UnknownContent("rating", {"text": "+60"})) == "UnknownContent(type='rating')"
     assert repr(m.TextContent("+60")) == "TextContent()"

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from respondio_async._discreet import Discreet
+
 from ... import ROUTES, AsyncRespond
 from ...identifiers import parse
 from .._ask import confirm
@@ -157,7 +159,7 @@ def delete(
     )  # fmt: skip
 
 
-class ChosenContacts(msgspec.Struct, frozen=True):
+class ChosenContacts(Discreet, msgspec.Struct, frozen=True):
     """Which contacts an edit is for: named, listed in a file, or selected.
 
     There is no default: not even all of them.

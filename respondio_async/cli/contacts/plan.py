@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ... import ROUTES
 from ...checks import check_contact, check_tags_call
 from ...identifiers import ContactId
@@ -32,7 +34,7 @@ _PATTERNS: Final = {
 }
 
 
-class ContactPlan(msgspec.Struct, frozen=True):
+class ContactPlan(Discreet, msgspec.Struct, frozen=True):
     """What to write of one contact."""
 
     identifier: str
@@ -190,7 +192,7 @@ class Planner:
             custom[name] = None
 
 
-class Survey(msgspec.Struct):
+class Survey(Discreet, msgspec.Struct):
     """What a whole file would do."""
 
     rows: int

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ...models import CustomFieldInput
 
 _FIRST: Final = (
@@ -39,8 +41,10 @@ _COMPANIES: Final = ("Ocean Kites", "Blue Door", "Paper Lantern", "North Gate", 
 _STAGES: Final = ("New Lead", "Hot Lead", "Payment", "Customer")
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(Discreet, msgspec.Struct, frozen=True):
     """One contact as it is to arrive."""
+
+    _shown = ("number", "stage")
 
     number: int
     phone: str

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from respondio_async._discreet import Discreet
+
 from .._screen import Screen
 from .rows import TableFile, columns_of_file, read_rows
 from .sinks import write_table
@@ -27,8 +29,10 @@ BadRows = Annotated[
 ]
 
 
-class BadRow(msgspec.Struct, frozen=True):
+class BadRow(Discreet, msgspec.Struct, frozen=True):
     """A row that cannot be written, and why; without its values."""
+
+    _shown = ("line",)
 
     line: int
     problems: list[str]

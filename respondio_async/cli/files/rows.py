@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from .._exit import UsageError
 from .cells import clean, read_value
 from .delimited import find_encoding, read_csv
@@ -20,8 +22,10 @@ from .workbook import read_xlsx
 _DELIMITED: Final = (".csv", ".tsv", ".txt")
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(Discreet, msgspec.Struct, frozen=True):
     """One row; what the columns are called is the file's business."""
+
+    _shown = ("line",)
 
     line: int
     """Where it begins in the file, from 1; a spreadsheet's row number."""

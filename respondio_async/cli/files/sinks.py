@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
 
+from respondio_async._discreet import Discreet
+
 from ...files import csv_row, replace_private
 from .._ask import ask, can_ask
 from .._exit import UsageError
@@ -42,7 +44,7 @@ _MADE_AT_THE_END: Final = {
 Record = Mapping[str, Any]
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(Discreet, msgspec.Struct, frozen=True):
     """Where an export goes, as far as it can be said before the first request."""
 
     path: Path | None
@@ -53,8 +55,10 @@ class Target(msgspec.Struct, frozen=True):
     """Whether an older file of that name may go."""
 
 
-class ExportState(msgspec.Struct):
+class ExportState(Discreet, msgspec.Struct):
     """Where an export stopped."""
+
+    _shown = ("complete", "count")
 
     query: str
     """What was exported; another question cannot continue it."""

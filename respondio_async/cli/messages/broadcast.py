@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from respondio_async._discreet import Discreet
+
 from ... import ROUTES, AsyncRespond
 from ...checks import check_message
 from ...limits import LocalRateLimiter
@@ -171,7 +173,7 @@ def broadcast(
     run(work, screen, interrupted=book.how_to_resume)
 
 
-class MessageExample(msgspec.Struct, frozen=True):
+class MessageExample(Discreet, msgspec.Struct, frozen=True):
     """A message as it would be sent."""
 
     line: int
