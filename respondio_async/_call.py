@@ -4,12 +4,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ._discreet import Discreet, showable
 from ._endpoints import Endpoint
 from ._rate_limit import RateLimit
 from ._retry import RetryPolicy
 from ._transport import Timeout
 from ._wire import Headers
+from .discreet import Discreet, showable
 from .limits import Priority, RateLimiter
 
 T = TypeVar("T")

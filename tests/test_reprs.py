@@ -23,7 +23,7 @@ from respondio_async import (
     SentMessage,
     UnknownContent,
 )
-from respondio_async._discreet import _VOCABULARY, Discreet
+from respondio_async.discreet import _VOCABULARY, Discreet
 
 WORDS = ("canary-token-zyxwv", "Canarina", "canary text of a message")
 LOOKS_PERSONAL = ("canary.mail@secret.example", "+60177444333", "060 177-444.333", "two\nlines")
@@ -41,7 +41,7 @@ HARMLESS = {
     *("webhooks._progress.Note", "webhooks._dispatch.Job", "cli._contract.ContractReport"),
     *("cli._export.ExportReport", "cli._fields.Notation", "cli.contacts.habits.Habits"),
     *("cli.files.rows.TableFile", "cli.limits.RouteLimit", "cli.messages.send.SendReport"),
-    "cli.doctor._TokenClaims",
+    *("cli.doctor._TokenClaims", "cli._lazy.Lazy", "cli._lazy.LazyGroup"),
 }
 OWN = {
     # These have a repr of their own, which the tests of their modules pin.

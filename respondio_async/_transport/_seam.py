@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .._discreet import Discreet
+from ..discreet import Discreet
 
 RawHeaders = list[tuple[bytes, bytes]]
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 from respondio_async.errors import DecodeError, InvalidArgumentError
 
 from ._lenient import NoReadingError, Reader

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ._entries import Entry
 from ._execution import Execution

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ..errors import OutcomeUnknownError
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ..errors import ConfigurationError
 

@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond
 from ..bulk import Bulk, Outcome

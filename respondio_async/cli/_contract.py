@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response, __version__
 

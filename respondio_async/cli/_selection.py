@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond, Paginator
 from ..filters import Condition, F, Filter

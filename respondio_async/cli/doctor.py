@@ -16,7 +16,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .. import (
     DEFAULT_LIMITS,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 __all__ = ["Model"]
 

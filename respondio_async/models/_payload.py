@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
 __all__ = [

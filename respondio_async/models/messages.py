@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from respondio_async._discreet import showable
+from respondio_async.discreet import showable
 
 from ._base import Model
 from ._times import moment, moment_of_id

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import (

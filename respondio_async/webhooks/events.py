@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from respondio_async._discreet import showable
+from respondio_async.discreet import showable
 from respondio_async.models import Assignee, Channel, Contact, ContactChannel, Message, Sender, User
 from respondio_async.models._base import Model
 from respondio_async.models._times import moment

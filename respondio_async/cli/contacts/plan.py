@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ... import ROUTES
 from ...checks import check_contact, check_tags_call

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ...models import CustomFieldInput
 

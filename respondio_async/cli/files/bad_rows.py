@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .._screen import Screen
 from .rows import TableFile, columns_of_file, read_rows

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from .._exit import UsageError
 from .cells import clean, read_value

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ...files import csv_row, replace_private
 from .._ask import ask, can_ask

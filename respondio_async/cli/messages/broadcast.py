@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from respondio_async._discreet import Discreet
+from respondio_async.discreet import Discreet
 
 from ... import ROUTES, AsyncRespond
 from ...checks import check_message
