@@ -15,6 +15,8 @@ from .errors import InvalidArgumentError
 
 __all__ = ["check_name", "checked_value"]
 
+_MOST_DIGITS: Final = 308
+"""Of the largest number that JSON's readers keep."""
 _PRESENCE: Final = ("exists", "doesNotExist")
 _EQUALITY: Final = ("isEqualTo", "isNotEqualTo", *_PRESENCE)
 _OPERATORS: Final[dict[str, tuple[str, ...]]] = {
@@ -153,7 +155,9 @@ def _number(name: str, value: object) -> int | float | str:
 
 def _finite(value: object) -> int | float:
     if isinstance(value, Decimal) and value.is_finite():
-        return int(value) if value == value.to_integral_value() else float(value)
+        # A giant exponent would make an integer of as many digits.
+        is_whole = value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+        value = int(value) if is_whole else float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgumentError(
             f"the value is a {type(value).__name__}, not a number", argument="value"

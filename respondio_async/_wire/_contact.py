@@ -26,6 +26,8 @@ _TEXTS: Final = {
     "profile_pic": "profilePic",
     "country_code": "countryCode",
 }
+_MOST_DIGITS: Final = 308
+"""Of the largest number that JSON's readers keep."""
 _FIELDS: Final = (*_TEXTS, "custom_fields")
 _ELSEWHERE: Final = {
     "tags": "contacts.add_tags() sets tags",
@@ -111,7 +113,8 @@ def custom_value(value: object) -> str | int | float | bool | None:
             return value
         case float() if math.isfinite(value):
             return value
-        case Decimal() if value.is_finite():
+        # A giant exponent would make an integer of as many digits.
+        case Decimal() if value.is_finite() and value.adjusted() < _MOST_DIGITS:
             return int(value) if value == value.to_integral_value() else float(value)
         case float() | Decimal():
             raise InvalidArgumentError(

@@ -26,6 +26,7 @@ _PHONE: Final = re.compile(r"[+\uff0b]?[\d ()\u00a0\u2007\u2009\u202f.\u2010-\u2
 """Digits of any script, which have one reading, and what people write between them. Neither letters
 nor a second number, of which one would be lost.
 """
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 def check_country(country: str | None) -> str | None:
@@ -103,7 +104,20 @@ def identify_row(row: Row, columns: Mapping[str, str], by: By, country: str | No
 
 def whole_number(text: str) -> int:
     """Read an id from a cell or an option. ValueError for everything but the digits 0 to 9."""
-    return int(ContactId.id(without_zero_decimals(text.strip())).value)
+    try:
+        return int(ContactId.id(without_zero_decimals(text.strip())).value)
+    except InvalidIdentifierError:
+        raise ValueError("an id is a whole number, in the digits 0 to 9 alone") from None
+
+
+def plain_number(text: str, least: float = 0.0) -> float:
+    """Read an option's number. ValueError for less than *least*, and for what is not digits and a
+    point: float() reads nan, 1_0 and other scripts.
+    """
+    text = str(text)  # a default is a number already
+    if not _DECIMAL.fullmatch(text) or float(text) < least:
+        raise ValueError(f"it is a number from {least:g} on, in digits with a point")
+    return float(text)
 
 
 def same_contact(identifier: str) -> str:

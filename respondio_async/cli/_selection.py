@@ -17,6 +17,7 @@ from ..filters import Condition, F, Filter
 from ..models import Contact
 from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions, typed_value
+from ._identify import whole_number
 
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 _PANEL: Final = "Which contacts"
@@ -58,7 +59,11 @@ class Selection(Discreet, msgspec.Struct, frozen=True):
     assignee: Annotated[
         int | None,
         typer.Option(
-            help="Assigned to the user with this id.", rich_help_panel=_PANEL, show_default=False
+            parser=whole_number,
+            metavar="ID",
+            help="Assigned to the user with this id.",
+            rich_help_panel=_PANEL,
+            show_default=False,
         ),
     ] = None
     created_after: Annotated[

@@ -1,11 +1,13 @@
 """A cell is read exactly, or it is a bad row: no phone, id, date or number becomes another."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from respondio_async import CustomField
+from respondio_async import CustomField, F, InvalidArgumentError
+from respondio_async._wire import contact_body
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, Notation, typed_value
 from respondio_async.cli._identify import identify, normal_phone, same_contact, whole_number
@@ -21,6 +23,7 @@ AGE, BORN, TICKED, CALL = (
     CustomField(3, "Ticked", "checkbox"),
     CustomField(4, "Call", "time"),
 )
+BROADCAST = ("messages", "broadcast", "--from", "p.csv", "--channel", "2001", "--text", "hi")
 INVISIBLE = ["\u200b", "\u200e", "\u2060", "\ufeff", "\u202c", "\u00ad"]
 
 
@@ -326,3 +329,52 @@ def test_one_person_gets_one_message(respondio: Respondio, sandbox: Sandbox) -> 
     assert json.loads(respondio(*send, "--from", "two.csv", *journal).stdout)["skipped"] == 1
     tagged = respondio("contacts", "tag", "x", "--from", "people.csv", "--dry-run", "--json")
     assert json.loads(tagged.stdout)["items"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("messages", "send", "id:1", "hi", "--channel", "2_001"),
+        ("messages", "send", "id:1", "hi", "--timeout", "nan"),
+        ("messages", "send", "id:1", "hi", "--timeout", "0"),
+        (
+            "messages",
+            "broadcast",
+            "--from",
+            "p.csv",
+            "--channel",
+            "1",
+            "--text",
+            "hi",
+            "--rate",
+            "nan",
+        ),
+        (
+            "messages",
+            "broadcast",
+            "--from",
+            "p.csv",
+            "--channel",
+            "1",
+            "--text",
+            "x",
+            "--rate",
+            "1_0",
+        ),
+        ("contacts", "export", "--assignee", "\uff11"),
+        ("contacts", "tag", "x", "--assignee", "1e3"),
+    ],
+)
+def test_an_option_is_a_plain_number(respondio: Respondio, arguments: tuple[str, ...]) -> None:
+    """Where Python's int() and float() would read another one, or none."""
+    Path("p.csv").write_text("phone\n+60123456789\n")
+    assert "number" in respondio(*arguments, code=2).stderr
+
+
+@pytest.mark.parametrize("number", ["1e9999999999", "-1e9999999999", "1e400"])
+def test_a_giant_decimal_costs_nothing(number: str) -> None:
+    """An integer of so many digits would never end."""
+    with pytest.raises(InvalidArgumentError, match="finite"):
+        contact_body({"custom_fields": {"Age": Decimal(number)}})
+    with pytest.raises(InvalidArgumentError, match="finite"):
+        F.field("Age").between(1, Decimal(number))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of t
 
 
 @contextmanager
-def _noted(problems: list[str], column: str | None) -> Iterator[None]:
+def _noted(problems: list[str], column: str | None) -> Generator[None]:
     """Note what is wrong with a column, and go on."""
     try:
         yield

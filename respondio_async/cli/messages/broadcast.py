@@ -17,7 +17,7 @@ from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, carry_out, duration, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
-from .._identify import By, check_country, identify_row, same_contact
+from .._identify import By, check_country, identify_row, plain_number, same_contact
 from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, Sheet, Yes
 from .._screen import Screen, counted
 from ..contacts.edit import name_columns
@@ -88,7 +88,8 @@ def broadcast(
     rate: Annotated[
         float | None,
         typer.Option(
-            min=_LEAST_RATE,
+            parser=lambda text: plain_number(text, _LEAST_RATE),
+            metavar="N",
             show_default=False,
             help="At most so many messages a second; the limit is 10.",
         ),

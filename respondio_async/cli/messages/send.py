@@ -7,6 +7,7 @@ import typer
 
 from .._client import connect
 from .._exit import Exit, run
+from .._identify import plain_number, whole_number
 from .._options import BaseUrl, Json
 from .._screen import Screen
 
@@ -27,6 +28,8 @@ def send(
     channel: Annotated[
         int | None,
         typer.Option(
+            parser=whole_number,
+            metavar="ID",
             show_default=False,
             help="The channel's id; without it the one that the contact last used.",
         ),
@@ -35,7 +38,14 @@ def send(
         Literal["sent", "delivered", "read"] | None,
         typer.Option(show_default=False, help="Wait until it has come so far."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for that.")] = 60.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            parser=lambda text: plain_number(text, 0.1),
+            metavar="SECONDS",
+            help="Seconds to wait for that.",
+        ),
+    ] = 60.0,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
