@@ -53,7 +53,7 @@ def listen(
     - `respondio webhooks listen --events message.received --json > messages.jsonl`
     """
     screen = Screen(json=json)
-    printer = _Printer(screen, frozenset(events.replace(",", " ").split()))
+    printer = Printer(screen, frozenset(events.replace(",", " ").split()))
 
     async def work() -> int:
         router = WebhookRouter(_keys(key_file), concurrency=1)
@@ -93,7 +93,7 @@ def _keys(key_file: Path | None) -> list[str]:
     return keys
 
 
-class _Printer:
+class Printer:
     """Prints events, one a line."""
 
     def __init__(self, screen: Screen, wanted: frozenset[str]) -> None:
