@@ -154,7 +154,7 @@ def test_files_and_pipes_get_it_exactly(hostile: Path, respondio: Respondio) -> 
     summary = json.loads(respondio("runs", "show", "run.sqlite", "--json", code=1).stdout)
     assert list(summary["reasons"]) == [f"{NAME}: {NAME}"]
     assert f"1 × {NAME}: {NAME}" in respondio("runs", "show", "run.sqlite", code=1).stdout
-    assert NAME in respondio("contacts", "import", f"{NAME}.csv", code=2).stderr
+    assert NAME in respondio("contacts", "export", "-o", f"{NAME}/a.csv", code=2).stderr
 
 
 @pytest.mark.parametrize("as_json", [False, True])
