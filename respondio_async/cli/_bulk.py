@@ -268,12 +268,12 @@ def _note(report: BulkReport, job: BulkJob, outcome: "Outcome[Any, Any]") -> Non
         )
 
 
-def print_report(screen: Screen, report: BulkReport, *, what: str) -> None:
-    """Print how a run ended: as JSON, or for people; *what* is done to one item."""
+def print_report(screen: Screen, report: BulkReport, noun: str, done: str) -> None:
+    """Print how a run ended: as JSON, or for people; *done* to each *noun*."""
     if screen.json:
         screen.document(report)
         return
-    parts = [counted(report.done, what)]
+    parts = [f"{counted(report.done, noun)} {done}"]
     parts += [
         f"{count} {how}"
         for count, how in (

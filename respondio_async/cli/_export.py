@@ -84,6 +84,6 @@ def how_to_resume(path: Path | None) -> list[str]:
     if "--resume" not in command:
         command.append("--resume")
     return [
-        f"Stopped. {counted(kept, 'row')} are kept; go on with:",
+        f"Stopped with {counted(kept, 'row')} kept; go on with:",
         f"  {shlex.join(command)}",
     ]

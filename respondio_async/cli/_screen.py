@@ -48,9 +48,8 @@ def shorten(text: str, length: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Write "1 contact", "2 contacts": *noun* begins with the word that takes the s."""
-    word, space, rest = noun.partition(" ")
-    return f"{count} {word}{'' if count == 1 else 's'}{space}{rest}"
+    """Write "1 contact", "2 contacts"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 class Screen:

@@ -356,7 +356,7 @@ def test_a_stopped_export_says_how_to_go_on(
     sink.checkpoint(1)
     sink.close()
     kept, command = how_to_resume(path)
-    assert "1 row " in kept
+    assert "1 row kept" in kept
     assert "'my file.csv' --resume" in command
     assert "--output" in how_to_resume(None)[0]
 

@@ -87,7 +87,7 @@ def test_a_full_disk_says_what_was_kept(sandbox: Sandbox, tmp_path: Path) -> Non
     )
     assert ended.returncode == 1, ended.stderr
     assert "File too large: " in ended.stderr
-    assert "are kept; go on with:" in ended.stderr
+    assert " kept; go on with:" in ended.stderr
     assert "--resume" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not output.exists()

@@ -84,7 +84,7 @@ def tag(
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "tag", "contact tagged", ROUTES["contacts.add_tags"],
+        "tag", "tagged", ROUTES["contacts.add_tags"],
         lambda client, identifier: client.contacts.add_tags(identifier, *tags),
         wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def untag(
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "untag", "contact untagged", ROUTES["contacts.delete_tags"],
+        "untag", "untagged", ROUTES["contacts.delete_tags"],
         lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
         wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def delete(
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
     _edit(
-        "delete", "contact deleted", ROUTES["contacts.delete"],
+        "delete", "deleted", ROUTES["contacts.delete"],
         lambda client, identifier: client.contacts.delete(identifier),
         wanted, ask=None if yes else "Delete {} for good?",
         dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
@@ -232,7 +232,7 @@ def name_columns(cells: Iterable[str]) -> dict[str, str]:
 
 def _edit(
     name: str,
-    what: str,
+    done: str,
     route: str,
     operation: Callable[[AsyncRespond, str], Awaitable[Any]],
     wanted: ChosenContacts,
@@ -268,7 +268,7 @@ def _edit(
                 return Exit.DONE
             confirm(ask, len(identifiers), "contact")
             report = await carry_out(client, screen, job, book, failed)
-        print_report(screen, report, what=what)
+        print_report(screen, report, "contact", done)
         return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)

@@ -176,7 +176,7 @@ def import_(
                 client, screen, import_job(client, table, planner, found), book, failed
             )
         report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
-        print_report(screen, report, what="contact imported")
+        print_report(screen, report, "contact", "imported")
         return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)

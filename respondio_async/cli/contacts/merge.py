@@ -62,10 +62,10 @@ def merge(
         if dry_run:
             print_plan(screen, "pair", "merge", {ROUTES["contacts.merge"]: len(pairs)})
             return Exit.DONE
-        confirm(None if yes else "Merge {} for good?", len(pairs), "pair of contacts")
+        confirm(None if yes else "Merge {} of contacts for good?", len(pairs), "pair")
         async with connect(base_url) as client:
             report = await carry_out(client, screen, merge_job(client, pairs), book, failed)
-        print_report(screen, report, what="pair merged")
+        print_report(screen, report, "pair", "merged")
         return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)

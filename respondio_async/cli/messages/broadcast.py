@@ -168,7 +168,7 @@ def broadcast(
                 failed,
             )
         report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
-        print_report(screen, report, what="message accepted")
+        print_report(screen, report, "message", "accepted")
         return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)
