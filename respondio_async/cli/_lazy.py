@@ -48,6 +48,9 @@ class LazyGroup(TyperGroup):
         self.commands[_HELP] = TyperCommand(_HELP, help="Explain a command.")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for option in self.params:
+            if getattr(option, "is_flag", False) and option.default is None:
+                option.default = False  # taken as it is: for any other value typer loads pydantic
         if args[:1] == [_HELP]:
             args = [*args[1:], "--help"]
         if not args and not ctx.resilient_parsing:

@@ -94,7 +94,7 @@ class Screen:
 
     def write(self, data: bytes) -> None:
         """Write lines of data to standard output."""
-        out = self.out.file
+        out: Any = self.out.file
         if out.isatty() or not hasattr(out, "buffer"):
             out.write(printable(data.decode()))
         else:

@@ -145,10 +145,10 @@ def preview(message: Mapping[str, Any]) -> str:
 
 def _filled(part: Mapping[str, Any]) -> str:
     """Put a component's parameters into its text, or its button's link."""
-    values = [
-        str(each.get("text") or (each.get(each.get("type", "")) or {}).get("link", ""))
-        for each in part.get("parameters", ())
-    ]
+    values: list[str] = []
+    for each in part.get("parameters", ()):
+        file: Mapping[str, Any] = each.get(each.get("type", "")) if "text" not in each else {}
+        values.append(str(each.get("text") or (file or {}).get("link", "")))
     names = iter(values)
 
     def fill(text: str) -> str:
