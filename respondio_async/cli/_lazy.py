@@ -47,10 +47,14 @@ class LazyGroup(TyperGroup):
             self.commands[name] = TyperCommand(name, help=entry.help)
         self.commands[_HELP] = TyperCommand(_HELP, help="Explain a command.")
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        for option in self.params:
+    def get_params(self, ctx: Any) -> list[Any]:
+        options: list[Any] = super().get_params(ctx)
+        for option in options:
             if getattr(option, "is_flag", False) and option.default is None:
                 option.default = False  # taken as it is: for any other value typer loads pydantic
+        return options
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args[:1] == [_HELP]:
             args = [*args[1:], "--help"]
         if not args and not ctx.resilient_parsing:

@@ -257,7 +257,7 @@ def test_completion_of_names_imports_no_command(arguments: str, completed: str) 
         "import sys\nfrom respondio_async.cli._app import app\n"
         "try: app(prog_name='respondio')\n"
         "except SystemExit: pass\n"
-        "print(sorted({n.split('.')[0] for n in sys.modules} & {'httpx', 'rich', 'starlette'}), "
+        "print(sorted({n.split('.')[0] for n in sys.modules} & {'httpx', 'rich', 'starlette', 'pydantic'}), "
         "'respondio_async._client' in sys.modules)"
     )
     variables = {
