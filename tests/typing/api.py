@@ -11,7 +11,7 @@ complains about an ignore that it does not need, so that a mistake which stops b
 
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import httpx
 import httpx2
@@ -265,5 +265,9 @@ async def bulk(client: AsyncRespond, people: list[str]) -> None:
         async for outcome in started:
             assert_type(outcome.item, str)
             assert_type(outcome.value, ContactRef | None)
+    for result in run.results():
+        assert_type(result.status, Literal["done", "failed", "unknown", "unfinished"])
+    async for result in run.results():
+        assert_type(result.key, str)
     client.bulk(upsert, people, on_unknown="ignore")  # type: ignore[arg-type]
     client.bulk(upsert, people, failed="ignore")  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """An event that was here is known again, wherever that is remembered."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from respondio_async.errors import ConfigurationError
+from respondio_async.errors import ConfigurationError, InvalidArgumentError
 from respondio_async.webhooks import (
     Deduplicator,
     MemoryDeduplicator,
@@ -146,3 +147,19 @@ async def test_in_redis_machines_share_it(redis_socket: str) -> None:
     await seen.aclose()
     assert await seen.claim("b")
     await redis.aclose()
+
+
+async def test_the_file_of_a_deduplicator_is_private_and_a_file(tmp_path: Path) -> None:
+    """Under a umask that takes nothing; a name that SQLite takes for memory is refused."""
+    before = os.umask(0)
+    try:
+        deduplicator = SQLiteDeduplicator(tmp_path / "seen")
+        assert await deduplicator.claim("a")
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    await deduplicator.aclose()
+    with pytest.raises(InvalidArgumentError):
+        SQLiteDeduplicator(":memory:")
+    with pytest.raises(ConfigurationError, match="its folder must be there"):
+        await SQLiteDeduplicator(tmp_path / "missing" / "seen").claim("a")

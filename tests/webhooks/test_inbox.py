@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from respondio_async._storage import Writer
-from respondio_async.errors import ConfigurationError, DecodeError
+from respondio_async.errors import ConfigurationError, DecodeError, InvalidArgumentError
 from respondio_async.webhooks import (
     Context,
     Deduplicator,
@@ -414,3 +414,53 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "inbox").write_bytes(b"no database " * 100)
     with pytest.raises(ConfigurationError, match="not a database: .*name another file"):
         await WebhookRouter(KEY, inbox=tmp_path / "inbox").start()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_the_files_of_an_inbox_are_private(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They hold whole messages: nobody else may read them, whatever the umask; older ones that
+    others could read are tightened, and a link is refused.
+    """
+    (tmp_path / "inbox-progress").touch(0o644)
+    (tmp_path / "inbox").touch(0o644)
+    before = os.umask(0)
+    try:
+        async with WebhookRouter(KEY, inbox=tmp_path / "inbox") as router:
+            assert await deliver(router, message(1)) == 200
+            assert {"inbox", "inbox-wal", "inbox-progress"} <= set(modes(tmp_path))
+            assert set(modes(tmp_path).values()) == {0o600}
+    finally:
+        os.umask(before)
+    assert "could be used by others" in caplog.text
+    (tmp_path / "link").symlink_to(tmp_path / "inbox")
+    with pytest.raises(ConfigurationError, match="link"):
+        await WebhookRouter(KEY, inbox=tmp_path / "link").start()
+
+
+@pytest.mark.parametrize("name", ["", ":memory:", "file:inbox?mode=memory"])
+def test_an_inbox_that_would_not_outlive_the_process_is_refused(name: str) -> None:
+    """It would promise what it cannot keep."""
+    with pytest.raises(InvalidArgumentError):
+        WebhookRouter(KEY, inbox=name)
+
+
+async def test_a_disk_that_stays_full_does_not_hold_the_closing(tmp_path: Path) -> None:
+    """Notes that SQLite never takes are left in their own file for the next process."""
+    inbox = EventInbox(tmp_path / "inbox")
+    await inbox.open()
+    row = await inbox.accept("event", b"{}")
+    assert row is not None
+    await inbox.database.submit(lambda connection: connection.execute("PRAGMA query_only = ON"))
+    with pytest.raises(ConfigurationError, match="right to write"):
+        await inbox.accept("other", b"{}")
+    inbox.note(row, HandlingStep.FINISHED)
+    async with asyncio.timeout(60):
+        await inbox.aclose()
+    again = EventInbox(tmp_path / "inbox")
+    assert await again.open() == []
+    await again.aclose()
