@@ -2,3 +2,9 @@
 
 Each is a function from a call to its answer.
 """
+
+from . import contacts as contacts
+from . import conversations as conversations
+from . import messages as messages
+from . import space as space
+from ._serves import SERVED as SERVED

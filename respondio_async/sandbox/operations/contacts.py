@@ -10,12 +10,15 @@ from .._json import as_list
 from .._paging import page
 from .._problem import Problem, invalid, missing, not_found
 from ..state import Contact, ContactChannel
+from ._serves import serves
 
 
+@serves("GET /contact/{identifier}")
 def get(call: Call) -> Any:
     return render.contact(call.contact(), call.workspace)
 
 
+@serves("POST /contact/{identifier}")
 def create(call: Call) -> Any:
     fields = Fields(call, call.object())
     existing = call.find_contact()
@@ -34,6 +37,7 @@ def create(call: Call) -> Any:
     )
 
 
+@serves("PUT /contact/{identifier}")
 def update(call: Call) -> Any:
     contact = call.contact("update")
     fields = Fields(call, call.object())
@@ -43,6 +47,7 @@ def update(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
+@serves("DELETE /contact/{identifier}")
 def delete(call: Call) -> Any:
     contact = call.find_contact()
     if contact is None:
@@ -51,6 +56,7 @@ def delete(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
+@serves("POST /contact/create_or_update/{identifier}")
 def create_or_update(call: Call) -> Any:
     kind, value = call.identifier()
     fields = Fields(call, call.object())
@@ -83,6 +89,7 @@ def _make(call: Call, fields: Fields, kind: str, value: str, *, conflict: int) -
     return contact
 
 
+@serves("POST /contact/merge")
 def merge(call: Call) -> Any:
     body = call.object()
     if body.get("contactIds") is None:
@@ -130,6 +137,7 @@ def _absorb(call: Call, older: Contact, younger: Contact) -> None:
     older.comments += younger.comments
 
 
+@serves("POST /contact/list")
 def list_contacts(call: Call) -> Any:
     workspace = call.workspace
     wanted = compile_request(call)
@@ -148,6 +156,7 @@ def list_contacts(call: Call) -> Any:
     )
 
 
+@serves("POST /contact/{identifier}/tag")
 def add_tags(call: Call) -> Any:
     names = _tag_names(call)
     contact = call.contact("tag")
@@ -161,6 +170,7 @@ def add_tags(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
+@serves("DELETE /contact/{identifier}/tag")
 def delete_tags(call: Call) -> Any:
     names = _tag_names(call)
     contact = call.contact("tag")
@@ -185,6 +195,7 @@ def _tag_names(call: Call) -> list[str]:
     return checked
 
 
+@serves("POST /contact/{identifier}/lifecycle/update")
 def update_lifecycle(call: Call) -> Any:
     contact = call.contact("lifecycle")
     body = call.object()
@@ -203,6 +214,7 @@ def update_lifecycle(call: Call) -> Any:
     return {"code": 200, "message": "Lifecycle updated successfully"}
 
 
+@serves("GET /contact/{identifier}/channels")
 def list_channels(call: Call) -> Any:
     channels = call.contact().channels
     return page(
@@ -210,6 +222,7 @@ def list_channels(call: Call) -> Any:
     )
 
 
+@serves("GET /contact/{identifier}/channel/{channelId}")
 def get_channel(call: Call) -> Any:
     if not call.answers.contact_channel_operation:
         raise not_found("Route")

@@ -6,8 +6,10 @@ from .._call import EMAIL, Call, text
 from .._problem import Problem, invalid, missing, not_found
 from ..state import Comment, Contact, Conversation, User
 from ..workspace import Workspace
+from ._serves import serves
 
 
+@serves("POST /contact/{identifier}/conversation/assignee")
 def assign(call: Call) -> Any:
     body = call.object()
     if "assignee" not in body:
@@ -42,6 +44,7 @@ def _user(call: Call, key: Any) -> User | None:
     return user
 
 
+@serves("POST /contact/{identifier}/conversation/status")
 def set_status(call: Call) -> Any:
     body = call.object()
     status: Any = body.get("status")
@@ -89,6 +92,7 @@ def close_conversation(
     workspace.emit("conversation.closed", contact, conversation=conversation)
 
 
+@serves("POST /contact/{identifier}/comment")
 def comment(call: Call) -> Any:
     body = call.object()
     value: Any = body.get("text")

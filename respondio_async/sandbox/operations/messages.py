@@ -10,8 +10,10 @@ from .._messages import check_message
 from .._paging import page
 from .._problem import Problem, not_found, wrong_type
 from ..state import Channel, Contact
+from ._serves import serves
 
 
+@serves("POST /contact/{identifier}/message")
 def send(call: Call) -> Any:
     body = call.object()
     contact = call.contact("message")
@@ -39,6 +41,7 @@ def _channel(call: Call, contact: Contact, channel_id: int | None) -> Channel:
     return channel
 
 
+@serves("GET /contact/{identifier}/message/{messageId}")
 def get(call: Call) -> Any:
     messages = call.contact().messages
     message_id = call.number("messageId", "Message")
@@ -48,6 +51,7 @@ def get(call: Call) -> Any:
     return render.message(messages[index], call.workspace)
 
 
+@serves("GET /contact/{identifier}/message/list")
 def list_messages(call: Call) -> Any:
     messages = {message.id: message for message in call.contact().messages}
     ids = list(messages)

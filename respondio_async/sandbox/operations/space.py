@@ -10,6 +10,7 @@ from .._json import as_strings
 from .._paging import page
 from .._problem import Problem, invalid, missing, not_found
 from ..state import CustomField, DataType, Tag
+from ._serves import serves
 
 _Record = TypeVar("_Record")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
@@ -29,10 +30,12 @@ def _list(call: Call, records: Mapping[int, _Record], show: Callable[[_Record], 
     return page(call, sorted(records), lambda each: show(records[each]))
 
 
+@serves("GET /space/user")
 def list_users(call: Call) -> Any:
     return _list(call, call.workspace.users, lambda each: render.user(each, call.quirks))
 
 
+@serves("GET /space/user/{id}")
 def get_user(call: Call) -> Any:
     user = call.workspace.users.get(call.number("id", "User"))
     if user is None:
@@ -40,6 +43,7 @@ def get_user(call: Call) -> Any:
     return render.user(user, call.quirks)
 
 
+@serves("GET /space/channel")
 def list_channels(call: Call) -> Any:
     return _list(
         call,
@@ -53,12 +57,14 @@ def list_channels(call: Call) -> Any:
     )
 
 
+@serves("GET /space/closing_notes")
 def list_closing_notes(call: Call) -> Any:
     notes = sorted(call.workspace.closing_notes, key=lambda note: note.category)
     # They have no id: their place in the order stands in for one.
     return _list(call, dict(enumerate(notes, 1)), render.closing_note)
 
 
+@serves("GET /space/channel/{id}/template", "GET /space/channel/{id}/mtm")
 def list_templates(call: Call) -> Any:
     existing = call.answers.template_path
     if existing != "either" and not call.path.endswith(existing):
@@ -72,6 +78,7 @@ def list_templates(call: Call) -> Any:
     return _list(call, templates, lambda each: render.template(each, call.quirks))
 
 
+@serves("GET /space/mtm/{id}")
 def get_template(call: Call) -> Any:
     template = call.workspace.templates.get(call.number("id", "Template"))
     if template is None:
@@ -83,6 +90,7 @@ def get_template(call: Call) -> Any:
     }
 
 
+@serves("GET /space/custom_field", "GET /space/contact_field")
 def list_custom_fields(call: Call) -> Any:
     _check_path(call)
     return _list(
@@ -90,6 +98,7 @@ def list_custom_fields(call: Call) -> Any:
     )
 
 
+@serves("GET /space/custom_field/{id}", "GET /space/contact_field/{id}")
 def get_custom_field(call: Call) -> Any:
     _check_path(call)
     field = call.workspace.custom_fields.get(call.number("id", "Custom field"))
@@ -98,6 +107,7 @@ def get_custom_field(call: Call) -> Any:
     return render.custom_field(field, call.quirks)
 
 
+@serves("POST /space/custom_field", "POST /space/contact_field")
 def create_custom_field(call: Call) -> Any:
     _check_path(call)
     workspace = call.workspace
@@ -147,6 +157,7 @@ def _check_path(call: Call) -> None:
         raise not_found("Route")
 
 
+@serves("POST /space/tag")
 def create_tag(call: Call) -> Any:
     body = call.object()
     name = text(body, "name", longest=255) or ""
@@ -158,6 +169,7 @@ def create_tag(call: Call) -> Any:
     return _shape(call, tag)
 
 
+@serves("PUT /space/tag")
 def update_tag(call: Call) -> Any:
     body = call.object()
     current = text(body, "currentName", longest=255) or ""
@@ -188,6 +200,7 @@ def _rename(call: Call, old: str, new: str | None) -> None:
             contact.tags[place : place + 1] = replacement
 
 
+@serves("DELETE /space/tag")
 def delete_tag(call: Call) -> Any:
     name = text(call.object(), "name", longest=255) or ""
     if call.workspace.tags.pop(name, None) is None:
