@@ -378,3 +378,29 @@ def test_a_giant_decimal_costs_nothing(number: str) -> None:
         contact_body({"custom_fields": {"Age": Decimal(number)}})
     with pytest.raises(InvalidArgumentError, match="finite"):
         F.field("Age").between(1, Decimal(number))
+
+
+def test_the_check_builds_what_will_be_sent(respondio: Respondio, sandbox: Sandbox) -> None:
+    """Half a surrogate pair, or an invisible character at the end of a second e-mail, is found
+    before the first write, and the good rows are written.
+    """
+    people = [
+        {"phone": "+60123456781", "first_name": "half \ud83d", "tags": "a"},
+        {"phone": "+60123456782", "email": "b@b.example\u200b"},
+        {"phone": "+60123456783", "tags": ["ok", "\udc00"]},
+        {"phone": "+60123456784", "Company": "x\ud800"},
+        {"phone": "+60123456785", "lifecycle": "\ud800"},
+        {"phone": "+60123456786", "first_name": "Ada", "email": "ada@b.example"},
+    ]
+    Path("people.jsonl").write_text("".join(json.dumps(each) + "\n" for each in people))
+    arguments = ("contacts", "import", "people.jsonl", "--bad-rows", "bad.csv")
+    plan = json.loads(respondio(*arguments, "--dry-run", "--json", code=2).stdout)
+    assert [row["line"] for row in plan["bad"]] == [1, 2, 3, 4, 5]
+    assert len(Path("bad.csv").read_text().splitlines()) == 6
+    respondio("contacts", "import", "people.jsonl", "--skip-bad", code=5)
+    assert (len(sandbox.contacts), sandbox.contact("ada@b.example").first_name) == (13, "Ada")
+    send = ("messages", "broadcast", "--from", "people.jsonl", "--channel", "2001")
+    plan = json.loads(
+        respondio(*send, "--text", "{first_name}", "--dry-run", "--json", code=2).stdout
+    )
+    assert (plan["messages"], len(plan["bad"])) == (1, 5)

@@ -61,7 +61,12 @@ def write_bad_rows(path: Path, table: TableFile, bad: Sequence[BadRow]) -> None:
     """Write the bad rows as they are in the file."""
     problems = {row.line: "; ".join(row.problems) for row in bad}
     records: list[dict[str, Any]] = [
-        {**row.cells, "_line": row.line, "_problem": problems[row.line]}
+        {
+            # Half a surrogate pair, which may be what is wrong, cannot stand in a file.
+            **{name: text.encode(errors="replace").decode() for name, text in row.cells.items()},
+            "_line": row.line,
+            "_problem": problems[row.line],
+        }
         for row in read_rows(table)
         if row.line in problems
     ]
