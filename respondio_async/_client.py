@@ -14,6 +14,7 @@ from . import _health
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
 from ._health import Health
+from ._life import running_loop
 from ._options import (
     check_headers,
     check_parts,
@@ -158,6 +159,7 @@ class AsyncRespond:
     # ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
+        running_loop()
         return self
 
     async def __aexit__(
@@ -193,6 +195,12 @@ class AsyncRespond:
                 ResourceWarning,
                 source=self,
             )
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError(
+            "an AsyncRespond holds connections and a token, so it can neither be pickled nor "
+            "copied: make one in each process; with_options() gives a view with other settings"
+        )
 
     def __repr__(self) -> str:
         return f"<AsyncRespond {self._base_url}>"

@@ -14,6 +14,17 @@ CLOSE_GRACE: Final = 5.0
 """Seconds that `aclose()` gives the calls that are running."""
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return asyncio's running loop, or say that there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "AsyncRespond runs on asyncio, and no asyncio event loop is running here: under trio, "
+            "use anyio's asyncio backend or run it in a thread with asyncio.run()"
+        ) from None
+
+
 class Running(Protocol):
     """A call, as its client's life sees it."""
 
@@ -93,7 +104,7 @@ class Life:
         not on the wire.
         """
         self.closing = True
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         at_home = self._loop is loop  # from another loop nothing can be awaited or cancelled safely
         try:
             if at_home:

@@ -13,7 +13,7 @@ from . import _wire
 from ._attempts import Attempts
 from ._call import Call, Response, Settings
 from ._endpoints import Endpoint
-from ._life import Life
+from ._life import Life, running_loop
 from ._retry import RetryBudget
 from ._statistics import DriftLog, RouteCounters
 from ._transport import Transport
@@ -74,7 +74,7 @@ class Pipeline:
             return response
 
     async def _run(self, call: Call[T], settings: Settings) -> Response[T]:
-        started = asyncio.get_running_loop().time()
+        started = running_loop().time()
         attempts = Attempts(self, call, settings)
         task = self.life.enter(attempts)
         error: str | None = None

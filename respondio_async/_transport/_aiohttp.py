@@ -106,7 +106,7 @@ class AiohttpPool(Pool[Place]):
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         super().__init__(library, address, size)
         self.protocols: WeakSet[ResponseHandler] = WeakSet()
-        self._proxy = _with_plain_header(proxy_for(library, address))
+        self._proxy = _with_plain_header(proxy_for(library, address, socks=False))
         self.http = None
 
     async def _lend(self) -> Place:

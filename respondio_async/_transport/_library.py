@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Final, Literal
 
 from ..errors import ConfigurationError
+from ._tls import tls_problem
 
 Backend = Literal["httpx", "aiohttp", "httpx2"]
 
@@ -44,6 +45,8 @@ def load(backend: Backend) -> ModuleType:
         raise ConfigurationError(
             f'the backend "{backend}" is not installed: pip install "respondio-async[{backend}]"'
         ) from None
+    except OSError as error:  # aiohttp makes a TLS context when it is imported
+        raise tls_problem(error) from None
     preload()
     return modules[0]
 

@@ -44,10 +44,24 @@ def _build(library: ModuleType, key: _Key) -> ssl.SSLContext:
             try:
                 context = library.create_ssl_context()
             except OSError as error:  # ssl.SSLError is one
-                why = (
-                    f"the TLS certificates could not be loaded: {error.strerror}; "
-                    "look at SSL_CERT_FILE and SSL_CERT_DIR"
-                )
-                raise ConfigurationError(why) from None
+                raise tls_problem(error) from None
             _contexts[key] = context
     return context
+
+
+def tls_problem(error: OSError) -> ConfigurationError:
+    """Say what to change when no TLS context can be made."""
+    key_log = os.environ.get("SSLKEYLOGFILE")
+    if key_log:
+        try:
+            with open(key_log, "ab"):  # noqa: PTH123 - as `ssl` opens it
+                pass
+        except OSError as unwritable:
+            return ConfigurationError(
+                f"the file that SSLKEYLOGFILE names cannot be written: {unwritable.strerror}; "
+                "correct the variable, or unset it"
+            )
+    return ConfigurationError(
+        f"the TLS certificates could not be loaded: {error.strerror}; "
+        "look at SSL_CERT_FILE and SSL_CERT_DIR"
+    )
