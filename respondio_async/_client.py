@@ -14,7 +14,7 @@ from . import _health
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
 from ._health import Health
-from ._life import running_loop
+from ._life import NotCopied, running_loop
 from ._options import (
     check_headers,
     check_parts,
@@ -73,7 +73,7 @@ whichever of its two paths is used.
 """
 
 
-class AsyncRespond:
+class AsyncRespond(NotCopied):
     """The client. Use it as ``async with AsyncRespond(token=…) as client``, and one for as long as
     the program runs.
 
@@ -195,12 +195,6 @@ class AsyncRespond:
                 ResourceWarning,
                 source=self,
             )
-
-    def __reduce_ex__(self, protocol: object) -> Any:
-        raise TypeError(
-            "an AsyncRespond holds connections and a token, so it can neither be pickled nor "
-            "copied: make one in each process; with_options() gives a view with other settings"
-        )
 
     def __repr__(self) -> str:
         return f"<AsyncRespond {self._base_url}>"

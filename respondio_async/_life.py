@@ -25,6 +25,16 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from None
 
 
+class NotCopied:
+    """Refuses to be pickled and copied, and says why."""
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError(
+            "an AsyncRespond holds connections and a token, so it can neither be pickled nor "
+            "copied: make one in each process; with_options() gives a view with other settings"
+        )
+
+
 class Running(Protocol):
     """A call, as its client's life sees it."""
 
