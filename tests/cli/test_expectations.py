@@ -309,7 +309,7 @@ def test_the_package_is_the_command() -> None:
     assert re.fullmatch(r"respondio-async \S+\n", ended.stdout)
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "empty", "other", "folder"])
+@pytest.mark.parametrize("damage", ["text", "cut", "torn", "empty", "other", "no tables", "folder"])
 @pytest.mark.parametrize("options", [(), ("--json",), ("--failed", "failed.csv")])
 def test_a_damaged_journal_is_said_in_words(
     respondio: Respondio, monkeypatch: pytest.MonkeyPatch, damage: str, options: tuple[str, ...]
