@@ -395,3 +395,20 @@ def test_errors_of_msgspec_are_caught_by_their_base() -> None:
             if block.handlers and not any(base in caught for base in known):
                 narrow.append(f"{name}:{block.lineno} {caught}")
     assert not narrow
+
+
+def test_a_class_of_the_sandbox_has_a_name_of_its_own():
+    """A stranger who searches for a class finds one; the sandbox's records of what the API has are
+    the models' counterparts, and share their names.
+    """
+    homes: dict[str, set[str]] = {}
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, set()).add(name)
+    shared = {
+        name: files
+        for name, files in homes.items()
+        if len(files) > 1 and any(file.startswith("sandbox/") for file in files)
+    }
+    assert {name for name, files in shared.items() if "sandbox/state.py" not in files} == set()

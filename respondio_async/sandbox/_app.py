@@ -24,13 +24,13 @@ from typing import Any, Final
 import msgspec
 
 from . import _routes
-from ._call import Call, Reply, parse_body, parse_query
+from ._call import Reply, RequestContext, parse_body, parse_query
 from ._clock import Clock
 from ._problem import Problem
 from .faults import Fault
 from .organisation import Organisation
 from .quirks import Quirks
-from .record import Arrival, Record
+from .record import AccessLog, Arrival
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,7 +49,7 @@ _logger = logging.getLogger("respondio_async.sandbox")
 
 
 @dataclass(slots=True)
-class Answer:
+class ServerResponse:
     """What goes back."""
 
     status: int
@@ -58,13 +58,13 @@ class Answer:
     content_type: bytes = b"application/json; charset=utf-8"
 
 
-def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, msgspec.json.encode(value), headers or {})
+def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> ServerResponse:
+    return ServerResponse(status, msgspec.json.encode(value), headers or {})
 
 
-def edge_block() -> Answer:
+def edge_block() -> ServerResponse:
     """The edge's own 403."""
-    return Answer(403, _BLOCKED, content_type=b"text/html")
+    return ServerResponse(403, _BLOCKED, content_type=b"text/html")
 
 
 class App:
@@ -84,7 +84,7 @@ class App:
         self.quirks = quirks
         self.latency = latency
         self.jitter = jitter
-        self.record: Record = Record(keep)
+        self.record: AccessLog = AccessLog(keep)
         self.faults: list[Fault] = []
         self.by_token: dict[str, Organisation] = {}
         self.mounts: list[tuple[str, ASGIApp]] = []
@@ -132,7 +132,7 @@ class App:
         arrival.status = answer.status
         await _send(send, self._dated(answer))
 
-    def _dated(self, answer: Answer) -> Answer:
+    def _dated(self, answer: ServerResponse) -> ServerResponse:
         answer.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
         return answer
 
@@ -157,7 +157,7 @@ class App:
 
     def _admit(
         self, arrival: Arrival, scope: Scope
-    ) -> tuple[Answer | None, Callable[[], Answer] | None]:
+    ) -> tuple[ServerResponse | None, Callable[[], ServerResponse] | None]:
         """Decide who may pass: an answer for those who may not, the work for those who may."""
         token = arrival.headers.pop("authorization", None)
         found = (
@@ -182,8 +182,8 @@ class App:
             ), None
         route, params = found
 
-        def work() -> Answer:
-            call = Call(arrival.path, params, arrival.query, None, organisation.workspace)
+        def work() -> ServerResponse:
+            call = RequestContext(arrival.path, params, arrival.query, None, organisation.workspace)
             answer = _run(route.handler, call, arrival)
             answer.headers = {**verdict.headers, **answer.headers}
             if arrival.processed:
@@ -192,7 +192,7 @@ class App:
 
         return None, work
 
-    def _refusal(self, arrival: Arrival, token: str | None, known: bool) -> Answer | None:
+    def _refusal(self, arrival: Arrival, token: str | None, known: bool) -> ServerResponse | None:
         if arrival.method == "PATCH" or not _passes_edge(token):
             return edge_block()
         organisation = self.by_token.get(_bearer(token))
@@ -218,15 +218,15 @@ class App:
         return None
 
     async def _strike(
-        self, fault: Fault, arrival: Arrival, work: Callable[[], Answer], wire: "_Wire"
-    ) -> Answer | None:
+        self, fault: Fault, arrival: Arrival, work: Callable[[], ServerResponse], wire: "_Wire"
+    ) -> ServerResponse | None:
         """Misbehave.
 
         What comes back is answered in the ordinary way; None: the connection was dealt with.
         """
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        answer: Answer | None = None
+        answer: ServerResponse | None = None
         if fault.processed or fault.kind in ("reset_after", "torn", "slow", "delay"):
             with self.lock:
                 answer = work()
@@ -269,7 +269,9 @@ def _bearer(header: str | None) -> str:
     return (header or "").removeprefix("Bearer").strip()
 
 
-def _run(handler: Callable[[Call], Any], call: Call, arrival: Arrival) -> Answer:
+def _run(
+    handler: Callable[[RequestContext], Any], call: RequestContext, arrival: Arrival
+) -> ServerResponse:
     try:
         call.body = parse_body(arrival.content)
         value = handler(call)
@@ -298,7 +300,7 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, answer: Answer, *, upto: int | None = None) -> None:
+async def _send(send: Send, answer: ServerResponse, *, upto: int | None = None) -> None:
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.content)),
@@ -339,7 +341,7 @@ class _Wire:
         self._transport.close()
         await self.gone()
 
-    async def trickle(self, answer: Answer, seconds: float) -> None:
+    async def trickle(self, answer: ServerResponse, seconds: float) -> None:
         """Send the body in about ten pieces over *seconds*."""
         await _send(self.send, answer, upto=0)
         size = len(answer.content) // 10 + 1

@@ -26,7 +26,7 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """What an operation may look at."""
 
     path: str

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any, Final
 
-from ._call import EMAIL, PHONE, Call
+from ._call import EMAIL, PHONE, RequestContext
 from ._json import as_list, as_object
 from ._problem import Problem, invalid
 from .state import Contact, CustomField
@@ -42,7 +42,7 @@ class Fields:
     """A checked set of fields; nothing is written before all of it was found good."""
 
     def __init__(
-        self, call: Call, body: dict[str, Any], *, also: frozenset[str] = frozenset()
+        self, call: RequestContext, body: dict[str, Any], *, also: frozenset[str] = frozenset()
     ) -> None:
         self.plain: dict[str, str | None] = {}
         self.custom: dict[int, Any] = {}

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ._call import Call
+from ._call import RequestContext
 from ._json import as_list, as_object, as_strings
 from ._problem import Problem, invalid, missing
 from .state import Contact
@@ -64,7 +64,7 @@ class _Condition:
         return ends["from"], ends["to"]
 
 
-def compile_request(call: Call) -> Predicate | None:
+def compile_request(call: RequestContext) -> Predicate | None:
     """Check the body of a contact list; None when it wants them all."""
     body = call.object()
     search: Any = body.get("search")

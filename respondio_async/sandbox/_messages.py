@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ._call import Call
+from ._call import RequestContext
 from ._json import as_list, as_object, as_strings
 from ._problem import Problem, invalid, missing, not_found
 from ._templates import check_components
@@ -22,7 +22,7 @@ _EXTENSIONS: Final = re.compile(
 _PRIVATE: Final = re.compile(r"localhost|127\.|10\.|192\.168\.|169\.254\.|\[", re.ASCII)
 
 
-def check_message(call: Call, message: Any, channel_id: int | None) -> dict[str, Any]:
+def check_message(call: RequestContext, message: Any, channel_id: int | None) -> dict[str, Any]:
     """Check the `message` object; what comes back is what will be read later."""
     if message is None:
         raise missing("message")
@@ -52,13 +52,13 @@ def _words(message: dict[str, Any], name: str, *, longest: int = 65_536) -> str:
     return value
 
 
-def _text(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _text(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
     _words(message, "text")
     if message.get("messageTag") not in (None, *_TAGS):
         raise invalid("message.messageTag")
 
 
-def _attachment(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _attachment(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
     attachment = as_object(message.get("attachment"))
     if attachment is None:
         raise missing("message.attachment")
@@ -85,7 +85,7 @@ def _is_public(url: str) -> bool:
     return bool(dot) and _EXTENSIONS.fullmatch(extension) is not None
 
 
-def _quick_reply(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _quick_reply(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
     _words(message, "title")
     if message.get("replies") is None:
         raise missing("message.replies")
@@ -94,12 +94,12 @@ def _quick_reply(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
         raise invalid("message.replies")
 
 
-def _custom_payload(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _custom_payload(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
     if not isinstance(message.get("payload"), dict):
         raise missing("message.payload")
 
 
-def _email(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _email(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
     # One official client writes `message` for `text`.
     name = "text" if "text" in message else "message"
     if message.get(name) or not message.get("attachments"):
@@ -114,7 +114,7 @@ def _email(call: Call, message: dict[str, Any]) -> None:  # noqa: ARG001
         _check_attachment(attachment)
 
 
-def _template(call: Call, message: dict[str, Any]) -> None:
+def _template(call: RequestContext, message: dict[str, Any]) -> None:
     template = as_object(message.get("template"))
     if template is None:
         raise missing("template")
@@ -133,7 +133,7 @@ def _template(call: Call, message: dict[str, Any]) -> None:
         check_components(components, text_required=call.answers.template_text_required)
 
 
-_CHECKS: Final[dict[str, Callable[[Call, dict[str, Any]], None]]] = {
+_CHECKS: Final[dict[str, Callable[[RequestContext, dict[str, Any]], None]]] = {
     "text": _text,
     "attachment": _attachment,
     "quick_reply": _quick_reply,

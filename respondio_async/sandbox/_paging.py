@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
-from ._call import NUMBER, Call
+from ._call import NUMBER, RequestContext
 from ._json import as_object
 from ._problem import Problem, invalid
 
@@ -14,7 +14,7 @@ _VENDOR = "https://api.respond.io"
 
 
 def page(
-    call: Call,
+    call: RequestContext,
     ids: Sequence[int],
     render: Callable[[int], Any],
     *,
@@ -44,7 +44,7 @@ def page(
     return {"items": [render(one) for one in shown], **_pagination(call, following, preceding)}
 
 
-def _arguments(call: Call, largest: int) -> tuple[int, int | None]:
+def _arguments(call: RequestContext, largest: int) -> tuple[int, int | None]:
     if not call.quirks.ignore_body_paging:
         for name in ("limit", "cursorId"):
             if name in (as_object(call.body) or ()):
@@ -66,7 +66,9 @@ def _walk(ids: Sequence[int], cursor: int | None, *, descending: bool) -> Iterat
     return (ids[index] for index in range(start, len(ids)))
 
 
-def _cursor(call: Call, item: int | None, limit: int, *, negative: bool) -> str | int | None:
+def _cursor(
+    call: RequestContext, item: int | None, limit: int, *, negative: bool
+) -> str | int | None:
     if item is None:
         return None
     cursor = -item if negative else item
@@ -84,7 +86,7 @@ def _cursor(call: Call, item: int | None, limit: int, *, negative: bool) -> str 
 
 
 def _pagination(
-    call: Call, following: str | int | None, preceding: str | int | None
+    call: RequestContext, following: str | int | None, preceding: str | int | None
 ) -> dict[str, Any]:
     style = call.quirks.last_page
     if following is None and style == "no_pagination":

@@ -11,18 +11,18 @@ from urllib.parse import unquote
 
 from respondio_async.routes import bucket_of
 
-from ._call import Call
+from ._call import RequestContext
 from .operations import SERVED
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ServedRoute:
     """One operation under one path."""
 
     method: str
     path: str
     """Template: "/contact/{identifier}"."""
-    handler: Callable[[Call], Any]
+    handler: Callable[[RequestContext], Any]
     bucket: str
     segments: tuple[str, ...]
 
@@ -31,10 +31,10 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-def _route(template: str) -> Route:
+def _route(template: str) -> ServedRoute:
     handler, counted_as = SERVED[template]
     method, path = template.split()
-    return Route(method, path, handler, bucket_of(counted_as), tuple(path[1:].split("/")))
+    return ServedRoute(method, path, handler, bucket_of(counted_as), tuple(path[1:].split("/")))
 
 
 # Literal segments before variable ones: "/contact/list" is no contact.
@@ -42,13 +42,13 @@ ROUTES: Final = tuple(
     sorted(map(_route, SERVED), key=lambda route: [each[0] == "{" for each in route.segments])
 )
 
-_BY_SHAPE: Final[dict[tuple[str, int], list[Route]]] = {}
+_BY_SHAPE: Final[dict[tuple[str, int], list[ServedRoute]]] = {}
 for _each in ROUTES:
     _BY_SHAPE.setdefault((_each.method, len(_each.segments)), []).append(_each)
 _METHODS: Final = frozenset(route.method for route in ROUTES)
 
 
-def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+def match(method: str, path: str) -> tuple[ServedRoute, dict[str, str]] | None:
     """Find the operation for a raw path below the base URL; literal segments come before variable
     ones in the table.
     """

@@ -87,7 +87,7 @@ _FIELDS: Final[tuple[tuple[str, str, state.DataType], ...]] = (
     ("Age", "age", "number"),
     ("Website", "website", "url"),
     ("Birthday", "birthday", "date"),
-    ("Call Time", "call_time", "time"),
+    ("RequestContext Time", "call_time", "time"),
 )
 
 

@@ -11,7 +11,7 @@ from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 
 from ._clock import Clock
 from .quirks import Quirks
-from .windows import Window, WindowFactory
+from .windows import RateWindow, WindowFactory
 
 VENDOR_LIMITS: Final[Mapping[str, float]] = DEFAULT_LIMITS
 """Requests a second, by bucket."""
@@ -39,7 +39,7 @@ class Meter:
     ) -> None:
         if not factor > 0:
             raise ValueError("limits_factor must be positive")
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, RateWindow] = {}
         self._limits: dict[str, float] | None = None
         if limits is not None:
             self._limits = {bucket: limit * factor for bucket, limit in VENDOR_LIMITS.items()}

@@ -81,7 +81,7 @@ def _within(times: deque[float], now: float) -> int:
     return len(times)
 
 
-class Record:
+class AccessLog:
     """The latest requests, and counts of all."""
 
     def __init__(self, keep: int | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 
-class Window(Protocol):
+class RateWindow(Protocol):
     """Counts the requests of one organisation on one route."""
 
     def hit(self, now: float) -> float | None: ...
@@ -19,7 +19,7 @@ class Window(Protocol):
     def remaining(self, now: float) -> int: ...
 
 
-WindowFactory = Callable[[float], Window]
+WindowFactory = Callable[[float], RateWindow]
 """Makes the window of a route from its limit in requests a second."""
 
 
@@ -175,7 +175,7 @@ class Gcra:
         return max(0, int((now + self._tolerance - due) / self._gap + 1 + 1e-9))
 
 
-def _counting(limit: float) -> Window:
+def _counting(limit: float) -> RateWindow:
     return SlidingLog(limit, count_refused=True)
 
 

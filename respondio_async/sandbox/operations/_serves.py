@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .._call import Call
+from .._call import RequestContext
 
-Handler = Callable[[Call], Any]
+Handler = Callable[[RequestContext], Any]
 H = TypeVar("H", bound=Handler)
 
 SERVED: Final[dict[str, tuple[Handler, str]]] = {}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import _render as render
-from .._call import Call, Reply, text
+from .._call import Reply, RequestContext, text
 from .._fields import Fields
 from .._filters import compile_request
 from .._json import as_list
@@ -14,12 +14,12 @@ from ._serves import serves
 
 
 @serves("GET /contact/{identifier}")
-def get(call: Call) -> Any:
+def get(call: RequestContext) -> Any:
     return render.contact(call.contact(), call.workspace)
 
 
 @serves("POST /contact/{identifier}")
-def create(call: Call) -> Any:
+def create(call: RequestContext) -> Any:
     fields = Fields(call, call.object())
     existing = call.find_contact()
     kind, value = call.identifier()
@@ -38,7 +38,7 @@ def create(call: Call) -> Any:
 
 
 @serves("PUT /contact/{identifier}")
-def update(call: Call) -> Any:
+def update(call: RequestContext) -> Any:
     contact = call.contact("update")
     fields = Fields(call, call.object())
     fields.check_free(contact)
@@ -48,7 +48,7 @@ def update(call: Call) -> Any:
 
 
 @serves("DELETE /contact/{identifier}")
-def delete(call: Call) -> Any:
+def delete(call: RequestContext) -> Any:
     contact = call.find_contact()
     if contact is None:
         raise Problem(call.answers.deleting_what_is_gone, "Contact not found")
@@ -57,7 +57,7 @@ def delete(call: Call) -> Any:
 
 
 @serves("POST /contact/create_or_update/{identifier}")
-def create_or_update(call: Call) -> Any:
+def create_or_update(call: RequestContext) -> Any:
     kind, value = call.identifier()
     fields = Fields(call, call.object())
     contact = call.find_contact()
@@ -77,7 +77,7 @@ def create_or_update(call: Call) -> Any:
     return {"code": 200, "message": "Contact created successfully"}
 
 
-def _make(call: Call, fields: Fields, kind: str, value: str, *, conflict: int) -> Contact:
+def _make(call: RequestContext, fields: Fields, kind: str, value: str, *, conflict: int) -> Contact:
     # The identifier in the path wins over the same field in the body.
     fields.plain[kind] = value
     fields.check_free(None, status=conflict)
@@ -90,7 +90,7 @@ def _make(call: Call, fields: Fields, kind: str, value: str, *, conflict: int) -
 
 
 @serves("POST /contact/merge")
-def merge(call: Call) -> Any:
+def merge(call: RequestContext) -> Any:
     body = call.object()
     if body.get("contactIds") is None:
         raise missing("contactIds")
@@ -117,7 +117,7 @@ def merge(call: Call) -> Any:
     return {"contactId": older.id}
 
 
-def _absorb(call: Call, older: Contact, younger: Contact) -> None:
+def _absorb(call: RequestContext, older: Contact, younger: Contact) -> None:
     """Give the older contact what only the younger has, and remove the younger."""
     phone, email = younger.phone, younger.email
     call.workspace.remove_contact(younger)
@@ -138,7 +138,7 @@ def _absorb(call: Call, older: Contact, younger: Contact) -> None:
 
 
 @serves("POST /contact/list")
-def list_contacts(call: Call) -> Any:
+def list_contacts(call: RequestContext) -> Any:
     workspace = call.workspace
     wanted = compile_request(call)
     contacts = workspace.contacts
@@ -157,7 +157,7 @@ def list_contacts(call: Call) -> Any:
 
 
 @serves("POST /contact/{identifier}/tag")
-def add_tags(call: Call) -> Any:
+def add_tags(call: RequestContext) -> Any:
     names = _tag_names(call)
     contact = call.contact("tag")
     fresh = [name for name in names if name not in contact.tags]
@@ -171,7 +171,7 @@ def add_tags(call: Call) -> Any:
 
 
 @serves("DELETE /contact/{identifier}/tag")
-def delete_tags(call: Call) -> Any:
+def delete_tags(call: RequestContext) -> Any:
     names = _tag_names(call)
     contact = call.contact("tag")
     for name in names:
@@ -181,7 +181,7 @@ def delete_tags(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
-def _tag_names(call: Call) -> list[str]:
+def _tag_names(call: RequestContext) -> list[str]:
     names = as_list(call.body)
     if names is None:
         raise Problem(400, "Validation error.")
@@ -196,7 +196,7 @@ def _tag_names(call: Call) -> list[str]:
 
 
 @serves("POST /contact/{identifier}/lifecycle/update")
-def update_lifecycle(call: Call) -> Any:
+def update_lifecycle(call: RequestContext) -> Any:
     contact = call.contact("lifecycle")
     body = call.object()
     if "name" not in body:
@@ -215,7 +215,7 @@ def update_lifecycle(call: Call) -> Any:
 
 
 @serves("GET /contact/{identifier}/channels")
-def list_channels(call: Call) -> Any:
+def list_channels(call: RequestContext) -> Any:
     channels = call.contact().channels
     return page(
         call, sorted(channels), lambda each: render.contact_channel(channels[each], call.workspace)
@@ -223,7 +223,7 @@ def list_channels(call: Call) -> Any:
 
 
 @serves("GET /contact/{identifier}/channel/{channelId}")
-def get_channel(call: Call) -> Any:
+def get_channel(call: RequestContext) -> Any:
     if not call.answers.contact_channel_operation:
         raise not_found("Route")
     link: ContactChannel | None = call.contact().channels.get(call.number("channelId", "Channel"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._call import EMAIL, Call, text
+from .._call import EMAIL, RequestContext, text
 from .._problem import Problem, invalid, missing, not_found
 from ..state import Comment, Contact, Conversation, User
 from ..workspace import Workspace
@@ -10,7 +10,7 @@ from ._serves import serves
 
 
 @serves("POST /contact/{identifier}/conversation/assignee")
-def assign(call: Call) -> Any:
+def assign(call: RequestContext) -> Any:
     body = call.object()
     if "assignee" not in body:
         raise missing("assignee")
@@ -28,7 +28,7 @@ def assign(call: Call) -> Any:
     return {"contactId": contact.id}
 
 
-def _user(call: Call, key: Any) -> User | None:
+def _user(call: RequestContext, key: Any) -> User | None:
     if key is None:
         return None
     # An id must be a JSON number: a numeric string is no email either.
@@ -45,7 +45,7 @@ def _user(call: Call, key: Any) -> User | None:
 
 
 @serves("POST /contact/{identifier}/conversation/status")
-def set_status(call: Call) -> Any:
+def set_status(call: RequestContext) -> Any:
     body = call.object()
     status: Any = body.get("status")
     if status is None:
@@ -93,7 +93,7 @@ def close_conversation(
 
 
 @serves("POST /contact/{identifier}/comment")
-def comment(call: Call) -> Any:
+def comment(call: RequestContext) -> Any:
     body = call.object()
     value: Any = body.get("text")
     if value is None or value == "":

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import _render as render
 from .. import delivery
-from .._call import Call
+from .._call import RequestContext
 from .._messages import check_message
 from .._paging import page
 from .._problem import Problem, not_found, wrong_type
@@ -14,7 +14,7 @@ from ._serves import serves
 
 
 @serves("POST /contact/{identifier}/message")
-def send(call: Call) -> Any:
+def send(call: RequestContext) -> Any:
     body = call.object()
     contact = call.contact("message")
     channel_id: Any = body.get("channelId")
@@ -29,7 +29,7 @@ def send(call: Call) -> Any:
     return {"messageId": message.id}
 
 
-def _channel(call: Call, contact: Contact, channel_id: int | None) -> Channel:
+def _channel(call: RequestContext, contact: Contact, channel_id: int | None) -> Channel:
     if channel_id is None:
         channel = delivery.last_channel(contact)
     else:
@@ -42,7 +42,7 @@ def _channel(call: Call, contact: Contact, channel_id: int | None) -> Channel:
 
 
 @serves("GET /contact/{identifier}/message/{messageId}")
-def get(call: Call) -> Any:
+def get(call: RequestContext) -> Any:
     messages = call.contact().messages
     message_id = call.number("messageId", "Message")
     index = bisect_left(messages, message_id, key=lambda message: message.id)
@@ -52,7 +52,7 @@ def get(call: Call) -> Any:
 
 
 @serves("GET /contact/{identifier}/message/list")
-def list_messages(call: Call) -> Any:
+def list_messages(call: RequestContext) -> Any:
     messages = {message.id: message for message in call.contact().messages}
     ids = list(messages)
     return page(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from .. import _render as render
-from .._call import Call, text
+from .._call import RequestContext, text
 from .._json import as_strings
 from .._paging import page
 from .._problem import Problem, invalid, missing, not_found
@@ -26,17 +26,19 @@ _TYPES: Final[tuple[DataType, ...]] = (
 )
 
 
-def _list(call: Call, records: Mapping[int, _Record], show: Callable[[_Record], Any]) -> Any:
+def _list(
+    call: RequestContext, records: Mapping[int, _Record], show: Callable[[_Record], Any]
+) -> Any:
     return page(call, sorted(records), lambda each: show(records[each]))
 
 
 @serves("GET /space/user")
-def list_users(call: Call) -> Any:
+def list_users(call: RequestContext) -> Any:
     return _list(call, call.workspace.users, lambda each: render.user(each, call.quirks))
 
 
 @serves("GET /space/user/{id}")
-def get_user(call: Call) -> Any:
+def get_user(call: RequestContext) -> Any:
     user = call.workspace.users.get(call.number("id", "User"))
     if user is None:
         raise not_found("User")
@@ -44,7 +46,7 @@ def get_user(call: Call) -> Any:
 
 
 @serves("GET /space/channel")
-def list_channels(call: Call) -> Any:
+def list_channels(call: RequestContext) -> Any:
     return _list(
         call,
         call.workspace.channels,
@@ -58,14 +60,14 @@ def list_channels(call: Call) -> Any:
 
 
 @serves("GET /space/closing_notes")
-def list_closing_notes(call: Call) -> Any:
+def list_closing_notes(call: RequestContext) -> Any:
     notes = sorted(call.workspace.closing_notes, key=lambda note: note.category)
     # They have no id: their place in the order stands in for one.
     return _list(call, dict(enumerate(notes, 1)), render.closing_note)
 
 
 @serves("GET /space/channel/{id}/template", "GET /space/channel/{id}/mtm")
-def list_templates(call: Call) -> Any:
+def list_templates(call: RequestContext) -> Any:
     existing = call.answers.template_path
     if existing != "either" and not call.path.endswith(existing):
         raise not_found("Route")
@@ -79,7 +81,7 @@ def list_templates(call: Call) -> Any:
 
 
 @serves("GET /space/mtm/{id}")
-def get_template(call: Call) -> Any:
+def get_template(call: RequestContext) -> Any:
     template = call.workspace.templates.get(call.number("id", "Template"))
     if template is None:
         raise not_found("Template")
@@ -91,7 +93,7 @@ def get_template(call: Call) -> Any:
 
 
 @serves("GET /space/custom_field", "GET /space/contact_field")
-def list_custom_fields(call: Call) -> Any:
+def list_custom_fields(call: RequestContext) -> Any:
     _check_path(call)
     return _list(
         call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks)
@@ -99,7 +101,7 @@ def list_custom_fields(call: Call) -> Any:
 
 
 @serves("GET /space/custom_field/{id}", "GET /space/contact_field/{id}")
-def get_custom_field(call: Call) -> Any:
+def get_custom_field(call: RequestContext) -> Any:
     _check_path(call)
     field = call.workspace.custom_fields.get(call.number("id", "Custom field"))
     if field is None:
@@ -108,7 +110,7 @@ def get_custom_field(call: Call) -> Any:
 
 
 @serves("POST /space/custom_field", "POST /space/contact_field")
-def create_custom_field(call: Call) -> Any:
+def create_custom_field(call: RequestContext) -> Any:
     _check_path(call)
     workspace = call.workspace
     body = call.object()
@@ -150,7 +152,7 @@ def _allowed_values(values: Any, data_type: DataType) -> list[str] | None:
     return checked
 
 
-def _check_path(call: Call) -> None:
+def _check_path(call: RequestContext) -> None:
     """Two names are about for this collection; `Answers.custom_field_path` says which exists."""
     existing = call.answers.custom_field_path
     if existing != "either" and not call.path.startswith(f"/space/{existing}"):
@@ -158,7 +160,7 @@ def _check_path(call: Call) -> None:
 
 
 @serves("POST /space/tag")
-def create_tag(call: Call) -> Any:
+def create_tag(call: RequestContext) -> Any:
     body = call.object()
     name = text(body, "name", longest=255) or ""
     if name in call.workspace.tags:
@@ -170,7 +172,7 @@ def create_tag(call: Call) -> Any:
 
 
 @serves("PUT /space/tag")
-def update_tag(call: Call) -> Any:
+def update_tag(call: RequestContext) -> Any:
     body = call.object()
     current = text(body, "currentName", longest=255) or ""
     tags = call.workspace.tags
@@ -191,7 +193,7 @@ def update_tag(call: Call) -> Any:
     return _shape(call, tag)
 
 
-def _rename(call: Call, old: str, new: str | None) -> None:
+def _rename(call: RequestContext, old: str, new: str | None) -> None:
     """Follow a tag on the contacts that have it; None takes it away."""
     replacement = [] if new is None else [new]
     for contact in call.workspace.contacts.values():
@@ -201,7 +203,7 @@ def _rename(call: Call, old: str, new: str | None) -> None:
 
 
 @serves("DELETE /space/tag")
-def delete_tag(call: Call) -> Any:
+def delete_tag(call: RequestContext) -> Any:
     name = text(call.object(), "name", longest=255) or ""
     if call.workspace.tags.pop(name, None) is None:
         raise not_found("Tag")
@@ -224,6 +226,6 @@ def _dress(tag: Tag, body: dict[str, Any]) -> None:
             setattr(tag, attribute, text(body, key, longest=255, required=False))
 
 
-def _shape(call: Call, tag: Tag) -> Any:
+def _shape(call: RequestContext, tag: Tag) -> Any:
     shown = render.tag(tag, call.quirks)
     return shown if call.answers.tag_shape == "bare" else {"code": 200, "message": {"tag": shown}}
