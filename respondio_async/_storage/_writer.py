@@ -186,7 +186,7 @@ _Result = tuple[_Answer, Any, Exception | None]
 
 def _commit(
     connection: sqlite3.Connection,
-    store: S,
+    store: object,
     group: list[_Request],
 ) -> list[_Result]:
     """Do a group of acts in one transaction, or each in its own if that fails."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -236,7 +236,7 @@ def _cell(value: Any) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+def _reading(path: Path) -> Generator[tuple[sqlite3.Connection, int], None, None]:
     """Open a journal and give its format; whatever in it cannot be read is a
     `ConfigurationError`.
     """

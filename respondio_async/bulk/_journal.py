@@ -86,7 +86,7 @@ class Journal:
 
     def end(self, record: Record, then: Callable[[], None]) -> None:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
-        self._tell(lambda store: store.end(record), lambda *_: then())
+        self._tell(lambda store: store.end(record), lambda _, __: then())
 
     async def _ask(self, act: Callable[[Store], T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -105,7 +105,7 @@ class Journal:
     def _tell(
         self,
         act: Callable[[Store], Any],
-        then: Callable[[Any, Exception | None], None] = lambda *_: None,
+        then: Callable[[Any, Exception | None], None] = lambda _, __: None,
     ) -> None:
         def answer(value: Any, error: Exception | None) -> None:
             if error is not None:
