@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,14 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     callbacks.
     """
     return "asyncio", {"debug": True}
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports and the collection have left out of every later search for garbage,
+    of which the tests ask for thousands.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,6 @@
 """A misbehaving server and every kind of client, for each test."""
 
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,17 +17,6 @@ def anyio_backend() -> object:
     server stays silent, and not where the machine is slow.
     """
     return QUICK
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Every test looks for unclosed sockets by collecting garbage: what the imports have left need
-    not be walked each time.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

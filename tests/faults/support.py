@@ -4,6 +4,7 @@ whatever happened.
 
 import asyncio
 import gc
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,6 +25,8 @@ from tests.faults.server import FaultServer
 KINDS = ("httpx", "aiohttp", "httpx2", "injected-httpx", "injected-httpx2")
 LIBRARIES = {"injected-httpx": httpx, "injected-httpx2": httpx2}
 TOKEN = "fault-token"
+TRUST = ssl.create_default_context()
+"""Shared, because reading the machine's certificates takes longer than most tests."""
 CONNECTIONS = 3
 
 QUICK = RetryPolicy(
@@ -88,7 +91,7 @@ async def connected(kind: str, url: str, **options: Any) -> AsyncIterator[AsyncR
         **options,
     }
     options.setdefault("limiter", fast_limiter())
-    borrowed = LIBRARIES[kind].AsyncClient() if kind in LIBRARIES else None
+    borrowed = LIBRARIES[kind].AsyncClient(verify=TRUST) if kind in LIBRARIES else None
     backend = {"http_client": borrowed} if borrowed is not None else {"backend": kind}
     try:
         async with AsyncRespond(TOKEN, base_url=url, **backend, **options) as client:
