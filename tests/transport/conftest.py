@@ -4,7 +4,7 @@ import asyncio
 import gc
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,19 @@ import pytest
 
 from respondio_async._transport import Transport, _tls, open_transport
 from tests.faults.server import FaultServer
+from tests.support.virtual import VIRTUAL
 from tests.transport.support import KINDS, LIBRARIES, Connect
 
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that only speak plain http: a full context costs tens of milliseconds each."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _short_collections() -> Iterator[None]:
-    """Let the collection after each test look only at what was made since: the imported libraries
-    hold 300,000 objects.
+@pytest.fixture
+def anyio_backend() -> object:
+    """Server and client share a loop, so that a timeout is reached where the server stays silent,
+    and not where the machine is slow.
     """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    return VIRTUAL
 
 
 @pytest.fixture

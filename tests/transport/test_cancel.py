@@ -7,6 +7,7 @@ import pytest
 from respondio_async._transport import Transport, _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
+from tests.support.virtual import REAL
 from tests.transport.support import GET, POST, Connect, call, failed
 
 
@@ -106,6 +107,7 @@ async def test_time_ends_in_the_handshake(connect: Connect) -> None:
         await server.no_connections()
 
 
+@pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
 async def test_storm(server: FaultServer, connect: Connect) -> None:
     """After hundreds of cancelled calls every later one succeeds, on no more connections than
     allowed.
