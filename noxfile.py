@@ -31,11 +31,19 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite, with branch coverage."""
+    """The whole suite, with branch coverage: processes that it starts are measured too."""
     session.install("-e", ".[test]")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
+
+
+@nox.session
+def loaded(session: nox.Session) -> None:
+    """The suite three times beside two busy loops; `nox -s loaded -- --one-core` on one core."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/support/loaded.py", *session.posargs)
 
 
 @nox.session
@@ -50,17 +58,41 @@ def faults(session: nox.Session) -> None:
         "tests/transport",
         "-m",
         "slow or not slow",
-        "--timeout=1200",
+        "-n",
+        "auto",
         *session.posargs,
     )
 
 
 @nox.session(venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """The core of the suite with the oldest releases that pyproject.toml allows."""
+    """The core of the suite with the oldest releases that pyproject.toml allows, or what is named:
+    `nox -s lowest -- tests` runs all of it.
+    """
     session.install("--resolution", "lowest-direct", "-e", ".[test]")
     core = ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
-    session.run("pytest", *(f"tests/{part}" for part in core), *session.posargs)
+    parts = session.posargs or [f"tests/{part}" for part in core]
+    session.run("pytest", "-q", "-n", "auto", *parts)
+
+
+@nox.session
+def grid(session: nox.Session) -> None:
+    """The rest of the limiter's grid in virtual time: 2,218 cells."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/simulation", "-m", "slow", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def optimised(session: nox.Session) -> None:
+    """The core of the suite without the asserts and docstrings of the package: `python -OO`.
+
+    pytest rewrites the asserts of the tests, so that these still count, and warns that it cannot
+    know.
+    """
+    session.install("-e", ".[test]")
+    quiet = "-Wignore::pytest.PytestConfigWarning"
+    parts = session.posargs or ["tests/wire", "tests/transport", "tests/test_pipeline.py"]
+    session.run("python", "-OO", "-m", "pytest", "-q", "-n", "auto", quiet, *parts)
 
 
 @nox.session
