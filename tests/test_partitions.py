@@ -12,14 +12,14 @@ import pytest
 from respondio_async import F, InvalidArgumentError, PaginationError
 from respondio_async._transport import Answer
 from tests.scripted import scripted
-from tests.support.virtual import VIRTUAL
+from tests.support.virtual import QUICK
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def anyio_backend():
-    return VIRTUAL
+    return QUICK
 
 
 class ContactServer:
