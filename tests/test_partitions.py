@@ -4,6 +4,7 @@ by side.
 
 import asyncio
 import json
+import operator
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -44,25 +45,27 @@ class ContactServer:
         self.seconds = seconds
         self.busy = self.most_busy = self.asked = 0
 
-    def holds(self, contact, condition):
-        assert condition["field"] == "createdAt"
-        bound = datetime.fromisoformat(condition["value"]).replace(tzinfo=UTC) + self.shift
-        minute = contact["minute"]
-        if condition["operator"] == "isTimestampAfter":
-            return minute >= bound if self.inclusive else minute > bound
-        assert condition["operator"] == "isTimestampBefore"
-        return minute <= bound if self.inclusive else minute < bound
+    def matching(self, conditions):
+        """The contacts between the bounds of *conditions*."""
+        comparisons = {
+            ("isTimestampAfter", True): operator.ge,
+            ("isTimestampAfter", False): operator.gt,
+            ("isTimestampBefore", True): operator.le,
+            ("isTimestampBefore", False): operator.lt,
+        }
+        found = self.contacts
+        for each in conditions:
+            holds = comparisons[each["operator"], self.inclusive]
+            bound = datetime.fromisoformat(each["value"]).replace(tzinfo=UTC) + self.shift
+            found = [contact for contact in found if holds(contact["minute"], bound)]
+        return found
 
     def answer(self, request):
         self.asked += 1
         query = dict(pair.split("=") for pair in request.target.partition("?")[2].split("&"))
         size, cursor = int(query["limit"]), query.get("cursorId")
         conditions = json.loads(request.content)["filter"]["$and"]
-        found = [
-            c
-            for c in self.contacts
-            if all(self.holds(c, each) for each in conditions if each["field"] == "createdAt")
-        ]
+        found = self.matching(each for each in conditions if each["field"] == "createdAt")
         at = (
             0
             if cursor is None
