@@ -49,9 +49,10 @@ def compiled() -> dict[str, tuple[re.Pattern[Any], list[str]]]:
         source = inspect.getsource(module)
         for name, value in vars(module).items():
             for number, pattern in enumerate(patterns(value)):
-                # What is matched from the beginning only need not be quick to be searched for.
-                anchored = f"{name}.fullmatch(" in source and f"{name}.s" not in source
-                uses = ["fullmatch"] if anchored else ["search", "fullmatch"]
+                # What is only matched from the beginning need not be quick to be searched for.
+                used = set(re.findall(rf"\b{name}\.(\w+)\(", source))
+                anchored = used and used <= {"match", "fullmatch"}
+                uses = sorted(used) if anchored else ["search", "fullmatch"]
                 if re.search(rf"^{name}\b.*= ", source, re.MULTILINE):
                     found[f"{info.name.partition('.')[2]}.{name}.{number}"] = (pattern, uses)
     return found
