@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 
 from ._base import Model
+from ._json import elements
 
 __all__ = [
     "AttachedFile",
@@ -194,7 +195,7 @@ def _spelt(content: dict[str, Any]) -> dict[str, Any]:
             return {**content, "attachment": _spelt_file(file)}
         case {"type": "email"}:
             email = {**content, "text": content.get("text") or content.get("message") or ""}
-            if isinstance(files := content.get("attachments"), list):
+            if files := elements(content.get("attachments")):
                 email["attachments"] = [_spelt_file(file) for file in files]
             return email
         case _:

@@ -174,7 +174,8 @@ def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predica
         raise invalid(f"{condition.where}.field")
     ordered = custom.data_type in ("number", "date", "time")
     dated = custom.data_type == "date"
-    condition.allow(_EQUALITY | (_ORDER if ordered else set()) | (_TIMES if dated else set()))
+    nothing = frozenset[str]()
+    condition.allow(_EQUALITY | (_ORDER if ordered else nothing) | (_TIMES if dated else nothing))
     if condition.operator in _TIMES:
         return _timed(
             condition, zone, bounds, lambda contact: _midnight(contact.custom.get(custom.id), zone)
