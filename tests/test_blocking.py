@@ -18,6 +18,14 @@ from respondio_async.sandbox import Quirks, Sandbox
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import ALWAYS, GOOD, KINDS, QUICK, UNSENT, connected, outcome
+from tests.support.ports import nobody
+from tests.support.virtual import REAL, VIRTUAL_NO_DEBUG
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """Server and client share a loop."""
+    return VIRTUAL_NO_DEBUG
 
 
 @pytest.fixture(params=KINDS)
@@ -78,9 +86,7 @@ async def test_no_failure_blocks(guard, kind, fault):
 
 async def test_a_refused_connection_does_not_block(guard, kind):
     """Nor does the look-up of a name."""
-    async with FaultServer() as gone:
-        url = gone.url
-    async with connected(kind, url.replace("127.0.0.1", "localhost")) as client:
+    async with connected(kind, nobody().replace("127.0.0.1", "localhost")) as client:
         assert await outcome(client.contacts.get(7)) is not None
 
 
@@ -106,6 +112,7 @@ async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
             buster.deactivate()
 
 
+@pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
 async def test_a_day_s_work_on_the_sandbox_does_not_block(guard, backend):
     """Writing, paging with prefetch, filters, helpers and views, with the limiter of the vendor's

@@ -13,14 +13,14 @@ import pytest
 from respondio_async import F, InvalidArgumentError, PaginationError
 from respondio_async._transport import Answer
 from tests.scripted import scripted
-from tests.support.virtual import QUICK
+from tests.support.virtual import VIRTUAL_NO_DEBUG
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def anyio_backend():
-    return QUICK
+    return VIRTUAL_NO_DEBUG
 
 
 class ContactServer:

@@ -28,14 +28,14 @@ from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
 from tests.faults.support import KINDS, QUICK, connected, outcome
 from tests.scripted import OpenLimiter
-from tests.support.virtual import QUICK as QUICK_LOOP
-from tests.support.virtual import REAL
+from tests.support.ports import nobody
+from tests.support.virtual import REAL, VIRTUAL_NO_DEBUG
 
 
 @pytest.fixture
 def anyio_backend() -> object:
     """Server and client share a loop."""
-    return QUICK_LOOP
+    return VIRTUAL_NO_DEBUG
 
 
 TOKEN = "canary-token-zyxwv"
@@ -266,9 +266,7 @@ async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str):
 @pytest.mark.parametrize("where", ["refused", "closed", "second try"])
 async def test_nothing_is_shown_without_a_server(leaks: Leaks, where: str):
     """Refused connections and closed clients quote neither path nor token."""
-    async with FaultServer() as server:
-        url = server.url
-    async with connected("httpx", url) as plain:
+    async with connected("httpx", nobody()) as plain:
         client = plain.with_options(token=TOKEN)
         if where == "closed":
             await plain.aclose()

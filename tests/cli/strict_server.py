@@ -1,7 +1,6 @@
 """A strict server that is not the sandbox: plain sockets, canned answers, nothing forgiven."""
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -78,10 +77,3 @@ def strict_server(answer: Behaviour, *, clock: float = 0.0) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def nobody() -> str:
-    """Give the address of a server that is down."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}/v2"

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from respondio_async import AsyncRespond
 from respondio_async.cli._app import app
 from respondio_async.sandbox import Sandbox
-from tests.cli.strict_server import HTML, JSON, Behaviour, limited, nobody, page, strict_server
+from tests.cli.strict_server import HTML, JSON, Behaviour, limited, page, strict_server
+from tests.support.ports import nobody
 
 CLAIMS = base64.urlsafe_b64encode(json.dumps({"orgId": 5, "spaceId": 6}).encode()).decode()
 TOKEN = f"aGVhZA.{CLAIMS.rstrip('=')}.c2lnbmF0dXJl"

@@ -5,7 +5,6 @@ sockets.
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,17 +15,12 @@ import httpx
 import pytest
 
 from respondio_async.sandbox import Quirks, Sandbox
+from tests.support.ports import free_port
 from tests.webhooks.payloads import PLACES
 
 ROOT = Path(__file__).parents[2]
 PHONE = "+60123456789"
 KEY = "a-key-of-the-test"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

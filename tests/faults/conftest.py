@@ -8,7 +8,7 @@ from respondio_async._transport import _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import GOOD, KINDS
-from tests.support.virtual import QUICK
+from tests.support.virtual import VIRTUAL_NO_DEBUG
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def anyio_backend() -> object:
     """Server and client share a loop, so that virtual time serves: a timeout is reached where the
     server stays silent, and not where the machine is slow.
     """
-    return QUICK
+    return VIRTUAL_NO_DEBUG
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,7 @@ from tests.faults.support import (
     outcome,
 )
 from tests.scripted import OpenLimiter
+from tests.support.ports import free_port, nobody
 
 AGAIN = None
 """Sent again, and then it succeeds."""
@@ -293,9 +294,7 @@ async def test_a_delete_whose_answer_was_lost_is_done(server, kind):
 @pytest.mark.parametrize("operation", ["message", "get"])
 async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(kind, operation):
     """Nobody listens: even a write may be tried again, and its failure is a definite one."""
-    async with FaultServer() as gone:
-        url = gone.url
-    async with connected(kind, url) as client:
+    async with connected(kind, nobody()) as client:
         error = await outcome({**UNSENT, **ALWAYS}[operation](client))
         assert type(error) is ConnectionFailedError
         assert (error.sent, error.attempts) == (False, QUICK.max_attempts)
@@ -304,8 +303,7 @@ async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(kind, 
 @pytest.mark.parametrize("operation", ["message", "get"])
 async def test_a_server_that_comes_back_is_found(kind, operation):
     """A write whose connection was refused is sent once the server listens again, exactly once."""
-    async with FaultServer() as gone:
-        port = gone.port
+    port = free_port()
     back = FaultServer(default=faults.answer(200, GOOD), port=port)
     retry = RetryPolicy(max_attempts=1000, backoff=0.01, max_backoff=0.01, budget=1000)
     async with connected(kind, f"http://127.0.0.1:{port}/v2", retry=retry) as client:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 
 class RedisServer:
     """`redis-server` as a child process. It may be killed and started again on the same port."""
@@ -23,9 +25,7 @@ class RedisServer:
         self._binary = binary
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:

@@ -130,13 +130,12 @@ def _environment() -> dict[str, str]:
 
 def main() -> None:
     """Let somebody talk to the FAQ bot, and take the picture for the README."""
-    import socket
     import sys
 
+    from tests.support.ports import free_port
+
     root = Path(__file__).parents[2]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     bot = subprocess.Popen(
         [sys.executable, str(root / "examples/faq_bot.py")], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(root), "PORT": str(port)},

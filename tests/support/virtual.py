@@ -81,7 +81,7 @@ VIRTUAL = ("asyncio", {"loop_factory": VirtualLoop, "debug": True})
 """A module's `anyio_backend` fixture returns this to run its tests in virtual time."""
 
 
-QUICK = ("asyncio", {"loop_factory": VirtualLoop})
+VIRTUAL_NO_DEBUG = ("asyncio", {"loop_factory": VirtualLoop})
 """The same without asyncio's debug mode, which doubles a test's time: for families of hundreds of
 cases whose code runs in debug mode elsewhere.
 """

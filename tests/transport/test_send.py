@@ -11,6 +11,7 @@ from respondio_async import errors
 from respondio_async._transport import Request, _body, _borrowed, _requests
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
+from tests.support.ports import nobody
 from tests.transport.support import GET, HEADERS, POST, TARGET, TOKEN, Connect, call, failed
 
 
@@ -182,9 +183,7 @@ async def test_stale_connection_is_not_retried_within(
 
 async def test_refused_connection_is_not_sent(connect: Connect) -> None:
     """Nobody listens: provably not sent."""
-    async with FaultServer() as server:
-        url = server.url
-    error = await failed(connect(url))
+    error = await failed(connect(nobody()))
     assert (error.failure, error.sent) == ("connect", False)
 
 
