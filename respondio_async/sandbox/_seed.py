@@ -87,7 +87,7 @@ _FIELDS: Final[tuple[tuple[str, str, state.DataType], ...]] = (
     ("Age", "age", "number"),
     ("Website", "website", "url"),
     ("Birthday", "birthday", "date"),
-    ("RequestContext Time", "call_time", "time"),
+    ("Call Time", "call_time", "time"),
 )
 
 
