@@ -104,7 +104,7 @@ def test_every_pair_of_properties_is_covered() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", full(), ids=str)
+@pytest.mark.parametrize("scene", list(full()), ids=str)
 def test_every_scene(scene: Scene) -> None:
     """The same bound for all of them, two minutes each."""
     outcome = play(scene, 120.0)
