@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support import stalls
 from tests.support.budget import Budget
 
 # A busy machine is no error: no test depends on how long anything takes.
@@ -49,5 +50,6 @@ def pytest_configure(config: pytest.Config) -> None:
     would inherit that.
     """
     config.pluginmanager.register(Budget())
+    config.pluginmanager.register(stalls)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

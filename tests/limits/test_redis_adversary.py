@@ -22,6 +22,8 @@ from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
 
+pytestmark = pytest.mark.real_time
+
 ROUTE = "GET /contact/{identifier}"
 SLOW = "POST /contact/merge"
 

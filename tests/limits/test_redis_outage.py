@@ -17,6 +17,8 @@ from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
 
+pytestmark = pytest.mark.real_time
+
 ROUTE = "GET /contact/{identifier}"
 OTHER = "POST /contact/merge"
 STATE, LOG = (f"{{respondio:acme}}:{ROUTE}:{what}" for what in ("state", "log"))

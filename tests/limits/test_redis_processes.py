@@ -10,6 +10,8 @@ import pytest
 from .redis_fleet import fleet
 from .redis_server import RedisServer, redis_server
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
