@@ -12,6 +12,7 @@ import argparse
 import asyncio
 
 from tests.limits.redis_fleet import Verdict, fleet
+from tests.limits.redis_proxy import far_away
 from tests.limits.redis_server import RedisServer, redis_server
 
 
@@ -35,7 +36,23 @@ async def kill(server: RedisServer, limit: int, processes: int, seconds: float) 
         return await workers.wait()
 
 
-SCENARIOS = {"share": share, "kill": kill}
+async def far(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
+    """The same, a round trip to Redis taking as long as `--round-trip` says."""
+    with far_away(server.port, ROUND_TRIP[0]) as url, fleet(url, limit) as workers:
+        workers.launch(processes, seconds, tasks=max(10, limit // processes))
+        return await workers.wait()
+
+
+async def cut_off(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
+    """One of the processes cannot reach Redis."""
+    with fleet(server.url, limit) as workers:
+        workers.launch(processes, seconds, tasks=max(10, limit // processes), cut_off=1)
+        return await workers.wait()
+
+
+SCENARIOS = {"share": share, "kill": kill, "far": far, "cut_off": cut_off}
+ROUND_TRIP = [0.02]
+"""Seconds, of the scenario `far`."""
 
 
 def main() -> None:
@@ -46,12 +63,14 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--limits", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--round-trip", type=float, default=0.02, help="seconds, of far")
     given = parser.parse_args()
+    ROUND_TRIP[0] = given.round_trip
     print(
         "| Scenario | L | requests | use | most in a second | refused | failed | script calls a "
-        "permit |"
+        "permit | fewest of a process against its fair part | longest without one, s |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in given.scenarios:
         for limit in given.limits:
             with redis_server() as server:
@@ -63,7 +82,9 @@ def main() -> None:
                 print(
                     f"| {name} | {limit} | {sent} | {verdict.use:.1%} | {verdict.most_in_a_second} "
                     f"| {verdict.refused} "
-                    f"| {len(verdict.failures)} | {calls} |",
+                    f"| {len(verdict.failures)} | {calls} "
+                    f"| {min(verdict.granted) * len(verdict.granted) / sum(verdict.granted):.2f} "
+                    f"| {verdict.longest:.1f} |",
                     flush=True,
                 )
 

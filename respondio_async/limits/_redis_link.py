@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 import anyio
 
-__all__ = ["Exchange", "Link", "Unreachable"]
+__all__ = ["Exchange", "Link", "Unreachable", "Unusable"]
 
 logger = logging.getLogger("respondio_async")
 
@@ -17,6 +17,10 @@ LAST_PROBE: Final = 1.0
 """Seconds between two looks whether Redis is back: doubled from the first to the last, and no more,
 because the others wait for everyone to have looked (see `REGROUP`).
 """
+FIRST_TIME: Final = 2.0
+"""Seconds for the first exchange: it connects, shakes hands and loads the script as well."""
+SLOWEST: Final = 3.0
+"""An exchange may take so many times the usual round trip before Redis counts as away."""
 STEADY: Final = 1.0
 """Seconds that Redis must have answered before the log says that it is back: if only one route's
 keys cannot be used, it seems to come and go with every probe.
@@ -38,6 +42,10 @@ class Unreachable(Exception):  # noqa: N818 - never leaves this package
     """Redis gave no usable answer, twice."""
 
 
+class Unusable(Unreachable):
+    """Redis answered that the script cannot use this route's keys; other routes' may be fine."""
+
+
 class Member(Protocol):
     """A route that waits for Redis to come back."""
 
@@ -52,10 +60,20 @@ class Link:
     answers.
     """
 
-    def __init__(self, evaluate: Evaluate, *, timeout: float, share: float) -> None:
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        *,
+        timeout: float,
+        share: float,
+        unusable: type[Exception] | tuple[type[Exception], ...] = (),
+    ) -> None:
         self._evaluate = evaluate
         self._share = share
+        self._unusable = unusable
         self.timeout = timeout
+        self.round_trip = 0.0
+        """Seconds that an exchange takes, by the slower ones of late; 0 before the first."""
         self.up = True
         self.outages = 0
         """Outages so far.
@@ -78,15 +96,25 @@ class Link:
         failure: BaseException | None = None
         for _ in range(2 if self.up else 1):
             try:
-                async with asyncio.timeout(self.timeout):
+                async with asyncio.timeout(self._patience()):
                     exchange = await self._evaluate(keys, arguments)
+            except self._unusable as error:
+                raise Unusable from error
             except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, calls go on without it
                 failure = error
             else:
+                took = exchange.heard - exchange.asked
+                self.round_trip = max(took, self.round_trip + (took - self.round_trip) / 8)
                 self._rose()
                 return exchange
         self._fell(type(failure).__name__)
         raise Unreachable
+
+    def _patience(self) -> float:
+        """Seconds that the next exchange may take."""
+        if self.round_trip == 0.0 and self.up:
+            return max(FIRST_TIME, self.timeout)
+        return max(self.timeout, SLOWEST * self.round_trip)
 
     def _rose(self) -> None:
         now = asyncio.get_running_loop().time()

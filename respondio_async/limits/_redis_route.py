@@ -12,7 +12,7 @@ from ._local import LocalRateLimiter
 from ._margin import Margin
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
-from ._redis_link import Link, Unreachable
+from ._redis_link import Link, Unreachable, Unusable
 from ._redis_news import MICRO, News
 from ._redis_turn import RedisReservation
 from ._route import share_of
@@ -22,6 +22,12 @@ HORIZON: Final = 0.5
 """Seconds ahead within which turns are handed out: a process that dies holding one costs the others
 no more.
 """
+ROUND_TRIPS: Final = 2.0
+"""Added to the horizon for each second of a round trip: the next turn is asked for a round trip
+early.
+"""
+UNUSABLE: Final = 5.0
+"""Seconds for which a route whose keys hold something else is limited locally."""
 SPAN: Final = 0.06
 """Seconds that the turns of one lease may lie apart; at ten a second that is one turn, at a hundred
 six.
@@ -97,6 +103,8 @@ class RedisRoute:
         self._asking: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ask_at = 0.0
+        self._place = 0
+        """The server's time for which this process was told to come, in microseconds; 0: none."""
         self._paused_until = 0.0
         self._agreed = 0
         """The outage after which this route has last agreed with the other processes."""
@@ -260,8 +268,10 @@ class RedisRoute:
                     self._witness = None
             return
         else:
-            if LATE < feedback.delay < math.inf:
-                self._move(reservation.permit_id, feedback.delay)  # its second began when it left
+            # Its second began when it left; it cannot have left later than now.
+            delay = min(feedback.delay, now - reservation.sent_at)
+            if delay > LATE:
+                self._move(reservation.permit_id, delay)
             if feedback.status != 429:
                 self._learn_lateness(reservation.permit_id, feedback.round_trip)
         if feedback.status == 429:
@@ -302,7 +312,7 @@ class RedisRoute:
         self._pauses += self._paused_until <= self.now()
         self._paused_until = until
         self._not_before = max(self._not_before, until)
-        self._ask_at = max(self._ask_at, until - HORIZON)
+        self._ask_at = max(self._ask_at, until - self._horizon())
         self._give_back(self._leases)
 
     def _calibrate(self, advertised: float) -> None:
@@ -349,10 +359,11 @@ class RedisRoute:
         come.
         """
         last = len(self._leases) == 1 and self._left <= self._line.size
+        far = self._link.round_trip
         if (
             last
-            and self._window / self._size() < SPAN
-            and self._leases[0].due - now < LEAD
+            and (self._window / self._size() < SPAN or far > LEAD / 2)
+            and self._leases[0].due - now < LEAD + far
             and now >= self._ask_at
         ):
             self._ask()
@@ -373,15 +384,18 @@ class RedisRoute:
             if self._witness is not None and asked - self._witness[0] < self._window:
                 witness = self._witness[1]
             arguments: list[str | int | float] = [
-                self._configured, want, int(HORIZON * MICRO), int(SPAN * MICRO), self._nonce,
-                    self._number, witness,
+                self._configured, want, int(self._horizon() * MICRO),
+                    int(max(SPAN, self._link.round_trip) * MICRO), self._nonce, self._number,
+                    witness,
                 int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO),
-                    *news.arguments(asked),
+                    self._place, *news.arguments(asked),
             ]  # fmt: skip
             first, self._number = self._number, self._number + want
             try:
                 exchange = await self._link.ask(self._keys, arguments)
-            except Unreachable:
+            except Unreachable as error:
+                if isinstance(error, Unusable):
+                    self._local_until = self.now() + UNUSABLE
                 self._news.paused_until = max(self._news.paused_until, news.paused_until)
                 return
             now, limit, window, unit, slot, come, pause, *reservations = exchange.reply
@@ -392,11 +406,15 @@ class RedisRoute:
             opens = self._clock.local(slot / MICRO)
             if regroup:
                 self._agreed, self._local_until, self._witness = outages, opens - self._window, None
-                self._not_before, self._ask_at = opens, opens - HORIZON
-            elif want and not reservations:
+                self._not_before, self._ask_at = opens, opens - self._horizon()
+                self._place = 0
+            elif reservations:
+                self._place = 0
+            elif want:
+                self._place = come
                 self._not_before, self._ask_at = (
                     opens,
-                    self._clock.local(come / MICRO) - HORIZON + LATE,
+                    self._clock.local(come / MICRO) - self._horizon() + LATE,
                 )
             for number, reservation in enumerate(reservations, first):
                 self._leases.append(
@@ -408,6 +426,10 @@ class RedisRoute:
             self._paused(self._clock.local(pause / MICRO))
             if not self._news.urgent:
                 return
+
+    def _horizon(self) -> float:
+        """Seconds ahead within which turns are handed out."""
+        return HORIZON + ROUND_TRIPS * self._link.round_trip
 
     def _lacking(self) -> int:
         """How many leases those who wait still need."""

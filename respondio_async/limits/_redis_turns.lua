@@ -9,11 +9,11 @@
 local state, log = KEYS[1], KEYS[2]
 local base, want, horizon, span = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ids, first_id, witness = ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local regroup, jitter, pausing = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local advertised, refused = tonumber(ARGV[11]), tonumber(ARGV[12])
-local moved, next_argument = tonumber(ARGV[13]), 14
+local regroup, jitter, place = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local pausing, advertised, refused = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local moved, next_argument = tonumber(ARGV[14]), 15
 
-local SECOND, LONGEST_PAUSE = 1000000, 60000000
+local SECOND, LONGEST_PAUSE, LONGEST_WAIT = 1000000, 60000000, 60000000
 local LEAST_MARGIN, MOST_MARGIN = 10000, 60000
 
 local time = redis.call('TIME')
@@ -63,7 +63,7 @@ redis.call('ZREMRANGEBYSCORE', log, '-inf', whole(now - window - 2 * SECOND))
 -- that the caller used within this window (flushed, evicted, restarted, set forward). Then nobody knows who sent what: hold.
 local newest = score(redis.call('ZRANGE', log, -1, -1, 'WITHSCORES'))
 local lost = false
-if newest and newest > now + horizon + SECOND then
+if newest and newest > now + math.max(horizon, SECOND) + SECOND then
   redis.call('DEL', log)
   newest, lost = nil, true
 end
@@ -104,9 +104,15 @@ elseif want > 0 then
       due = math.ceil(due)
       if #reply == 0 then slot = due end
       if due > now + horizon or due > (reply[1] or due) + span then break end
+      -- First come, first served: those who were told to come later than this turn go before whoever was not.
+      if place == 0 and #reply == 0 and tail > due + gap then break end
       redis.call('ZADD', log, whole(due), ids .. whole(number))
       reply[#reply + 1] = due
       even = even + gap
+      if place > due then -- it was served before its time, and so are those behind it
+        tail = tail - (place - due)
+        place = 0
+      end
     end
     number = number + 1
   end
@@ -116,8 +122,12 @@ end
 -- Those who must wait are told to come back one after the other, or they would all ask at once, for one turn.
 local come = slot
 if want > 0 and #reply == 0 then
-  come = math.min(math.max(tail, slot), slot + SECOND)
-  tail = come + gap
+  if place > 0 then -- too early, or others were late: it keeps its place
+    come = math.max(slot, math.min(place, now + LONGEST_WAIT))
+  else
+    come = math.min(math.max(tail, slot), now + LONGEST_WAIT)
+    tail = come + gap
+  end
 end
 
 redis.call('HSET', state, 'raised', whole(raised), 'margin', whole(margin), 'pause', whole(pause), 'hold', whole(hold),

@@ -36,7 +36,7 @@ from typing import Any, Final, Protocol
 import anyio
 
 try:
-    from redis.exceptions import MaxConnectionsError, NoScriptError
+    from redis.exceptions import MaxConnectionsError, NoScriptError, ResponseError
 except ImportError as _error:  # pragma: no cover - the test runs it in a process of its own
     raise ImportError(
         "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'",
@@ -66,6 +66,10 @@ FACTS: Final = 7
 """Numbers that begin the script's reply, before the turns."""
 
 
+class UnusableKeyError(Exception):
+    """Something else is kept under a route's key."""
+
+
 class RedisClient(Protocol):
     """What we need of a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`."""
 
@@ -80,7 +84,9 @@ class RedisRateLimiter:
     *redis* is yours: it is never closed here. *share* is what this process allows itself of each
     limit while Redis is away: 1/n for n processes. *limits* and *bounds* are those of
     `LocalRateLimiter`, and should be the same everywhere.
-    *timeout* bounds, in seconds, each of the two tries after which Redis counts as away. Belongs to
+    *timeout* bounds, in seconds, each of the two tries after which Redis counts as away; the first
+    exchange, which also connects, has two seconds, and a Redis that is always slow three times its
+    usual round trip. Belongs to
     the event loop it is first used on, as the connections of *redis* do; on another it raises
     `ConfigurationError`.
     """
@@ -112,7 +118,7 @@ class RedisRateLimiter:
         self._share = share
         self._bounds = bounds
         self._tag = f"{{{prefix}:{organisation}}}"
-        self._link = Link(self._evaluate, timeout=timeout, share=share)
+        self._link = Link(self._evaluate, timeout=timeout, share=share, unusable=UnusableKeyError)
         self._clock = ServerClock()
         self._routes: dict[str, RedisRoute] = {}
         self._loaded = False
@@ -191,6 +197,10 @@ class RedisRateLimiter:
         while True:
             try:
                 return await self._run(keys, arguments)
+            except ResponseError as error:
+                if "WRONGTYPE" in str(error):
+                    raise UnusableKeyError from error
+                raise
             except MaxConnectionsError:
                 # The pool is yours and may be small: in a moment one of its connections is free
                 # again.

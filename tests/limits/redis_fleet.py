@@ -65,21 +65,25 @@ async def work(
     client = redis.asyncio.Redis.from_url(redis_url)
     limiter = RedisRateLimiter(client, "fleet", limits={ROUTE: limit}, share=share)
     failures: list[str] = []
+    longest = 0.0
     # Importing takes these processes a second; what is judged begins when all of them are ready.
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.monotonic() + seconds
+    last = [time.monotonic()]
 
     async def one() -> None:
+        nonlocal longest
         reader, writer = await asyncio.open_connection("127.0.0.1", judge)
         try:
             while time.monotonic() < end:
-                reservation = await limiter.reserve(ROUTE, timeout=30.0)
+                reservation = await limiter.reserve(ROUTE, timeout=seconds + 30.0)
                 if time.monotonic() >= end:
                     reservation.abandon()
                     break
                 await reservation.permit()
                 start = time.monotonic()
+                longest, last[0] = max(longest, start - last[0]), start
                 writer.write(b"!")
                 accepted = await reader.readexactly(1) == b"+"
                 round_trip = time.monotonic() - start
@@ -97,7 +101,9 @@ async def work(
         for _ in range(tasks):
             group.create_task(one())
     await client.aclose()
-    return {"failures": failures, "granted": limiter.statistics()[ROUTE].granted}
+    longest = max(longest, end - last[0])
+    granted = limiter.statistics()[ROUTE].granted
+    return {"failures": failures, "granted": granted, "longest": longest}
 
 
 class Fleet:
@@ -115,15 +121,17 @@ class Fleet:
         self._port = int(self._judge.stdout.readline())
         self.workers: list[subprocess.Popen[str]] = []
 
-    def launch(self, processes: int, seconds: float, *, tasks: int = 10) -> None:
-        """Start the workers, and let them go once all of them are there."""
-        for _ in range(processes):
+    def launch(self, processes: int, seconds: float, *, tasks: int = 10, cut_off: int = 0) -> None:
+        """Start the workers, and let them go once all of them are there; so many of them cannot
+        reach Redis.
+        """
+        for place in range(processes):
             words = [
                 sys.executable,
                 "-m",
                 "tests.limits.redis_fleet",
                 "work",
-                self._url,
+                "redis://127.0.0.1:1" if place < cut_off else self._url,
                 str(self._port),
             ]
             words += [str(self._limit), str(tasks), str(seconds), str(1 / processes)]
@@ -142,12 +150,17 @@ class Fleet:
     async def wait(self) -> "Verdict":
         """Wait for the workers that still run; what the judge saw."""
         failures: list[str] = []
+        granted: list[int] = []
+        longest: list[float] = []
         warnings = 0
         for worker in self.workers:
             output, errors = await asyncio.to_thread(worker.communicate)
             warnings += errors.count("Redis does not answer")
             if worker.returncode == 0:
-                failures += json.loads(output)["failures"]
+                said = json.loads(output)
+                failures += said["failures"]
+                granted.append(said["granted"])
+                longest.append(said["longest"])
             elif worker.returncode > 0:
                 failures.append(errors)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 26)
@@ -155,7 +168,9 @@ class Fleet:
         arrivals = json.loads(await reader.readline())
         writer.close()
         await writer.wait_closed()
-        return Verdict(arrivals, self._limit, failures, warnings)
+        verdict = Verdict(arrivals, self._limit, failures, warnings)
+        verdict.granted, verdict.longest = granted, max(longest, default=0.0)
+        return verdict
 
     def close(self) -> None:
         for process in (*self.workers, self._judge):
@@ -187,6 +202,10 @@ class Verdict:
         self.refused = sum(not accepted for _, accepted in arrivals)
         self.failures = failures
         self.warnings = warnings
+        self.granted: list[int] = []
+        """Permits of each process."""
+        self.longest = 0.0
+        """The longest time that a process was without a permit, in seconds."""
 
     @property
     def most_in_a_second(self) -> int:
