@@ -72,7 +72,7 @@ class RedisRoute:
         name: str,
         limit: float,
         *,
-        keys: tuple[str, str],
+        keys: tuple[str, str, str],
         nonce: str,
         link: Link,
         clock: ServerClock,
@@ -103,8 +103,6 @@ class RedisRoute:
         self._asking: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ask_at = 0.0
-        self._place = 0
-        """The server's time for which this process was told to come, in microseconds; 0: none."""
         self._paused_until = 0.0
         self._agreed = 0
         """The outage after which this route has last agreed with the other processes."""
@@ -388,7 +386,7 @@ class RedisRoute:
                     int(max(SPAN, self._link.round_trip) * MICRO), self._nonce, self._number,
                     witness,
                 int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO),
-                    self._place, *news.arguments(asked),
+                    *news.arguments(asked),
             ]  # fmt: skip
             first, self._number = self._number, self._number + want
             try:
@@ -407,11 +405,7 @@ class RedisRoute:
             if regroup:
                 self._agreed, self._local_until, self._witness = outages, opens - self._window, None
                 self._not_before, self._ask_at = opens, opens - self._horizon()
-                self._place = 0
-            elif reservations:
-                self._place = 0
-            elif want:
-                self._place = come
+            elif want and not reservations:
                 self._not_before, self._ask_at = (
                     opens,
                     self._clock.local(come / MICRO) - self._horizon() + LATE,

@@ -1,19 +1,20 @@
 -- Hands out the turns of one route, on the server's clock, to every process of an organisation. Atomic, as every script is.
 --
--- KEYS: 1 the route's state (hash), 2 its log (sorted set: permit id -> the microsecond at which it is sent).
+-- KEYS: 1 the route's state (hash), 2 its log (sorted set: permit id -> the microsecond at which it is sent),
+-- 3 the processes that wait for a turn (sorted set: process -> the microsecond for which it was told to come).
 -- The rule: never more than `count` permits within any `window`. So the next turn comes a window after the count-th newest
 -- entry; and turns are spaced evenly, so that servers that count in buckets accept them too. A schedule that has fallen behind
 -- catches up, by a tenth of the spacing and two turns at most.
 -- Only turns within `horizon` are handed out: whoever dies holding one loses no more than that.
 
-local state, log = KEYS[1], KEYS[2]
+local state, log, queue = KEYS[1], KEYS[2], KEYS[3]
 local base, want, horizon, span = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ids, first_id, witness = ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local regroup, jitter, place = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local pausing, advertised, refused = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local moved, next_argument = tonumber(ARGV[14]), 15
+local regroup, jitter, pausing = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local advertised, refused = tonumber(ARGV[11]), tonumber(ARGV[12])
+local moved, next_argument = tonumber(ARGV[13]), 14
 
-local SECOND, LONGEST_PAUSE, LONGEST_WAIT = 1000000, 60000000, 60000000
+local SECOND, LONGEST_PAUSE = 1000000, 60000000
 local LEAST_MARGIN, MOST_MARGIN = 10000, 60000
 
 local time = redis.call('TIME')
@@ -22,12 +23,12 @@ local now = time[1] * SECOND + time[2]
 local function whole(number) return string.format('%.0f', number) end -- tostring() would round microseconds since 1970
 local function score(reply) return tonumber(reply[2]) end -- of ZRANGE ... WITHSCORES with one entry, or nil
 
-local fields = redis.call('HMGET', state, 'limit', 'before', 'raised', 'margin', 'pause', 'hold', 'tail', 'unit',
+local fields = redis.call('HMGET', state, 'limit', 'before', 'raised', 'margin', 'pause', 'hold', 'unit',
   'refused', 'even')
 local limit, before, raised = tonumber(fields[1]) or base, tonumber(fields[2]) or base, tonumber(fields[3]) or 0
 local margin, pause = tonumber(fields[4]) or 0, tonumber(fields[5]) or 0
-local hold, tail, old_unit = tonumber(fields[6]) or 0, tonumber(fields[7]) or 0, tonumber(fields[8])
-local refused_at, even = tonumber(fields[9]) or 0, tonumber(fields[10]) or 0
+local hold, old_unit = tonumber(fields[6]) or 0, tonumber(fields[7])
+local refused_at, even = tonumber(fields[8]) or 0, tonumber(fields[9]) or 0
 
 -- What the answers taught. A raise is tried by doubling, once a second; a refusal soon after takes half of it back.
 if refused > 0 and math.abs(now - refused_at) > SECOND then -- once for all that were on their way together
@@ -76,6 +77,10 @@ if hold > now + 10 * SECOND + 2 * window then hold, lost = 0, true end
 if lost then hold = math.max(hold, now + horizon + window) end
 if pausing > 0 then pause = math.max(pause, now + math.min(pausing, LONGEST_PAUSE)) end
 
+-- Whoever has not come half a second after its time is gone.
+redis.call('ZREMRANGEBYSCORE', queue, '-inf', whole(now - SECOND / 2))
+local before_it = redis.call('ZRANK', queue, ids) or redis.call('ZCARD', queue)
+
 local reply = {} -- the turns
 local opens = math.max(hold, pause)
 local slot = now
@@ -103,35 +108,30 @@ elseif want > 0 then
       end
       due = math.ceil(due)
       if #reply == 0 then slot = due end
+      -- Those who came before the caller have the next turns.
+      if #reply == 0 and due + before_it * gap > now + horizon then break end
       if due > now + horizon or due > (reply[1] or due) + span then break end
-      -- First come, first served: those who were told to come later than this turn go before whoever was not.
-      if place == 0 and #reply == 0 and tail > due + gap then break end
       redis.call('ZADD', log, whole(due), ids .. whole(number))
       reply[#reply + 1] = due
       even = even + gap
-      if place > due then -- it was served before its time, and so are those behind it
-        tail = tail - (place - due)
-        place = 0
-      end
     end
     number = number + 1
   end
   margin = math.max(0, margin - 2.5 * #reply)
 end
 
--- Those who must wait are told to come back one after the other, or they would all ask at once, for one turn.
+-- Those who must wait are told when to come, in the order in which they asked first.
 local come = slot
-if want > 0 and #reply == 0 then
-  if place > 0 then -- too early, or others were late: it keeps its place
-    come = math.max(slot, math.min(place, now + LONGEST_WAIT))
-  else
-    come = math.min(math.max(tail, slot), now + LONGEST_WAIT)
-    tail = come + gap
-  end
+if #reply > 0 then
+  redis.call('ZREM', queue, ids)
+elseif want > 0 then
+  come = slot + before_it * gap
+  redis.call('ZADD', queue, whole(come), ids)
+  redis.call('PEXPIRE', queue, whole((come - now) / 1000 + 3000))
 end
 
 redis.call('HSET', state, 'raised', whole(raised), 'margin', whole(margin), 'pause', whole(pause), 'hold', whole(hold),
-  'tail', whole(tail), 'unit', unit, 'refused', whole(refused_at),
+  'unit', unit, 'refused', whole(refused_at),
   'even', whole(even))
 if limit == base then -- nothing learnt: so that a change of configuration takes effect at once
   redis.call('HDEL', state, 'limit', 'before')

@@ -178,7 +178,11 @@ class RedisRateLimiter:
             route = self._routes[name] = RedisRoute(
                 name,
                 self._limits.get(name, UNLISTED_LIMIT),
-                keys=(f"{self._tag}:{name}:state", f"{self._tag}:{name}:log"),
+                keys=(
+                    f"{self._tag}:{name}:state",
+                    f"{self._tag}:{name}:log",
+                    f"{self._tag}:{name}:queue",
+                ),
                 # Made at the first use: processes forked from one that had made it would hand out
                 # one another's turns.
                 nonce=secrets.token_hex(4) + ":",
