@@ -57,8 +57,8 @@ from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ..errors import ConfigurationError, InvalidArgumentError
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._queue import Queue
+from ._reservation import LocalReservation, State
 from ._route import Route
-from ._turn import LocalReservation
 
 _LANES: Final = frozenset({"interactive", "bulk"})
 
@@ -158,10 +158,10 @@ class LocalRateLimiter:
         if (
             not isinstance(reservation, LocalReservation)
             or reservation.sent is None
-            or reservation.gone
+            or reservation.state is not State.GRANTED
         ):
             return
-        reservation.gone = True
+        reservation.state = State.DONE
         queue = self._queues.get(reservation.queue.name)
         if queue is None or (
             queue is not reservation.queue and queue.state is not reservation.queue.state

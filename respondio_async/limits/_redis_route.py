@@ -7,9 +7,9 @@ import math
 from collections import deque
 from typing import Final, NamedTuple
 
-from ._line import Lanes
 from ._local import LocalRateLimiter
 from ._margin import Margin
+from ._priorities import Lanes
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Link, Unreachable, Unusable

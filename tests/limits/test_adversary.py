@@ -9,7 +9,7 @@ import pytest
 
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Feedback, Priority
-from respondio_async.limits._line import Lanes
+from respondio_async.limits._priorities import Lanes
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.cells import Cell, simulate
 from tests.simulation.servers import SERVERS, TokenBucket

@@ -18,6 +18,7 @@ from respondio_async.limits import (
     Reservation,
 )
 from respondio_async.limits._calibration import Calibration
+from respondio_async.limits._reservation import State
 from respondio_async.limits._route import Route
 from respondio_async.limits._tuning import LEAD
 from tests.limits.helpers import (
@@ -896,7 +897,7 @@ def test_a_waiter_is_small_and_forgotten_when_it_leaves() -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         queue = limiter._queues[ROUTE]
-        assert (len(queue), queue._deadlines, queue._asking) == (0, [], [])
+        assert (len(queue), queue._called, queue._timer) == (0, [], None)
         assert not queue.lanes._interactive.first
 
     run(main())
@@ -1034,7 +1035,7 @@ def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
         loop: Any = asyncio.get_running_loop()
         loop.stall(LEAD)
         limiter._queues[ROUTE].pump()
-        assert limiter._queues[ROUTE]._batons == [first]
+        assert first.state is State.WOKEN  # type: ignore[attr-defined]
         asking.cancel()
         second = await behind
         assert second.route == ROUTE

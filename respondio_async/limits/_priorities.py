@@ -1,6 +1,7 @@
-"""Who goes next on one route: two lanes, each first come, first served."""
+"""Who goes next on one route: two priorities, each first come, first served."""
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
 from ._protocol import Priority
@@ -10,11 +11,13 @@ _BULK_EVERY: Final = 8
 
 
 class Waiter(Protocol):
-    """Somebody in line; one that has left stays where it is and is passed over."""
+    """Somebody in the queue; one that has left stays where it is and is passed over."""
 
     priority: Priority
     is_retry: bool
-    gone: bool
+
+    @property
+    def gone(self) -> bool: ...
 
 
 W = TypeVar("W", bound=Waiter)
@@ -35,7 +38,7 @@ class _Lane(Generic[W]):
 
 
 class Lanes(Generic[W]):
-    """The waiting line of a route."""
+    """Those who wait for a route and have not been called."""
 
     __slots__ = ("_bulk", "_interactive", "_since_bulk", "size")
 
@@ -84,6 +87,12 @@ class Lanes(Generic[W]):
             priority.is_retry.clear()
             priority.first.clear()
             priority.gone_again = 0
+
+    def __iter__(self) -> Iterator[W]:
+        for priority in (self._interactive, self._bulk):
+            for waiter in (*priority.is_retry, *priority.first):
+                if not waiter.gone:
+                    yield waiter
 
     def pop(self) -> W:
         """Take out the next one."""
