@@ -173,13 +173,15 @@ class Queue:
 
     def may_go(self, reservation: LocalReservation, now: float) -> bool:
         """Whether it may take its permit now: nobody who asks goes before it, and it is due."""
-        first = self._first_asking()
-        if first is not None and first.order < reservation.order:
-            return False
-        self.state.refresh(now)
-        if reservation.due_in == self.state.version:
+        called, route = self._called, self.state
+        if called[0] is not reservation:
+            first = self._first_asking()
+            if first is not None and first.order < reservation.order:
+                return False
+        route.refresh(now)
+        if reservation.due_in == route.version:
             return True
-        return self.state.due(now, self._woken()) <= now
+        return route.due(now, self._woken() if len(called) > 1 else 0) <= now
 
     def due(self, reservation: LocalReservation, now: float) -> float:
         """When its permit is due."""
@@ -246,7 +248,8 @@ class Queue:
 
         Every permit before its own counts for a holder, but those of whoever is late to ask.
         """
-        route, when, ahead, woken, waits = self.state, inf, 0, self._woken(), False
+        route, when, ahead, waits = self.state, inf, 0, False
+        woken = self._woken() if self._called else 0
         for each in self._called:
             if each.state is State.WAITING and not waits:
                 due = route.due(now, woken)

@@ -116,7 +116,7 @@ class LocalReservation:
 
         See `Reservation.permit`.
         """
-        if self.state not in {State.CALLED, State.PARKED}:
+        if self.state is not State.CALLED and self.state is not State.PARKED:
             raise RuntimeError(
                 "this reservation has had its permit, or was given up: every request needs one of "
                 "its own"
@@ -158,7 +158,7 @@ class LocalReservation:
 
         See `Reservation.wait_until_near`.
         """
-        if self.state not in {State.CALLED, State.PARKED}:
+        if self.state is not State.CALLED and self.state is not State.PARKED:
             return
         queue = self.queue
         try:
@@ -193,6 +193,6 @@ class LocalReservation:
 
     def abandon(self) -> None:
         """Leave the queue; after a grant, or a second time, do nothing."""
-        if self.state not in {State.GRANTED, State.DONE, State.LEFT}:
+        if self.sent is None and self.state is not State.LEFT:
             self.state = State.LEFT
             self.queue.left(self)

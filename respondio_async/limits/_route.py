@@ -33,10 +33,13 @@ class Route:
 
     __slots__ = (
         "_blamed",
+        "_dirty",
+        "_left",
         "_probe",
         "_probing",
         "_random",
         "_rate",
+        "_reduced",
         "_share",
         "burst",
         "burst_left",
@@ -80,6 +83,11 @@ class Route:
         """Whether only one request may go until its answer is there."""
         self._probe: Sent | None = None
         self._blamed = -inf
+        self._dirty = False
+        """Whether anything but what others leave has changed since window and pace were made."""
+        self._left = inf
+        self._reduced = False
+        """Whether others leave less than the limit."""
         self.granted = self.refused = self.pauses = 0
         self.version = 0
         """Incremented by every change that can postpone a permit; unchanged, a due permit is still
@@ -212,7 +220,12 @@ class Route:
             hold = self.margin.answered(round_trip)
             sent.late = max(0.0, hold - self.margin.reserve)
             self.window.answered(sent, hold)
-        self._apply(now)
+        others = self.others
+        if self._dirty or (
+            (others.taken or others.changes_at < inf or self._reduced)
+            and others.left(now, self._whole) != self._left
+        ):
+            self._apply(now)
 
     def _learn_success(self, sent: Sent, feedback: Feedback, now: float) -> None:
         self.burst.accepted(now, sent.index)
@@ -221,16 +234,18 @@ class Route:
         if told is None:
             return
         before, remaining = self._whole, told.remaining
-        if told.limit is not None:
-            self.calibration.told(told.limit, told.window, now)
+        if told.limit is not None and self.calibration.told(told.limit, told.window, now):
+            self._dirty = True
         if remaining is not None and remaining >= 0:
             if self._whole > before < remaining + sent.own:
                 self.others.clear()
-            self.burst.heard(remaining, first=sent.position == 1)
+            if self.burst.heard(remaining, first=sent.position == 1):
+                self._dirty = True
             self.others.heard(now, remaining, sent.own)
 
     def _learn_refusal(self, sent: Sent, feedback: Feedback, now: float) -> None:
         self.refused += 1
+        self._dirty = True
         told, lowered = feedback.rate_limit, False
         if told is not None and told.limit is not None:
             before = self.calibration.limit
@@ -297,8 +312,9 @@ class Route:
         # A fraction of a send cannot be sent: 2.5 a second is 2 in any second.
         size = max(1, int(limit * span + 1e-9))
         whole, rate = calibration.limit * span, size / span
-        left = self.others.left(now, whole)
-        if left < whole:
+        self._dirty, self._left = False, self.others.left(now, whole)
+        left, self._reduced = self._left, self._left < whole
+        if self._reduced:
             left = max(left, whole * tuning.LEAST_PART, 0.5)
             size = min(size, max(1, int(left + 1e-9)))
             rate = min(left, size) / span
