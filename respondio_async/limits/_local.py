@@ -3,46 +3,38 @@
 The vendor counts requests per second, per route, per organisation, and does not say how: in the
 seconds of the clock, in any second (a sliding log), or with a bucket that fills all the time. The
 strictest usual reading is the sliding log: *in no second do more than L requests arrive*. Who keeps
-to it is fine with all the others that have room for L. This page is about doing so without giving
-much of the limit away. Each idea has a module, which decides and never waits; only `_queue` waits.
+to it is fine with all the others that have room for L. Others may use the limit too.
 
-**Slots** (`_window`). A route has L slots. A request occupies one, and gives it back a little more
-than a second later. So there are never more than L sends in a second and a bit, whatever the
-traffic looks like. A limit of 0.2 is one slot of five seconds.
+From the call to the permit, in this order::
 
-**How much more than a second** (`_margin`). Requests are sent on time but arrive unevenly. If the
-old request travelled 30 ms longer than the new one, they arrive in the same second although they
-were sent in two. One margin for all must be as large as the largest difference, and costs that much
-of the limit. But the answer tells how late its own request can have been: no later than its round
-trip was longer than the shortest known one. So each slot is held for its own lateness: the limit
-loses the average delay instead of the greatest. Slow work on the server looks like delay, so the
-hold is bounded, and so is its average. A refusal that nothing else explains widens the margin by 5
-ms, each success takes a four-hundredth of a millisecond away.
+    reserve ──> QUEUED ──near due──> CALLED ──permit()──> due? ──yes──> GRANTED ──answer──> DONE
+                  ^                    |  ^                 |                        |
+              two priorities        takes a  └──near due──┐ no: WAITING ──due──> WOKEN ┘
+                                  connection            PARKED  (further away than max_wait)
 
-**Pace** (`_pace`). Slots alone would send L at once, then nothing for a second. A small bucket on
-the server would refuse most of them. An aiolimiter bucket spaces the sends, a little quicker than
-the limit so that a late timer can be made up for. It is asked only when it has room, so that nobody
-waits in it: its own waiting lets newcomers overtake. A server that takes no two at once teaches by
-its refusals how much further apart sends must be. Above 500 a second timers are too coarse, and the
-slots alone decide.
+1. A call joins the queue of its route (`_queue`, `_priorities`): interactive before bulk, one bulk
+   call in eight, and within a priority first come, first served.
+2. `LEAD` seconds before its permit is due, its holder is called and takes a connection. A holder
+   that never needs that time is called when the permit is due.
+3. The permit is due at the latest of three times, which `_route` knows:
 
-**Bursts** (`_burst`). On an idle route pacing would only make people wait. A few calls that come
-together on an idle route go out at once, as many as the server is known to take: what it says is
-left after the first call tells, and so does a refusal right after a burst. Only a line that fits
-into the burst whole may have it; a long line would not end any sooner.
+   * the *pause* is over. A refusal pauses its own route for Retry-After, a minute at most. Nothing
+     shortens a pause; a long one ends with one probe, whose answer opens the route;
+   * a *slot* is free (`_window`): each send holds one for a second and a guard time (`_margin`).
+     The guard time follows how late each request can have been, by its round trip;
+   * the *pacer* has room (`_pace`, an aiolimiter bucket that is asked only then, so that nobody
+     ever sleeps in it). A queue that fits into what an idle route may send at once (`_burst`: the
+     bucket that Remaining shows) goes without it.
 
-**Pause** (`_route`). A refusal stops its own route for Retry-After, at most a minute. Nothing
-shortens a pause, and `Remaining: 0` is no reason for one: at full use it *is* zero.
+4. The holder is woken, asks again, and takes the permit in the step in which `permit` returns.
+5. The answer corrects the model: `X-RateLimit-Limit` the limit (`_calibration`), `Remaining` the
+   bucket and what others leave (`_others`), the round trip the guard time. A refusal is blamed on
+   the first of these that explains it: a limit that was just lowered, a raise on trial, a burst,
+   the spacing at a bucket of one, delays that were uneven, others.
 
-**Calibration** (`_calibration`). `X-RateLimit-Limit` corrects the limit: down at once, up by
-doubling once a second, since its unit is not documented. A refusal after a raise takes half of the
-raise back.
-
-**The line** (`_line`, `_queue`). Two lanes, interactive before bulk, one bulk call in eight; within
-a priority first come, first served. The head of the line is announced up to `LEAD` seconds early so
-that it can take a connection, and gets its permit on time. A waiter is woken to *ask*, and takes
-the permit itself in the same step in which it returns. So a permit cannot be lost, whenever a
-waiter is cancelled. One timer serves a route, however many wait.
+The number of slots and the pace are those of the least of: this process's share of the limit, and
+what others leave of it. `_tuning` holds every number, with what it was measured by. The states of a
+reservation and their transitions are those of `_reservation.State`.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from ._margin import Margin
 from ._priorities import Lanes
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
-from ._redis_link import Link, Unreachable, Unusable
+from ._redis_link import Link, Unreachable, Unusable, logger
 from ._redis_news import MICRO, News
 from ._redis_turn import RedisReservation
 from ._route import share_of
@@ -103,6 +103,7 @@ class RedisRoute:
         self._asking: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ask_at = 0.0
+        self._told_unusable = False
         self._paused_until = 0.0
         self._agreed = 0
         """The outage after which this route has last agreed with the other processes."""
@@ -394,6 +395,14 @@ class RedisRoute:
             except Unreachable as error:
                 if isinstance(error, Unusable):
                     self._local_until = self.now() + UNUSABLE
+                    if not self._told_unusable:
+                        self._told_unusable = True
+                        logger.warning(
+                            "Something else is kept under the keys of %s on Redis: this route is "
+                            "limited to %g of its limit by each process",
+                            self.name,
+                            self._share,
+                        )
                 self._news.paused_until = max(self._news.paused_until, news.paused_until)
                 return
             now, limit, window, unit, slot, come, pause, *reservations = exchange.reply

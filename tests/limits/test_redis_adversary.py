@@ -248,6 +248,7 @@ async def test_one_routes_unusable_keys_are_told_once(
             await asyncio.gather(keep_calling(ROUTE), keep_calling(SLOW))
     ours = [record.levelname for record in caplog.records if record.name == "respondio_async"]
     assert ours == ["WARNING"]
+    assert "sharing" in repr(limiter)
 
 
 async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None:
