@@ -19,8 +19,23 @@ _NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 _LEADING_NUMBER: Final = re.compile(rb"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;].*)?", re.DOTALL)
 
 _WANTED: Final = frozenset(
-    (b"retry-after", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"content-type", b"date"),
+    (
+        b"retry-after",
+        b"x-ratelimit-limit",
+        b"x-ratelimit-remaining",
+        b"ratelimit-limit",
+        b"ratelimit-remaining",
+        b"ratelimit-policy",
+        b"ratelimit",
+        b"content-type",
+        b"date",
+    ),
 )
+# The IETF draft's forms: "20, 20;w=1", "limit=20, remaining=5", and `"name";q=20;w=1` with
+# `"name";r=5`.
+_WINDOW: Final = re.compile(rb";\s*w=([0-9]+)")
+_QUOTA: Final = re.compile(rb"(?:\bq|\blimit)=([0-9]+)")
+_REST: Final = re.compile(rb"(?:\br|\bremaining)=([0-9]+)")
 _LENGTHS: Final = frozenset(map(len, _WANTED))
 
 
@@ -76,15 +91,25 @@ def retry_after(headers: RawHeaders, now: float) -> float | None:
 
 
 def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
-    limit, remaining = (
-        _count(found.get(b"x-ratelimit-limit")),
-        _count(found.get(b"x-ratelimit-remaining")),
-    )
+    listed = found.get(b"x-ratelimit-limit") or found.get(b"ratelimit-limit")
+    left = found.get(b"x-ratelimit-remaining") or found.get(b"ratelimit-remaining")
+    policy, state = found.get(b"ratelimit-policy", b""), found.get(b"ratelimit", b"")
+    limit, remaining = _count(listed), _count(left)
+    if limit is None:
+        limit = _named(_QUOTA, policy) or _named(_QUOTA, state) or _count(policy)
+    if remaining is None:
+        remaining = _named(_REST, state)
     if limit == 0:
         limit = None  # nothing could ever be sent: not a limit, a mistake
     if limit is None and remaining is None:
         return None
-    return RateLimit(limit=limit, remaining=remaining)
+    window = _named(_WINDOW, listed or b"") or _named(_WINDOW, policy) or None
+    return RateLimit(limit, remaining, window)
+
+
+def _named(pattern: re.Pattern[bytes], value: bytes) -> float | None:
+    match = pattern.search(value)
+    return _finite(match[1]) if match else None
 
 
 def _count(value: bytes | None) -> float | None:

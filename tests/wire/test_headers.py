@@ -67,8 +67,8 @@ def test_a_date_is_measured_by_the_servers_own_clock() -> None:
         (b"20", b"3", RateLimit(20.0, 3.0)),
         (b"20", None, RateLimit(20.0, None)),
         (None, b"0", RateLimit(None, 0.0)),
-        (b"20, 20;w=1", b"19", RateLimit(20.0, 19.0)),
-        (b"20;w=1", b"x", RateLimit(20.0, None)),
+        (b"20, 20;w=1", b"19", RateLimit(20, 19, 1)),
+        (b"20;w=1", b"x", RateLimit(20, None, 1)),
         (b"2.5", b"1.5", RateLimit(2.5, 1.5)),
         (b"0", b"0", RateLimit(None, 0.0)),
         (b"nan", b"inf", None),
@@ -131,3 +131,28 @@ def test_headers_are_a_mapping() -> None:
         == {"set-cookie": "canary=1, b=2", "x-a": "1"}
     )
     assert hash(headers) == hash(Headers([(b"set-cookie", b"canary=1, b=2"), (b"x-a", b"1")]))
+
+
+@pytest.mark.parametrize(
+    ("raw", "limit", "remaining", "window"),
+    [
+        ({"RateLimit-Limit": "20, 20;w=1", "RateLimit-Remaining": "5"}, 20, 5, 1),
+        ({"X-RateLimit-Limit": "100, 100;w=60"}, 100, None, 60),
+        ({"RateLimit": "limit=20, remaining=5, reset=1", "RateLimit-Policy": "20;w=1"}, 20, 5, 1),
+        (
+            {"RateLimit": '"default";r=50;t=30', "RateLimit-Policy": '"default";q=100;w=60'},
+            100,
+            50,
+            60,
+        ),
+        ({"X-RateLimit-Limit": "10", "RateLimit-Limit": "20;w=0"}, 10, None, None),
+        ({"RateLimit-Remaining": "3"}, None, 3, None),
+    ],
+)
+def test_the_drafts_forms_of_the_limit_are_read(
+    raw: dict[str, str], limit: float | None, remaining: float | None, window: float | None
+) -> None:
+    """The forms of the IETF draft, in all of its versions, with the window that they name."""
+    told = rate_limit([(name.encode(), value.encode()) for name, value in raw.items()])
+    assert told is not None
+    assert (told.limit, told.remaining, told.window) == (limit, remaining, window)
