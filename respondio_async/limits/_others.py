@@ -30,6 +30,7 @@ class Others:
         "_pause",
         "_recent",
         "_refused_at",
+        "_shares",
         "_sorted",
         "changes_at",
         "counts",
@@ -37,7 +38,9 @@ class Others:
         "taken",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, shares: bool = True) -> None:
+        self._shares = shares
+        """Whether a part is given back now and then: not where each has a fixed share."""
         self._recent: deque[tuple[float, float]] = deque()
         self._sorted: list[float] = []
         self.counts: bool | None = None
@@ -67,7 +70,7 @@ class Others:
         if left >= whole:
             self.share.end()
             return whole
-        return self.share.part(now, left, whole)
+        return self.share.part(now, left, whole) if self._shares else left
 
     def heard(self, now: float, remaining: float, own: int) -> None:
         """Take in that *remaining* requests were left when *own* of ours were counted."""

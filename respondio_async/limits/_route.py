@@ -70,7 +70,7 @@ class Route:
         self.calibration = Calibration(limit, bounds)
         self.margin = Margin()
         self.burst = Burst()
-        self.others = Others()
+        self.others = Others(shares=share >= 1.0)
         self.window = Window(1, 1.0)
         self.pace = Pace(1.0, 1, 0.0, 0.0)
         self.limit = self._rate = 0.0
