@@ -191,6 +191,6 @@ except respondio_async.ConfigurationError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert "respondio-async[otel]" in done.stdout

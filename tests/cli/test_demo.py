@@ -51,7 +51,7 @@ def test_ctrl_c_stops_with_a_word() -> None:
         if line.startswith("seconds"):  # the migration runs
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Stopped." in errors
     assert "Traceback" not in errors

@@ -272,7 +272,7 @@ def test_completion_of_names_imports_no_command(arguments: str, completed: str) 
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     assert completed in ended.stdout.split()
     assert ended.stdout.splitlines()[-1] == "[] False"
@@ -292,7 +292,7 @@ def test_help_and_version_import_no_command() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=300,
         )
         assert ended.stdout.splitlines()[-1] == "[]"
 
@@ -304,7 +304,7 @@ def test_the_package_is_the_command() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     assert re.fullmatch(r"respondio-async \S+\n", ended.stdout)
 

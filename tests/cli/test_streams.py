@@ -31,7 +31,7 @@ def shell(line: str, sandbox: Sandbox, folder: Path) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -107,7 +107,9 @@ def test_a_number_that_is_free_is_given_to_no_file() -> None:
         "found = os.open(os.devnull, os.O_RDONLY); os._exit(0 if found > 2 else 1)"
     )
     ended = subprocess.run(
-        ["bash", "-c", f"exec '{sys.executable}' -c \"$0\" >&- 2>&-", code], check=False, timeout=30
+        ["bash", "-c", f"exec '{sys.executable}' -c \"$0\" >&- 2>&-", code],
+        check=False,
+        timeout=300,
     )
     assert ended.returncode == 0
     assert os.fstat(1)

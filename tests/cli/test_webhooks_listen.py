@@ -53,7 +53,7 @@ def lines(process: "subprocess.Popen[str]", count: int) -> list[str]:
 def end(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Ctrl-C: its exit code and what it said last."""
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 

@@ -47,7 +47,7 @@ async def running(
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        _, errors = await asyncio.wait_for(process.communicate(), 10)
+        _, errors = await asyncio.wait_for(process.communicate(), 300)
         assert b"Traceback" not in errors, errors.decode()
 
 

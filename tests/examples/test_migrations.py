@@ -42,7 +42,7 @@ async def run(
 ) -> tuple[str, str]:
     """Run an example to its end: what it printed, and its errors."""
     process = await start(folder, name, *arguments, sandbox=sandbox)
-    output, errors = (text.decode() for text in await asyncio.wait_for(process.communicate(), 30))
+    output, errors = (text.decode() for text in await asyncio.wait_for(process.communicate(), 300))
     assert process.returncode == exits, output + errors
     assert "Traceback" not in errors, errors
     return output, errors

@@ -45,13 +45,10 @@ class RedisServer:
         ]
         options += ["--dir", str(self._folder), "--enable-debug-command", "local"]
         self._process = subprocess.Popen([self._binary, *options], stdout=subprocess.DEVNULL)
-        for _ in range(1000):
-            if self._answers():
-                return
+        while not self._answers():
             if self._process.poll() is not None:
                 raise RuntimeError("redis-server ended at once")
             time.sleep(0.01)
-        raise RuntimeError("redis-server does not answer")
 
     def _answers(self) -> bool:
         try:

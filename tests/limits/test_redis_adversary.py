@@ -222,7 +222,7 @@ def test_processes_forked_from_one_that_made_the_limiter_share_the_limit(
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     sends = sorted(float(line) for line in run.stdout.split())
     assert len(sends) == 16

@@ -74,7 +74,7 @@ class Browser:
             css,
         )
 
-    def wait(self, holds: Callable[[], Any], timeout: float = 15.0) -> Any:
+    def wait(self, holds: Callable[[], Any], timeout: float = 300.0) -> Any:
         """Look until something is true."""
         end = time.monotonic() + timeout
         while not (value := holds()):
@@ -108,7 +108,7 @@ def browsing(*, size: str = "1280,900", dark: bool = False) -> Iterator[Browser]
                 *(["--force-dark-mode"] if dark else []),
             ]  # fmt: skip
             with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, verify=False
+                base_url=f"http://127.0.0.1:{port}", timeout=300, trust_env=False, verify=False
             ) as http:
                 capabilities = {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}
                 made = http.post("/session", json={"capabilities": capabilities}).json()["value"]

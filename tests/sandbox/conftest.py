@@ -60,7 +60,7 @@ async def serving(**options: Any) -> AsyncIterator[Api]:
             base_url=sandbox.url,
             headers={"Authorization": f"Bearer {sandbox.token}"},
             verify=False,
-            timeout=10,
+            timeout=300,
         ) as http,
     ):
         yield Api(sandbox, http)

@@ -364,7 +364,7 @@ async def test_a_quiet_stream_says_that_it_is_alive(api: Api, monkeypatch: pytes
 async def test_an_open_page_does_not_keep_a_sandbox_from_ending():
     """It is cut off; a page that comes back later finds the same log."""
     sandbox = Sandbox(quirks=Quirks.calm())
-    async with httpx.AsyncClient(verify=False, timeout=10) as http:
+    async with httpx.AsyncClient(verify=False, timeout=300) as http:
         async with sandbox:
             request = http.build_request("GET", f"{sandbox.inbox_url}/feed")
             answer = await http.send(request, stream=True)

@@ -45,7 +45,7 @@ async def served(router: WebhookRouter, port: int = 0) -> AsyncGenerator[int]:
         await serving
 
 
-async def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
+async def until(condition: Callable[[], Any], timeout: float = 300.0) -> None:
     """Wait for what another thread does."""
     end = time.monotonic() + timeout
     while not condition():
