@@ -9,7 +9,7 @@ The rules of failure:
 - An act that fails, fails alone: the group is taken back, and each of its acts is tried by itself.
 - An error of SQLite or of the disk becomes a `ConfigurationError` that says what to do.
 - Whatever ends the thread ends its user: all that was asked for and will be asked for fails at
-  once, and *on_failure* hears of it. Nobody waits for a thread that is gone.
+  once, and *on_failure* is called with it. Nobody waits for a thread that has ended.
 """
 
 import asyncio
@@ -41,18 +41,18 @@ class Writer(Generic[S]):
         path: Path,
         prepare: Callable[[sqlite3.Connection], S],
         *,
-        patience: float = 10.0,
+        busy_timeout: float = 10.0,
         lock: Callable[[], AbstractContextManager[object]] = nullcontext,
         on_failure: Callable[[Exception], object] = lambda _: None,
     ) -> None:
         """*prepare* checks or makes the tables, and returns what acts are given.
 
-        *patience*: seconds to wait for another process to let go (a deployment overlaps). *lock* is
-        held while the file is open.
+        *busy_timeout*: seconds to wait for another process to let go (a deployment overlaps).
+        *lock* is held while the file is open.
         """
         self._path = path
         self._prepare = prepare
-        self._patience = patience
+        self._busy_timeout = busy_timeout
         self._lock = lock
         self._on_failure = on_failure
         self._asked: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -84,7 +84,7 @@ class Writer(Generic[S]):
         future: asyncio.Future[T] = self._loop.create_future()
 
         def answer(value: Any, error: Exception | None) -> None:
-            if future.done():  # whoever asked was cancelled
+            if future.done():  # the task that asked was cancelled
                 return
             if error is None:
                 future.set_result(value)
@@ -131,7 +131,7 @@ class Writer(Generic[S]):
         for suffix in SIDECARS:
             tighten(self._path.with_name(self._path.name + suffix))
         return sqlite3.connect(
-            self._path, timeout=self._patience, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
 
     def _gather(self) -> bool:
@@ -159,7 +159,7 @@ class Writer(Generic[S]):
             self._opened.set_result(None)
 
     def _finish(self, failure: BaseException | None) -> None:
-        """Note that the thread has ended; by *failure*, or because it was told to."""
+        """Note that the thread has ended; by *failure*, or because it was closed."""
         was_open = self._opened.done()
         closed = ConfigurationError(f"{self._path.name} is closed")
         self._ending = closed if failure is None else explained(self._path, failure)
@@ -197,7 +197,7 @@ def _commit(
     try:
         values = [act(store) for act, _ in group]
         connection.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001 - whoever asked for it hears of it
+    except Exception as error:  # noqa: BLE001 - its caller gets it
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if len(group) == 1:

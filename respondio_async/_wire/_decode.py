@@ -2,7 +2,7 @@
 there is no reading.
 
 The vendor's pages and the vendor's own clients disagree about types, wrappers and nulls, so an
-answer that differs from the models is read as well as it can be. What was bent is told in
+answer that differs from the models is read as well as it can be. Deviations are reported in
 `Decoded.drift`, by place and kind, never by value.
 """
 
@@ -50,7 +50,7 @@ def decode(content: bytes, type: Any, *, envelopes: Envelopes = ()) -> Decoded: 
     try:
         return Decoded(decoder.decode(content))
     except _UNREADABLE:
-        # Gone on with outside, so that no exception below drags the answer's values along in its
+        # Continued outside, so that no exception below drags the answer's values along in its
         # context.
         pass
     read = _read_drifted(content, type, envelopes)
@@ -137,7 +137,7 @@ def _unwrap(plain: Any, envelopes: Envelopes) -> Iterator[tuple[str, Any]]:
 
 
 def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Parse to plain Python, mending what real servers get wrong; `_ABSENT` when it is no JSON at
+    """Parse to plain Python, repairing what real servers get wrong; `_ABSENT` when it is no JSON at
     all.
     """
     try:
@@ -150,8 +150,8 @@ def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
         # torn answer has none, and stays an error.
         text = content.decode("utf-8-sig", "replace")
         plain = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
-        mended = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
-        return msgspec.json.decode(mended), ("$: not quite JSON",)
+        repaired = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
+        return msgspec.json.decode(repaired), ("$: not quite JSON",)
     except (ValueError, msgspec.MsgspecError):
         return _ABSENT, ()
 

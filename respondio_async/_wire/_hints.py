@@ -1,7 +1,7 @@
 """What to do about an error whose cause is known.
 
 The server's texts are terse ("Validation error.") and some mislead. Each row here is a text that
-was seen and what mends it. A hint is fixed text: nothing of the answer goes into it.
+was seen and what corrects it. A hint is fixed text: nothing of the answer goes into it.
 """
 
 from typing import Final

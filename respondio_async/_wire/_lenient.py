@@ -43,7 +43,7 @@ class Reader:
     """One lenient reading; `drift` tells afterwards where it had to bend."""
 
     def __init__(self) -> None:
-        # A dict for its order: the same difference in each of a hundred items is told once.
+        # A dict for its order: the same difference in each of a hundred items is reported once.
         self._drift: dict[str, None] = {}
 
     @property

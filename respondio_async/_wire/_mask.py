@@ -2,7 +2,7 @@
 
 Masked: e-mail addresses, phone numbers (seven digits or more, however they are grouped), tokens,
 and every value that the call itself sent: a server that refuses a value likes to quote it. The
-names of fields stay, since they say what to mend.
+names of fields stay, since they say what to correct.
 """
 
 import html

@@ -171,7 +171,7 @@ def _failed_before(known: Claim | Leftover) -> RespondError:
 
 
 def _as_json(item: Any) -> bytes | None:
-    """Write an item for whoever looks at the journal later; None when it cannot be written."""
+    """Encode an item for readers of the journal; None when it cannot be encoded."""
     try:
         return msgspec.json.encode(item)
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError):

@@ -2,7 +2,7 @@
 
 A step is *in doubt* from the moment one of its calls is about to send something that must not be
 repeated until the step has returned. Which calls those are is the client's knowledge (the
-endpoint's replay class), heard of through `_context.before_unsafe_send`: steps that only read or
+endpoint's replay class), reported by `_context.before_unsafe_send`: steps that only read or
 set a state are simply done again.
 """
 
@@ -49,7 +49,7 @@ class Step(Protocol):
 
 
 class Stopping(asyncio.CancelledError):
-    """Ends an item at the first unsafe send that would begin after the run was told to stop."""
+    """Ends an item at the first unsafe send that would begin after the run was asked to stop."""
 
 
 class Execution:
@@ -116,17 +116,17 @@ class Execution:
         _context.after_unsent.set(lambda: self._after_unsent(name))
 
     async def _before_send(self, name: str) -> None:
-        self._stop_here_if_told()
+        self._stop_here_if_asked()
         if self._journal is not None and not self._in_doubt.get(name):
             try:
                 await self._journal.intend(self._number, name)
-                self._stop_here_if_told()  # told while that was written
+                self._stop_here_if_asked()  # asked while that was written
             except BaseException:
                 self._journal.retract(self._number, name)
                 raise
         self._in_doubt[name] = self._in_doubt.get(name, 0) + 1
 
-    def _stop_here_if_told(self) -> None:
+    def _stop_here_if_asked(self) -> None:
         if self._refuse():
             self.refused = True
             raise Stopping

@@ -43,7 +43,7 @@ class Journal:
         self._writer = Writer(
             path,
             prepare,
-            patience=5,
+            busy_timeout=5,
             lock=lambda: JournalLock(path),
             on_failure=self._fail,
         )
@@ -92,7 +92,7 @@ class Journal:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def then(value: Any, error: Exception | None) -> None:
-            if future.done():  # whoever asked was cancelled, perhaps by that error
+            if future.done():  # the task that asked was cancelled, perhaps by that error
                 return
             if error is None:
                 future.set_result(value)

@@ -2,7 +2,7 @@
 
 The lock is SQLite's own, held on an empty database beside the journal: the operating system frees
 it when the process dies, however it dies, it works wherever SQLite does, and the journal itself
-stays readable for whoever wants to look at the run.
+stays readable while the run goes on.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ class JournalLock:
                 self._lock()
             except (sqlite3.Error, OSError) as error:
                 raise _refusal(journal, error) from error
-            # The last owner removes the file: a lock on one that is gone guards nothing.
+            # The last owner removes the file: a lock on a removed file guards nothing.
             if before is not None and before == self._identity():
                 return
             self._connection.close()

@@ -168,7 +168,11 @@ class Bulk(Generic[Item, T]):
                 await self._end()
         finally:
             self._guard.remove()
-        if self._guard.told and kind is not None and issubclass(kind, asyncio.CancelledError):
+        if (
+            self._guard.stop_requested
+            and kind is not None
+            and issubclass(kind, asyncio.CancelledError)
+        ):
             raise SystemExit(STATUS) from error
 
     async def _end(self) -> None:
@@ -338,7 +342,7 @@ class Bulk(Generic[Item, T]):
         try:
             value = await self._call(item, execution)
         except (asyncio.CancelledError, GeneratorExit) as error:
-            if task.cancelling():  # by us, or by whoever shuts the event loop down
+            if task.cancelling():  # by us, or by a shutdown of the event loop
                 self._advance(Phase.STOPPING)
             unknown = execution.unknown(error)
             if unknown is None and self._phase is not Phase.RUNNING:

@@ -17,7 +17,7 @@ class TerminationGuard:
     """`install()` when a run begins, `remove()` when it has ended."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.stop_requested = False
         """Whether the signal has come."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -30,7 +30,7 @@ class TerminationGuard:
             return
 
         def stop() -> None:
-            self.told = True
+            self.stop_requested = True
             task.cancel()
 
         try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..errors import InvalidArgumentError
 
 _AHEAD: Final = 16
-"""Items that are read from an asynchronous iterable before anybody wants them."""
+"""Items that are read ahead from an asynchronous iterable."""
 _END: Final = object()
 _log: Final = logging.getLogger("respondio_async.bulk")
 
@@ -43,7 +43,7 @@ class Source:
             self._reader = asyncio.create_task(
                 self._read_on(aiter(self._items)), name="respondio-bulk-reader"
             )
-            # However it ends: nobody must wait for a reader that is gone.
+            # However it ends: a worker must not wait for a reader that has ended.
             self._reader.add_done_callback(lambda _: self._read.put_nowait(_END))
         else:
             self._iterator = iter(self._items)

@@ -12,7 +12,7 @@ EXIT_CODES: Final = (
     "Exit codes: 0 all done · 1 something failed · 2 wrong usage or input, nothing was written · "
     "3 a write may or may not have happened: look before you repeat it · 4 the token was refused · "
     "5 done, and bad rows were left out as asked (--skip-bad) · "
-    "130 stopped by Ctrl-C · 141 whoever read the output has gone."
+    "130 stopped by Ctrl-C · 141 the reader of the output has closed the pipe."
 )
 
 CONTACTS: Final = {

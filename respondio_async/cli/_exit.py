@@ -31,7 +31,9 @@ class Exit(IntEnum):
     """All that was tried is done; rows that could not be read were left out, as asked for."""
     INTERRUPTED = 130
     CLOSED_PIPE = 141
-    """Who read the output has gone: what a shell reports of a program that a signal ended so."""
+    """The reader of the output has closed the pipe: what a shell reports of a program that a signal
+    ended so.
+    """
 
 
 class UsageError(RespondError):

@@ -88,7 +88,7 @@ class LazyGroup(TyperGroup):
             code = error.exit_code
         except typer.Abort:
             code = 130
-        except SystemExit as end:  # so ends a help text whose reader has gone
+        except SystemExit as end:  # so ends a help text whose reader has closed the pipe
             code = 141 if isinstance(end.__context__, BrokenPipeError) else end.code
         code = code if isinstance(code, int) else 0
         if standalone_mode:

@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
             log_config=None,
             log_level=None,
             timeout_keep_alive=75,
-            proxy_headers=False,  # the peer is whoever connected, whatever a header says
+            proxy_headers=False,  # the peer is the connection's, whatever a header says
         )
         super().__init__(config)
         self._on_started = on_started
@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        # A turn of the loop: whoever waits for a disconnect hears of it.
+        # One step of the loop: tasks that wait for a disconnect are woken.
         await asyncio.sleep(0)
         tasks = list(self.server_state.tasks)
         for task in tasks:

@@ -17,7 +17,8 @@ class ServerThread:
     """Serves an ASGI application on *host*:*port* (0: any free port).
 
     Imports the server and binds the port on its own thread too, so that nothing blocks the loop of
-    whoever starts it. Calls *on_started* once it serves, or once it can't: then `error` says why.
+    the thread that starts it. Calls *on_started* once it serves, or once it can't: then `error`
+    says why.
     """
 
     def __init__(self, app: Any, *, host: str, port: int, on_started: Callable[[], object]) -> None:
@@ -33,7 +34,7 @@ class ServerThread:
         self._thread.start()
 
     def _run(self) -> None:
-        """Serve; whatever ends it before it serves, whoever started it hears of it."""
+        """Serve; whatever ends it before it serves reaches the thread that started it."""
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 from ._server import Server
@@ -45,13 +46,13 @@ class ServerThread:
         except ImportError as error:
             self.error = ImportError(_MISSING)
             self.error.__cause__ = error
-        except Exception as error:  # noqa: BLE001 - raised again by whoever started it
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that started it
             self.error = error
         except BaseException as error:  # noqa: BLE001 - uvicorn leaves by SystemExit
             self.error = RuntimeError(f"the sandbox was ended by {type(error).__name__}")
             self.error.__cause__ = error
         if self.error is not None:
-            with suppress(RuntimeError):  # the loop of whoever started it is closed
+            with suppress(RuntimeError):  # the loop that started it is closed
                 self._on_started()
 
     def stop(self) -> None:

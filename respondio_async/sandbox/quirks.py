@@ -93,7 +93,7 @@ class Quirks:
     )
     """Where the body of a `message.sent` tells who sent it: five places have been seen.
 
-    `user` is told of people alone.
+    `user` stands for people alone.
     """
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""

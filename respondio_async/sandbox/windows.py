@@ -1,4 +1,4 @@
-"""Ways in which a server can count requests: pure, and told the time.
+"""Ways in which a server can count requests: pure functions of the time.
 
 The vendor says how many requests a second it allows, not how it counts them. Each class is one way;
 `hit(now)` counts a request and answers with None when it is allowed, or with the seconds until one

@@ -152,7 +152,7 @@ async def test_a_thread_that_ends_anywhere_ends_its_user_at_once(
 
 async def test_a_file_that_is_damaged_full_or_locked_says_what_to_do(path: Path) -> None:
     """No error of SQLite's own reaches the user."""
-    writer = Writer(path, prepare, patience=0.01)
+    writer = Writer(path, prepare, busy_timeout=0.01)
     await writer.open()
     await writer.submit(insert(1))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:

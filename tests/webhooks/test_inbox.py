@@ -118,7 +118,7 @@ async def test_an_inbox_has_one_owner(tmp_path: Path, monkeypatch: pytest.Monkey
     Later it may have it.
     """
     assert Writer.__init__.__kwdefaults__ is not None
-    monkeypatch.setitem(Writer.__init__.__kwdefaults__, "patience", 0.05)
+    monkeypatch.setitem(Writer.__init__.__kwdefaults__, "busy_timeout", 0.05)
     second = WebhookRouter(
         KEY, inbox=tmp_path / "inbox", on_error=lambda error, _: errors.append(error)
     )

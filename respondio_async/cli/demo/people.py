@@ -61,12 +61,12 @@ class Person(Discreet, msgspec.Struct, frozen=True):
 
 def make_people(count: int, seed: int) -> list[Person]:
     """Make up *count* people, each with a phone of their own."""
-    dice = random.Random(seed)  # noqa: S311 - a demonstration
-    return [_make_person(number, dice) for number in range(1, count + 1)]
+    rng = random.Random(seed)  # noqa: S311 - a demonstration
+    return [_make_person(number, rng) for number in range(1, count + 1)]
 
 
-def _make_person(number: int, dice: random.Random) -> Person:
-    first, last = dice.choice(_FIRST), dice.choice(_LAST)
+def _make_person(number: int, rng: random.Random) -> Person:
+    first, last = rng.choice(_FIRST), rng.choice(_LAST)
     return Person(
         number=number,
         phone=f"+6012{number:07d}",
@@ -74,14 +74,14 @@ def _make_person(number: int, dice: random.Random) -> Person:
         last_name=last,
         email=f"person{number}@example.com",
         custom_fields={
-            "Company": dice.choice(_COMPANIES),
-            "Plan": dice.choice(("Free", "Pro", "Enterprise")),
-            "Age": dice.randint(18, 90),
-            "Subscribed": dice.random() < 0.5,
-            "Birthday": date(dice.randint(1940, 2005), dice.randint(1, 12), dice.randint(1, 28)),
-            "Call Time": time(dice.randint(8, 19), 30),
+            "Company": rng.choice(_COMPANIES),
+            "Plan": rng.choice(("Free", "Pro", "Enterprise")),
+            "Age": rng.randint(18, 90),
+            "Subscribed": rng.random() < 0.5,
+            "Birthday": date(rng.randint(1940, 2005), rng.randint(1, 12), rng.randint(1, 28)),
+            "Call Time": time(rng.randint(8, 19), 30),
         },
-        tags=tuple(dice.sample(("vip", "newsletter", "beta", "import-2026"), dice.randint(1, 3))),
-        stage=dice.choice(_STAGES),
+        tags=tuple(rng.sample(("vip", "newsletter", "beta", "import-2026"), rng.randint(1, 3))),
+        stage=rng.choice(_STAGES),
         message=f"Welcome aboard, {first}! Your number is {number}.",
     )

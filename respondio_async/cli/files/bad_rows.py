@@ -1,4 +1,4 @@
-"""Rows that cannot be written: told by reason, and kept in a file to be corrected."""
+"""Rows that cannot be written: listed by reason, and kept in a file to be corrected."""
 
 import re
 from collections.abc import Sequence
@@ -45,16 +45,16 @@ def print_bad_rows(screen: Screen, bad: Sequence[BadRow]) -> None:
         for problem in row.problems:
             kind = re.sub(r"\bline \d+", "line N", problem)
             reasons.setdefault(kind, []).append((row.line, problem))
-    told = sorted(reasons.values(), key=len, reverse=True)
-    for found in told[:_MOST_REASONS]:
+    listed = sorted(reasons.values(), key=len, reverse=True)
+    for found in listed[:_MOST_REASONS]:
         if len(found) == 1:
             screen.line(f"  line {found[0][0]}: {found[0][1]}")
             continue
         lines = ", ".join(str(line) for line, _ in found[:_LINES_TOLD])
         more = ", …" if len(found) > _LINES_TOLD else ""
         screen.line(f"  {len(found)} rows (line {lines}{more}): {found[0][1]}")
-    if len(told) > _MOST_REASONS:
-        screen.line(f"  … and {len(told) - _MOST_REASONS} more reasons: see --bad-rows FILE")
+    if len(listed) > _MOST_REASONS:
+        screen.line(f"  … and {len(listed) - _MOST_REASONS} more reasons: see --bad-rows FILE")
 
 
 def write_bad_rows(path: Path, table: TableFile, bad: Sequence[BadRow]) -> None:
