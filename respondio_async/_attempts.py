@@ -85,9 +85,11 @@ class Attempts(Generic[T]):
     async def _attempt(self) -> Answer | SendError:
         endpoint, settings = self.call.endpoint, self.settings
         first = self.tally.attempts == 0
-        reservation, connection = await self._admit(first)
         loop = asyncio.get_running_loop()
+        began = loop.time()
+        reservation, connection = await self._admit(first)
         permitted = loop.time()
+        self.counters.waited += permitted - began
         if first and settings.deadline is not None:
             self.deadline = permitted + settings.deadline
         self.tally.attempts += 1

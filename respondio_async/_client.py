@@ -341,11 +341,10 @@ class AsyncRespond(NotCopied):
         on_unknown: Literal["report", "repeat"] = "report",
         failed: Literal["retry", "skip"] = "retry",
         progress: "Callable[[Progress], object] | None" = None,
+        total: int | None = None,
     ) -> "Bulk[Item, T]":
-        """Do *work* on every item, as many at once as the limits can use.
-
-        ``async with client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item,
-        failed or not.
+        """Do *work* on every item, as many at once as the limits can use; ``async with
+        client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item.
 
         - *work*: ``async (item) -> T``, or ``async (item, step) -> T`` with ``await step("upsert",
           fn)`` for steps that a journal remembers.
@@ -362,7 +361,8 @@ class AsyncRespond(NotCopied):
           as unknown; "skip" leaves it alone and reports it as failed.
         - *stop_on*: errors that end the run; a revoked token (401) always does. Their items stay
           unfinished. Any other error is its item's outcome.
-        - *progress*: called with a snapshot about twice a second.
+        - *progress*: called with a snapshot about twice a second. *total*: how many items there
+          are, where *items* does not say (by its length or length hint).
 
         Calls made by the work use the bulk priority, so that interactive calls of the same
         organisation go first.
@@ -380,6 +380,7 @@ class AsyncRespond(NotCopied):
             on_unknown=on_unknown,
             failed=failed,
             progress=progress,
+            total=total,
         )
 
     async def check(self, *, timeout: float = 5.0) -> Health:

@@ -21,6 +21,7 @@ class RouteCounters(msgspec.Struct):
     refused: int = 0
     retried: int = 0
     latency: float = 0.0
+    waited: float = 0.0
 
     def answered(self, status: int, elapsed: float) -> None:
         """Note an answer; the latency is a mean in which an answer's weight fades by a tenth with
@@ -57,6 +58,8 @@ class RouteUse(msgspec.Struct, frozen=True):
     pauses: int
     wait_p50: float
     wait_p99: float
+    waited: float = 0.0
+    """Seconds that all requests together spent in line for their permits and connections."""
 
 
 class DriftRecord(msgspec.Struct, frozen=True):
@@ -120,4 +123,5 @@ def route_use(route: str, counters: RouteCounters, line: RouteStatistics | None)
         pauses=line.pauses if line else 0,
         wait_p50=line.wait_p50 if line else 0.0,
         wait_p99=line.wait_p99 if line else 0.0,
+        waited=counters.waited,
     )

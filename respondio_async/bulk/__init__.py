@@ -2,10 +2,12 @@
 `client.bulk(…)` starts one.
 """
 
+from ._deliveries import DeliverySummary, deliveries
 from ._execution import Step
 from ._inspect import (
     FailedItem,
     ItemResult,
+    MessageDelivery,
     Results,
     RunSummary,
     export_failed,
@@ -18,13 +20,16 @@ from ._runner import Bulk
 
 __all__ = [
     "Bulk",
+    "DeliverySummary",
     "FailedItem",
     "ItemResult",
+    "MessageDelivery",
     "Outcome",
     "Progress",
     "Results",
     "RunSummary",
     "Step",
+    "deliveries",
     "export_failed",
     "failures",
     "inspect",

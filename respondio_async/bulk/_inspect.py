@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from respondio_async.discreet import Discreet
 from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
+from ..models import SentMessage
 from ._records import recall
 from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
 
@@ -75,6 +76,22 @@ class FailedItem(Discreet, msgspec.Struct, frozen=True):
     """The named steps that returned before."""
 
 
+class MessageDelivery(Discreet, msgspec.Struct, frozen=True):
+    """How far a message has come, as it was last seen."""
+
+    _shown = ("status",)
+
+    message_id: int
+    status: str
+    """"accepted" until `bulk.deliveries` has looked; then "pending", "sent", "delivered", "read"
+    or "failed".
+    """
+    reason: str | None = None
+    """Why it failed, in the channel's words, masked."""
+    at: float | None = None
+    """When that was seen, as Unix time; None: nobody has looked."""
+
+
 class ItemResult(Discreet, msgspec.Struct, frozen=True):
     """What became of an item in all runs on a journal together."""
 
@@ -98,6 +115,8 @@ class ItemResult(Discreet, msgspec.Struct, frozen=True):
     """Unix time in seconds; None while it has no outcome."""
     elapsed: float | None
     """Seconds from the start of the work to its end."""
+    messages: tuple[MessageDelivery, ...] = ()
+    """The messages whose `SentMessage` the work or a step returned."""
 
 
 class Results:
@@ -123,6 +142,7 @@ def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
     """Read the items of which the SQL term *chosen* is true."""
     with _reading(path) as (connection, version):
         result = "value, model" if version > 1 else "NULL, NULL"
+        seen = _deliveries(connection)
         rows = connection.execute(
             f"SELECT id, key, item, error, reason, attempts, started, elapsed, {result}, "  # noqa: S608 - constants
             f"CASE WHEN {_IN_DOUBT} THEN {UNKNOWN} ELSE state END FROM items "
@@ -133,22 +153,49 @@ def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
             if not all(isinstance(text, str) for text in (key, error or "", reason or "")):
                 raise TypeError("a text is none")
             status = _STATUSES[state]
-            steps = connection.execute(
+            found = connection.execute(
                 "SELECT name, value, model FROM steps WHERE item = ? AND state <> ?",
                 (number, SENT),
             )
+            steps = {name: recall(*result) for name, *result in found}
+            returned = recall(value, model)
             yield ItemResult(
                 key=key,
                 item=None if item is None else msgspec.json.decode(item),
                 status=status,
-                value=recall(value, model),
-                steps={name: recall(*result) for name, *result in steps},
+                value=returned,
+                steps=steps,
                 error=error or ("OutcomeUnknownError" if status == "unknown" else None),
                 reason=_KILLED if status == "unknown" and reason is None else reason,
                 attempts=attempts or 0,
                 started=started,
                 elapsed=elapsed,
+                messages=tuple(map(seen, _message_ids([*steps.values(), returned]))),
             )
+
+
+def _message_ids(values: list[Any]) -> list[int]:
+    """Find the messages among what an item's steps and its work returned, each once."""
+    sent = (value.message_id for value in values if isinstance(value, SentMessage))
+    return list(dict.fromkeys(sent))
+
+
+def _deliveries(connection: sqlite3.Connection) -> Callable[[int], MessageDelivery]:
+    """Make what looks a message up in the journal."""
+    has_table = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'deliveries'"
+    ).fetchone()
+
+    def look_up(message: int) -> MessageDelivery:
+        row = (
+            has_table
+            and connection.execute(
+                "SELECT status, reason, at FROM deliveries WHERE message = ?", (message,)
+            ).fetchone()
+        )
+        return MessageDelivery(message, *row) if row else MessageDelivery(message, "accepted")
+
+    return look_up
 
 
 def results(path: str | os.PathLike[str]) -> Results:

@@ -88,6 +88,7 @@ class Bulk(Generic[Item, T]):
         on_unknown: Literal["report", "repeat"] = "report",
         failed: Literal["retry", "skip"] = "retry",
         progress: Callable[[Progress], object] | None = None,
+        total: int | None = None,
         grace: float = 5.0,
     ) -> None:
         self._journal_path = None if journal is None else database_path(journal, "journal")
@@ -98,12 +99,13 @@ class Bulk(Generic[Item, T]):
             on_unknown=on_unknown,
             failed=failed,
             progress=progress,
+            total=total,
             grace=grace,
         )
         self._call = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
-        self._source = Source(items)
+        self._source = Source(items, total)
         self._repeats_unknown = on_unknown == "repeat"
         self._entries = Entries(
             self._source, key, repeat_unknown=self._repeats_unknown, retry_failed=failed == "retry"

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from operator import length_hint
 from typing import Any, Final
 
 from ..errors import InvalidArgumentError
@@ -20,14 +21,16 @@ class Source:
     break the iterator.
     """
 
-    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any], total: int | None = None) -> None:
+        """*total*: how many items there are; None: as *items* says, if it does."""
         if isinstance(items, str | bytes | bytearray) or not isinstance(
             items, Iterable | AsyncIterable
         ):
             raise InvalidArgumentError(
                 "items must be an iterable or an async iterable of items", argument="items"
             )
-        self.total = len(items) if isinstance(items, Sized) else None
+        hint = length_hint(items, -1) if total is None else total
+        self.total = None if hint < 0 else hint
         """How many items there are, if that is known."""
         self._items = items
         self._iterator: Iterator[Any] | None = None

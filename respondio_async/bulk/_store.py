@@ -46,6 +46,12 @@ PRAGMA user_version = {FORMAT};
 COMMIT;
 """
 
+DELIVERIES: Final = (
+    "CREATE TABLE IF NOT EXISTS deliveries"
+    " (message INTEGER PRIMARY KEY, status TEXT NOT NULL, reason TEXT, at REAL)"
+)
+"""Made when somebody first looks at what became of a run's messages."""
+
 
 class StepResult(Discreet, msgspec.Struct, frozen=True):
     """The result of a step that returned in an earlier run."""

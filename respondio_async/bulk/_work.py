@@ -67,6 +67,7 @@ def check_options(
     on_unknown: object,
     failed: object,
     progress: object,
+    total: object,
     grace: object,
 ) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
@@ -82,6 +83,8 @@ def check_options(
         )
     if progress is not None and not callable(progress):
         raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
+    if total is not None and (not isinstance(total, int) or isinstance(total, bool) or total < 0):
+        raise InvalidArgumentError("total must be a count of items, or None", argument="total")
     if has_journal and key is None:
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run",

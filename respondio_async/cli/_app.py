@@ -31,6 +31,7 @@ MESSAGES: Final = {
 }
 RUNS: Final = {
     "show": Lazy("runs:show", "Count what a run has done, and say why items failed."),
+    "deliveries": Lazy("runs:deliveries", "See what became of a run's messages."),
 }
 WEBHOOKS: Final = {
     "listen": Lazy("webhooks:listen", "Receive webhooks and print their events."),

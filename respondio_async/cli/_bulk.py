@@ -21,7 +21,7 @@ from rich.text import Text
 from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond
-from ..bulk import Bulk, Outcome
+from ..bulk import Bulk, DeliverySummary, Outcome
 from ..limits import DEFAULT_LIMITS
 from ._exit import Exit
 from ._live import Rates, shown
@@ -30,6 +30,8 @@ from ._screen import Screen, counted
 _MOST_KEPT: Final = 1_000
 """Failures that are kept for the report; the journal has them all."""
 _MOST_TOLD: Final = 20
+_WORTH_SAYING: Final = 0.1
+"""Seconds in line for a request, from which on the final line names the route."""
 
 
 class ReportedFailure(Discreet, msgspec.Struct, frozen=True):
@@ -57,8 +59,12 @@ class BulkReport(Discreet, msgspec.Struct):
     done_earlier: int = 0
     bad: int = 0
     seconds: float = 0.0
+    waits: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """Seconds that a request spent in line on each route, in the mean; the longest first."""
     journal: str | None = None
     """None: there was none, or it was removed because all went well."""
+    delivery: DeliverySummary | None = None
+    """What became of the messages; None: nobody looked."""
     failures: list[ReportedFailure] = msgspec.field(default_factory=list[ReportedFailure])
 
     @property
@@ -66,7 +72,7 @@ class BulkReport(Discreet, msgspec.Struct):
         """The exit code of a command that did just this."""
         if self.unknown:
             return Exit.UNKNOWN
-        if self.failed:
+        if self.failed or (self.delivery is not None and not self.delivery.ok):
             return Exit.FAILED
         return Exit.LEFT_OUT if self.bad else Exit.DONE
 
@@ -87,7 +93,8 @@ class BulkJob(Discreet, msgspec.Struct, frozen=True):
     title: str
     """What `runs show` calls the run."""
     work: Callable[..., Awaitable[Any]]
-    items: Iterable[Any]
+    items: Callable[[], Iterable[Any]]
+    """Gives all of them, each time from the first."""
     key: Callable[[Any], str]
     where: Callable[[Any], str]
     """Names an item to the user: its line, its id."""
@@ -95,12 +102,26 @@ class BulkJob(Discreet, msgspec.Struct, frozen=True):
     operations: Mapping[str, int]
     """How many are planned on each route."""
     unknown: Literal["report", "repeat"] = "report"
+    keeps_journal: bool = False
+    """Whether a journal of ours stays although all went well: what it holds is still asked for."""
 
 
 class JournalFile:
     """A run's journal: the user's, or one of ours that goes when all went well."""
 
-    def __init__(self, path: Path | None, name: str) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        name: str,
+        failed: Literal["retry", "skip"] = "retry",
+        *,
+        retry_failed: bool = False,
+    ) -> None:
+        """*failed*: what becomes of items that failed in an earlier run; *retry_failed*: those of
+        this run are tried once more at its end.
+        """
+        self.failed: Literal["retry", "skip"] = failed
+        self.retries = retry_failed
         self.is_ours = path is None
         self.path = path or Path(
             f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite"
@@ -211,6 +232,17 @@ def floor_of(
     )
 
 
+def mean_waits(client: AsyncRespond, routes: Iterable[str]) -> dict[str, float]:
+    """Say how long a request of each route has spent in line, in the mean, the longest first."""
+    use = client.statistics().routes
+    waits = {
+        route: round(use[route].waited / use[route].sent, 2)
+        for route in routes
+        if route in use and use[route].sent
+    }
+    return dict(sorted(waits.items(), key=lambda pair: -pair[1]))
+
+
 def duration(seconds: float) -> str:
     """Write a length of time for people."""
     whole = round(seconds)
@@ -221,41 +253,62 @@ def duration(seconds: float) -> str:
 
 
 async def carry_out(
-    client: AsyncRespond,
-    screen: Screen,
-    job: BulkJob,
-    journal: JournalFile,
-    failed: Literal["retry", "skip"] = "retry",
+    client: AsyncRespond, screen: Screen, job: BulkJob, journal: JournalFile
 ) -> BulkReport:
     """Do the job, show it, and count. A single item needs no journal: there is nothing to resume
     but itself.
     """
-    path = None if journal.is_ours and job.total <= 1 else journal.path
+    is_needed = job.total > 1 or job.keeps_journal or journal.retries
+    path = journal.path if is_needed or not journal.is_ours else None
     report = BulkReport(job.total, journal=None if path is None else str(path))
     job.work.__qualname__ = job.title  # by which the journal knows the run
-    run = client.bulk(
-        job.work,
-        job.items,
-        key=job.key,
-        journal=path,
-        on_unknown=job.unknown,
-        failed=failed,
-    )
-    async with shown(BulkView(client, run, job), screen.err), run:
-        try:
-            async for outcome in run:
-                _note(report, job, outcome)
-        except asyncio.CancelledError:
-            screen.note("Stopping: what is in progress gets five seconds to end.")
-            raise
-    progress = run.statistics
-    report.done, report.failed, report.unknown = progress.done, progress.failed, progress.unknown
-    report.skipped = report.done_earlier = progress.skipped
-    report.seconds = round(progress.elapsed, 2)
-    if path is not None and journal.is_ours and report.exit == Exit.DONE:
+    attempt = _Attempt(client, screen, job, path, report)
+    await attempt.run(journal.failed)
+    if journal.retries and report.failed:
+        screen.note(f"{counted(report.failed, 'failed item')}: trying once more.")
+        first, report.failures = report.done_earlier, []
+        await attempt.run("retry")
+        report.skipped = report.done_earlier = first
+    if path is not None and journal.is_ours and report.exit == Exit.DONE and not job.keeps_journal:
         journal.remove()
         report.journal = None
     return report
+
+
+class _Attempt(Discreet, msgspec.Struct, frozen=True):
+    """What a job needs each time that it is gone through."""
+
+    client: AsyncRespond
+    screen: Screen
+    job: BulkJob
+    path: Path | None
+    report: BulkReport
+
+    async def run(self, failed: Literal["retry", "skip"]) -> None:
+        """Do what the journal does not know as done, and add to the report."""
+        job, report = self.job, self.report
+        run = self.client.bulk(
+            job.work,
+            job.items(),
+            key=job.key,
+            journal=self.path,
+            on_unknown=job.unknown,
+            failed=failed,
+            total=job.total,
+        )
+        async with shown(BulkView(self.client, run, job), self.screen.err), run:
+            try:
+                async for outcome in run:
+                    _note(report, job, outcome)
+            except asyncio.CancelledError:
+                self.screen.note("Stopping: what is in progress gets five seconds to end.")
+                raise
+        progress = run.statistics
+        report.done += progress.done
+        report.failed, report.unknown = progress.failed, progress.unknown
+        report.skipped = report.done_earlier = progress.skipped
+        report.seconds = round(report.seconds + progress.elapsed, 2)
+        report.waits = mean_waits(self.client, job.operations)
 
 
 def _note(report: BulkReport, job: BulkJob, outcome: "Outcome[Any, Any]") -> None:
@@ -286,6 +339,11 @@ def print_report(screen: Screen, report: BulkReport, noun: str, done: str) -> No
     if report.bad:
         parts.append(f"{counted(report.bad, 'bad row')} left out")
     screen.line(f"{', '.join(parts)}, in {duration(report.seconds)}")
+    held = [
+        f"{route} {wait:.1f} s" for route, wait in report.waits.items() if wait >= _WORTH_SAYING
+    ]
+    if held:
+        screen.line(f"Held up by the limits; in line for a request: {', '.join(held)}")
     for failure in report.failures[:_MOST_TOLD]:
         screen.line(f"  {failure.where}: {failure.error}: {failure.reason}")
     if len(report.failures) > _MOST_TOLD:

@@ -1,9 +1,22 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
+
+_SPAN: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*([smhd]?)")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def parse_span(text: str | float) -> float:
+    """Read a length of time in seconds: "90", "90s", "10m", "2h", "1d"."""
+    found = _SPAN.fullmatch(str(text).strip())
+    if found is None:
+        raise typer.BadParameter('write a length of time as "90s", "10m", "2h" or "1d"')
+    return float(found[1]) * _SECONDS[found[2]]
+
 
 BaseUrl = Annotated[
     str | None,
@@ -30,6 +43,12 @@ Failed = Annotated[
         "--failed",
         help="What becomes of items that failed in an earlier run of the journal: tried again, or "
         "left alone and reported.",
+    ),
+]
+RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed", help="Try the items that failed in this run once more, at its end."
     ),
 ]
 Journal = Annotated[

@@ -1,15 +1,22 @@
-"""`respondio runs show`: what a journal holds."""
+"""`respondio runs …`: what a journal holds, and what became of its messages."""
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
+import msgspec
 import typer
 
 from ..bulk import FailedItem, RunSummary, failures, inspect
+from ._client import connect
+from ._delivery import follow, print_unread
 from ._exit import Exit, run
-from ._options import Force, Json
+from ._options import BaseUrl, Force, Json, parse_span
+from ._report import write_report
+from ._results import ReportFile, ResultsFile, print_tally, tally, write_results
 from ._screen import Screen, counted
-from .files.sinks import check_output, write_table
+from .files.sinks import check_output, choose_target, write_table
+
+_OF_MESSAGES: Final = frozenset({"accepted", "pending", "sent", "delivered", "read"})
 
 
 def show(
@@ -30,41 +37,108 @@ def show(
             help="There, also those that may have been done: look before you try them again.",
         ),
     ] = False,
+    results: ResultsFile = None,
+    report: ReportFile = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Count what a run has done, and say why items failed. Also while the run goes on.
 
-    Ends with 0 when all is done, 1 when something failed or is left to do, 3 when something may
-    have happened.
+    Ends with 0 when all is done, 1 when something failed (a message at its channel too, as far as
+    `runs deliveries` has looked) or is left to do, 3 when something may have happened.
 
     **Examples**
 
     - `respondio runs show respondio-import-20260102-101500-77.sqlite`
     - `respondio runs show people.sqlite --failed again.csv`
+    - `respondio runs show people.sqlite --results out.parquet --report report.html`
     """
     screen = Screen(json=json)
 
     async def work() -> int:
         summary = inspect(file)
-        if failed is not None:
-            check_output(failed, force=force)
+        for output in filter(None, (failed, report)):
+            check_output(output, force=force)
+        target = None if results is None else choose_target(results, None, force=force)
         written = None if failed is None else write_failed(file, failed, with_unknown=with_unknown)
+        rows = tally(file)
         if json:
-            screen.document(summary)
+            screen.document(msgspec.to_builtins(summary) | {"by_status": rows})
         else:
             _print_summary(screen, summary)
+            if any(row.status in _OF_MESSAGES for row in rows):
+                print_tally(screen, rows)
+        if target is not None:
+            write_results(screen, file, target)
+        if report is not None:
+            write_report(file, report, title_of(summary.work))
         if written is not None:
             screen.note(f"{counted(written, 'item')} in {failed}")
         return (
             Exit.UNKNOWN
             if summary.unknown
             else Exit.FAILED
-            if summary.failed or summary.unfinished
+            if summary.failed or summary.unfinished or any(row.status == "failed" for row in rows)
             else Exit.DONE
         )
 
     run(work, screen, interrupted="Stopped.")
+
+
+def deliveries(
+    file: Annotated[Path, typer.Argument(help="The journal.", show_default=False)],
+    *,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            parser=parse_span,
+            metavar="TIME",
+            show_default=False,
+            help='Look again, for up to so long ("10m"), at what is not delivered yet.',
+        ),
+    ] = 0.0,
+    results: ResultsFile = None,
+    report: ReportFile = None,
+    force: Force = False,
+    json: Json = False,
+    base_url: BaseUrl = None,
+) -> None:
+    """See what became of the messages that a run has sent: sent, delivered, read or failed, and the
+    channel's reason. It is noted in the journal.
+
+    Reads only, 15 messages a second. Stop it at any time: the next one goes on with what is not
+    read or failed yet. Ends with 1 when a message failed or could not be looked at.
+
+    **Examples**
+
+    - `respondio runs deliveries broadcast.sqlite --wait 10m`
+    - `respondio runs deliveries broadcast.sqlite --results out.csv --report report.html`
+    """
+    screen = Screen(json=json)
+
+    async def work() -> int:
+        summary = inspect(file)
+        if report is not None:
+            check_output(report, force=force)
+        target = None if results is None else choose_target(results, None, force=force)
+        async with connect(base_url) as client:
+            found = await follow(client, screen, file, wait)
+        rows = tally(file)
+        if json:
+            screen.document(msgspec.to_builtins(found) | {"by_status": rows})
+        else:
+            print_tally(screen, rows)
+        print_unread(screen, found)
+        if target is not None:
+            write_results(screen, file, target)
+        if report is not None:
+            write_report(file, report, title_of(summary.work))
+        return Exit.DONE if found.ok else Exit.FAILED
+
+    run(
+        work, screen, interrupted="Stopped. What was seen is in the journal: say it again to go on."
+    )
 
 
 def _print_summary(screen: Screen, summary: RunSummary) -> None:

@@ -392,7 +392,7 @@ async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
 
 async def test_progress_without_a_total_or_an_outcome_knows_no_remaining_time() -> None:
     """A generator has no length, and a run that has not begun has no rate."""
-    run = Bulk(echo, iter([1]))
+    run = Bulk(echo, (item for item in [1]))
     assert run.statistics.remaining is None
     assert Bulk(echo, [1]).statistics.remaining is None
     assert (await run.__aenter__()).statistics.elapsed >= 0
@@ -449,3 +449,26 @@ async def test_a_callable_object_may_be_the_work() -> None:
 
     (outcome,) = await outcomes(Bulk(Work(), [1]))
     assert outcome.value == 2
+
+
+@pytest.mark.parametrize(
+    ("items", "given", "total"),
+    [
+        ([1, 2, 3], None, 3),
+        (iter([1, 2, 3]), None, 3),
+        ((item for item in [1, 2, 3]), None, None),
+        ((item for item in [1, 2, 3]), 3, 3),
+        ([1, 2, 3], 40, 40),
+        (iter(()), 0, 0),
+    ],
+)
+def test_the_total_is_given_or_hinted_at(items: Any, given: int | None, total: int | None) -> None:
+    """By the caller first, then by a length or a length hint."""
+    assert Bulk(echo, items, total=given).statistics.total == total
+
+
+@pytest.mark.parametrize("wrong", [-1, True, 1.5, "3"])
+def test_a_total_is_a_count(wrong: Any) -> None:
+    """Anything else is refused before the run."""
+    with pytest.raises(InvalidArgumentError, match="total"):
+        Bulk(echo, [], total=wrong)

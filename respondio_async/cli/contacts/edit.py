@@ -17,7 +17,7 @@ from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
-from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, Sheet, Yes
+from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, RetryFailed, Sheet, Yes
 from .._screen import Screen, counted
 from .._selection import Selection, with_selection
 from ..files.rows import TableFile, read_rows
@@ -70,6 +70,7 @@ def tag(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -83,10 +84,11 @@ def tag(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
+    book = JournalFile(journal, "tag", failed, retry_failed=retry_failed)
     _edit(
         "tag", "tagged", ROUTES["contacts.add_tags"],
         lambda client, identifier: client.contacts.add_tags(identifier, *tags),
-        wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
+        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url,
     )  # fmt: skip
 
 
@@ -105,6 +107,7 @@ def untag(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -117,10 +120,11 @@ def untag(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
+    book = JournalFile(journal, "untag", failed, retry_failed=retry_failed)
     _edit(
         "untag", "untagged", ROUTES["contacts.delete_tags"],
         lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
-        wanted, dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
+        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url,
     )  # fmt: skip
 
 
@@ -139,6 +143,7 @@ def delete(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -151,11 +156,12 @@ def delete(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
+    book = JournalFile(journal, "delete", failed, retry_failed=retry_failed)
     _edit(
         "delete", "deleted", ROUTES["contacts.delete"],
         lambda client, identifier: client.contacts.delete(identifier),
         wanted, ask=None if yes else "Delete {} for good?",
-        dry_run=dry_run, journal=journal, failed=failed, json=json, base_url=base_url,
+        dry_run=dry_run, book=book, json=json, base_url=base_url,
     )  # fmt: skip
 
 
@@ -239,25 +245,23 @@ def _edit(
     *,
     ask: str | None = None,
     dry_run: bool,
-    journal: Path | None,
-    failed: Failed,
+    book: JournalFile,
     json: bool,
     base_url: str | None,
 ) -> None:
     screen = Screen(json=json)
-    book = JournalFile(journal, name)
 
     async def work() -> int:
         async with connect(base_url) as client:
             identifiers = await wanted.identifiers(client)
 
-            async def edit(identifier: str) -> None:
-                await operation(client, identifier)
+            async def edit(identifier: str) -> Any:
+                return await operation(client, identifier)
 
             job = BulkJob(
                 title=f"contacts {name}",
                 work=edit,
-                items=identifiers,
+                items=lambda: identifiers,
                 key=same_contact,
                 where=_safe_name,
                 total=len(identifiers),
@@ -267,7 +271,7 @@ def _edit(
                 print_plan(screen, "contact", name, job.operations)
                 return Exit.DONE
             confirm(ask, len(identifiers), "contact")
-            report = await carry_out(client, screen, job, book, failed)
+            report = await carry_out(client, screen, job, book)
         print_report(screen, report, "contact", done)
         return report.exit
 

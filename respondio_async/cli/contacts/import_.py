@@ -16,7 +16,7 @@ from .._client import connect
 from .._exit import Exit, run
 from .._fields import Notation, fetch_definitions
 from .._identify import By, check_country
-from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, Sheet
+from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, RetryFailed, Sheet
 from .._screen import Screen, counted
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
@@ -121,6 +121,7 @@ def import_(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -141,7 +142,7 @@ def import_(
     - `respondio contacts import people.jsonl --journal people.sqlite --skip-bad`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "import")
+    book = JournalFile(journal, "import", failed, retry_failed=retry_failed)
 
     async def work() -> int:
         if bad_rows is not None:
@@ -173,7 +174,7 @@ def import_(
                     )
                 return Exit.USAGE if found.bad else Exit.DONE
             report = await carry_out(
-                client, screen, import_job(client, table, planner, found), book, failed
+                client, screen, import_job(client, table, planner, found), book
             )
         report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
         print_report(screen, report, "contact", "imported")
@@ -207,7 +208,7 @@ def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: 
     return BulkJob(
         title="contacts import",
         work=import_contact,
-        items=rows(),
+        items=rows,
         key=lambda row: planner.plan(row).key,
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=found.good,

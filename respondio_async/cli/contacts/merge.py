@@ -11,7 +11,7 @@ from .._bulk import BulkJob, JournalFile, carry_out, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._identify import whole_number
-from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, Sheet, Yes
+from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, RetryFailed, Sheet, Yes
 from .._screen import Screen
 from ..files.rows import TableFile, read_rows
 from .edit import print_plan
@@ -40,6 +40,7 @@ def merge(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -54,7 +55,7 @@ def merge(
     - `respondio contacts merge --from pairs.csv --yes`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "merge")
+    book = JournalFile(journal, "merge", failed, retry_failed=retry_failed)
 
     async def work() -> int:
         table = None if source is None else TableFile(source, sheet, encoding)
@@ -64,7 +65,7 @@ def merge(
             return Exit.DONE
         confirm(None if yes else "Merge {} of contacts for good?", len(pairs), "pair")
         async with connect(base_url) as client:
-            report = await carry_out(client, screen, merge_job(client, pairs), book, failed)
+            report = await carry_out(client, screen, merge_job(client, pairs), book)
         print_report(screen, report, "pair", "merged")
         return report.exit
 
@@ -74,13 +75,13 @@ def merge(
 def merge_job(client: AsyncRespond, pairs: list[tuple[int, int]]) -> BulkJob:
     """Make the bulk job."""
 
-    async def merge_pair(pair: Any) -> None:
-        await client.contacts.merge(*pair)
+    async def merge_pair(pair: Any) -> Any:
+        return await client.contacts.merge(*pair)
 
     return BulkJob(
         title="contacts merge",
         work=merge_pair,
-        items=pairs,
+        items=lambda: pairs,
         key=_pair_text,
         where=_pair_text,
         total=len(pairs),

@@ -28,6 +28,7 @@ _TYPES: Final = {
     "channel_id": "int64",
     "assignee_id": "int64",
     "sender_user_id": "int64",
+    "attempts": "int64",
     "created": "timestamp",
     "sent_at": "timestamp",
     "tags": "texts",

@@ -41,6 +41,8 @@ _MADE_AT_THE_END: Final = {
     "xlsx": (require_openpyxl, to_xlsx),
 }
 
+_BUFFERED: Final = 1_000
+
 Record = Mapping[str, Any]
 
 
@@ -95,6 +97,11 @@ class Sink:
     def count(self) -> int:
         """Rows written so far, those of earlier runs included."""
         return self.state.count + len(self._buffer)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough rows wait in memory to bring them to the disk."""
+        return len(self._buffer) >= _BUFFERED
 
     def write(self, record: Record) -> None:
         """Add a row; it counts from the next `checkpoint` on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,9 +17,24 @@ from ...models.payloads import to_wire
 from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, carry_out, duration, print_report
 from .._client import connect
+from .._delivery import follow, print_unread
 from .._exit import Exit, UsageError, run
 from .._identify import By, check_country, identify_row, plain_number, same_contact
-from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, Sheet, Yes
+from .._options import (
+    BaseUrl,
+    DryRun,
+    Encoding,
+    Failed,
+    Force,
+    Journal,
+    Json,
+    RetryFailed,
+    Sheet,
+    Yes,
+    parse_span,
+)
+from .._report import write_report
+from .._results import ReportFile, print_tally, tally
 from .._screen import Screen, counted
 from ..contacts.edit import name_columns
 from ..files.bad_rows import BadRow, BadRows, print_bad_rows, write_bad_rows
@@ -113,6 +129,18 @@ def broadcast(
     dry_run: DryRun = False,
     journal: Journal = None,
     failed: Failed = "retry",
+    retry_failed: RetryFailed = False,
+    wait_delivery: Annotated[
+        float,
+        typer.Option(
+            "--wait-delivery",
+            parser=parse_span,
+            metavar="TIME",
+            show_default=False,
+            help='Then wait, for up to so long ("10m"), for what becomes of the messages.',
+        ),
+    ] = 0.0,
+    report_file: ReportFile = None,
     json: Json = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -122,19 +150,22 @@ def broadcast(
     is stopped or killed goes on with --journal: nobody gets the message twice, and one that may
     have been sent is reported, with exit code 3.
 
+    Accepted is not delivered: the journal keeps the messages' ids, and --wait-delivery, or later
+    `respondio runs deliveries`, says what became of them; 1 when a message failed at its channel.
+
     **Examples**
 
     - `respondio messages broadcast --from people.csv --channel WhatsApp --template order_update
       --var 1=first_name --var 2=order --dry-run`
     - `respondio messages broadcast --from people.csv --channel 2001 --text "Hi {first_name}" --rate
-      2 --yes`
+      2 --yes --wait-delivery 10m --report report.html`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "broadcast")
+    book = JournalFile(journal, "broadcast", failed, retry_failed=retry_failed)
 
     async def work() -> int:
-        if bad_rows is not None:
-            check_output(bad_rows, force=force)
+        for output in filter(None, (bad_rows, report_file)):
+            check_output(output, force=force)
         if (template is None) == (text is None):
             raise UsageError("say what to send: --template NAME or --text TEXT")
         table = TableFile(source, sheet, encoding)
@@ -165,10 +196,19 @@ def broadcast(
                 screen,
                 send_job(client, roll, to.id, good, again=not at_most_once),
                 book,
-                failed,
             )
-        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
+            report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
+            if wait_delivery:
+                report.delivery = await follow(client, screen, book.path, wait_delivery)
         print_report(screen, report, "message", "accepted")
+        if report.delivery is None:
+            screen.note(f"What became of them: respondio runs deliveries {quote(str(book.path))}")
+        else:
+            print_unread(screen, report.delivery)
+            if not json:
+                print_tally(screen, tally(book.path))
+        if report_file is not None:
+            write_report(book.path, report_file, "Broadcast")
         return report.exit
 
     run(work, screen, interrupted=book.how_to_resume)
@@ -249,12 +289,13 @@ def send_job(
     return BulkJob(
         title="messages broadcast",
         work=send_message,
-        items=roll.rows(),
+        items=roll.rows,
         key=lambda row: same_contact(roll.identifier(row)),
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=total,
         operations={ROUTES["messages.send"]: total},
         unknown="repeat" if again else "report",
+        keeps_journal=True,
     )
 
 
