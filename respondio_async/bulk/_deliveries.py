@@ -111,7 +111,7 @@ class _Tracker:
         self._contacts: dict[int, Identifier] = {}
         self._known: dict[int, MessageDelivery] = {}
         self._errors: dict[int, Exception] = {}
-        self._writer = Writer(path, self._prepare, patience=5, lock=lambda: JournalLock(path))
+        self._writer = Writer(path, self._prepare, busy_timeout=5, lock=lambda: JournalLock(path))
 
     async def load(self, identifier: Callable[[ItemResult], Identifier]) -> None:
         async for result in results(self._path):
