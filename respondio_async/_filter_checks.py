@@ -36,7 +36,8 @@ _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 _TEXTS: Final = frozenset({"firstName", "lastName", "phone", "email", "status"})
-_BUILT_IN: Final = _TEXTS | {"assigneeUserId", "createdAt"}
+BUILT_IN_FIELDS: Final[frozenset[str]] = _TEXTS | {"assigneeUserId", "createdAt"}
+"""The fields that every workspace can filter by; the others are its custom fields."""
 _MISNAMED: Final = {
     "created_at": 'F.field("createdAt")',
     "first_name": 'F.field("firstName")',
@@ -141,7 +142,7 @@ def _comparable(name: str, value: object) -> str | int | float | bool:
 
 
 def _number(name: str, value: object) -> int | float | str:
-    if name in _BUILT_IN:
+    if name in BUILT_IN_FIELDS:
         advice = "after(), before() or between() two times" if name == "createdAt" else "== or !="
         raise InvalidArgumentError(
             f"{name} is no number: compare it with {advice}", argument="value"
@@ -181,7 +182,7 @@ def _ends(value: object) -> tuple[object, object]:
 
 
 def _instant(name: str, value: object) -> Any:
-    if name in _BUILT_IN and name != "createdAt":
+    if name in BUILT_IN_FIELDS and name != "createdAt":
         raise InvalidArgumentError(
             f"{name} is no time: only createdAt and custom fields are", argument="value"
         )

@@ -17,10 +17,10 @@ from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 
 import msgspec
 
-from ._filter_checks import check_name, checked_value
+from ._filter_checks import BUILT_IN_FIELDS, check_name, checked_value
 from .errors import InvalidArgumentError
 
-__all__ = ["Condition", "F", "Field", "Filter", "Lifecycle", "Tags", "render"]
+__all__ = ["BUILT_IN_FIELDS", "Condition", "F", "Field", "Filter", "Lifecycle", "Tags", "render"]
 
 Joint = Literal["$and", "$or"]
 Value = str | int | float | bool | Decimal | dt.date

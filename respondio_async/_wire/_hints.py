@@ -19,6 +19,23 @@ _SEEN: Final[tuple[tuple[int, tuple[str, ...], str], ...]] = (
     ),
     (
         400,
+        ("custom_fields[", "invalid value"),
+        (
+            "the value does not fit its custom field (the number counts those of the call from 0): "
+            "see data_type and allowed_values in space.list_custom_fields()"
+        ),
+    ),
+    (
+        400,
+        ("filter.", ".field", "invalid value"),
+        (
+            "no such field to filter by: firstName, lastName, phone, email, status, "
+            "assigneeUserId, createdAt, or a custom field of space.list_custom_fields(); "
+            "F.tags and F.lifecycle are their own"
+        ),
+    ),
+    (
+        400,
         ("missing field", "languagecode"),
         "a template needs its language_code, as space.list_templates() shows it",
     ),
@@ -93,6 +110,7 @@ _SEEN: Final[tuple[tuple[int, tuple[str, ...], str], ...]] = (
             "then look again"
         ),
     ),
+    (404, ("user",), "no such user in the workspace: see space.list_users() for ids and e-mails"),
     (
         404,
         ("contact",),
@@ -101,8 +119,8 @@ _SEEN: Final[tuple[tuple[int, tuple[str, ...], str], ...]] = (
 )
 
 _BY_STATUS: Final = {
-    401: "use a token made in Settings > Integrations > Developer API; the keys of Make, n8n and "
-    "custom channels are other tokens",
+    401: "the token was revoked, or is not a Developer API token: make one in Settings > "
+    "Integrations > Developer API (the keys of Make, n8n and custom channels are other tokens)",
     403: "the workspace's plan may not include the Developer API, or the token lacks this "
     "permission",
     409: "it exists already",

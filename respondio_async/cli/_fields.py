@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable
 from datetime import date, time
 from decimal import Decimal
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
 
 from .. import AsyncRespond
+from ..errors import APIError
 from ..identifiers import ContactId
 from ..models import CustomField
 from ._exit import UsageError
@@ -24,6 +26,15 @@ _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE: Final = re.compile(r"([0-9]{1,4})([/.-])([0-9]{1,2})\2([0-9]{1,4})")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 _LARGEST_EXACT: Final = 2**53
+_REFUSED: Final = re.compile(r"custom_fields\[([0-9]{1,4})\]")
+_TAKEN: Final = {
+    "checkbox": "true or false",
+    "number": "a number",
+    "date": "a date, yyyy-mm-dd",
+    "time": "a time, HH:MM",
+    "url": "a URL with http:// or https://",
+    "email": "an e-mail address",
+}
 
 DateOrder = Literal["YMD", "DMY", "MDY"]
 DATE_ORDERS: Final[tuple[DateOrder, ...]] = ("YMD", "DMY", "MDY")
@@ -63,6 +74,11 @@ class Definitions:
             if name
         }
 
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [field.name for field in self.fields if field.name]
+
     def find(self, name: str) -> CustomField | None:
         """Find the field that a column or an option names."""
         return self._by_name.get(simplified(name))
@@ -71,6 +87,24 @@ class Definitions:
 async def fetch_definitions(client: AsyncRespond) -> Definitions:
     """Ask the workspace for its custom fields."""
     return Definitions(await client.space.list_custom_fields().collect())
+
+
+def explain(error: APIError, written: Iterable[str], definitions: Definitions) -> None:
+    """Say in the hint of *error* which of the custom fields that were *written* the server refused,
+    and what that field takes.
+    """
+    found = _REFUSED.search(error.message)
+    name = next(islice(written, int(found[1]), None), None) if found else None
+    field = None if name is None else definitions.find(name)
+    if field is not None:
+        error.hint = f"{field.name} is a {field.data_type} field: {_takes(field)}"
+
+
+def _takes(field: CustomField) -> str:
+    values = field.allowed_values
+    if field.data_type == "list" and values:
+        return f"one of {', '.join(values)}"
+    return _TAKEN.get(field.data_type or "", "a text of at most 2,000 characters")
 
 
 def simplified(name: str) -> str:

@@ -13,7 +13,7 @@ import typer
 from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond, Paginator
-from ..filters import Condition, F, Filter
+from ..filters import BUILT_IN_FIELDS, Condition, F, Filter
 from ..models import Contact
 from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions, typed_value
@@ -156,6 +156,12 @@ def _field_condition(text: str, definitions: Definitions) -> Condition:
     if not equals or not name.strip():
         raise UsageError("--field is written NAME=VALUE")
     field = definitions.find(name)
+    if field is None and name.strip() not in BUILT_IN_FIELDS:
+        raise UsageError(
+            f"--field {name.strip()}: there is no such field",
+            f"  built in: {', '.join(sorted(BUILT_IN_FIELDS))}",
+            f"  custom: {', '.join(definitions.names) or 'none'}",
+        )
     if field is None:
         return F.field(name.strip()) == value
     try:

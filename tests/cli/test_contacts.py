@@ -262,3 +262,22 @@ def test_a_refused_token_ends_with_4(respondio: Respondio, sandbox: Sandbox) -> 
         in respondio("contacts", "import", "people.csv", "--journal", "run.sqlite").stdout
     )
     assert len(sandbox.contacts) == 72
+
+
+def test_a_refused_custom_field_is_named(respondio: Respondio, sandbox: Sandbox) -> None:
+    """With its type and what it takes: the server counts the fields of the call, from 0."""
+    Path("p.csv").write_text("email,Company,Age\nann@example.com,ACME,5\n")
+    sandbox.fault(
+        "status", path="/contact/create_or_update/{identifier}", status=400,
+        message="custom_fields[1].value: Invalid value",
+    )  # fmt: skip
+    said = respondio("contacts", "import", "p.csv", code=1).stdout
+    assert "Age is a number field: a number" in said
+
+
+def test_a_wrong_filter_field_names_those_that_exist(respondio: Respondio) -> None:
+    """Before any contact is asked for."""
+    said = respondio("contacts", "export", "--field", "Agee=5", code=2).stderr
+    assert "firstName" in said
+    assert "Age" in said
+    assert "Company" in said

@@ -10,11 +10,11 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ... import ROUTES, AsyncRespond
+from ... import ROUTES, AsyncRespond, BadRequestError
 from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
 from .._client import connect
 from .._exit import Exit, run
-from .._fields import Notation, fetch_definitions
+from .._fields import Notation, explain, fetch_definitions
 from .._identify import By, check_country
 from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, RetryFailed, Sheet
 from .._screen import Screen, counted
@@ -194,9 +194,13 @@ def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: 
 
     async def import_contact(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         plan = planner.plan(msgspec.convert(item, Row))
-        await step(
-            "upsert", lambda: client.contacts.create_or_update(plan.identifier, **plan.fields)
-        )
+        try:
+            await step(
+                "upsert", lambda: client.contacts.create_or_update(plan.identifier, **plan.fields)
+            )
+        except BadRequestError as error:
+            explain(error, plan.fields.get("custom_fields") or (), planner.definitions)
+            raise
         for number, tags in enumerate(plan.tag_calls, start=1):
             await step(f"tags {number}", partial(client.contacts.add_tags, plan.identifier, *tags))
         if plan.lifecycle is not None:

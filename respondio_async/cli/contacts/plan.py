@@ -101,7 +101,7 @@ class Planner:
         unused = (IGNORED,) if by == "id" else (IGNORED, "id")
         self._named = {target: column for column, target in columns.items() if target not in unused}
         self.habits = habits
-        self._definitions = definitions
+        self.definitions = definitions
         self._by: By = by
         self._country = country
         self._clear_empty = clear_empty
@@ -184,7 +184,7 @@ class Planner:
 
     def _plan_custom(self, column: str, name: str, text: str, custom: dict[str, Any]) -> None:
         if text:
-            field = self._definitions.find(name)
+            field = self.definitions.find(name)
             assert field is not None  # noqa: S101 - the mapping has looked it up
             order = self.habits.date_orders.get(column, "YMD")
             custom[name] = typed_value(field, text, self._notation, order)
