@@ -73,6 +73,8 @@ COMMANDS: Final = {
     "fields": Lazy("lookup:fields", "List the custom fields, with their types."),
     "templates": Lazy("lookup:templates", "List a channel's message templates."),
     "api": Lazy("api:api", "Make any request of the API, limited and retried like the rest."),
+    "login": Lazy("profiles:login", "Check a token, and keep it under a name."),
+    "profiles": Lazy("profiles:profiles", "List the tokens that are kept, by their names."),
     "doctor": Lazy("doctor:doctor", "Find out what is wrong, or that nothing is."),
     "demo": Lazy("demo:demo", "Migrate made-up contacts into a sandbox, within its limits."),
     "sandbox": Lazy("sandbox:sandbox", "Run a stand-in for respond.io on this machine."),

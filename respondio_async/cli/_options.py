@@ -27,6 +27,16 @@ BaseUrl = Annotated[
         help="Another server: a sandbox's address.",
     ),
 ]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        show_default=False,
+        help="The token that respondio login keeps under this name; else RESPONDIO_API_TOKEN, then "
+        "the profile RESPONDIO_PROFILE.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; remarks go to standard error.")
 ]

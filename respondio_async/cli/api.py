@@ -11,7 +11,7 @@ import typer
 
 from ._client import connect
 from ._exit import Exit, UsageError, run
-from ._options import BaseUrl
+from ._options import BaseUrl, ProfileName
 from ._screen import Screen
 
 _IDENTIFIER: Final = re.compile(
@@ -46,6 +46,7 @@ def api(
         ),
     ] = None,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Make any request of the API, and print its answer as JSON.
 
@@ -71,7 +72,7 @@ def api(
         query = dict(parse_qsl(query_text, keep_blank_values=True))
         if verb == "GET":
             query |= fields
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             answer = await client.request(
                 verb,
                 template,

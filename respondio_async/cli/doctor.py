@@ -1,7 +1,6 @@
 """`respondio doctor`: is it the settings, the network, the token, the plan or the server?"""
 
 import asyncio
-import os
 import socket
 import statistics
 from base64 import urlsafe_b64decode
@@ -28,10 +27,10 @@ from .. import (
     Response,
     RetryPolicy,
 )
-from ._client import TOKEN, read_token
+from ._client import TOKEN, Credentials, connect, find_credentials
 from ._contract import ContractReport, as_text, custom_field_path, observe_contract
-from ._exit import Exit, run
-from ._options import BaseUrl, Json
+from ._exit import Exit, describe, run
+from ._options import BaseUrl, Json, ProfileName
 from ._screen import Screen, counted
 
 _BUDGET: Final = 9.0
@@ -88,6 +87,7 @@ def doctor(
     ] = None,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Find out what is wrong, or that nothing is: settings, connection, clock, token, limits,
     custom fields, and the ids that a first message needs.
@@ -104,22 +104,22 @@ def doctor(
     screen = Screen(json=json)
 
     async def work() -> int:
-        found = await examine(base_url, seconds)
+        found = await examine(base_url, profile, seconds)
         if json:
             screen.document(found)
         else:
             _print(screen, found)
         code = exit_code(found.checks)
         if report is not None and code == Exit.DONE:
-            _write_report(report, await _observe(base_url))
+            _write_report(report, await _observe(base_url, profile))
             screen.note(f"The contract report is in {report} and {report}.txt.")
         return code
 
     run(work, screen, interrupted="Stopped.")
 
 
-async def _observe(base_url: str | None) -> ContractReport:
-    async with AsyncRespond(read_token(), base_url=base_url) as client:
+async def _observe(base_url: str | None, profile: str | None) -> ContractReport:
+    async with connect(base_url, profile) as client:
         return await observe_contract(client)
 
 
@@ -137,14 +137,15 @@ def exit_code(checks: list[HealthCheck]) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def examine(base_url: str | None, seconds: float) -> DoctorReport:
+async def examine(base_url: str | None, profile: str | None, seconds: float) -> DoctorReport:
     """Make every check; what one of them needs and another found missing is skipped."""
     report = DoctorReport()
     examination = _Examination(report, seconds)
     try:
-        client = examination.settings(base_url)
+        client = examination.settings(find_credentials(base_url, profile))
     except RespondError as error:
-        report.checks.append(HealthCheck("settings", "fail", str(error), f"set {TOKEN}"))
+        advice = " ".join(line.strip() for line in describe(error)[1:])
+        report.checks.append(HealthCheck("settings", "fail", str(error), advice or f"set {TOKEN}"))
     else:
         async with client:
             try:
@@ -184,34 +185,32 @@ class _Examination:
         if isinstance(event, AttemptEnded) and event.status is not None:
             self._round_trips.append(event.elapsed)
 
-    def settings(self, base_url: str | None) -> AsyncRespond:
-        """Find the token and make the client; nothing is sent."""
-        source = f"from {TOKEN}" if os.environ.get(TOKEN, "").strip() else "typed in"
-        token = read_token()
+    def settings(self, found: Credentials) -> AsyncRespond:
+        """Make the client; nothing is sent."""
         client = AsyncRespond(
-            token,
-            base_url=base_url,
+            found.token,
+            base_url=found.base_url,
             timeout=_ATTEMPT,
             deadline=_ATTEMPT,
             queue_timeout=_BUDGET,
             retry=RetryPolicy(max_attempts=2),
             hooks=[self._hear],
         )
-        claims = _claims(token)
+        claims = _claims(found.token)
         where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
         self._where = where
         if claims is None:
             self._add(
                 "settings",
                 "warn",
-                f"the token ({source}) is not of the Developer API's form; server {where}",
+                f"the token ({found.origin}) is not of the Developer API's form; server {where}",
                 "copy the token from Settings > Integrations > Developer API",
             )
         else:
             self._add(
                 "settings",
                 "pass",
-                f"token {source}, organisation {claims.orgId or '?'}, "
+                f"token {found.origin}, organisation {claims.orgId or '?'}, "
                 f"workspace {claims.spaceId or '?'}; server {where}",
             )
         return client

@@ -1,19 +1,22 @@
 """`respondio limits`: what is in force."""
 
 from collections.abc import Awaitable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 from rich.table import Table
 
-from .. import ROUTES, AsyncRespond, Response
-from ..errors import RespondError, UnauthorizedError
+from .. import ROUTES, AsyncRespond, Response, RetryPolicy
+from ..errors import NotFoundError, RespondError, TransportError, UnauthorizedError
 from ..limits import DEFAULT_LIMITS
 from ._client import connect
-from ._exit import Exit, run
-from ._options import BaseUrl, Json
+from ._exit import Exit, code_of, run
+from ._options import BaseUrl, Json, ProfileName
 from ._screen import Screen
+
+_DEADLINE: Final = 10.0
+"""Seconds for one read: somebody waits for the table."""
 
 
 class RouteLimit(msgspec.Struct, frozen=True):
@@ -36,12 +39,14 @@ def limits(
     ] = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Show the limits of every route, in requests a second, counted for the whole organisation.
 
     With --observe, reads (and nothing else) are sent with your token, and the server's
     X-RateLimit-Limit is shown beside the vendor's published table: an organisation may have more.
-    Routes that only write cannot be asked.
+    Routes that only write cannot be asked. Ends with 1 when a read failed, 4 when the token was
+    refused.
 
     **Examples**
 
@@ -52,9 +57,10 @@ def limits(
 
     async def work() -> int:
         observed: dict[str, float] = {}
+        failures: dict[str, RespondError] = {}
         if observe:
-            async with connect(base_url) as client:
-                observed = await observe_limits(client)
+            async with connect(base_url, profile) as client:
+                observed, failures = await observe_limits(client)
         rows = [
             RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()
         ]
@@ -62,33 +68,43 @@ def limits(
             screen.document(rows)
         else:
             screen.show(_table(rows, observed=observe))
-        return Exit.DONE
+        for error in failures.values():
+            screen.error(str(error))
+        if observe and not observed:
+            screen.note("No limit was observed: respondio doctor says what is wrong.")
+        # A route that this workspace or plan has not is told, and is no failure.
+        codes = [code_of(e) for e in failures.values() if not isinstance(e, NotFoundError)]
+        return max(codes, default=Exit.DONE)
 
     run(work, screen, interrupted="Stopped.")
 
 
-async def observe_limits(client: AsyncRespond) -> dict[str, float]:
-    """Read once on every route that can be read, and return what the headers say.
+async def observe_limits(
+    client: AsyncRespond,
+) -> tuple[dict[str, float], dict[str, RespondError]]:
+    """Read once on every route that can be read, and return what the headers say, and which reads
+    failed.
 
-    `UnauthorizedError` for a bad token.
+    A route that this workspace or plan has not is no reason to be silent about the others. Raises
+    `TransportError` when the server is away, `UnauthorizedError` for a bad token.
     """
     found: dict[str, float] = {}
+    failures: dict[str, RespondError] = {}
 
     async def ask(operation: str, read: Awaitable[Response[Any]]) -> Any:
         try:
             response = await read
-        except UnauthorizedError:
-            raise
-        except RespondError:
-            # A route that this workspace or plan has not is no reason to be silent about the
-            # others.
+        except (TransportError, UnauthorizedError):
+            raise  # the other reads would fail likewise
+        except RespondError as error:
+            failures[ROUTES[operation]] = error
             return None
         said = response.rate_limit
         if said is not None and said.limit is not None:
             found[ROUTES[operation]] = said.limit
         return response.value
 
-    raw = client.raw
+    raw = client.with_options(deadline=_DEADLINE, retry=RetryPolicy(max_attempts=2)).raw
     users = await ask("space.list_users", raw.space.list_users(page_size=1))
     channels = await ask("space.list_channels", raw.space.list_channels(page_size=1))
     fields = await ask("space.list_custom_fields", raw.space.list_custom_fields(page_size=1))
@@ -106,7 +122,7 @@ async def observe_limits(client: AsyncRespond) -> dict[str, float]:
         messages = await ask("messages.list", raw.messages.list(contact.id, page_size=1))
         for message in _first(messages):
             await ask("messages.get", raw.messages.get(contact.id, message.message_id))
-    return found
+    return found, failures
 
 
 def _first(page: Any) -> list[Any]:

@@ -12,13 +12,13 @@ from rich.text import Text
 from .. import AsyncRespond, Contact, Paginator
 from ._client import connect
 from ._exit import Exit, run
-from ._options import BaseUrl, Json
+from ._options import BaseUrl, Json, ProfileName
 from ._screen import Screen
 
 Columns = dict[str, Callable[[Any], object]]
 
 
-def channels(*, json: Json = False, base_url: BaseUrl = None) -> None:
+def channels(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
     """List the workspace's channels.
 
     **Examples**
@@ -31,10 +31,16 @@ def channels(*, json: Json = False, base_url: BaseUrl = None) -> None:
         "name": lambda each: each.name,
         "source": lambda each: each.source,
     }
-    _list(lambda client: client.space.list_channels(), columns, json=json, base_url=base_url)
+    _list(
+        lambda client: client.space.list_channels(),
+        columns,
+        json=json,
+        base_url=base_url,
+        profile=profile,
+    )
 
 
-def users(*, json: Json = False, base_url: BaseUrl = None) -> None:
+def users(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
     """List the workspace's users.
 
     **Examples**
@@ -48,10 +54,16 @@ def users(*, json: Json = False, base_url: BaseUrl = None) -> None:
         "role": lambda each: each.role,
         "team": lambda each: each.team.name if each.team else None,
     }
-    _list(lambda client: client.space.list_users(), columns, json=json, base_url=base_url)
+    _list(
+        lambda client: client.space.list_users(),
+        columns,
+        json=json,
+        base_url=base_url,
+        profile=profile,
+    )
 
 
-def fields(*, json: Json = False, base_url: BaseUrl = None) -> None:
+def fields(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
     """List the workspace's custom fields, with their types and allowed values.
 
     **Examples**
@@ -65,7 +77,13 @@ def fields(*, json: Json = False, base_url: BaseUrl = None) -> None:
         "type": lambda each: each.data_type,
         "allowed": lambda each: ", ".join(each.allowed_values or ()),
     }
-    _list(lambda client: client.space.list_custom_fields(), columns, json=json, base_url=base_url)
+    _list(
+        lambda client: client.space.list_custom_fields(),
+        columns,
+        json=json,
+        base_url=base_url,
+        profile=profile,
+    )
 
 
 def templates(
@@ -73,6 +91,7 @@ def templates(
     *,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """List a channel's message templates.
 
@@ -88,7 +107,11 @@ def templates(
         "status": lambda each: each.status,
     }
     _list(
-        lambda client: client.space.list_templates(channel), columns, json=json, base_url=base_url
+        lambda client: client.space.list_templates(channel),
+        columns,
+        json=json,
+        base_url=base_url,
+        profile=profile,
     )
 
 
@@ -99,6 +122,7 @@ def get(
     *,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Show one contact.
 
@@ -110,7 +134,7 @@ def get(
     screen = Screen(json=json)
 
     async def work() -> int:
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             found = await client.contacts.get(contact)
         if json:
             screen.document(found)
@@ -147,11 +171,12 @@ def _list(
     *,
     json: bool,
     base_url: str | None,
+    profile: str | None,
 ) -> None:
     screen = Screen(json=json)
 
     async def work() -> int:
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             items = await listed(client).collect()
         if json:
             screen.document(items)

@@ -10,7 +10,7 @@ from ..bulk import FailedItem, RunSummary, failures, inspect
 from ._client import connect
 from ._delivery import follow, print_unread
 from ._exit import Exit, run
-from ._options import BaseUrl, Force, Json, parse_span
+from ._options import BaseUrl, Force, Json, ProfileName, parse_span
 from ._report import write_report
 from ._results import ReportFile, ResultsFile, print_tally, tally, write_results
 from ._screen import Screen, counted
@@ -103,6 +103,7 @@ def deliveries(
     force: Force = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """See what became of the messages that a run has sent: sent, delivered, read or failed, and the
     channel's reason. It is noted in the journal.
@@ -122,7 +123,7 @@ def deliveries(
         if report is not None:
             check_output(report, force=force)
         target = None if results is None else choose_target(results, None, force=force)
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             found = await follow(client, screen, file, wait)
         rows = tally(file)
         if json:

@@ -1,7 +1,11 @@
 """A sandbox, and the command run in this process against it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import keyring
+import keyring.backend
+import keyring.backends.fail
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -9,6 +13,14 @@ from respondio_async.cli._app import app
 from respondio_async.sandbox import Quirks, Sandbox
 
 Respondio = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def no_profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the profiles and the keyring of whoever runs the tests out of them."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    monkeypatch.delenv("RESPONDIO_PROFILE", raising=False)
+    keyring.set_keyring(keyring.backends.fail.Keyring())
 
 
 @pytest.fixture

@@ -173,10 +173,32 @@ def test_limits_are_shown_and_observed(respondio: Respondio, sandbox: Sandbox) -
     sandbox.revoke(sandbox.token)
 
 
-def test_limits_of_a_refused_token(respondio: Respondio, sandbox: Sandbox) -> None:
-    """A bad token is said at once."""
-    sandbox.fault("status", path="/space/user", status=401)
-    respondio("limits", "--observe", code=4)
+@pytest.mark.parametrize(
+    ("path", "status", "code", "said"),
+    [
+        ("/space/user", 401, 4, "401"),
+        ("/space/closing_notes", 401, 4, "401"),
+        ("/contact/list", 403, 4, "403"),
+        (None, 503, 1, "503"),
+        ("/space/channel", 500, 1, "500"),
+        ("/contact/{identifier}", 400, 1, "400"),
+        ("/space/closing_notes", 404, 0, "404"),
+    ],
+)
+def test_what_failed_while_limits_were_observed_is_told(
+    respondio: Respondio, sandbox: Sandbox, path: str | None, status: int, code: int, said: str
+) -> None:
+    """And ends the command as every failure does, so that nobody takes the server for healthy."""
+    sandbox.fault("status", path=path, status=status)
+    assert f": {said} " in respondio("limits", "--observe", code=code).stderr
+
+
+def test_a_dead_server_has_no_limits(respondio: Respondio, sandbox: Sandbox) -> None:
+    """It is said, without a table of nothing."""
+    sandbox.stop()
+    result = respondio("limits", "--observe", code=1)
+    assert "GET /space/user" in result.stderr
+    assert "observed" not in result.stdout
 
 
 def test_a_sandbox_serves_until_ctrl_c() -> None:

@@ -100,6 +100,10 @@ WALK: list[tuple[str, ...]] = [
     ("api", "GET", "/space/user"),
     ("api", "GET", f"/space/{NAME}"),
     ("doctor", "--seconds", "0"),
+    ("profiles",),
+    ("profiles", "--remove", NAME),
+    ("users", "--profile", NAME),
+    ("login", "--profile", NAME),
     (NAME,),
     (f"--{NAME}",),
 ]  # fmt: skip

@@ -17,7 +17,18 @@ from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
-from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, RetryFailed, Sheet, Yes
+from .._options import (
+    BaseUrl,
+    DryRun,
+    Encoding,
+    Failed,
+    Journal,
+    Json,
+    ProfileName,
+    RetryFailed,
+    Sheet,
+    Yes,
+)
 from .._screen import Screen, counted
 from .._selection import Selection, with_selection
 from ..files.rows import TableFile, read_rows
@@ -73,6 +84,7 @@ def tag(
     retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Add tags to contacts. One that is there already is no error.
 
@@ -88,7 +100,7 @@ def tag(
     _edit(
         "tag", "tagged", ROUTES["contacts.add_tags"],
         lambda client, identifier: client.contacts.add_tags(identifier, *tags),
-        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url,
+        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
     )  # fmt: skip
 
 
@@ -110,6 +122,7 @@ def untag(
     retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Take tags from contacts.
 
@@ -124,7 +137,7 @@ def untag(
     _edit(
         "untag", "untagged", ROUTES["contacts.delete_tags"],
         lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
-        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url,
+        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
     )  # fmt: skip
 
 
@@ -146,6 +159,7 @@ def delete(
     retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Delete contacts, for good. Says how many, and asks first.
 
@@ -161,7 +175,7 @@ def delete(
         "delete", "deleted", ROUTES["contacts.delete"],
         lambda client, identifier: client.contacts.delete(identifier),
         wanted, ask=None if yes else "Delete {} for good?",
-        dry_run=dry_run, book=book, json=json, base_url=base_url,
+        dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
     )  # fmt: skip
 
 
@@ -248,11 +262,12 @@ def _edit(
     book: JournalFile,
     json: bool,
     base_url: str | None,
+    profile: str | None,
 ) -> None:
     screen = Screen(json=json)
 
     async def work() -> int:
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             identifiers = await wanted.identifiers(client)
 
             async def edit(identifier: str) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from ... import AsyncRespond
-from .._client import connect
+from .._client import connect, server_name
 from .._exit import Exit, run
 from .._export import (
     ExportReport,
@@ -17,7 +17,7 @@ from .._export import (
 )
 from .._fields import fetch_definitions
 from .._live import shown
-from .._options import BaseUrl, Force, Json
+from .._options import BaseUrl, Force, Json, ProfileName
 from .._screen import Screen
 from .._selection import Selection, with_selection
 from ..files.sinks import Target, choose_target, open_sink
@@ -34,6 +34,7 @@ def export(
     force: Force = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Write contacts to a file: all of them, or those that the options select.
 
@@ -50,8 +51,10 @@ def export(
 
     async def work() -> int:
         target = choose_target(output, format, resume=resume, force=force)
-        async with connect(base_url) as client:
-            report = await export_contacts(client, screen, selection, target, server=base_url)
+        async with connect(base_url, profile) as client:
+            report = await export_contacts(
+                client, screen, selection, target, server=server_name(base_url, profile)
+            )
         print_export(screen, report, "contact", json=json)
         return Exit.DONE
 

@@ -16,7 +16,18 @@ from .._client import connect
 from .._exit import Exit, run
 from .._fields import Notation, explain, fetch_definitions
 from .._identify import By, check_country
-from .._options import BaseUrl, DryRun, Encoding, Failed, Force, Journal, Json, RetryFailed, Sheet
+from .._options import (
+    BaseUrl,
+    DryRun,
+    Encoding,
+    Failed,
+    Force,
+    Journal,
+    Json,
+    ProfileName,
+    RetryFailed,
+    Sheet,
+)
 from .._screen import Screen, counted
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
@@ -124,6 +135,7 @@ def import_(
     retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Create or update the contacts of a table, with custom fields, tags and lifecycle.
 
@@ -152,7 +164,7 @@ def import_(
         table = TableFile(file, sheet, encoding)
         columns = columns_of_file(table)
         notation = Notation.of(decimal, true or (), false or ())
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             definitions = await fetch_definitions(client)
             mapped = map_columns(columns, given, definitions)
             habits = study(

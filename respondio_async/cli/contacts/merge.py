@@ -11,7 +11,18 @@ from .._bulk import BulkJob, JournalFile, carry_out, print_report
 from .._client import connect
 from .._exit import Exit, UsageError, run
 from .._identify import whole_number
-from .._options import BaseUrl, DryRun, Encoding, Failed, Journal, Json, RetryFailed, Sheet, Yes
+from .._options import (
+    BaseUrl,
+    DryRun,
+    Encoding,
+    Failed,
+    Journal,
+    Json,
+    ProfileName,
+    RetryFailed,
+    Sheet,
+    Yes,
+)
 from .._screen import Screen
 from ..files.rows import TableFile, read_rows
 from .edit import print_plan
@@ -43,6 +54,7 @@ def merge(
     retry_failed: RetryFailed = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Merge contacts in pairs, for good: the older of each survives. Asks first.
 
@@ -64,7 +76,7 @@ def merge(
             print_plan(screen, "pair", "merge", {ROUTES["contacts.merge"]: len(pairs)})
             return Exit.DONE
         confirm(None if yes else "Merge {} of contacts for good?", len(pairs), "pair")
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             report = await carry_out(client, screen, merge_job(client, pairs), book)
         print_report(screen, report, "pair", "merged")
         return report.exit

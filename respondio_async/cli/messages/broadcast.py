@@ -28,6 +28,7 @@ from .._options import (
     Force,
     Journal,
     Json,
+    ProfileName,
     RetryFailed,
     Sheet,
     Yes,
@@ -143,6 +144,7 @@ def broadcast(
     report_file: ReportFile = None,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Send a template, or a text, to every contact of a table; each contact at most once.
 
@@ -171,7 +173,8 @@ def broadcast(
         table = TableFile(source, sheet, encoding)
         columns = columns_of_file(table)
         chosen_country = check_country(country)
-        async with connect(base_url, limiter=None if rate is None else limiter_of(rate)) as client:
+        limiter = None if rate is None else limiter_of(rate)
+        async with connect(base_url, profile, limiter=limiter) as client:
             to = await find_channel(client, channel)
             if template is not None:
                 variables = _variables(var or ())

@@ -11,7 +11,7 @@ import typer
 from ... import AsyncRespond
 from ...identifiers import ContactId, parse
 from ...models import Message
-from .._client import connect
+from .._client import connect, server_name
 from .._exit import Exit, UsageError, run
 from .._export import (
     ExportReport,
@@ -23,7 +23,7 @@ from .._export import (
     print_export,
 )
 from .._live import shown
-from .._options import BaseUrl, Force, Json
+from .._options import BaseUrl, Force, Json, ProfileName
 from .._screen import Screen
 from .._selection import Selection, with_selection
 from ..files.sinks import Sink, Target, choose_target, open_sink
@@ -52,6 +52,7 @@ def export(
     force: Force = False,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Write the message history of contacts to a file: of all, of those that the options select,
     or of those that are named.
@@ -72,9 +73,14 @@ def export(
             raise UsageError("say whose messages in one way: --contact, or a filter")
         identifiers = [parse(each) for each in contact or ()]
         target = choose_target(output, format, resume=resume, force=force)
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             report = await export_messages(
-                client, screen, selection, target, identifiers, server=base_url
+                client,
+                screen,
+                selection,
+                target,
+                identifiers,
+                server=server_name(base_url, profile),
             )
         print_export(screen, report, "message", json=json)
         return Exit.DONE

@@ -8,7 +8,7 @@ import typer
 from .._client import connect
 from .._exit import Exit, run
 from .._identify import plain_number, whole_number
-from .._options import BaseUrl, Json
+from .._options import BaseUrl, Json, ProfileName
 from .._screen import Screen
 
 
@@ -48,6 +48,7 @@ def send(
     ] = 60.0,
     json: Json = False,
     base_url: BaseUrl = None,
+    profile: ProfileName = None,
 ) -> None:
     """Send a text message to one contact. It is never sent twice: 3 says that nobody knows whether
     it was sent.
@@ -60,7 +61,7 @@ def send(
     screen = Screen(json=json)
 
     async def work() -> int:
-        async with connect(base_url) as client:
+        async with connect(base_url, profile) as client:
             sent = await client.messages.send(contact, text, channel_id=channel)
             status = None
             if wait is not None:

@@ -1,0 +1,93 @@
+"""`respondio login` and `respondio profiles`: tokens of several workspaces, by name."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .. import AsyncRespond
+from ._ask import can_ask
+from ._client import ask_token
+from ._exit import Exit, UsageError, run
+from ._options import BaseUrl, Json
+from ._profiles import DEFAULT, profiles_path, read_profiles, remove_profile, save_profile
+from ._screen import Screen
+
+
+def login(
+    *,
+    profile: Annotated[str, typer.Option("--profile", help="The name to keep it by.")] = DEFAULT,
+    base_url: BaseUrl = None,
+) -> None:
+    """Check a token, and keep it under a name.
+
+    The token is read without showing it, or from a pipe; then one cheap read is sent with it. It is
+    kept in the system's keyring (pip install 'respondio-async[keyring]'), or, where there is none,
+    in a file that only you can read. Ends with 4 when the token is refused: then nothing is kept.
+
+    **Examples**
+
+    - `respondio login`
+    - `respondio login --profile acme-sales < token.txt`
+    - `respondio contacts export --profile acme-sales`
+    """
+    screen = Screen()
+
+    async def work() -> int:
+        if not profile.strip():
+            raise UsageError("--profile is a name")
+        read_profiles()  # before anything is typed: its file may be refused
+        token = (ask_token() if can_ask() else sys.stdin.readline()).strip()
+        async with AsyncRespond(token, base_url=base_url) as client:
+            health = await client.check()
+        for check in health.checks:
+            if check.verdict == "fail":
+                screen.error(check.detail, check.advice, "Nothing was kept.")
+                return Exit.REFUSED if health.status == 401 else Exit.FAILED
+        kept = save_profile(profile, token, base_url)
+        where = "the system's keyring" if kept.token is None else str(profiles_path())
+        screen.line(f"The token works. It is kept as {profile} in {where}.")
+        return Exit.DONE
+
+    run(work, screen, interrupted="Stopped. Nothing was kept.")
+
+
+def profiles(
+    *,
+    remove: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help="Forget one, and its token."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the profiles that `respondio login` has kept, without their tokens.
+
+    **Examples**
+
+    - `respondio profiles`
+    - `respondio profiles --remove acme-sales`
+    """
+    screen = Screen(json=json)
+
+    async def work() -> int:
+        if remove is not None:
+            remove_profile(remove)
+        rows: list[dict[str, Any]] = [
+            {"name": name, "token": profile.place, "base_url": profile.base_url}
+            for name, profile in read_profiles().items()
+        ]
+        if json:
+            screen.document(rows)
+        elif not rows:
+            screen.line("There is none: respondio login")
+        else:
+            table = Table(box=None, padding=(0, 1))
+            for column in ("name", "token in", "server"):
+                table.add_column(column, overflow="fold")
+            for row in rows:
+                table.add_row(row["name"], row["token"], row["base_url"] or "respond.io")
+            screen.show(table)
+        return Exit.DONE
+
+    run(work, screen, interrupted="Stopped.")
