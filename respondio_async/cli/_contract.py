@@ -19,6 +19,8 @@ _WORD: Final = re.compile(r"[a-z0-9_]{1,32}")
 _OPEN_WORDS: Final = {"source", "role", "dataType", "traffic", "type", "category"}
 """Keys whose values are words of the vendor's vocabulary, in the lists named below."""
 _VOCABULARY: Final = frozenset({"GET /space/user", "GET /space/channel", "GET /space/custom_field"})
+FIRST_PAGE: Final = "POST /contact/list, one a page"
+LAST_PAGE: Final = "POST /contact/list"
 _NOBODY: Final = 9_007_199_254_740_991
 """A contact id that no workspace has: its 404 shows the error envelope."""
 
@@ -33,7 +35,9 @@ class Answered(Discreet, msgspec.Struct, kw_only=True):
     headers: list[str] = msgspec.field(default_factory=list[str])
     limit: float | None = None
     next_form: str | None = None
-    """What `pagination.next` was: "null", "missing", "url", "integer" or "text"."""
+    """What `pagination.next` was: "no_pagination", "missing", "null", "empty", "integer", "string",
+    "relative", "url" or "url_without_version".
+    """
     next_query: list[str] = msgspec.field(default_factory=list[str])
     """The names in its query, when it was a URL."""
     words: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
@@ -59,14 +63,15 @@ async def observe_contract(client: AsyncRespond) -> ContractReport:
     """Ask what reading can answer, a dozen requests; never raises for what the server does."""
     report = ContractReport()
     raw = client.raw
-    users = await _ask(report, "GET /space/user", raw.space.list_users(page_size=1))
+    users = await _ask(report, "GET /space/user", raw.space.list_users())
     channels = await _ask(report, "GET /space/channel", raw.space.list_channels())
     await _ask(report, "GET /space/closing_notes", raw.space.list_closing_notes())
     await _ask(report, "GET /space/custom_field", raw.space.list_custom_fields())
-    contacts = await _ask(report, "POST /contact/list", raw.contacts.list(page_size=100))
+    await _ask(report, FIRST_PAGE, raw.contacts.list(page_size=1))
+    contacts = await _ask(report, LAST_PAGE, raw.contacts.list(page_size=100))
     report.custom_field_path = await custom_field_path(client)
     if contacts is not None:
-        report.page_sizes["POST /contact/list"] = len(contacts.items)
+        report.page_sizes[LAST_PAGE] = len(contacts.items)
         for contact in contacts.items[:1]:
             await _ask(report, "GET /contact/{identifier}", raw.contacts.get(contact.id))
             await _ask(
@@ -120,7 +125,7 @@ async def _ask(report: ContractReport, operation: str, reading: Any) -> Any:
         headers=sorted({name for name in response.headers if _KEY.fullmatch(name)}),
         limit=response.rate_limit.limit if response.rate_limit else None,
     )
-    if _is_object(body) and "items" in body:
+    if is_object(body) and "items" in body:
         answered.next_form, answered.next_query = next_form(body)
         if operation in _VOCABULARY:
             answered.words = words(body)
@@ -128,11 +133,13 @@ async def _ask(report: ContractReport, operation: str, reading: Any) -> Any:
     return response.value
 
 
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Say whether it is a JSON object."""
     return isinstance(value, dict)
 
 
-def _is_list(value: object) -> TypeGuard[list[Any]]:
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Say whether it is a JSON array."""
     return isinstance(value, list)
 
 
@@ -143,13 +150,13 @@ def shape(value: object, depth: int = 8) -> Any:
     """Replace every value by its type's name; the elements of an array are merged into one."""
     if value is None:
         return "null"
-    if _is_object(value) and depth:
+    if is_object(value) and depth:
         found: dict[str, Any] = {}
         for key, each in list(value.items())[:200]:
             name = key if _KEY.fullmatch(key) else "<key>"
             found[name] = _merge(found.get(name), shape(each, depth - 1))
         return found
-    if _is_list(value) and depth:
+    if is_list(value) and depth:
         merged: Any = None
         for each in value[:200]:
             merged = _merge(merged, shape(each, depth - 1))
@@ -160,10 +167,10 @@ def shape(value: object, depth: int = 8) -> Any:
 def _merge(first: Any, second: Any) -> Any:
     if first is None or first == second:
         return second
-    if _is_object(first) and _is_object(second):
+    if is_object(first) and is_object(second):
         keys = {**first, **second}
         return {key: _merge(first.get(key), second.get(key, first.get(key))) for key in keys}
-    if _is_list(first) and _is_list(second):
+    if is_list(first) and is_list(second):
         return [_merge(first[0], second[0])] if first and second else first or second
     return " | ".join(sorted({*_names(first), *_names(second)}))
 
@@ -171,28 +178,35 @@ def _merge(first: Any, second: Any) -> Any:
 def _names(form: object) -> list[str]:
     if isinstance(form, str):
         return form.split(" | ")
-    return ["object" if _is_object(form) else "array"]
+    return ["object" if is_object(form) else "array"]
 
 
 def next_form(body: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Say what `pagination.next` is, and which names its query has."""
     pagination = body.get("pagination")
-    if not _is_object(pagination) or "next" not in pagination:
+    if not is_object(pagination):
+        return "no_pagination", []
+    if "next" not in pagination:
         return "missing", []
     value = pagination["next"]
-    if isinstance(value, str) and "://" in value[:12]:
-        query = value.partition("?")[2].partition("#")[0]
-        names = [part.partition("=")[0] for part in query.split("&")]
-        return "url", sorted({name for name in names if _KEY.fullmatch(name)})
-    return {"null": "null", "integer": "integer"}.get(shape(value), "text"), []
+    if not isinstance(value, str):
+        return shape(value) if value is None or isinstance(value, int) else "other", []
+    if not value or "?" not in value:
+        return "string" if value else "empty", []
+    address, _, query = value.partition("#")[0].partition("?")
+    names = [part.partition("=")[0] for part in query.split("&")]
+    form = "relative" if "://" not in address else "url"
+    if form == "url" and "/v2/" not in address:
+        form = "url_without_version"
+    return form, sorted({name for name in names if _KEY.fullmatch(name)})
 
 
 def words(body: Mapping[str, Any]) -> dict[str, list[str]]:
     """Collect the words of the vendor's vocabulary in the items of a list."""
     found: dict[str, set[str]] = {}
     items = body.get("items")
-    for item in items if _is_list(items) else ():
-        for key, value in item.items() if _is_object(item) else ():
+    for item in items if is_list(items) else ():
+        for key, value in item.items() if is_object(item) else ():
             if key in _OPEN_WORDS and isinstance(value, str) and _WORD.fullmatch(value):
                 found.setdefault(key, set()).add(value)
     return {key: sorted(values) for key, values in found.items()}

@@ -1,11 +1,13 @@
 """`respondio sandbox`: a stand-in for respond.io, for as long as the command runs."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from ..sandbox import Quirks, WindowName, serve
-from ._exit import Exit
+from ._dialect import as_answers, as_limits, as_quirks, read_report
+from ._exit import Exit, UsageError
 from ._screen import Screen
 
 
@@ -37,6 +39,15 @@ def sandbox(
         float, typer.Option(min=0, help="Seconds until a new contact is listed.")
     ] = 25.0,
     seed: Annotated[int, typer.Option(help="Makes up other contacts.")] = 0,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            metavar="FILE",
+            show_default=False,
+            help="A contract report of `respondio doctor --report`: answer as that server did.",
+        ),
+    ] = None,
     webhook: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,6 +70,7 @@ def sandbox(
     - `respondio sandbox --port 8080`
     - `respondio sandbox --contacts 5000 --messages 20 --limits-factor 10 --window fixed --latency
       0.3`
+    - `respondio sandbox --like contract.json`
     - `respondio sandbox --calm --webhook http://127.0.0.1:8000/webhook`
     """
     screen = Screen()
@@ -67,13 +79,20 @@ def sandbox(
         screen.error("--limits-factor is above 0")
         raise typer.Exit(Exit.USAGE)
     quirks = Quirks.calm() if calm else Quirks(not_ready_for=not_ready, list_lag=list_lag)
+    options: dict[str, Any] = {"limits": None if no_limits else {}}
     try:
+        if like is not None:
+            report = read_report(like)
+            quirks = as_quirks(report, quirks)
+            options["answers"] = as_answers(report)
+            if not no_limits:
+                options["limits"] = as_limits(report)
         serve(
             host=host, port=port, webhooks=webhook or (), contacts=contacts, messages=messages,
             window=window,
-            limits=None if no_limits else {}, limits_factor=limits_factor, latency=latency,
-            jitter=jitter, quirks=quirks, seed=seed,
+            limits_factor=limits_factor, latency=latency, jitter=jitter, quirks=quirks, seed=seed,
+            **options,
         )  # fmt: skip
-    except (OSError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError, UsageError) as error:
         screen.error(str(error))
         raise typer.Exit(Exit.USAGE) from None

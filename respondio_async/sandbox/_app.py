@@ -19,6 +19,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -276,7 +277,10 @@ def _run(
         call.body = parse_body(arrival.content)
         value = handler(call)
     except Problem as problem:
-        return json_answer(problem.status, problem.body, problem.headers)
+        body = problem.body
+        if call.quirks.named_errors:
+            body["status"] = f"{HTTPStatus(problem.status).phrase.replace(' ', '')}Error"
+        return json_answer(problem.status, body, problem.headers)
     except Exception:
         # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's
         # server would.

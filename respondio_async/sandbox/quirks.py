@@ -95,6 +95,8 @@ class Quirks:
 
     `user` stands for people alone.
     """
+    named_errors: bool = False
+    """Every error has a `status`, the error's name, as a 401 always does."""
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""
 

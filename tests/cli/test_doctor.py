@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from respondio_async import AsyncRespond
 from respondio_async.cli._app import app
-from respondio_async.sandbox import Sandbox
+from respondio_async.cli._contract import ContractReport, observe_contract
+from respondio_async.cli._dialect import as_answers, as_limits, as_quirks
+from respondio_async.sandbox import Answers, Quirks, Sandbox
 from tests.cli.strict_server import HTML, JSON, Behaviour, limited, page, strict_server
 from tests.support.ports import nobody
 
@@ -269,3 +271,52 @@ async def test_drift_is_counted_by_kind() -> None:
     assert len({each.detail for each in found}) == len(found)
     assert sum(each.count for each in found) > len(found)
     assert all(each.last_seen > 1.7e9 for each in found)
+
+
+async def reported(**options: Any) -> ContractReport:
+    """Report how a sandbox with these options answers."""
+    async with (
+        Sandbox(**options) as sandbox,
+        AsyncRespond(sandbox.token, base_url=sandbox.url) as client,
+    ):
+        return await observe_contract(client)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "end"),
+    [
+        ("integer", "null"),
+        ("string", "empty"),
+        ("relative", "missing"),
+        ("url", "no_pagination"),
+        ("url_without_version", "null"),
+    ],
+)
+async def test_the_sandbox_plays_what_a_report_has_seen(cursor: Any, end: Any) -> None:
+    """A report of one sandbox, played by another and reported again, is the same report."""
+    quirks = Quirks(next_cursor=cursor, last_page=end, team="text", named_errors=end == "null")
+    answers = Answers(custom_field_path="contact_field")
+    limits = {"GET /space/user": 7.0, "POST /contact/list": 12.0}
+    first = await reported(contacts=3, quirks=quirks, answers=answers, limits=limits)
+    played = as_quirks(first, Quirks())
+    assert (played.next_cursor, played.last_page, played.team) == (cursor, end, "text")
+    assert played.named_errors == (end == "null")
+    assert as_answers(first).custom_field_path == "contact_field"
+    assert as_limits(first).items() >= limits.items()
+    async with (
+        Sandbox(
+            contacts=3, quirks=played, answers=as_answers(first), limits=as_limits(first)
+        ) as again,
+        AsyncRespond(again.token, base_url=again.url) as client,
+    ):
+        second = await observe_contract(client)
+    assert second == first
+
+
+def test_the_command_plays_a_report(tmp_path: Path) -> None:
+    """`--like` takes the file; what is no report is wrong usage."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("[]")
+    result = CliRunner().invoke(app, ["sandbox", "--like", str(broken)])
+    assert result.exit_code == 2
+    assert "no contract report" in result.stderr
