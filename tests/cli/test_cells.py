@@ -51,6 +51,7 @@ def test_reading_gives_back_what_was_written(text: str) -> None:
 @example(["vip, beta"])
 @example(["a;b", "c"])
 @example(["[x"])
+@example(["#N/A"])
 def test_lists_survive_one_cell(texts: list[str]) -> None:
     """Tags come back as they were, semicolons and brackets too."""
     assert split_list(join_list(texts)) == texts

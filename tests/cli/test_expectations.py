@@ -24,12 +24,12 @@ from tests.cli.terminal import run_on_terminal
 def test_skipped_rows_are_in_the_report(respondio: Respondio, sandbox: Sandbox) -> None:
     """Their number, their lines and why."""
     Path("people.csv").write_text("email,first_name\na@b.example,Ada\nnone,Bo\n,Cy\n")
-    result = respondio("contacts", "import", "people.csv", "--skip-bad", "--json", code=1)
+    result = respondio("contacts", "import", "people.csv", "--skip-bad", "--json", code=5)
     report = json.loads(result.stdout)
     assert (report["done"], report["skipped"], report["bad"], report["total"]) == (1, 2, 2, 3)
     assert [each["where"] for each in report["failures"]] == ["line 3", "line 4"]
     assert all(each["error"] == "BadRow" and each["reason"] for each in report["failures"])
-    said = respondio("contacts", "import", "people.csv", "--skip-bad", code=1).stdout
+    said = respondio("contacts", "import", "people.csv", "--skip-bad", code=5).stdout
     assert said.startswith("1 contact imported, 2 bad rows left out, in ")
     assert "line 3: BadRow" in said
 

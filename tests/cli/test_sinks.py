@@ -11,7 +11,7 @@ import pytest
 
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._screen import Screen
-from respondio_async.cli.files.rows import read_rows
+from respondio_async.cli.files.rows import TableFile, read_rows
 from respondio_async.cli.files.sinks import (
     Sink,
     Target,
@@ -95,7 +95,7 @@ def _ids(path: Path) -> list[int]:
         assert table.column_names == COLUMNS
         return table.column("id").to_pylist()
     if path.suffix == ".xlsx":
-        cells = [row.cells for row in read_rows(path)]
+        cells = [row.cells for row in read_rows(TableFile(path))]
         assert cells[0] == {"id": "0", "name": "=name 0", "custom:Age": "0"}
         return [int(row["id"]) for row in cells]
     return [json.loads(line)["id"] for line in path.read_text().splitlines()]

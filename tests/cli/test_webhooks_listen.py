@@ -106,13 +106,13 @@ def test_what_is_not_signed_is_refused():
         url = sandbox.webhooks.registered[0].url
         with httpx.Client(verify=False) as http:
             assert http.post(url, content=b'{"event_type":"message.received"}').status_code == 401
-            assert http.get(url).status_code == 405
+            assert http.put(url).status_code == 405
         sandbox.customer(PHONE).says("forged")
         assert process.stderr is not None
         remarks = [process.stderr.readline() for _ in range(3)]
         code, printed, rest = end(process)
     assert remarks[0] == "refused with 401: not signed with one of the keys\n"
-    assert remarks[1] == "refused with 405: not a POST request\n"
+    assert remarks[1] == "refused with 405: neither POST nor GET\n"
     assert "401" in remarks[2]
     assert (code, printed) == (130, "")
     assert "Stopped after 0 events." in rest

@@ -118,10 +118,14 @@ def cell_of(record: Mapping[str, Any], column: str) -> Any:
 
 def join_list(texts: list[str]) -> str:
     """Write several texts as one cell, separated by ";", or as a JSON array where one of them holds
-    that or a comma, at which a cell may be split as well.
+    that or a comma, at which a cell may be split as well, or would be read as something else.
     """
     if any(
-        _SEPARATOR in text or "," in text or text.startswith("[") or text != text.strip()
+        _SEPARATOR in text
+        or "," in text
+        or text.startswith("[")
+        or text != text.strip()
+        or text in _ERRORS
         for text in texts
     ):
         return json.dumps(texts, ensure_ascii=False)
@@ -137,7 +141,9 @@ def split_list(cell: str, separators: str = _SEPARATOR) -> list[str]:
         read: Any = json.loads(cell)
         if not is_texts(read):
             raise ValueError("not an array of texts")
-        parts = read
+        # In quotes, what looks like a spreadsheet's error is a text.
+        parts = [part if part in _ERRORS else clean(part) for part in read if part.strip()]
     else:
-        parts = re.split(f"[{re.escape(separators)}]", cell)
-    return list(dict.fromkeys(clean(part) for part in parts if part.strip()))
+        split = re.split(f"[{re.escape(separators)}]", cell)
+        parts = [clean(part) for part in split if part.strip()]
+    return list(dict.fromkeys(parts))

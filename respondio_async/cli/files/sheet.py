@@ -44,13 +44,16 @@ def to_xlsx(lines: Path, file: BinaryIO, columns: list[str]) -> None:
             made.data_type = "s"  # never a formula, whatever it begins with
         return made
 
-    sheet.append([cell(_text(column)) for column in columns])
-    with lines.open("rb") as records:
-        for number, line in enumerate(records, start=1):
-            if number > _MOST_ROWS:
-                raise UsageError(f"a sheet has at most {_MOST_ROWS} rows: export to .csv")
-            record = msgspec.json.decode(line)
-            sheet.append([cell(_value(record, column)) for column in columns])
+    try:
+        sheet.append([cell(_text(column)) for column in columns])
+        with lines.open("rb") as records:
+            for number, line in enumerate(records, start=1):
+                if number > _MOST_ROWS:
+                    raise UsageError(f"a sheet has at most {_MOST_ROWS} rows: export to .csv")
+                record = msgspec.json.decode(line)
+                sheet.append([cell(_value(record, column)) for column in columns])
+    finally:
+        sheet.close()  # or its writer complains when it is collected
     book.save(file)
 
 
