@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType, TracebackType
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
 from ._app import BASE, App, ASGIApp
+from ._bridge import OnItsLoop
 from ._clock import Clock
 from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
@@ -105,7 +107,8 @@ class Sandbox:
         self.webhooks: Webhooks = Webhooks(
             self.state, self._app.lock, self.on_event, seed=seed, keep=keep
         )
-        self.mount("/inbox", Inbox(self._app, self.state, self.on_event, self.webhooks))
+        inbox = Inbox(self._app, self.state, self.on_event, self.webhooks)
+        self._app.mounts.append(("/inbox", inbox))
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.url}>" if self._thread is not None else "<Sandbox, not running>"
@@ -125,12 +128,7 @@ class Sandbox:
         self._check(thread)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
@@ -142,12 +140,7 @@ class Sandbox:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -195,12 +188,20 @@ class Sandbox:
         """A page for a browser on this machine: write as a customer, and watch the bot, the events
         and the API calls.
         """
-        return self.url.removesuffix(BASE) + "/inbox"
+        return f"{self.root_url}/inbox"
+
+    @property
+    def root_url(self) -> str:
+        """Where applications are mounted."""
+        return self.url.removesuffix(BASE)
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
-        """Serve another ASGI application under a path prefix, outside of the API, its tokens and
-        its limits; the latest comes first.
+        """Serve another ASGI application below `root_url`, outside of the API, its tokens and its
+        limits; the latest comes first. It runs on the event loop that mounts it, where a bot's
+        client is at home; without a running one, on the sandbox's.
         """
+        with suppress(RuntimeError):  # there is no running loop
+            app = OnItsLoop(app, asyncio.get_running_loop())
         self._app.mounts.insert(0, (prefix, app))
 
     # Organisations and tokens

@@ -3,21 +3,37 @@
 from typing import Any, Final
 
 from .operations.conversations import open_conversation
-from .state import Channel, Contact, Message
+from .state import Channel, Contact, ContactChannel, Message
 from .workspace import Workspace
 
 UNREACHABLE: Final = "+1500555"
 """Messages to phones that begin so fail; a range that no operator hands out."""
 
 
-def failure_of(workspace: Workspace, contact: Contact, content: dict[str, Any]) -> str | None:
+_WITH_WINDOW: Final = ("whatsapp", "facebook", "instagram")
+"""Beginnings of the sources of channels with a reply window."""
+
+
+def failure_of(
+    workspace: Workspace, contact: Contact, link: ContactChannel, content: dict[str, Any]
+) -> str | None:
     """The reason why a message will fail, or None."""
+    if _is_too_late(workspace, link, content):
+        return "The 24-hour window has closed: only a template can be sent"
     for applies, reason in workspace.failing:
         if applies(contact, content):
             return reason
     if contact.phone is not None and contact.phone.startswith(UNREACHABLE):
         return "Message undeliverable"
     return None
+
+
+def _is_too_late(workspace: Workspace, link: ContactChannel, content: dict[str, Any]) -> bool:
+    window = workspace.quirks.reply_window
+    if window is None or link.wrote_at is None or not link.channel.source.startswith(_WITH_WINDOW):
+        return False
+    is_free = not str(content["type"]).endswith("_template") and not content.get("messageTag")
+    return is_free and workspace.clock.now() - link.wrote_at > window
 
 
 def send(
@@ -41,7 +57,7 @@ def send(
         accepted=workspace.clock.now(),
     )
     message.channel_message_id = f"sandbox.{message.id}"
-    message.failure = failure_of(workspace, contact, content)
+    message.failure = failure_of(workspace, contact, link, content)
     contact.messages.append(message)
     if workspace.quirks.sending_opens:
         open_conversation(workspace, contact, source=str(sender["source"]))
@@ -69,6 +85,7 @@ def receive(
         channel = known[-1].channel if known else next(iter(workspace.channels.values()))
     link = workspace.link_channel(contact, channel)
     link.last_message_at = link.last_incoming_at = now
+    link.wrote_at = workspace.clock.now()
     message = Message(
         id=workspace.next_message_id(),
         contact_id=contact.id,

@@ -8,20 +8,25 @@ fixture is used.
 * `respondio_client`: an `AsyncRespond` on it. Nobody needs to close it, whichever plugin runs the
   test (anyio, pytest-asyncio in either mode), and fixtures may use it before and after the test. It
   is closed on the loop that used it, after all that depends on it.
+* `respondio_bot`: `bot = respondio_bot(router)` in a test sends the sandbox's events to a
+  `WebhookRouter`, which runs on the test's own loop; `await bot.settle()` waits until all is
+  handled. A router without a client gets `respondio_client`.
 * `respondio_sandbox_options`: override it, for a module or a session, to change the sandbox's
   options.
 * `@pytest.mark.respondio_sandbox(contacts=10)`: options of one test.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from respondio_async import AsyncRespond
+    from respondio_async.webhooks import WebhookRouter
 
+    from ._bot import RunningBot
     from ._sandbox import Sandbox
 
 
@@ -76,6 +81,30 @@ def respondio_client(
     for loop in loops:  # one at most: a client belongs to one loop
         if not loop.is_closed():
             loop.run_until_complete(client.aclose())
+
+
+@pytest.fixture
+def respondio_bot(
+    respondio_sandbox: "Sandbox", respondio_client: "AsyncRespond"
+) -> "Iterator[Callable[[WebhookRouter], RunningBot]]":
+    """Run a bot's router against `respondio_sandbox`, on the loop of the test that calls this."""
+    from ._bot import RunningBot
+
+    running: list[tuple[asyncio.AbstractEventLoop, RunningBot, bool]] = []
+
+    def run(router: "WebhookRouter") -> RunningBot:
+        loop = asyncio.get_running_loop()
+        lent = router.client is None
+        if lent:
+            router.client = respondio_client
+        running.append((loop, bot := RunningBot(router, respondio_sandbox), lent))
+        return bot
+
+    yield run
+    for loop, bot, lent in running:
+        loop.run_until_complete(bot.aclose())
+        if lent:  # a router of a module serves other tests, with other clients
+            bot.router.client = None
 
 
 def _keep_loop(request: pytest.FixtureRequest) -> None:

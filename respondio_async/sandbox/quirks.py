@@ -97,6 +97,11 @@ class Quirks:
     """
     named_errors: bool = False
     """Every error has a `status`, the error's name, as a 401 always does."""
+    reply_window: float | None = 86_400.0
+    """Seconds after a customer's last message in which WhatsApp, Facebook and Instagram deliver
+    free text; later it fails at the channel, templates and message tags excepted. Counted for
+    customers that have written while the sandbox ran. None: the window never closes.
+    """
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""
 

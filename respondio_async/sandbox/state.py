@@ -35,6 +35,8 @@ class ContactChannel:
     created_at: int
     last_message_at: int | None = None
     last_incoming_at: int | None = None
+    wrote_at: float | None = None
+    """When the customer last wrote while the sandbox ran, by its clock; opens the reply window."""
 
 
 @dataclass(slots=True)

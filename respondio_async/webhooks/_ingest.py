@@ -92,6 +92,10 @@ class Ingest:
             return self._refuse(TOO_SLOW)
         return self._turn_away() if body is None else await self.receive(body, headers)
 
+    def add_key(self, key: str) -> None:
+        """Accept one more key."""
+        self._keys = tuple(dict.fromkeys([*self._keys, *encode_keys(key)]))
+
     async def receive(
         self, body: bytes, headers: RequestHeaders, ended: "asyncio.Future[bool] | None" = None
     ) -> WebhookAnswer:

@@ -285,6 +285,12 @@ class WebhookRouter(Handlers):
         """
         return await self._ingest.receive_stream(method, headers, chunks)
 
+    def add_key(self, key: str) -> None:
+        """Accept events that are signed with another key too: one that follows an old one, or a
+        test's.
+        """
+        self._ingest.add_key(key)
+
     # Contexts, locks, catching up
 
     def context(self, event: AnyEvent, *, redelivered: bool = False) -> Context[Any]:

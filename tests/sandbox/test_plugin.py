@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 from importlib.metadata import entry_points
 
 import pytest
@@ -233,3 +234,60 @@ class TestInThisRun:
     def test_a_plain_test(self, respondio_client):
         """A client that was never used has nothing to close."""
         assert "127.0.0.1" in repr(respondio_client)
+
+
+BOT = """
+    import pytest
+    from respondio_async.webhooks import MessageReceived, WebhookRouter
+
+    {mark}
+    router = WebhookRouter("the key of production")
+
+    @router.on(MessageReceived)
+    async def echo(context):
+        await context.reply(f"you said {{context.text}}")
+
+    {decorator}
+    @pytest.mark.parametrize("time", [1, 2])
+    async def test_it(respondio_bot, respondio_sandbox, time):
+        bot = respondio_bot(router)
+        ann = respondio_sandbox.customer("+60123456789")
+        ann.says("hi")
+        assert (await ann.wait_for_reply()).content["text"] == "you said hi"
+        await bot.settle()
+        assert all(each.ok for each in respondio_sandbox.webhooks.deliveries)
+        ann.says("left behind")  # what is under way at the end is ended, not lost in silence
+
+    def test_the_router_is_as_it_was():
+        assert router.client is None
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "decorator", "options"),
+    [
+        ("pytestmark = pytest.mark.anyio", "", ("-p", "no:asyncio")),
+        ("", "@pytest.mark.asyncio", ()),
+    ],
+    ids=["anyio", "asyncio"],
+)
+def test_a_bot_runs_on_the_loop_of_its_test(run, mark, decorator, options):
+    """Its router may be a module's, serving one test after another."""
+    backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    source = textwrap.dedent(BOT.format(mark=mark, decorator=decorator))
+    run(f"{backend}\n{source}", *options).assert_outcomes(passed=3)
+
+
+def test_a_bot_needs_asyncio(run):
+    """Under trio its test is skipped, with the reason."""
+    run("""
+        import pytest
+
+        @pytest.fixture
+        def anyio_backend():
+            return "trio"
+
+        @pytest.mark.anyio
+        async def test_it(respondio_bot):
+            pass
+    """, "-p", "no:asyncio", "-rs").stdout.fnmatch_lines(["*asyncio only*"])  # fmt: skip
