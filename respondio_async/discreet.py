@@ -36,7 +36,8 @@ class Discreet:
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Return the fields to show; rich prints structs by all of their fields otherwise."""
-        names: tuple[str, ...] = getattr(self, "__struct_fields__", None) or self._fields  # type: ignore[attr-defined]
+        fields: Any = getattr(self, "__struct_fields__", None) or getattr(self, "_fields", ())
+        names: tuple[str, ...] = fields
         shown: list[tuple[str, Any]] = []
         for name in names:
             value = getattr(self, name)

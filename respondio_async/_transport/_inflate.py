@@ -6,7 +6,7 @@ asked for as well (chains, brotli, zstandard), and let one network read grow a t
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 _KNOWN: Final = frozenset((b"gzip", b"x-gzip", b"deflate"))
 _MOST_CODINGS: Final = 3
@@ -17,6 +17,21 @@ _PIECE: Final = 64 * 1024
 """Bytes taken from zlib at once."""
 _MEMBER: Final = 1024
 """Bytes that the beginning of a gzip member counts for, so that empty members have a bound too."""
+
+
+class _Decoder(Protocol):
+    """What `zlib.decompressobj()` returns; its class has no public name."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
 class UnreadableCodingError(Exception):
@@ -52,7 +67,7 @@ class _Stage:
 
     def __init__(self, charge: Callable[[int], None]) -> None:
         self._charge = charge
-        self._decoder: zlib._Decompress | None = None
+        self._decoder: _Decoder | None = None
 
     @property
     def is_within(self) -> bool:

@@ -5,10 +5,10 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -181,5 +181,6 @@ class _Tracker:
         )
 
 
-def _counted(texts: Any) -> dict[str, int]:
-    return dict(Counter(texts).most_common())
+def _counted(texts: Iterable[str]) -> dict[str, int]:
+    counter: Counter[str] = Counter(texts)
+    return dict(counter.most_common())

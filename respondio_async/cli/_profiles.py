@@ -7,7 +7,7 @@ only where there is no keyring.
 import importlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,7 +122,7 @@ def token_of(name: str, profile: Profile) -> str:
     return token
 
 
-def _with_keyring(act: Any) -> bool:
+def _with_keyring(act: Callable[[Any], object]) -> bool:
     """Do something with the system's keyring; False: there is none, or it refuses."""
     try:
         keyring: Any = importlib.import_module("keyring")
