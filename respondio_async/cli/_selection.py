@@ -19,7 +19,7 @@ from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions, typed_value
 from ._identify import whole_number
 
-_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 _PANEL: Final = "Which contacts"
 
 
@@ -69,7 +69,7 @@ class Selection(Discreet, msgspec.Struct, frozen=True):
     created_after: Annotated[
         datetime | None,
         typer.Option(
-            formats=_TIMES,
+            formats=TIMES,
             help="Created after this time.",
             rich_help_panel=_PANEL,
             show_default=False,
@@ -78,7 +78,7 @@ class Selection(Discreet, msgspec.Struct, frozen=True):
     created_before: Annotated[
         datetime | None,
         typer.Option(
-            formats=_TIMES,
+            formats=TIMES,
             help="Created before this time.",
             rich_help_panel=_PANEL,
             show_default=False,
@@ -136,15 +136,16 @@ class Selection(Discreet, msgspec.Struct, frozen=True):
         if self.assignee is not None:
             conditions.append(F.field("assigneeUserId") == self.assignee)
         if self.created_after is not None:
-            conditions.append(F.field("createdAt").after(self._aware(self.created_after)))
+            conditions.append(F.field("createdAt").after(self.aware(self.created_after)))
         if self.created_before is not None:
-            conditions.append(F.field("createdAt").before(self._aware(self.created_before)))
+            conditions.append(F.field("createdAt").before(self.aware(self.created_before)))
         joined: Filter | Condition | None = None
         for condition in conditions:
             joined = condition if joined is None else joined & condition
         return joined
 
-    def _aware(self, moment: datetime) -> datetime:
+    def aware(self, moment: datetime) -> datetime:
+        """Read a time of the command line in the time zone that it names."""
         try:
             return moment.replace(tzinfo=ZoneInfo(self.timezone))
         except (KeyError, ValueError, OSError):

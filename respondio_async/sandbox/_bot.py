@@ -47,7 +47,8 @@ class RunningBot:
         return settled and not now.waiting and not now.running and self.sandbox.webhooks.settled
 
     async def aclose(self) -> None:
-        """Send it nothing more, and let it end."""
-        self.sandbox.webhooks.remove(self._webhook)
+        """Send it nothing more, and let it end. Repeating it does nothing."""
+        if self._webhook in self.sandbox.webhooks.registered:
+            self.sandbox.webhooks.remove(self._webhook)
         await self.sandbox.webhooks.wait_settled()
         await self.router.aclose()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,18 @@ def test_at_least_once_sends_again(respondio: Respondio, sandbox: Sandbox) -> No
     assert len(sandbox.sent_messages) == 3
     respondio(*arguments, "--journal", "b.sqlite", "--at-least-once")
     assert len(sandbox.sent_messages) == 4
+
+
+def test_an_export_can_begin_at_a_time(respondio: Respondio, sandbox: Sandbox) -> None:
+    """Messages before it are left out, and their pages are not read."""
+    contact = sandbox.contacts[0]
+    sandbox.advance(2 * 86_400)
+    sandbox.receive_message(contact.id, "now")
+    today = datetime.fromtimestamp(sandbox.clock.wall(), UTC).date()
+    result = respondio("messages", "export", "--since", str(today))
+    (row,) = (json.loads(line) for line in result.stdout.splitlines())
+    assert row["text"] == "now"
+    tomorrow = str(today + timedelta(days=2))
+    assert respondio("messages", "export", "--since", tomorrow).stdout == ""
+    respondio("messages", "export", "--since", "yesterday", code=2)
+    respondio("messages", "export", "--since", str(today), "--timezone", "Mars", code=2)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,13 +26,16 @@ from .._export import (
 from .._live import shown
 from .._options import BaseUrl, Force, Json, ProfileName
 from .._screen import Screen
-from .._selection import Selection, with_selection
+from .._selection import TIMES, Selection, with_selection
 from ..files.sinks import Sink, Target, choose_target, open_sink
 
 COLUMNS: Final = (
     "contact_id", "message_id", "sent_at", "traffic", "channel_id", "type", "text",
     "sender_source", "sender_user_id", "status", "content",
 )  # fmt: skip
+
+_IDS_A_SECOND: Final = 1_000_000
+"""A message's id is its time in microseconds."""
 
 
 @with_selection
@@ -44,6 +48,15 @@ def export(
             "--contact",
             show_default=False,
             help='Of one contact: "phone:+60…", "email:…" or "id:…"; repeat for several.',
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            formats=TIMES,
+            show_default=False,
+            help="Only messages from this time on, in --timezone.",
         ),
     ] = None,
     output: Output = None,
@@ -65,10 +78,12 @@ def export(
     - `respondio messages export -o history.parquet`
     - `respondio messages export --tagged vip -o vip.csv --resume`
     - `respondio messages export --contact phone:+60123456789 -o aina.xlsx`
+    - `respondio messages export --since 2026-01-31 -o today.jsonl`
     """
     screen = Screen(json=json or output in {None, Path("-")})
 
     async def work() -> int:
+        after = None if since is None else selection.aware(since)
         if contact and not selection.is_empty:
             raise UsageError("say whose messages in one way: --contact, or a filter")
         identifiers = [parse(each) for each in contact or ()]
@@ -80,6 +95,7 @@ def export(
                 selection,
                 target,
                 identifiers,
+                since=after,
                 server=server_name(base_url, profile),
             )
         print_export(screen, report, "message", json=json)
@@ -95,6 +111,7 @@ async def export_messages(
     target: Target,
     identifiers: Sequence[ContactId] = (),
     *,
+    since: datetime | None = None,
     server: str | None = None,
 ) -> ExportReport:
     """Walk the histories, many contacts at once, into a file that has them contact by contact, in
@@ -104,6 +121,8 @@ async def export_messages(
     began = clock()
     named = sorted(f"{each.kind}:{each.value}" for each in identifiers)
     query = f"messages {target.format} {server} {selection.query()} {' '.join(named)}".rstrip()
+    if since is not None:
+        query += f" since {since.isoformat()}"
     sink = open_sink(target, query, COLUMNS, screen)
     try:
         if not sink.state.complete:
@@ -111,7 +130,7 @@ async def export_messages(
                 ids = {(await client.contacts.get(each)).id for each in identifiers} or {
                     contact.id async for contact in await selection.paginator(client)
                 }
-                await _walk(client, sink, ids)
+                await _walk(client, sink, ids, since)
             sink.checkpoint(None, complete=True)
         sink.finish()
     finally:
@@ -121,13 +140,22 @@ async def export_messages(
     )
 
 
-async def _walk(client: AsyncRespond, sink: Sink, contact_ids: set[int]) -> None:
+async def _walk(
+    client: AsyncRespond, sink: Sink, contact_ids: set[int], since: datetime | None
+) -> None:
     # In the order of their ids, so that a resumed export knows who is left.
     done = sink.state.place if isinstance(sink.state.place, int) else 0
     left = sorted(each for each in contact_ids if each > done)
 
+    first = 0 if since is None else round(since.timestamp() * _IDS_A_SECOND)
+
     async def history(contact_id: int) -> list[Message]:
-        return await client.messages.list(contact_id).collect()
+        found: list[Message] = []
+        async for message in client.messages.list(contact_id):
+            if message.message_id < first:  # newest first: the rest is older
+                break
+            found.append(message)
+        return found
 
     async with client.bulk(history, left, ordered=True, stop_on=lambda _: True) as run_:
         async for outcome in run_:
