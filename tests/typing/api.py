@@ -59,6 +59,7 @@ from respondio_async import (
     WhatsAppTemplate,
 )
 from respondio_async.bulk import Bulk
+from respondio_async.checks import contact_fields
 
 
 async def contacts(client: AsyncRespond) -> None:
@@ -271,3 +272,9 @@ async def bulk(client: AsyncRespond, people: list[str]) -> None:
         assert_type(result.key, str)
     client.bulk(upsert, people, on_unknown="ignore")  # type: ignore[arg-type]
     client.bulk(upsert, people, failed="ignore")  # type: ignore[arg-type]
+
+
+async def rows_of_texts(client: AsyncRespond, row: dict[str, str]) -> None:
+    """A row of a file is no ContactFields by itself; `contact_fields` makes one of it."""
+    await client.contacts.update(1, **contact_fields(row))
+    await client.contacts.update(1, **row)  # type: ignore[arg-type]
