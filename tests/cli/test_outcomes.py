@@ -100,8 +100,10 @@ CASES = {
 
 @pytest.fixture
 def ready(sandbox: Sandbox, respondio: Respondio, monkeypatch: pytest.MonkeyPatch) -> Respondio:
-    """Three contacts and their files; a client that tries twice, without waiting."""
-    retry = RetryPolicy(max_attempts=2, backoff=0.001, max_backoff=0.001)
+    """Three contacts and their files; a client that tries three times, without waiting: two faults
+    may meet the same contact.
+    """
+    retry = RetryPolicy(max_attempts=3, backoff=0.001, max_backoff=0.001)
     monkeypatch.setattr(_client, "AsyncRespond", partial(AsyncRespond, retry=retry))
     contacts = sandbox.contacts
     for contact in contacts[:COUNT]:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from respondio_async.cli._bulk import BulkReport, print_report
 from respondio_async.cli._report import write_report
+from respondio_async.cli._screen import Screen
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli import command
 from tests.cli.conftest import Respondio
@@ -184,3 +186,16 @@ def test_a_broadcast_killed_twice_is_accounted_for(tmp_path: Path, count: int) -
     """Every message by its final status, whichever start sent it."""
     with Sandbox(contacts=count, limits_factor=20, quirks=Quirks.calm()) as sandbox:
         _broadcast_killed_twice(sandbox, tmp_path, count)
+
+
+def test_the_final_line_says_what_held_the_run_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """The routes on which requests stood in line for long, the longest first."""
+    report = BulkReport(2, done=2, waits={"POST /x": 31.26, "GET /y": 0.4, "GET /z": 0.01})
+    print_report(Screen(), report, "contact", "imported")
+    assert "in line for a request: POST /x 31.3 s, GET /y 0.4 s\n" in capsys.readouterr().out
+
+
+def test_a_report_has_the_time_in_line(respondio: Respondio) -> None:
+    """For each route of the job."""
+    report = json.loads(respondio("contacts", "tag", "x", "--all", "--json").stdout)
+    assert list(report["waits"]) == ["POST|DELETE /contact/{identifier}/tag"]
