@@ -67,7 +67,7 @@ Journal = Annotated[
         "--journal",
         show_default=False,
         help="The run's journal: made if missing, continued if there. Without it one is made "
-        "beside you, and removed when all went well.",
+        "beside you, and removed when all went well, unless messages were sent.",
     ),
 ]
 Sheet = Annotated[
