@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import random
 import signal
 import sys
 from typing import Any
@@ -35,12 +36,27 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"debug": True}
 
 
-def pytest_collection_finish() -> None:
-    """Keep what the imports and the collection have left out of every later search for garbage,
-    of which the tests ask for thousands.
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> None:
+    """Keep what imports and earlier tests have left out of every later search for garbage, of which
+    the tests ask for thousands.
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _same_chance(request: pytest.FixtureRequest) -> None:
+    """What the package leaves to chance falls the same way in each run of a test."""
+    random.seed(request.node.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core for `-n auto`: a test waits for half of its time, for other processes and
+    for the limits of the real clock.
+    """
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""The limiter against every kind of server, for minutes each that take a second or two."""
+"""The limiter against every kind of server, for minutes each that take a second."""
 
 import pytest
 

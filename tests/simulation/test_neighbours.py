@@ -55,7 +55,10 @@ def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
     assert got.refused <= asked.refused, got
 
 
-@pytest.mark.parametrize("retry_after", [1, 5, 15])
+@pytest.mark.parametrize(
+    "retry_after",
+    [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(15, marks=pytest.mark.slow)],
+)
 def test_a_header_in_another_unit_costs_little(retry_after: int) -> None:
     """Ten a second, of which the header says a hundred: an hour's raises cost little of it."""
     outcome = play(Scene(stranger=f"header 100, Retry-After {retry_after}"), 3600.0)

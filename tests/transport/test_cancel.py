@@ -7,8 +7,14 @@ import pytest
 from respondio_async._transport import Transport, _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
-from tests.support.virtual import REAL
+from tests.support.virtual import REAL, VIRTUAL_NO_DEBUG
 from tests.transport.support import GET, POST, Connect, call, failed
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """A family of hundreds of cases."""
+    return VIRTUAL_NO_DEBUG
 
 
 async def cancel(task: "asyncio.Task[object]") -> None:

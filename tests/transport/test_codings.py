@@ -12,7 +12,15 @@ import pytest
 from respondio_async._transport import _body
 from tests.faults import server as faults
 from tests.faults.server import Exchange, Fault, FaultServer
+from tests.support.virtual import VIRTUAL_NO_DEBUG
 from tests.transport.support import Connect, call, failed
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """A family of hundreds of cases."""
+    return VIRTUAL_NO_DEBUG
+
 
 TEXT = b'{"items":[' + b'{"id":1},' * 5000 + b'{"id":2}]}'
 MEMBERS = gzip.compress(TEXT[:99]) + gzip.compress(b"") + gzip.compress(TEXT[99:])

@@ -12,7 +12,14 @@ from respondio_async._transport import Request, _body, _borrowed, _requests
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.support.ports import nobody
+from tests.support.virtual import VIRTUAL_NO_DEBUG
 from tests.transport.support import GET, HEADERS, POST, TARGET, TOKEN, Connect, call, failed
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """A family of hundreds of cases."""
+    return VIRTUAL_NO_DEBUG
 
 
 async def test_request_arrives_as_it_was_given(server: FaultServer, connect: Connect) -> None:

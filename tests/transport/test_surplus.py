@@ -17,7 +17,15 @@ import pytest
 from respondio_async._transport import SendError, Transport, open_transport
 from tests.faults import server as faults
 from tests.faults.server import Exchange, Fault, FaultServer
+from tests.support.virtual import VIRTUAL_NO_DEBUG
 from tests.transport.support import KINDS, LIBRARIES, Connect, call
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """A family of hundreds of cases."""
+    return VIRTUAL_NO_DEBUG
+
 
 OWN = b'{"id":2}'
 FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + b'{"id":777}'
