@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import msgspec
 
-from . import _health
 from ._call import Response, Settings
 from ._endpoints import ENDPOINTS, Endpoint, Replay
-from ._health import Health
+from ._health import Health, health_of_answer, health_of_error
 from ._life import NotCopied, running_loop
 from ._options import (
     check_headers,
@@ -399,11 +398,11 @@ class AsyncRespond(NotCopied):
         )
         try:
             async with asyncio.timeout(timeout):
-                return _health.succeeded(await view.raw.space.list_users(page_size=1))
+                return health_of_answer(await view.raw.space.list_users(page_size=1))
         except RespondError as error:
-            return _health.failed(error)
+            return health_of_error(error)
         except TimeoutError:
-            return _health.failed(RequestTimeoutError(f"no answer within {timeout:g} s"))
+            return health_of_error(RequestTimeoutError(f"no answer within {timeout:g} s"))
 
     def drift(self) -> list[DriftRecord]:
         """List how answers differed from what they are documented to be, each kind with its count.

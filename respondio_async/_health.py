@@ -63,7 +63,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return all(check.verdict != "fail" for check in self.checks)
 
 
-def succeeded(response: Response[Any]) -> Health:
+def health_of_answer(response: Response[Any]) -> Health:
     """Judge an answer of 2xx."""
     clock, offset = _clock(response.headers)
     return Health(
@@ -79,7 +79,7 @@ def succeeded(response: Response[Any]) -> Health:
     )
 
 
-def failed(error: RespondError) -> Health:
+def health_of_error(error: RespondError) -> Health:
     """Judge a request that ended with an error."""
     name = type(error).__name__
     if not isinstance(error, APIError):

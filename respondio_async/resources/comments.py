@@ -3,7 +3,8 @@
 Source: the vendor's API reference, "Comment".
 """
 
-from .. import _endpoints as e
+import respondio_async._endpoints as e
+
 from .._wire import check_comment
 from ..identifiers import Identifier
 from ..models import Comment

@@ -6,7 +6,8 @@ from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
 
-from .. import _endpoints as e
+import respondio_async._endpoints as e
+
 from .._call import Response
 from .._pagination import Cursor, Paginator
 from .._partitions import PartitionedPaginator, span_conditions

@@ -5,7 +5,8 @@ Source: the vendor's API reference, "Conversation".
 
 from typing import Final
 
-from .. import _endpoints as e
+import respondio_async._endpoints as e
+
 from .._wire import check_assignee, check_closing_note
 from ..errors import DeadlineExceededError
 from ..identifiers import Identifier

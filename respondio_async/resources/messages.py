@@ -2,7 +2,8 @@
 
 from typing import Final, Literal
 
-from .. import _endpoints as e
+import respondio_async._endpoints as e
+
 from .._pagination import Cursor, Paginator
 from .._wire import check_channel_id, check_id, mask
 from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError

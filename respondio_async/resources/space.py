@@ -5,7 +5,8 @@ Source: the vendor's API reference, "Space".
 
 from collections.abc import Sequence
 
-from .. import _endpoints as e
+import respondio_async._endpoints as e
+
 from .._pagination import Cursor, Paginator
 from .._wire import (
     check_allowed_values,
