@@ -1,6 +1,7 @@
 """Every check of the project: `nox -l` lists them, `nox` runs what CI runs."""
 
 import tempfile
+from pathlib import Path
 
 import nox
 
@@ -73,6 +74,16 @@ def lowest(session: nox.Session) -> None:
     core = ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
     parts = session.posargs or [f"tests/{part}" for part in core]
     session.run("pytest", "-q", "-n", "auto", *parts)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """The properties, fifty times as often: what is written with hypothesis, or what is named."""
+    session.install("-e", ".[test]")
+    parts = session.posargs or sorted(
+        f"{file}" for file in Path("tests").rglob("test_*.py") if "@given(" in file.read_text()
+    )
+    session.run("pytest", "-q", "-n", "auto", *parts, env={"HYPOTHESIS_PROFILE": "thorough"})
 
 
 @nox.session

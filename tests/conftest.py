@@ -14,9 +14,11 @@ from hypothesis import settings
 from tests.support import stalls
 from tests.support.budget import Budget
 
-# A busy machine is no error: no test depends on how long anything takes.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# A busy machine is no error: no test depends on how long anything takes. With
+# HYPOTHESIS_PROFILE=thorough (`nox -s thorough`) each property is tried fifty times as often.
+settings.register_profile("quick", deadline=None, max_examples=60)
+settings.register_profile("thorough", deadline=None, max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 # Tests start hundreds of interpreters, each of which would compile the package anew.

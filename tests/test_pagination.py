@@ -7,7 +7,7 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import InvalidArgumentError, PaginationError, Paginator
@@ -121,7 +121,6 @@ async def test_a_thousand_page_shapes_lose_and_double_nothing():
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(0, 1), st.data())
-@settings(max_examples=60, deadline=None)
 def test_resuming_from_any_stored_cursor_loses_nothing(sizes, prefetch, data):
     """Stop after any item, start again from the cursor: together the two walks hold every item;
     only one page's items may repeat.

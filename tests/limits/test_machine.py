@@ -196,6 +196,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestMachine.settings = settings(stateful_step_count=30, suppress_health_check=list(HealthCheck))

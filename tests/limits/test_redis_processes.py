@@ -10,7 +10,7 @@ import pytest
 from .redis_fleet import fleet
 from .redis_server import RedisServer, redis_server
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long("four processes and a judge")]
 
 
 @pytest.fixture

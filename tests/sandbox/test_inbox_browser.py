@@ -197,6 +197,7 @@ def test_it_can_be_used_without_seeing_it(sandbox: Sandbox, browser: Browser):
     assert set(loaded) <= {sandbox.inbox_url.removesuffix("/inbox"), "null"}
 
 
+@pytest.mark.long("a browser, and a sandbox that is ended and started again")
 def test_it_says_when_the_sandbox_is_gone_and_comes_back_with_it(browser: Browser):
     """The page reconnects by itself."""
     sandbox = Sandbox(quirks=Quirks.calm())

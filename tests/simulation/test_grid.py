@@ -5,6 +5,8 @@ import pytest
 from tests.simulation.cells import Cell, simulate
 from tests.simulation.grid import bound, full, pairs
 
+pytestmark = pytest.mark.long("thousands of calls of five or ten virtual minutes")
+
 _CHOSEN = pairs()
 
 

@@ -55,6 +55,7 @@ def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
     assert got.refused <= asked.refused, got
 
 
+@pytest.mark.long("an hour in which a limit is raised by doubling, again and again")
 @pytest.mark.parametrize(
     "retry_after",
     [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(15, marks=pytest.mark.slow)],

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import models as m
@@ -449,7 +449,6 @@ ANY_JSON = st.recursive(
 TYPES = {str(endpoint.type): endpoint for endpoint in ENDPOINTS}
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(TYPES)), st.data())
 def test_no_drift_raises_anything_but_decode_error(name, data):
     """However an answer is bent, it decodes or fails as DecodeError, and a page that decodes has
@@ -469,7 +468,6 @@ def test_no_drift_raises_anything_but_decode_error(name, data):
         assert len(read.value.items) == 2
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(sorted(TYPES)),
     st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()),
