@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 import typer
@@ -230,20 +231,23 @@ class _Examination:
             await self._limits(client)
             await self._custom_fields(client)
             await self._workspace(client)
-        self._connection()
+        self._connection(client)
 
-    def _connection(self) -> None:
+    def _connection(self, client: AsyncRespond) -> None:
         trips = sorted(self._round_trips)
+        way = f"{urlsplit(self._where).scheme}, {_proxy(self._where)}"
         if not trips:
-            self._add("connection", "pass", "the server answers")
+            self._add("connection", "pass", f"the server answers ({way})")
             return
         middle = statistics.median(trips)
         slow = middle > 1.0
+        guard = max((route.margin for route in client.statistics().routes.values()), default=0.0)
         self._add(
             "connection",
             "warn" if slow else "pass",
-            f"round trip {middle * 1000:.0f} ms in the median of {len(trips)} requests, "
-            f"{trips[0] * 1000:.0f} to {trips[-1] * 1000:.0f} ms",
+            f"{way}; round trip {middle * 1000:.0f} ms in the median of {len(trips)} requests, "
+            f"{trips[0] * 1000:.0f} to {trips[-1] * 1000:.0f} ms; against uneven delays the "
+            f"limiter widens each second by {guard * 1000:.0f} ms",
             "slow answers need more connections at once (max_connections)" if slow else "",
         )
 
@@ -374,6 +378,16 @@ def _claims(token: str) -> _TokenClaims | None:
         return msgspec.json.decode(payload, type=_TokenClaims)
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return None
+
+
+def _proxy(url: str) -> str:
+    """Name the proxy that requests to *url* take from the environment, without its password."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return "no proxy"
+    return f"through the proxy {urlsplit(proxy).hostname or 'of the environment'}"
 
 
 async def _resolve(url: str) -> str | None:

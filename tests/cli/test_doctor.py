@@ -12,6 +12,7 @@ from respondio_async import AsyncRespond
 from respondio_async.cli._app import app
 from respondio_async.cli._contract import ContractReport, observe_contract
 from respondio_async.cli._dialect import as_answers, as_limits, as_quirks
+from respondio_async.cli.doctor import _proxy
 from respondio_async.sandbox import Answers, Quirks, Sandbox
 from tests.cli.strict_server import HTML, JSON, Behaviour, limited, page, strict_server
 from tests.support.ports import nobody
@@ -87,6 +88,8 @@ def test_a_healthy_server_passes_and_shows_the_ids_of_a_first_message(
     assert "organisation 5" in checks["settings"]["detail"]
     assert "workspace 6" in checks["settings"]["detail"]
     assert checks["clock"]["verdict"] == "pass"
+    for words in ("http, no proxy", "round trip", "limiter widens each second by"):
+        assert words in checks["connection"]["detail"]
     assert checks["workspace"]["detail"] == "1 channel, 1 user, 1 custom field"
     assert checks["limits"]["verdict"] == "warn"  # no headers
     assert people.exit_code == 0
@@ -320,3 +323,13 @@ def test_the_command_plays_a_report(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["sandbox", "--like", str(broken)])
     assert result.exit_code == 2
     assert "no contract report" in result.stderr
+
+
+def test_the_proxy_of_the_environment_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy explains many a first hour; its password is nobody's business."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:canary@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "direct.example")
+    assert _proxy("https://api.respond.io/v2") == "through the proxy proxy.example"
+    assert _proxy("https://direct.example/v2") == "no proxy"
