@@ -22,6 +22,7 @@ from ._options import (
     check_token,
     header_sets,
     merge_headers,
+    user_agent,
 )
 from ._pagination import Spawn
 from ._pipeline import Pipeline
@@ -88,7 +89,9 @@ class AsyncRespond(NotCopied):
     - *timeout*: seconds for one attempt, or an `httpx.Timeout`; *deadline*: seconds for a whole
       call from its first permit, repeats and waits included; *queue_timeout*: seconds that a call
       may wait for that first permit. None: no bound.
-    - *headers*: sent with every request. *hooks*: see `respondio_async.hooks`.
+    - *headers*: sent with every request. *app_info*: names your program behind the client in the
+      User-Agent, as "acme-crm/2.1"; a User-Agent among the headers replaces both. *hooks*: see
+      `respondio_async.hooks`.
     """
 
     # Of the class too: __del__ also runs for a client that was given a misspelt argument.
@@ -108,6 +111,7 @@ class AsyncRespond(NotCopied):
         deadline: float | None = 120.0,
         queue_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        app_info: str | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
         self._owns = True
@@ -121,7 +125,8 @@ class AsyncRespond(NotCopied):
         retry = RetryPolicy() if retry is None else retry
         check_parts(retry, limiter, hooks)
         extra = check_headers(headers or {})
-        without_body, with_body = header_sets(token, extra)
+        self._user_agent = user_agent(app_info)
+        without_body, with_body = header_sets(token, extra, self._user_agent)
         seconds, phases = check_timeout(timeout)
         self._extra_headers = extra
         self._settings = Settings(
@@ -237,7 +242,8 @@ class AsyncRespond(NotCopied):
                 if headers is None
                 else merge_headers(self._extra_headers, check_headers(headers))
             )
-        without_body, with_body = header_sets(view_token, view._extra_headers)
+        view._user_agent = self._user_agent
+        without_body, with_body = header_sets(view_token, view._extra_headers, self._user_agent)
         changed: dict[str, Any] = {
             "token": view_token,
             "headers": without_body,

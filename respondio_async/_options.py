@@ -20,6 +20,9 @@ _OWN_HEADERS: Final = frozenset(
 )
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_PRODUCT: Final = f"{_HEADER_NAME.pattern}(/{_HEADER_NAME.pattern})?"
+_APP_INFO: Final = re.compile(rf"{_PRODUCT}( {_PRODUCT}| \([ -'*-~]+\))*")
+"""Products and comments, RFC 9110, section 10.1.5."""
 
 
 def check_token(token: str | None) -> str:
@@ -59,9 +62,21 @@ def merge_headers(first: Mapping[str, str], second: Mapping[str, str]) -> dict[s
     return {**{name: value for name, value in first.items() if name.lower() not in lower}, **second}
 
 
-def header_sets(token: str, extra: Mapping[str, str]) -> tuple[HeaderSet, HeaderSet]:
+def user_agent(app_info: str | None) -> str:
+    """What the client calls itself, and behind it the program that it is used by."""
+    if app_info is None:
+        return _USER_AGENT
+    if not isinstance(app_info, str) or not _APP_INFO.fullmatch(app_info) or len(app_info) > 200:
+        raise ConfigurationError(
+            'app_info is a name and a version, such as "acme-crm/2.1 (https://acme.example)", '
+            "in at most 200 characters of ASCII"
+        )
+    return f"{_USER_AGENT} {app_info}"
+
+
+def header_sets(token: str, extra: Mapping[str, str], agent: str) -> tuple[HeaderSet, HeaderSet]:
     """The headers of a call without a body, and of one with."""
-    own = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+    own = {"Accept": "application/json", "User-Agent": agent}
     without = (*merge_headers(own, extra).items(), ("Authorization", f"Bearer {token}"))
     return without, (*without, ("Content-Type", "application/json"))
 

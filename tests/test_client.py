@@ -20,6 +20,7 @@ from respondio_async import (
     LocalRateLimiter,
     RetryPolicy,
 )
+from respondio_async._version import __version__
 from tests.scripted import OpenLimiter, answer, scripted
 from tests.support.virtual import VIRTUAL
 
@@ -93,6 +94,16 @@ def test_the_base_url_comes_from_the_argument_or_the_environment(monkeypatch):
         {"retry": 5},
         {"limiter": 5},
         {"hooks": [5]},
+        {"app_info": ""},
+        {"app_info": 5},
+        {"app_info": "crm/2.1\r\nX-C: d"},
+        {"app_info": "crm/2.1\n"},
+        {"app_info": "Müller CRM"},
+        {"app_info": "crm/"},
+        {"app_info": "crm (open"},
+        {"app_info": "(no product)"},
+        {"app_info": " crm/1"},
+        {"app_info": "x" * 201},
         {"base_url": 5},
     ],
     ids=str,
@@ -116,6 +127,20 @@ async def test_headers_are_added_and_replace_ours_of_the_same_name():
     headers = transport.requests[0].headers
     assert [value for name, value in headers if name.lower() == "user-agent"] == ["mine/1"]
     assert ("X-Trace", "1") in headers
+
+
+@pytest.mark.parametrize(
+    "app_info", ["crm", "crm/2.1", "acme-crm/2.1 (https://acme.example; eu)", "crm/2 flow/0.3b1"]
+)
+async def test_a_program_names_itself_behind_the_client(app_info):
+    """With and without a body, and on a view too; a User-Agent of one's own replaces both."""
+    client, transport, _ = scripted(CONTACT, CONTACT, CONTACT, app_info=app_info)
+    await client.contacts.get(7)
+    await client.with_options(token="two", headers=None).contacts.update_lifecycle(7, "Lead")
+    for request in transport.requests:
+        assert dict(request.headers)["User-Agent"] == f"respondio-async/{__version__} {app_info}"
+    await client.with_options(headers={"user-agent": "mine/1"}).contacts.get(7)
+    assert app_info not in str(transport.requests[-1].headers)
 
 
 async def test_a_timeout_object_bounds_the_phases():

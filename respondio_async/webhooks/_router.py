@@ -354,7 +354,8 @@ class WebhookRouter(Handlers):
             from .fastapi import receiver
         except ImportError as error:
             raise ConfigurationError(
-                "router.fastapi() needs FastAPI: pip install fastapi, or use router.asgi()"
+                "router.fastapi() needs FastAPI: pip install 'respondio-async[fastapi]', or use "
+                "router.asgi()"
             ) from error
         return receiver(self, path)
 

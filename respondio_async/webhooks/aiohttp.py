@@ -9,7 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
-from aiohttp import web
+try:
+    from aiohttp import web
+except ImportError as error:
+    raise ImportError(
+        "respondio_async.webhooks.aiohttp needs aiohttp: pip install 'respondio-async[aiohttp]'",
+        name="aiohttp",
+    ) from error
 
 from ._answers import ENCODED
 from ._router import WebhookRouter

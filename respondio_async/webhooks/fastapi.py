@@ -12,7 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+try:
+    from fastapi import APIRouter, FastAPI, HTTPException, Request
+except ImportError as error:
+    raise ImportError(
+        "respondio_async.webhooks.fastapi needs FastAPI: pip install 'respondio-async[fastapi]'",
+        name="fastapi",
+    ) from error
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Mount, Route
 

@@ -226,7 +226,13 @@ def options(client: AsyncRespond, limiter: RateLimiter) -> None:
     AsyncRespond("token", http_client=httpx.AsyncClient(), timeout=httpx.Timeout(5))
     AsyncRespond("token", http_client=httpx2.AsyncClient(), timeout=httpx2.Timeout(5))
     AsyncRespond("token", backend="aiohttp", limiter=LocalRateLimiter(DEFAULT_LIMITS, share=0.25))
-    AsyncRespond("token", limiter=limiter, retry=RetryPolicy(max_attempts=1), hooks=[hook])
+    AsyncRespond(
+        "token",
+        app_info="acme-crm/2.1",
+        limiter=limiter,
+        retry=RetryPolicy(max_attempts=1),
+        hooks=[hook],
+    )
     AsyncRespond("token", backend="requests")  # type: ignore[arg-type]
     AsyncRespond("token", http_client=httpx.Client())  # type: ignore[arg-type]
     AsyncRespond("token", hooks=[int])  # type: ignore[list-item]
