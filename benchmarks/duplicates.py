@@ -22,7 +22,7 @@ from respondio_async._transport import _borrowed
 from tests.faults import server as faults
 from tests.faults.server import Exchange, Fault, FaultServer
 from tests.faults.support import GOOD, KINDS, QUICK, connected
-from tests.scripted import OpenLimiter
+from tests.support.scripted import OpenLimiter
 
 SILENT: tuple[Fault, ...] = (
     faults.hang(),

@@ -21,7 +21,7 @@ from respondio_async import (
     RetryPolicy,
 )
 from respondio_async._version import __version__
-from tests.scripted import OpenLimiter, answer, scripted
+from tests.support.scripted import OpenLimiter, answer, scripted
 from tests.support.virtual import VIRTUAL
 
 CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')

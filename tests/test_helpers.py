@@ -16,9 +16,10 @@ from respondio_async import (
     MessageFailedError,
     NotFoundError,
     OutcomeUnknownError,
+    RetryPolicy,
     UnauthorizedError,
 )
-from tests.scripted import LOST, OpenLimiter, answer, error_answer, scripted
+from tests.support.scripted import LOST, OpenLimiter, answer, error_answer, scripted
 from tests.support.virtual import VIRTUAL
 
 REF = answer(200, b'{"contactId": 7}')
@@ -107,9 +108,7 @@ async def test_ensure_ends_with_its_timeout(steps):
     time is not begun.
     """
     client, transport, _ = scripted(*steps, deadline=None)
-    client = client.with_options(
-        retry=client._settings.retry.__class__(max_attempts=10_000, budget=10_000)
-    )
+    client = client.with_options(retry=RetryPolicy(max_attempts=10_000, budget=10_000))
     began = now()
     with pytest.raises(DeadlineExceededError, match=r"10 s") as caught:
         await client.contacts.ensure("secret@b.cd", first_name="Ada", timeout=10)

@@ -30,7 +30,7 @@ from respondio_async import (
 )
 from respondio_async._endpoints import ENDPOINTS
 from respondio_async.limits import DEFAULT_LIMITS
-from tests.scripted import answer, scripted
+from tests.support.scripted import answer, scripted
 
 PHONE = "phone:+60121233112"
 CONTACT = {

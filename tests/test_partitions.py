@@ -12,7 +12,7 @@ import pytest
 
 from respondio_async import F, InvalidArgumentError, PaginationError
 from respondio_async._transport import Answer
-from tests.scripted import scripted
+from tests.support.scripted import scripted
 from tests.support.virtual import VIRTUAL_NO_DEBUG
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -166,15 +166,14 @@ async def test_break_leaves_only_requests_that_end_by_themselves():
 async def test_a_failed_page_is_asked_for_again_by_whoever_goes_on():
     """Nothing is lost by an error in between."""
     server = ContactServer(spread("even", 600))
-    client = server.client()
-    transport = client._pipeline.transport
-    good, failures = transport.steps[0], [3]
+    good, failures = server.answer, [3]
 
     def sometimes(request):
         failures[0] -= 1
         return Answer(400, [], b"{}") if failures[0] == 0 else good(request)
 
-    transport.steps = [sometimes]
+    server.answer = sometimes
+    client = server.client()
     pages = client.contacts.list(partitions=4, page_size=20).pages()
     got, errors = [], 0
     while True:

@@ -33,12 +33,13 @@ from respondio_async import (
 )
 from respondio_async._context import after_unsent, before_unsafe_send, current_priority
 from respondio_async._transport import Answer, SendError
-from tests.scripted import (
+from tests.support.scripted import (
     LOST,
     TIMED_OUT,
     UNSENT,
     OpenLimiter,
     OpenTurn,
+    ScriptedClient,
     ScriptedTransport,
     answer,
     error_answer,
@@ -353,7 +354,7 @@ async def test_later_permits_count_against_the_deadline():
 
 async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
     """A paused route holds no connection."""
-    client, transport, _ = scripted(CONTACT)
+    client, transport, limiter = scripted(CONTACT)
     lent = []
 
     class Reservation(OpenTurn):
@@ -369,7 +370,7 @@ async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
     async def reserve(route, **_):
         return Reservation(route)
 
-    client._settings.limiter.reserve = reserve
+    limiter.reserve = reserve
     await client.contacts.get(7)
     assert lent == [0, 0]
     assert transport.lent == 0
@@ -396,7 +397,7 @@ async def test_a_cancelled_call_gives_everything_back_and_is_observed():
 @pytest.mark.parametrize("where", ["reserve", "acquire", "permit"])
 async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     """Nothing stays behind, wherever it stood."""
-    client, transport, _ = scripted(CONTACT)
+    client, transport, limiter = scripted(CONTACT)
     abandoned = []
 
     class Reservation(OpenTurn):
@@ -416,7 +417,7 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     async def never():
         await asyncio.sleep(1e6)
 
-    client._settings.limiter.reserve = reserve
+    limiter.reserve = reserve
     if where == "acquire":
         transport.acquire = never
     task = asyncio.create_task(client.contacts.get(7))
@@ -511,8 +512,7 @@ async def test_lists_side_by_side_all_find_the_other_custom_field_path():
             else answer(200, b'{"items": [{"id": 3, "name": "plan"}]}')
         )
 
-    client, _, _ = scripted(CONTACT)
-    client._pipeline.transport = Slow(field)
+    client = ScriptedClient(Slow(field), token="canary-token", limiter=OpenLimiter())
     fields = await asyncio.gather(*[client.space.list_custom_fields().first() for _ in range(3)])
     assert [each.id for each in fields] == [3, 3, 3]
 

@@ -27,8 +27,8 @@ from respondio_async.sandbox import Quirks, Sandbox
 from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer
 from tests.faults.support import KINDS, QUICK, connected, outcome
-from tests.scripted import OpenLimiter
 from tests.support.ports import nobody
+from tests.support.scripted import OpenLimiter
 from tests.support.virtual import REAL, VIRTUAL_NO_DEBUG
 
 

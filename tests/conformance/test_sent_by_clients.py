@@ -25,7 +25,7 @@ from respondio_async import (
 )
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.faults.support import fast_limiter
-from tests.scripted import answer, scripted
+from tests.support.scripted import answer, scripted
 
 Call = Callable[[AsyncRespond], Awaitable[Any]]
 NONE: Any = object()

@@ -43,8 +43,8 @@ from tests.faults.support import (
     connected,
     outcome,
 )
-from tests.scripted import OpenLimiter
 from tests.support.ports import free_port, nobody
+from tests.support.scripted import OpenLimiter
 
 AGAIN = None
 """Sent again, and then it succeeds."""

@@ -109,8 +109,17 @@ class OpenLimiter:
         return {}
 
 
-class _Scripted(AsyncRespond):
-    """Nothing real is open, so nothing needs to be closed."""
+class ScriptedClient(AsyncRespond):
+    """A client that sends through *transport*. Nothing real is open, so nothing needs to be
+    closed.
+    """
+
+    def __init__(self, transport: ScriptedTransport, **options: Any) -> None:
+        self._given = transport
+        super().__init__(**options)
+
+    def _open_transport(self, **_: Any) -> Any:
+        return self._given
 
     def __del__(self) -> None: ...
 
@@ -119,12 +128,9 @@ def scripted(
     *steps: Step, seconds: float = 0.0, **options: Any
 ) -> tuple[AsyncRespond, ScriptedTransport, OpenLimiter]:
     """A client whose neighbours are scripted."""
-    limiter = options.pop("limiter", None) or OpenLimiter()
-    client = AsyncRespond(options.pop("token", "canary-token"), limiter=limiter, **options)
     transport = ScriptedTransport(*steps, seconds=seconds)
-    client.__class__ = _Scripted
-    client._pipeline.transport = transport  # type: ignore[union-attr, assignment]
-    return client, transport, limiter
+    options = {"token": "canary-token", "limiter": OpenLimiter(), **options}
+    return ScriptedClient(transport, **options), transport, options["limiter"]
 
 
 def pages(*bodies: bytes) -> Iterable[Answer]:
