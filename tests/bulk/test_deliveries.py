@@ -20,11 +20,13 @@ from respondio_async.errors import (
 from respondio_async.sandbox import Quirks, Sandbox
 
 GET = "/contact/{identifier}/message/{messageId}"
+SLOWLY = (0.0, 300.0, 1_000.0)
+"""Seconds until sent, delivered and read: so far apart that a slow machine confuses none."""
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(contacts=20, limits_factor=20, quirks=Quirks.calm()) as running:
+    with Sandbox(contacts=20, limits_factor=20, quirks=Quirks.calm(), delivery=SLOWLY) as running:
         yield running
 
 
@@ -59,7 +61,7 @@ async def test_every_message_gets_its_status(
     await send_all(sandbox, journal, in_step=in_step)
     before = Counter(each.messages[0].status for each in results(journal))
     assert before == {"accepted": 20}
-    sandbox.advance(1.0)
+    sandbox.advance(600.0)
     async with connect(sandbox) as client:
         summary = await deliveries(client, journal)
     assert summary.statuses == {"delivered": 15, "failed": 5}
@@ -77,7 +79,7 @@ async def test_it_goes_on_where_it_was(sandbox: Sandbox, tmp_path: Path) -> None
     """What was read or has failed is not looked at again; an error leaves what was known."""
     journal = tmp_path / "run.sqlite"
     await send_all(sandbox, journal)
-    sandbox.advance(5.0)
+    sandbox.advance(2_000.0)
     async with connect(sandbox) as client:
         sandbox.fault("status", path=GET, status=400, after=8)
         halted = await deliveries(client, journal)
@@ -128,7 +130,7 @@ async def test_contacts_can_be_named_otherwise(sandbox: Sandbox, tmp_path: Path)
     with sqlite3.connect(journal) as connection:
         connection.execute("UPDATE items SET key = 'row ' || id")
     connection.close()
-    sandbox.advance(10.0)
+    sandbox.advance(2_000.0)
     async with connect(sandbox) as client:
         assert not (await deliveries(client, journal)).ok
         assert (await deliveries(client, journal, identifier=lambda r: int(r.item))).ok
