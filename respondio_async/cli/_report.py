@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ..files import replace_private
-from ._results import Tally, tally
+from ._results import EndingCount, tally
 
 _COLOURS: Final = {
     "done": "#2e7d32", "delivered": "#2e7d32", "read": "#1b5e20", "sent": "#f9a825",
@@ -43,14 +43,14 @@ def write_report(journal: Path, path: Path, title: str) -> None:
         file.write(page)
 
 
-def _table_row(row: Tally) -> str:
+def _table_row(row: EndingCount) -> str:
     return (
         f'<tr><td>{escape(row.status)}</td><td class="count">{row.count}</td>'
         f"<td>{escape(row.reason or '')}</td></tr>"
     )
 
 
-def _chart(found: list[Tally]) -> str:
+def _chart(found: list[EndingCount]) -> str:
     """Draw a bar for each status."""
     counts: dict[str, int] = {}
     for row in found:

@@ -40,7 +40,7 @@ ReportFile = Annotated[
 ]
 
 
-class Tally(Discreet, msgspec.Struct, frozen=True):
+class EndingCount(Discreet, msgspec.Struct, frozen=True):
     """How many items, or messages of items, ended in one way."""
 
     _shown = ("count",)
@@ -51,12 +51,12 @@ class Tally(Discreet, msgspec.Struct, frozen=True):
     count: int
 
 
-def tally(journal: Path) -> list[Tally]:
+def tally(journal: Path) -> list[EndingCount]:
     """Count a journal's items by status and reason, the most frequent first. A message that was
     accepted counts by its own status.
     """
     found = Counter(pair for result in results(journal) for pair in _endings(result))
-    return [Tally(*pair, count) for pair, count in found.most_common()]
+    return [EndingCount(*pair, count) for pair, count in found.most_common()]
 
 
 def _endings(result: ItemResult) -> Iterable[tuple[str, str | None]]:
@@ -68,7 +68,7 @@ def _endings(result: ItemResult) -> Iterable[tuple[str, str | None]]:
         yield "done", None
 
 
-def print_tally(screen: Screen, rows: list[Tally]) -> None:
+def print_tally(screen: Screen, rows: list[EndingCount]) -> None:
     """Print the counts as a table."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("status")

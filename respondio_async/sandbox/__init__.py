@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .quirks import Answers as Answers
     from .quirks import Quirks as Quirks
     from .record import Arrival as Arrival
-    from .state import Event as Event
+    from .state import WorkspaceEvent as WorkspaceEvent
     from .webhooks import Delivery as Delivery
     from .webhooks import Webhook as Webhook
     from .webhooks import Webhooks as Webhooks
@@ -30,7 +30,6 @@ __all__ = [
     "Arrival",
     "Customer",
     "Delivery",
-    "Event",
     "Fault",
     "Organisation",
     "Quirks",
@@ -38,6 +37,7 @@ __all__ = [
     "Webhook",
     "Webhooks",
     "WindowName",
+    "WorkspaceEvent",
     "serve",
 ]
 
@@ -49,7 +49,6 @@ _HOMES = {
     "Arrival": "record",
     "Customer": "customers",
     "Delivery": "webhooks",
-    "Event": "state",
     "Fault": "faults",
     "Organisation": "organisation",
     "Quirks": "quirks",
@@ -57,6 +56,7 @@ _HOMES = {
     "Webhook": "webhooks",
     "Webhooks": "webhooks",
     "WindowName": "_sandbox",
+    "WorkspaceEvent": "state",
     "serve": "_serve",
 }
 

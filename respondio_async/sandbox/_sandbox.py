@@ -83,8 +83,8 @@ class Sandbox:
         self.quirks: Quirks = quirks or Quirks()
         self.answers: Answers = answers or Answers()
         self.on_event: list[Listener] = []
-        """Called with every `Event`, under the sandbox's lock, on the thread that caused it: a
-        request's is the server's.
+        """Called with every `WorkspaceEvent`, under the sandbox's lock, on the thread that caused
+        it: a request's is the server's.
         """
         self.organisations: list[Organisation] = []
         self._limits = limits

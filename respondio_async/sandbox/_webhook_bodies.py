@@ -11,7 +11,7 @@ import zlib
 from typing import Any, Final
 
 from . import _render as render
-from .state import Comment, Contact, ContactChannel, Conversation, Event, Message
+from .state import Comment, Contact, ContactChannel, Conversation, Message, WorkspaceEvent
 from .workspace import Workspace
 
 EVENT_TYPES: Final = (
@@ -30,7 +30,7 @@ EVENT_TYPES: Final = (
 _MENTION: Final = re.compile(r"\{\{@user\.([0-9]+)\}\}", re.ASCII)
 
 
-def encode(event: Event, event_id: str, workspace: Workspace) -> bytes:
+def encode(event: WorkspaceEvent, event_id: str, workspace: Workspace) -> bytes:
     """Serialise an event as JSON.stringify does."""
     body = {
         "event_type": event.type,
@@ -55,7 +55,7 @@ def _contact(contact: Contact, workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str, Any]:
+def _part(name: str, value: Any, event: WorkspaceEvent, workspace: Workspace) -> dict[str, Any]:
     match value:
         case Message():
             return _message(name, value, event, workspace)
@@ -74,7 +74,9 @@ def _part(name: str, value: Any, event: Event, workspace: Workspace) -> dict[str
             return {name: value}
 
 
-def _lifecycle(name: str, stage: str | None, event: Event, workspace: Workspace) -> dict[str, Any]:
+def _lifecycle(
+    name: str, stage: str | None, event: WorkspaceEvent, workspace: Workspace
+) -> dict[str, Any]:
     shown: Any = stage
     if stage is not None and workspace.quirks.lifecycle_in_events == "object":
         shown = {"id": zlib.crc32(stage.encode()), "name": stage}
@@ -85,7 +87,9 @@ def _lifecycle(name: str, stage: str | None, event: Event, workspace: Workspace)
     return {"oldLifecycle": shown, "action": action}
 
 
-def _message(name: str, message: Message, event: Event, workspace: Workspace) -> dict[str, Any]:
+def _message(
+    name: str, message: Message, event: WorkspaceEvent, workspace: Workspace
+) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "messageId": message.id,
         "channelMessageId": message.channel_message_id,

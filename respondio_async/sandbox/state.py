@@ -165,7 +165,7 @@ class Contact:
 
 
 @dataclass(slots=True)
-class Event:
+class WorkspaceEvent:
     """Something changed.
 
     *type* is the webhook event's name; *data* what the event would carry beside the contact.

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from . import _webhook_bodies as bodies
 from ._webhook_post import BrokenAnswerError, check_url, post
-from .state import Contact, Event
+from .state import Contact, WorkspaceEvent
 from .workspace import Listener, Workspace
 
 MOST_WEBHOOKS: Final = 35
@@ -182,7 +182,7 @@ class Webhooks:
         heard of.
         """
         with self._lock:
-            self.hear(Event(event_type, contact, self._workspace.organisation_id, data))
+            self.hear(WorkspaceEvent(event_type, contact, self._workspace.organisation_id, data))
 
     # The record
 
@@ -208,7 +208,7 @@ class Webhooks:
 
     # Sending
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: WorkspaceEvent) -> None:
         """Send an event to those webhooks that want it.
 
         Called under the lock: the body is what holds at this moment.

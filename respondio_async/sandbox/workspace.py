@@ -11,7 +11,7 @@ from . import state
 from ._clock import Clock
 from .quirks import Answers, Quirks
 
-Listener = Callable[[state.Event], None]
+Listener = Callable[[state.WorkspaceEvent], None]
 
 FIRST_CONTACT_ID = 100_000_001
 
@@ -152,6 +152,6 @@ class Workspace:
     def emit(self, event_type: str, contact: state.Contact, **data: Any) -> None:
         """Tell the listeners that something changed."""
         if self._listeners:
-            event = state.Event(event_type, contact, self.organisation_id, data)
+            event = state.WorkspaceEvent(event_type, contact, self.organisation_id, data)
             for listener in list(self._listeners):
                 listener(event)

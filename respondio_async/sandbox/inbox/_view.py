@@ -9,7 +9,7 @@ from typing import Any, Final
 from .. import _render as render
 from .._json import as_object
 from ..record import Arrival
-from ..state import Contact, Event, Message, User
+from ..state import Contact, Message, User, WorkspaceEvent
 from ..webhooks import Delivery, Webhooks
 from ..workspace import Workspace
 
@@ -100,7 +100,7 @@ def _user(user: User | None) -> str | None:
     return None if user is None else f"{user.first_name} {user.last_name}"
 
 
-def of_event(event: Event, now: float) -> dict[str, Any]:
+def of_event(event: WorkspaceEvent, now: float) -> dict[str, Any]:
     """A line of the log: something changed."""
     detail = ", ".join(
         f"{name}: {value}" for name, value in event.data.items() if isinstance(value, str)
