@@ -9,12 +9,14 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13"]
+SUITE = ("-e", ".[all]", "--group", "test")
+"""What the tests need: the package with every extra, and the group of pyproject.toml."""
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, and that the code is formatted."""
-    session.install("ruff>=0.12")
+    session.install("--group", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -22,7 +24,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Both type checkers at their strictest, for us and for our users."""
-    session.install(".[dev]")  # not -e: pyright verifies only a package that is truly installed
+    # Not -e: pyright verifies only a package that is truly installed.
+    session.install(".[all]", "--group", "types", "--group", "test")
     session.run("mypy")
     session.run("pyright")
     # From elsewhere: with our pyproject.toml in sight, pyright does not find the installed package.
@@ -33,7 +36,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The whole suite, with branch coverage: processes that it starts are measured too."""
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-n", "auto", *session.posargs)
     session.run("coverage", "combine", "-q")
@@ -43,7 +46,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def loaded(session: nox.Session) -> None:
     """The suite three times beside two busy loops; `nox -s loaded -- --one-core` on one core."""
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     session.run("python", "tests/support/loaded.py", *session.posargs)
 
 
@@ -52,7 +55,7 @@ def faults(session: nox.Session) -> None:
     """The misbehaving server against every backend, replay class and cancellation point, and the
     slow tests.
     """
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     session.run(
         "pytest",
         "tests/faults",
@@ -70,7 +73,7 @@ def lowest(session: nox.Session) -> None:
     """The core of the suite with the oldest releases that pyproject.toml allows, or what is named:
     `nox -s lowest -- tests` runs all of it.
     """
-    session.install("--resolution", "lowest-direct", "-e", ".[test]")
+    session.install("--resolution", "lowest-direct", *SUITE)
     core = ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
     parts = session.posargs or [f"tests/{part}" for part in core]
     session.run("pytest", "-q", "-n", "auto", *parts)
@@ -79,7 +82,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def thorough(session: nox.Session) -> None:
     """The properties, fifty times as often: what is written with hypothesis, or what is named."""
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     parts = session.posargs or sorted(
         f"{file}" for file in Path("tests").rglob("test_*.py") if "@given(" in file.read_text()
     )
@@ -89,7 +92,7 @@ def thorough(session: nox.Session) -> None:
 @nox.session
 def grid(session: nox.Session) -> None:
     """The rest of the limiter's grid in virtual time: 2,218 cells."""
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     session.run("pytest", "tests/simulation", "-m", "slow", "-n", "auto", *session.posargs)
 
 
@@ -100,7 +103,7 @@ def optimised(session: nox.Session) -> None:
     pytest rewrites the asserts of the tests, so that these still count, and warns that it cannot
     know.
     """
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     quiet = "-Wignore::pytest.PytestConfigWarning"
     parts = session.posargs or ["tests/wire", "tests/transport", "tests/test_pipeline.py"]
     session.run("python", "-OO", "-m", "pytest", "-q", "-n", "auto", quiet, *parts)
@@ -109,7 +112,7 @@ def optimised(session: nox.Session) -> None:
 @nox.session
 def leaks(session: nox.Session) -> None:
     """100,000 calls: no memory, task or socket is left behind."""
-    session.install("-e", ".[test]")
+    session.install(*SUITE)
     session.run("python", "-m", "benchmarks.leaks", *session.posargs)
 
 
@@ -118,14 +121,14 @@ def simulation(session: nox.Session) -> None:
     """The limiter against every server model, delay, limit and load: the full grid, in virtual
     time.
     """
-    session.install("-e", ".[test,bench]")
+    session.install(*SUITE)
     session.run("python", "-m", "benchmarks.simulation", "--full", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Every claim of the README, measured; or those named: `nox -s bench -- calls decode`."""
-    session.install("-e", ".[bench]")
+    session.install("-e", ".[all]", "--group", "bench")
     session.run("python", "-m", "benchmarks.run", *session.posargs)
 
 
@@ -149,6 +152,6 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site into site/, strictly: a warning fails."""
-    session.install("-e", ".[docs]")
+    session.install("-e", ".[all]", "--group", "docs")
     session.run("python", "docs/make_reference.py")
     session.run("mkdocs", "build", "--clean", env={"NO_MKDOCS_2_WARNING": "1"})

@@ -53,8 +53,7 @@ def test_all_holds_every_extra() -> None:
     """One that is forgotten there is not installed by those who want everything."""
     (everything,) = EXTRAS["all"]
     named = everything.partition("[")[2].rstrip("]").split(",")
-    for_developers = {"test", "bench", "docs", "dev"}
-    assert sorted(named) == sorted(set(EXTRAS) - for_developers - {"all"})
+    assert sorted(named) == sorted(set(EXTRAS) - {"all"})
 
 
 def test_what_is_missing_is_named_with_its_extra() -> None:
