@@ -214,7 +214,10 @@ def main() -> None:
     write("changelog", (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
     write(
         "contributing",
-        (HERE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](docs/", "](../"),
+        (HERE.parent / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .replace("](docs/", "](../")
+        .replace("](CHANGELOG.md)", "](changelog.md)"),
     )
     write("security", (HERE.parent / "SECURITY.md").read_text(encoding="utf-8"))
 

@@ -7,7 +7,7 @@ app.router.add_route("*", "/webhook", router.aiohttp_handler())
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 try:
     from aiohttp import web
@@ -20,9 +20,12 @@ except ImportError as error:
 from ._answers import ENCODED
 from ._router import WebhookRouter
 
+if TYPE_CHECKING:
+    from respondio_async import AsyncRespond
+
 __all__ = ["RESPOND_CLIENT", "handler", "respond_context"]
 
-RESPOND_CLIENT: Final = web.AppKey("respond_client", object)
+RESPOND_CLIENT: Final[web.AppKey["AsyncRespond"]] = web.AppKey("respond_client")
 """Where the application's one `AsyncRespond` is: `request.app[RESPOND_CLIENT]`."""
 
 

@@ -1,0 +1,75 @@
+"""Every page of the documentation: its snippets run, its commands exist, the site names it."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from respondio_async.cli._app import app
+from tests.support.snippets import DOCS, PAGES, ROOT, blocks, commands, run_page
+
+WITH_CODE = [page for page in PAGES if blocks(page, "python")]
+EVERYWHERE = [*PAGES, ROOT / "README.md"]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+async def test_the_snippets_of_a_page_run(
+    page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In their order, within the limits, and nothing is sent twice."""
+    monkeypatch.chdir(tmp_path)
+    sandbox = await run_page(page)
+    assert sandbox.refusals == 0
+    assert sandbox.duplicates() == []
+
+
+@pytest.mark.parametrize("page", EVERYWHERE, ids=name_of)
+def test_what_does_not_run_here_says_where_it_does(page: Path) -> None:
+    """A block marked `py` needs something that this test has not got; it is Python all the same."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for block in blocks(page, "py"):
+        assert lines[block.line - 2].startswith("<!-- "), f"{block}: why does it not run?"
+        compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line without running it."""
+    command: Any = typer.main.get_command(app)
+    context = command.context_class(command, info_name="respondio")
+    while hasattr(command, "resolve_command"):
+        parent = context
+        name, command, words = command.resolve_command(parent, list(words))
+        context = command.make_context(name, list(words), parent, resilient_parsing=False)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [(page, words) for page in EVERYWHERE for words in commands(page)],
+    ids=lambda value: name_of(value) if isinstance(value, Path) else " ".join(value),
+)
+def test_the_commands_of_a_page_exist(
+    page: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every `respondio …` line of a shell block is one that the command takes, given the files."""
+    monkeypatch.chdir(tmp_path)
+    for word in words:
+        if re.fullmatch(r"[\w-]+\.[a-z]+", word):
+            Path(word).touch()
+    if words[-1:] not in (["--help"], ["--version"]):
+        parse(words)
+
+
+def test_the_navigation_names_every_page() -> None:
+    """Written by hand, so that a page stands where a reader looks for it."""
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    named = re.findall(r"^ +- (?:.*: )?([\w/.-]+\.md)$", nav, re.MULTILINE)
+    assert len(named) == len(set(named))
+    written = {str(page.relative_to(DOCS)) for page in PAGES}
+    assert written == {name for name in named if not name.startswith("reference/")}
