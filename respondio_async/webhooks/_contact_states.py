@@ -1,8 +1,8 @@
 """The state of each contact: whether it was handed over to a person, whether a person writes to it,
 and how far its messages were read.
 
-Kept in memory, and written through to the inbox's file where there is one, so that a restart
-forgets nothing.
+Kept in memory, and written through to the inbox where there is one, so that a restart forgets
+nothing. Where several processes share an inbox, it tells a contact's state with each event.
 
 How far was read is a contact's **watermark**: the id of its newest message whose event was about to
 be handled. Message ids are microseconds since 1970, so they order messages across contacts too. A
@@ -13,16 +13,15 @@ watermark reaches the file a moment late, and that is harmless: catching up look
 that it then recognises.
 """
 
-import sqlite3
 from typing import Final
 
-from respondio_async._storage import Writer
+from ._store import ContactRow, InboxStore, Remembered
 
 CAUGHT_UP: Final = "catch-up:"
 """Prefix of the ids of events that `catch_up` made; the message's id follows."""
 SOMETIME: Final = 1
 """Stands for an unknown time: earlier than every other, in seconds since 1970."""
-_MOST: Final = 100_000
+MOST_REMEMBERED: Final = 100_000
 """Contacts and messages that are remembered in memory."""
 
 
@@ -44,7 +43,7 @@ class ContactState:
 
 
 class ContactStates:
-    """The states of all contacts, in memory, and in the inbox's file if there is one."""
+    """The states of all contacts, in memory, and in the inbox if there is one."""
 
     def __init__(self) -> None:
         self.contacts: dict[int, ContactState] = {}
@@ -58,22 +57,25 @@ class ContactStates:
         """
         self.resume_others_at: int = 0
         """The newest message of all then: from here for contacts that nothing is known of."""
-        self._database: Writer[sqlite3.Connection] | None = None
+        self._store: InboxStore | None = None
 
-    async def load(self, database: Writer[sqlite3.Connection]) -> None:
-        """Take over what the file knows, and write to it from now on."""
-        self._database = database
-        rows, caught_up, received = await database.submit(_load)
-        for contact_id, handed_over_since, human_since, watermark in rows:
-            self.contacts[contact_id] = ContactState(handed_over_since, human_since, watermark)
-            self.resume_at[contact_id] = watermark
+    def load(self, store: InboxStore, remembered: Remembered) -> None:
+        """Take over what the inbox remembers, and write to it from now on."""
+        self._store = store
+        for row in remembered.contacts:
+            self.refresh(row)
+            self.resume_at[row.contact_id] = row.watermark
         self.resume_others_at = max(self.resume_at.values(), default=0)
-        self.caught_up.update(dict.fromkeys(caught_up))
-        self.received.update(dict.fromkeys(received))
+        self.caught_up.update(dict.fromkeys(remembered.caught_up))
+        self.received.update(dict.fromkeys(remembered.received))
 
-    def forget_database(self) -> None:
-        """Write to the file no more: it is being closed."""
-        self._database = None
+    def forget_store(self) -> None:
+        """Write to the inbox no more: it is being closed."""
+        self._store = None
+
+    def refresh(self, row: ContactRow) -> None:
+        """Take over what the inbox knows of a contact by now."""
+        self.contacts[row.contact_id] = ContactState(*row[1:])
 
     def of(self, contact_id: int) -> ContactState:
         """Return what is known of a contact; not to be changed."""
@@ -101,14 +103,16 @@ class ContactStates:
         known.human_since = known.human_since if human_since is None else human_since
         raised = watermark > known.watermark
         known.watermark = max(known.watermark, watermark)
-        if len(self.contacts) > _MOST and self._database is None:
+        if len(self.contacts) > MOST_REMEMBERED and self._store is None:
             self._forget_one()
-        if self._database is not None and (changed or raised):
-            row = (contact_id, known.handed_over_since, known.human_since, known.watermark)
-            stored = self._database.submit(lambda connection: _save(connection, row))
+        # What another process has noted since is unknown here.
+        is_shared = self._store is not None and self._store.is_shared
+        told = is_shared and (handed_over_since is not None or human_since is not None)
+        if self._store is not None and (changed or raised or told):
+            stored = self._store.save_contact(contact_id, handed_over_since, human_since, watermark)
             # A watermark that lags behind costs a look at known messages; a lost hand-over a wrong
             # word.
-            if changed:
+            if changed or told:
                 await stored
             else:
                 stored.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -118,14 +122,14 @@ class ContactStates:
         if message_id in self.caught_up:
             return False
         self.caught_up[message_id] = None
-        if len(self.caught_up) > _MOST:
+        if len(self.caught_up) > MOST_REMEMBERED:
             del self.caught_up[next(iter(self.caught_up))]
         return True
 
     def note_received(self, message_id: int) -> None:
         """Remember, while this process lives, that the event of a message came."""
         self.received[message_id] = None
-        if len(self.received) > _MOST:
+        if len(self.received) > MOST_REMEMBERED:
             del self.received[next(iter(self.received))]
 
     def _forget_one(self) -> None:
@@ -134,22 +138,3 @@ class ContactStates:
             contact_id for contact_id, known in self.contacts.items() if not known.handed_over_since
         )
         del self.contacts[next(talking, next(iter(self.contacts)))]
-
-
-def _load(
-    connection: sqlite3.Connection,
-) -> tuple[list[tuple[int, int, int, int]], list[int], list[int]]:
-    known = connection.execute(
-        "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
-    ).fetchall()
-    events = connection.execute(
-        "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC "
-        "LIMIT ?",
-        (_MOST,),
-    ).fetchall()[::-1]
-    caught_up = [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)]
-    return known, caught_up, [message_id for message_id, _ in events]
-
-
-def _save(connection: sqlite3.Connection, row: tuple[int, int, int, int]) -> None:
-    connection.execute("INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?)", row)

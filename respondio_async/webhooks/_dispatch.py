@@ -4,8 +4,11 @@ order; nothing they raise gets out.
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
+
+from respondio_async.errors import ConfigurationError
 
 from ._capacity import Capacity
 from ._contact_queues import ContactQueues
@@ -13,14 +16,16 @@ from ._contact_states import ContactStates
 from ._context import Context, contact_id
 from ._error_reporter import ErrorReporter
 from ._handlers import Handler, Handlers
-from ._inbox import EventInbox
 from ._learn import learn
 from ._locks import KeyedLocks
 from ._progress import HandlingStep
+from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError
 from .events import AnyEvent, MessageReceived
 
 NOWHERE: Final = 0
 """The row of an event while there is no inbox."""
+
+_logger: Final = logging.getLogger("respondio_async.webhooks")
 
 OnInterrupted = Callable[[Context[Any]], object]
 
@@ -32,11 +37,17 @@ class EventJob(NamedTuple):
     size: int
     row: int = NOWHERE
     """In the inbox, if there is one."""
-    redelivered: bool = False
+    started: int = NONE_STARTED
+    """Key of the handler that was started last in an earlier process."""
     handled: frozenset[int] = frozenset()
     """Keys of the handlers that ended in an earlier process."""
     ended: asyncio.Future[bool] | None = None
     """Told once it was handled (True), or will not be in this process (False)."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether a handler was running as an earlier process died or closed."""
+        return self.started != NONE_STARTED
 
     def tell(self, *, handled: bool) -> None:
         """Tell whoever waits for the end."""
@@ -60,7 +71,7 @@ class Dispatcher:
         locks: KeyedLocks,
         errors: ErrorReporter,
     ) -> None:
-        self.inbox: EventInbox | None = None
+        self.inbox: InboxStore | None = None
         self._handlers = handlers
         self._context = context
         self._concurrency = concurrency
@@ -95,6 +106,14 @@ class Dispatcher:
     async def _handle(self, job: EventJob) -> None:
         try:
             await self._handle_in_order(job)
+        except EventLostError:
+            self._capacity.give_back(job.size)
+            _logger.warning(
+                "this process stood still, and was taken for dead: another one handles an event "
+                "that was being handled here"
+            )
+        except InboxUnavailableError:
+            self._capacity.give_back(job.size)  # closing: the event stays unfinished
         finally:
             job.tell(handled=False)  # unless it was handled
 
@@ -104,10 +123,10 @@ class Dispatcher:
         if known is None:
             await self._run_handlers(job, context)
         else:
-            async with self._locks.hold(known):
+            async with self._locks.hold_here(known):
                 await self._learn(job.event, known)
                 await self._run_handlers(job, context)
-        self._note(job.row, HandlingStep.FINISHED)
+        await self._note(job.row, HandlingStep.FINISHED)
         self._capacity.give_back(job.size)
         job.tell(handled=True)
 
@@ -121,18 +140,24 @@ class Dispatcher:
         if job.redelivered and self._on_interrupted is not None:
             await self._attempt(self._on_interrupted, context)
             return
-        started = False
+        known = {handler.key for handler in self._handlers.handlers}
+        if not job.handled | ({job.started} - {NONE_STARTED}) <= known:
+            # Which of today's handlers is the one that ran then, nobody can tell.
+            gone = ConfigurationError(
+                "a handler that ran for this event before is registered no more, or under another "
+                "name: no handler was run again"
+            )
+            await self._errors.report(gone, context)
+            return
         for handler in self._handlers.handlers:
             if context.stopped:
                 return
             if handler.key in job.handled or not await self._wants(handler, context):
                 continue
-            if not started:
-                self._note(job.row, HandlingStep.STARTED)
-                started = True
+            await self._note(job.row, HandlingStep.STARTED, handler.key)
             context.handler = handler.name
             await self._attempt(self._handlers.wrapped(handler), context)
-            self._note(job.row, HandlingStep.HANDLED, handler.key)
+            await self._note(job.row, HandlingStep.HANDLED, handler.key)
 
     async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
         if (
@@ -162,9 +187,9 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a user's function
             await self._errors.report(error, context)
 
-    def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+    async def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         if self.inbox is not None:
-            self.inbox.note(row, step, handler)
+            await self.inbox.note(row, step, handler)
 
 
 async def _call(function: Callable[[Context[Any]], object], context: Context[Any]) -> None:

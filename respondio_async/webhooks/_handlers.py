@@ -103,7 +103,8 @@ class Handlers:
             module = getattr(function, "__module__", "")
             name = f"{module}.{getattr(function, '__qualname__', repr(function))}"
             number = sum(handler.name == name for handler in self.handlers)
-            key = int.from_bytes(blake2b(f"{name}#{number}".encode(), digest_size=8).digest())
+            # 63 bits: the integers of databases are signed.
+            key = int.from_bytes(blake2b(f"{name}#{number}".encode(), digest_size=8).digest()) >> 1
             self.handlers.append(Handler(function, name, key, wants, always))
             return function
 

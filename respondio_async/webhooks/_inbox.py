@@ -9,13 +9,16 @@ given back, with the handlers that had, so that none of those runs again.
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from respondio_async._storage import Writer, explained
 
+from ._contact_states import CAUGHT_UP, MOST_REMEMBERED
 from ._progress import HandlingStep, Note, ProgressLog
+from ._store import ContactRow, Deliver, InboxStatistics, NewEvent, Remembered, Unfinished
 
 _SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or dies
@@ -28,7 +31,7 @@ CREATE TABLE IF NOT EXISTS event (
     event_id TEXT NOT NULL UNIQUE,          -- kept when the event has finished, to know it again
     message_id INTEGER,                     -- of the message that was received, if it was about one
     body BLOB,                              -- NULL once finished
-    started INTEGER NOT NULL DEFAULT 0
+    started INTEGER NOT NULL DEFAULT 0      -- key of the handler that was started last
 );
 CREATE INDEX IF NOT EXISTS unfinished ON event (row) WHERE body IS NOT NULL;
 CREATE TABLE IF NOT EXISTS handled (
@@ -46,44 +49,42 @@ _FLUSH_AFTER: Final = 0.05
 _PRUNE_EVERY: Final = 1024
 
 
-class Unfinished(NamedTuple):
-    """An event that an earlier process accepted and did not finish."""
-
-    row: int
-    event_id: str
-    body: bytes
-    started: bool
-    handled: frozenset[int]
-    """Keys of its handlers that have ended."""
-
-    def __repr__(self) -> str:
-        return "Unfinished()"  # the body holds a contact's data
-
-
 class EventInbox:
     """One SQLite file, owned by one process."""
+
+    is_shared = False
 
     def __init__(self, path: Path, *, remember: int = 1_000_000) -> None:
         self._path = path
         self.database = Writer(path, _prepare)
         self._progress = ProgressLog(path.with_name(path.name + "-progress"))
         self._remember = remember
+        self._left: list[Unfinished] = []
         self._notes: list[Note] = []
         self._flushing: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self) -> list[Unfinished]:
-        """Open the file, and return what an earlier process left, in the order of its arrival."""
+    async def open(self) -> Remembered:
+        """Open the file; `deliver` then gives what an earlier process left."""
         await self.database.open()
         try:
-            left = await self.database.submit(self._recover)
+            self._left = await self.database.submit(self._recover)
             self._progress.open()  # the notes of the earlier process are committed now
+            return await self.database.submit(_remembered)
         except BaseException as error:
             await self.database.aclose()  # or no later try could open it
             if isinstance(error, OSError):
                 raise explained(self._path, error) from error
             raise
-        return left
+
+    async def deliver(self, take: Deliver) -> None:
+        """Give *take* what an earlier process left, in the order of its arrival."""
+        left, self._left = self._left, []
+        for unfinished in left:
+            await take(unfinished, None)
+
+    async def stop(self) -> None:
+        """Nothing is delivered after the beginning."""
 
     async def aclose(self) -> None:
         """Bring all notes into SQLite, and close it.
@@ -102,16 +103,37 @@ class EventInbox:
         self._progress.close()
         await self.database.aclose()
 
-    def accept(
-        self, event_id: str, body: bytes, message_id: int | None = None
-    ) -> "asyncio.Future[int | None]":
-        """Store an event; the future ends once it is on the disk, with its row, or with None if it
-        was here before.
+    async def accept(self, arrival: NewEvent) -> int | None:
+        """Store an event; returns once it is on the disk, with its row, or with None if it was here
+        before.
         """
-        return self.database.submit(partial(self._accept, values=(event_id, body, message_id)))
+        return await self.database.submit(partial(self._accept, arrival=arrival))
 
-    def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
-        """Note a step, so that it survives a kill from this very moment."""
+    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Not shared: the router itself knows the end."""
+        raise NotImplementedError
+
+    def lock(self, contact_id: int) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        """Not shared: the router's own locks suffice."""
+        return nullcontext()
+
+    async def statistics(self) -> InboxStatistics | None:
+        """Not shared: the router itself can count."""
+        return None
+
+    def save_contact(
+        self,
+        contact_id: int,
+        handed_over_since: int | None,
+        human_since: int | None,
+        watermark: int,
+    ) -> "asyncio.Future[None]":
+        """Store what has changed of a contact."""
+        row = (contact_id, handed_over_since, human_since, watermark)
+        return self.database.submit(partial(_save_contact, row))
+
+    async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+        """Note a step, so that it survives a kill from this very moment: it never waits."""
         note = Note(row, step, handler)
         try:
             self._progress.write(note)
@@ -140,13 +162,11 @@ class EventInbox:
         if self._notes:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
 
-    def _accept(
-        self, connection: sqlite3.Connection, values: tuple[str, bytes, int | None]
-    ) -> int | None:
+    def _accept(self, connection: sqlite3.Connection, arrival: NewEvent) -> int | None:
         found = connection.execute(
             "INSERT OR IGNORE INTO event (event_id, body, message_id) VALUES (?, ?, ?) RETURNING "
             "row",
-            values,
+            arrival[:3],
         ).fetchone()
         if found is None:
             return None
@@ -163,7 +183,7 @@ class EventInbox:
         for row, handler in connection.execute("SELECT row, handler FROM handled"):
             handled.setdefault(row, set()).add(int(handler))
         return [
-            Unfinished(row, event_id, body, bool(started), frozenset(handled.get(row, ())))
+            Unfinished(row, event_id, body, started, frozenset(handled.get(row, ())))
             for row, event_id, body, started in connection.execute(
                 "SELECT row, event_id, body, started FROM event WHERE body IS NOT NULL ORDER BY row"
             )
@@ -183,11 +203,39 @@ def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     connection.executemany("UPDATE event SET body = NULL WHERE row = ?", finished)
     connection.executemany("DELETE FROM handled WHERE row = ?", finished)
     connection.executemany(
-        "UPDATE event SET started = 1 WHERE row = ?",
-        [(note.row,) for note in rest if note.step is HandlingStep.STARTED],
+        "UPDATE event SET started = ? WHERE row = ?",
+        [(note.handler, note.row) for note in rest if note.step is HandlingStep.STARTED],
     )
     connection.executemany(
         # A 64-bit key as text: SQLite's integers are signed.
         "INSERT OR IGNORE INTO handled SELECT row, ? FROM event WHERE row = ? AND body IS NOT NULL",
         [(str(note.handler), note.row) for note in rest if note.step is HandlingStep.HANDLED],
+    )
+
+
+def _remembered(connection: sqlite3.Connection) -> Remembered:
+    contacts = connection.execute(
+        "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
+    )
+    events = connection.execute(
+        "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC "
+        "LIMIT ?",
+        (MOST_REMEMBERED,),
+    ).fetchall()[::-1]
+    return Remembered(
+        [ContactRow(*row) for row in contacts],
+        [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
+        [message_id for message_id, _ in events],
+    )
+
+
+def _save_contact(
+    row: tuple[int, int | None, int | None, int], connection: sqlite3.Connection
+) -> None:
+    connection.execute(
+        "INSERT INTO contact VALUES (?1, coalesce(?2, 0), coalesce(?3, 0), ?4) "
+        "ON CONFLICT (contact_id) DO UPDATE SET "
+        "handed_over_since = coalesce(?2, handed_over_since), "
+        "human_since = coalesce(?3, human_since), watermark = max(watermark, ?4)",
+        row,
     )

@@ -32,11 +32,11 @@ from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import NOWHERE, EventJob
 from ._error_reporter import ErrorReporter
-from ._inbox import EventInbox, Unfinished
 from ._locks import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
+from ._store import InboxFullError, InboxStore, InboxUnavailableError, NewEvent, Unfinished
 from .events import AnyEvent
 
 BODY_TIMEOUT: Final = 10.0
@@ -62,7 +62,7 @@ class Ingest:
         self.accepted = self.duplicates = self.refused = self.turned_away = 0
         self.closing = False
         """True: events are turned away."""
-        self.inbox: EventInbox | None = None
+        self.inbox: InboxStore | None = None
         self._keys = encode_keys(keys)
         self._max_body = max_body
         self._max_depth = max_depth
@@ -120,6 +120,8 @@ class Ingest:
         if not self.closing:
             try:
                 await self._start()
+            except InboxUnavailableError:
+                return self._turn_away()
             except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
                 await self._errors.report(error, None)
                 return self._turn_away()
@@ -137,17 +139,24 @@ class Ingest:
         task.add_done_callback(self._storing.discard)
         return await asyncio.shield(task)
 
-    async def resume(self, unfinished: Unfinished) -> None:
-        """Take in an event that an earlier process acknowledged."""
+    async def resume(
+        self, unfinished: Unfinished, ended: "asyncio.Future[bool] | None" = None
+    ) -> None:
+        """Take in an event that was acknowledged before, by an earlier process or another one."""
         size = len(unfinished.body)
+        if unfinished.contact is not None:
+            self._states.refresh(unfinished.contact)
         try:
             event = parse(unfinished.body, max_body=size, max_depth=self._max_depth)
         except DecodeError as error:  # accepted under other bounds
             await self._errors.report(error, None)
-            self._finish(unfinished.row)
+            await self._finish(unfinished.row)
+            if ended is not None:
+                ended.set_result(True)
             return
         self._capacity.enter(size)
-        self._put(EventJob(event, size, unfinished.row, unfinished.started, unfinished.handled))
+        row, _, _, started, handled, _ = unfinished
+        self._put(EventJob(event, size, row, started, handled, ended))
 
     async def settle(self) -> None:
         """Wait until what is being stored is handed on."""
@@ -163,14 +172,25 @@ class Ingest:
         row: int | None = NOWHERE
         try:
             if self.inbox is not None:
-                row = await self.inbox.accept(event_id, body, received_id(event))
+                row = await self.inbox.accept(
+                    NewEvent(event_id, body, received_id(event), contact_id(event))
+                )
+        except (InboxUnavailableError, InboxFullError):
+            self._capacity.give_back(len(body))
+            return self._turn_away()
         except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
             self._capacity.give_back(len(body))
             await self._errors.report(error, None)
             return self._turn_away()
+        if row is not None and self.inbox is not None and self.inbox.is_shared:
+            self._capacity.give_back(len(body))  # the inbox gives it to whichever process is free
+            self.accepted += 1
+            if ended is not None:
+                self.inbox.tell_end(row, ended)
+            return ACCEPTED
         if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
             if row is not None:
-                self._finish(row)
+                await self._finish(row)
             self._capacity.give_back(len(body))
             self.duplicates += 1
             return DUPLICATE
@@ -202,9 +222,9 @@ class Ingest:
             self._states.note_received(received)
         self._hand_on(job)
 
-    def _finish(self, row: int) -> None:
+    async def _finish(self, row: int) -> None:
         if self.inbox is not None:
-            self.inbox.note(row, HandlingStep.FINISHED)
+            await self.inbox.note(row, HandlingStep.FINISHED)
 
     def _refuse(self, answer: WebhookAnswer) -> WebhookAnswer:
         self.refused += 1

@@ -6,7 +6,7 @@ after. Neither the time that a handler takes nor what it raises ever reaches the
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from ._inbox import EventInbox
 from ._ingest import Ingest
 from ._locks import KeyedLocks
 from ._parse import parse
+from ._store import InboxStore
 from .events import AnyEvent
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class WebhookRouter(Handlers):
 
         *keys*: the signing key of each webhook that points here. *client*: the `AsyncRespond` that
         `context.reply` uses.
-        *inbox*: a SQLite file, for one process only, from which acknowledged events are handled
-        even after a kill -9; it also remembers what was handled, handed over and read.
+        *inbox*: a SQLite file from which acknowledged events are handled even after a kill -9, and
+        which remembers what was handled, handed over and read; for one process only.
         *deduplicator*: recognises repeated events when there is no inbox, or between several
         processes. *remember*: after how many later events an event is still recognised; None:
         1,000,000 with an inbox, 100,000 in states. The vendor's signature tells no time, so beyond
@@ -118,9 +119,8 @@ class WebhookRouter(Handlers):
         if deduplicator is not None and inbox is None and remember is not None:
             raise ConfigurationError("give the deduplicator its own limit, in place of remember=")
         self.client = client
-        self._inbox_path = database_path(inbox, "inbox") if inbox is not None else None
-        self._inbox: EventInbox | None = None
-        self._remember = remember
+        self._make_inbox = _inbox_maker(inbox, remember or 1_000_000)
+        self._inbox: InboxStore | None = None
         if deduplicator is None and inbox is None:
             deduplicator = MemoryDeduplicator(remember or 100_000)
         self._deduplicator = deduplicator
@@ -204,11 +204,14 @@ class WebhookRouter(Handlers):
         self._ingest.closing = True
         await asyncio.wait([self._starting])
         await self._ingest.settle()
+        inbox = self._inbox
+        if inbox is not None:
+            await inbox.stop()
         await self._dispatcher.aclose(self._drain_timeout if timeout is None else timeout)
         left = self._capacity.clear()
-        if self._inbox is not None:
-            self._states.forget_database()
-            await self._inbox.aclose()
+        if inbox is not None:
+            self._states.forget_store()
+            await inbox.aclose()
             self._use_inbox(None)
         elif left:
             _logger.warning("%d webhook events were not handled before closing, and are lost", left)
@@ -231,17 +234,16 @@ class WebhookRouter(Handlers):
         )
 
     async def _start(self) -> None:
-        if self._inbox_path is None:
+        if self._make_inbox is None:
             return
-        inbox = EventInbox(self._inbox_path, remember=self._remember or 1_000_000)
-        left = await inbox.open()
-        await self._states.load(inbox.database)
+        inbox = self._make_inbox()
+        self._states.load(inbox, await inbox.open())
         self._use_inbox(inbox)
-        for unfinished in left:
-            await self._ingest.resume(unfinished)
+        await inbox.deliver(self._ingest.resume)
 
-    def _use_inbox(self, inbox: EventInbox | None) -> None:
+    def _use_inbox(self, inbox: InboxStore | None) -> None:
         self._inbox = self._ingest.inbox = self._dispatcher.inbox = inbox
+        self._locks.beyond = inbox.lock if inbox is not None and inbox.is_shared else None
 
     # Requests
 
@@ -380,3 +382,10 @@ class WebhookRouter(Handlers):
         from .aiohttp import handler
 
         return handler(self)
+
+
+def _inbox_maker(inbox: str | Path | None, remember: int) -> Callable[[], InboxStore] | None:
+    if inbox is None:
+        return None
+    path = database_path(inbox, "inbox")
+    return lambda: EventInbox(path, remember=remember)

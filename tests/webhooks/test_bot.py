@@ -336,7 +336,7 @@ async def test_silence_alone_needs_no_client() -> None:
 
 async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered in memory is bounded, and hand-overs are the last to be forgotten."""
-    monkeypatch.setattr(states_module, "_MOST", 3)
+    monkeypatch.setattr(states_module, "MOST_REMEMBERED", 3)
     router = WebhookRouter(KEY)
     seen: list[int | None] = []
 
@@ -520,7 +520,7 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     """Only so many messages are remembered, and only so many contacts, even when the bot is silent
     for all of them.
     """
-    monkeypatch.setattr(states_module, "_MOST", 2)
+    monkeypatch.setattr(states_module, "MOST_REMEMBERED", 2)
     router = WebhookRouter(KEY, client=Client({1: [text(number) for number in range(1, 6)]}))
 
     @router.on(MessageReceived)

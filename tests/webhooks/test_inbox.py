@@ -24,6 +24,7 @@ from respondio_async.webhooks import (
 from respondio_async.webhooks import _inbox as inbox_module
 from respondio_async.webhooks._inbox import EventInbox
 from respondio_async.webhooks._progress import HandlingStep, Note, ProgressLog
+from respondio_async.webhooks._store import NewEvent, Unfinished
 from tests.webhooks.payloads import KEY, message, signed
 
 
@@ -31,6 +32,18 @@ async def deliver(router: WebhookRouter, event: Any) -> int:
     """Send one event as respond.io does."""
     status, _ = await router.receive(*signed(event))
     return status
+
+
+async def left_in(inbox: EventInbox) -> list[Unfinished]:
+    """Open an inbox, and return what an earlier process left in it."""
+    left: list[Unfinished] = []
+
+    async def take(unfinished: Unfinished, ended: object) -> None:
+        left.append(unfinished)
+
+    await inbox.open()
+    await inbox.deliver(take)
+    return left
 
 
 async def interrupted(path: Path) -> None:
@@ -97,6 +110,38 @@ async def test_a_restart_goes_on_where_the_last_process_stopped(tmp_path: Path) 
     assert seen == []
 
 
+@pytest.mark.parametrize("gone", ["first", "second"])
+async def test_a_handler_that_a_deployment_renamed_ends_in_on_error(
+    tmp_path: Path, gone: str
+) -> None:
+    """Whether it had ended or was running: none of today's handlers can be told to be it, so none
+    runs, and the event is finished.
+    """
+    await interrupted(tmp_path / "inbox")
+    errors: list[tuple[str, str]] = []
+
+    def on_error(error: Exception, context: Context[Any] | None) -> None:
+        assert context is not None
+        errors.append((str(error), context.event.event_id))
+
+    router, seen = restarted(tmp_path / "inbox", on_error=on_error)
+    router.handlers = [
+        handler._replace(key=7) if handler.name.endswith(gone) else handler
+        for handler in router.handlers
+    ]
+    async with router:
+        pass
+    [(text, event)] = errors
+    assert "registered no more" in text
+    assert event == "event-2"
+    assert [event for _, event, _ in seen] == ["event-3", "event-3"]
+    again, seen = restarted(tmp_path / "inbox", on_error=on_error)
+    async with again:
+        pass
+    assert seen == []
+    assert len(errors) == 1
+
+
 async def test_interrupted_events_can_be_taken_aside(tmp_path: Path) -> None:
     """With on_interrupted, an event whose handlers were running goes there instead."""
     await interrupted(tmp_path / "inbox")
@@ -138,7 +183,7 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
     errors: list[Exception] = []
     router, seen = restarted(tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
     async with router:
-        assert router._inbox is not None
+        assert isinstance(router._inbox, EventInbox)
         full = (
             "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
@@ -158,8 +203,8 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
 async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
     """Steps that SQLite would not take are kept and stored later."""
     inbox = EventInbox(tmp_path / "inbox")
-    assert await inbox.open() == []
-    row = await inbox.accept("event", b"{}")
+    assert await left_in(inbox) == []
+    row = await inbox.accept(NewEvent("event", b"{}"))
     assert row is not None
     real = inbox.database.submit
 
@@ -168,11 +213,11 @@ async def test_notes_outlast_a_disk_that_is_full(tmp_path: Path) -> None:
         return real(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
 
     inbox.database.submit = full  # type: ignore[assignment, method-assign]
-    inbox.note(row, HandlingStep.FINISHED)
+    await inbox.note(row, HandlingStep.FINISHED)
     await inbox.aclose()
     again = EventInbox(tmp_path / "inbox")
-    assert await again.open() == []
-    assert await again.accept("event", b"{}") is None
+    assert await left_in(again) == []
+    assert await again.accept(NewEvent("event", b"{}")) is None
     await again.aclose()
 
 
@@ -180,13 +225,13 @@ async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     """A note that never reached SQLite counts all the same, up to one that was cut short."""
     inbox = EventInbox(tmp_path / "inbox")
     await inbox.open()
-    rows = [await inbox.accept(str(number), b"{}") for number in range(4)]
+    rows = [await inbox.accept(NewEvent(str(number), b"{}")) for number in range(4)]
     await inbox.aclose()
     progress = ProgressLog(tmp_path / "inbox-progress")
     progress.open()
     for note in (
         Note(rows[0], HandlingStep.FINISHED),
-        Note(rows[1], HandlingStep.STARTED),
+        Note(rows[1], HandlingStep.STARTED, 2**63 - 1),
         Note(rows[1], HandlingStep.HANDLED, 2**64 - 1),
     ):  # type: ignore[arg-type]
         progress.write(note)
@@ -194,12 +239,12 @@ async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     with (tmp_path / "inbox-progress").open("ab") as file:
         file.write(bytes(17) + b"\x01torn")
     again = EventInbox(tmp_path / "inbox")
-    left = await again.open()
+    left = await left_in(again)
     await again.aclose()
-    assert [(row, started, handled) for row, _, _, started, handled in left] == [
-        (rows[1], True, {2**64 - 1}),
-        (rows[2], False, set()),
-        (rows[3], False, set()),
+    assert [(row, started, handled) for row, _, _, started, handled, _ in left] == [
+        (rows[1], 2**63 - 1, {2**64 - 1}),
+        (rows[2], 0, set()),
+        (rows[3], 0, set()),
     ]
 
 
@@ -213,17 +258,17 @@ async def test_the_file_of_notes_stays_small(
     inbox = EventInbox(tmp_path / "inbox", remember=10)
     await inbox.open()
     for number in range(100):
-        row = await inbox.accept(str(number), b"{}")
+        row = await inbox.accept(NewEvent(str(number), b"{}"))
         assert row is not None
-        inbox.note(row, HandlingStep.STARTED)
-        inbox.note(row, HandlingStep.FINISHED)
+        await inbox.note(row, HandlingStep.STARTED)
+        await inbox.note(row, HandlingStep.FINISHED)
     assert (tmp_path / "inbox-progress").stat().st_size < 1000
     count = await inbox.database.submit(
         lambda connection: connection.execute("SELECT count(*) FROM event").fetchone()[0]
     )
     assert count < 30
     await inbox.aclose()
-    assert await (again := EventInbox(tmp_path / "inbox")).open() == []
+    assert await left_in(again := EventInbox(tmp_path / "inbox")) == []
     await again.aclose()
 
 
@@ -395,17 +440,17 @@ async def test_notes_made_while_others_are_stored(tmp_path: Path) -> None:
     """Closing stores them too, those besides that the file of notes would not take."""
     inbox = EventInbox(tmp_path / "inbox")
     await inbox.open()
-    rows = [await inbox.accept(str(number), b"{}") for number in range(3)]
+    rows = [await inbox.accept(NewEvent(str(number), b"{}")) for number in range(3)]
     assert None not in rows
-    inbox.note(rows[0] or 0, HandlingStep.FINISHED)
+    await inbox.note(rows[0] or 0, HandlingStep.FINISHED)
     inbox._flush()
-    inbox.note(rows[1] or 0, HandlingStep.FINISHED)
+    await inbox.note(rows[1] or 0, HandlingStep.FINISHED)
     inbox._flush()
     inbox._progress.close()
-    inbox.note(rows[2] or 0, HandlingStep.FINISHED)
+    await inbox.note(rows[2] or 0, HandlingStep.FINISHED)
     await inbox.aclose()
     again = EventInbox(tmp_path / "inbox")
-    assert await again.open() == []
+    assert await left_in(again) == []
     await again.aclose()
 
 
@@ -453,14 +498,14 @@ async def test_a_disk_that_stays_full_does_not_hold_the_closing(tmp_path: Path) 
     """Notes that SQLite never takes are left in their own file for the next process."""
     inbox = EventInbox(tmp_path / "inbox")
     await inbox.open()
-    row = await inbox.accept("event", b"{}")
+    row = await inbox.accept(NewEvent("event", b"{}"))
     assert row is not None
     await inbox.database.submit(lambda connection: connection.execute("PRAGMA query_only = ON"))
     with pytest.raises(ConfigurationError, match="right to write"):
-        await inbox.accept("other", b"{}")
-    inbox.note(row, HandlingStep.FINISHED)
+        await inbox.accept(NewEvent("other", b"{}"))
+    await inbox.note(row, HandlingStep.FINISHED)
     async with asyncio.timeout(60):
         await inbox.aclose()
     again = EventInbox(tmp_path / "inbox")
-    assert await again.open() == []
+    assert await left_in(again) == []
     await again.aclose()

@@ -1,0 +1,155 @@
+"""The seam between a router and its inbox: what a store of acknowledged events must do.
+
+There are two: a SQLite file of one process (`_inbox`), and a PostgreSQL database that any number of
+processes share (`_postgres`). Neither router nor handlers know which.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from respondio_async.errors import ConfigurationError
+
+from ._progress import HandlingStep
+
+NONE_STARTED: Final = 0
+"""Stands for a handler's key where no handler was started."""
+
+
+class ContactRow(NamedTuple):
+    """What a store knows of a contact; see `ContactState`."""
+
+    contact_id: int
+    handed_over_since: int
+    human_since: int
+    watermark: int
+
+
+class NewEvent(NamedTuple):
+    """An event to be stored."""
+
+    event_id: str
+    body: bytes
+    message_id: int | None = None
+    """Of the message that was received, if it was about one."""
+    contact_id: int | None = None
+
+    def __repr__(self) -> str:
+        return "NewEvent()"  # the body holds a contact's data
+
+
+class Unfinished(NamedTuple):
+    """An event that was acknowledged, and is to be handled."""
+
+    row: int
+    """The store's number for it; it is given back with each step."""
+    event_id: str
+    body: bytes
+    started: int
+    """Key of the handler that was started last in an earlier process; `NONE_STARTED`: none."""
+    handled: frozenset[int]
+    """Keys of its handlers that have ended."""
+    contact: ContactRow | None = None
+    """What the store knows of its contact now; None: what the router remembers is right."""
+
+    def __repr__(self) -> str:
+        return "Unfinished()"  # the body holds a contact's data
+
+
+class InboxStatistics(msgspec.Struct, frozen=True):
+    """What waits in an inbox, whichever process took it in."""
+
+    waiting: int
+    """Events that were acknowledged and are not finished."""
+    running: int
+    """Events that are being handled."""
+    processes: int
+    """Processes that have the inbox open."""
+
+
+class InboxUnavailableError(ConfigurationError):
+    """The store is out of reach. It has said so in the log, once."""
+
+
+class InboxFullError(Exception):
+    """As many events as may be held wait in the store."""
+
+
+class EventLostError(Exception):
+    """An event belongs to another process by now, which took this one for dead."""
+
+
+class Remembered(NamedTuple):
+    """What a store remembers as a process begins."""
+
+    contacts: list[ContactRow]
+    caught_up: list[int]
+    """Messages that `catch_up` brought."""
+    received: list[int]
+    """Messages that were received, those included."""
+
+
+Deliver = Callable[[Unfinished, "asyncio.Future[bool] | None"], Awaitable[None]]
+"""Takes in an event to be handled; the future is told as `EventJob.ended` is."""
+
+
+class InboxStore(Protocol):
+    """Keeps acknowledged events until they are handled, and what is known of contacts."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether any process may handle what `accept` stores: the store delivers it, to one."""
+        ...
+
+    async def open(self) -> Remembered:
+        """Open the store; `ConfigurationError` when that cannot be."""
+        ...
+
+    async def deliver(self, take: Deliver) -> None:
+        """Begin to give *take* events: those that were left, and where shared those that come."""
+        ...
+
+    async def accept(self, arrival: NewEvent) -> int | None:
+        """Store an event; returns once it outlives the process, with its row, or None if it was
+        here before. `InboxFullError` where shared: the store counts what waits in it.
+        """
+        ...
+
+    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Tell *ended* once the event that `accept` gave this row is finished, by any process; for
+        shared stores.
+        """
+        ...
+
+    async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+        """Note a step, so that it survives a kill; `EventLostError` if the event was taken away."""
+        ...
+
+    def save_contact(
+        self,
+        contact_id: int,
+        handed_over_since: int | None,
+        human_since: int | None,
+        watermark: int,
+    ) -> "asyncio.Future[None]":
+        """Store what has changed; None leaves as is, and a watermark only rises."""
+        ...
+
+    def lock(self, contact_id: int) -> AbstractAsyncContextManager[None]:
+        """Keep a contact's events from being handled in any process; for shared stores."""
+        ...
+
+    async def statistics(self) -> InboxStatistics | None:
+        """Count over all processes; None when not shared."""
+        ...
+
+    async def stop(self) -> None:
+        """Deliver nothing more."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what was delivered and not finished, and close."""
+        ...
