@@ -27,6 +27,9 @@ class ContactRow(NamedTuple):
     human_since: int
     watermark: int
 
+    def __repr__(self) -> str:
+        return "ContactRow()"
+
 
 class NewEvent(NamedTuple):
     """An event to be stored."""
@@ -90,6 +93,9 @@ class Remembered(NamedTuple):
     """Messages that `catch_up` brought."""
     received: list[int]
     """Messages that were received, those included."""
+
+    def __repr__(self) -> str:
+        return "Remembered()"
 
 
 Deliver = Callable[[Unfinished, "asyncio.Future[bool] | None"], Awaitable[None]]
