@@ -37,6 +37,7 @@ HARMLESS = {
     *("_transport._address.Address", "_transport._seam.PoolStatistics", "_wire._headers.Facts"),
     *("bulk._outcome.Progress", "hooks.AttemptEnded", "hooks.DriftDetected"),
     *("hooks.OperationEnded", "hooks.WaitStarted", "webhooks._router.RouterStatistics"),
+    "webhooks._store.InboxStatistics",
     *(
         "webhooks._answers.WebhookAnswer",
         "webhooks._conditions.Conditions",
