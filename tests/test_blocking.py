@@ -6,7 +6,8 @@ lazy imports.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
@@ -49,7 +50,7 @@ def guard() -> Iterator[BlockBuster]:
 
 
 @pytest.mark.parametrize("operation", [*ALWAYS, *UNSENT])
-async def test_no_operation_blocks(guard, kind, operation):
+async def test_no_operation_blocks(guard: BlockBuster, kind: str, operation: str) -> None:
     """The first call of a client and the ones after it."""
     async with (
         FaultServer(default=faults.answer(200, GOOD)) as server,
@@ -71,7 +72,7 @@ async def test_no_operation_blocks(guard, kind, operation):
         faults.refuse(449),
     ],
 )
-async def test_no_failure_blocks(guard, kind, fault):
+async def test_no_failure_blocks(guard: BlockBuster, kind: str, fault: Callable[..., Any]) -> None:
     """Reading an error, throwing a connection away, waiting and trying again."""
     async with (
         FaultServer(default=faults.answer(200, GOOD)) as server,
@@ -84,14 +85,16 @@ async def test_no_failure_blocks(guard, kind, fault):
         assert error is None or isinstance(error, OutcomeUnknownError)
 
 
-async def test_a_refused_connection_does_not_block(guard, kind):
+async def test_a_refused_connection_does_not_block(guard: BlockBuster, kind: str) -> None:
     """Nor does the look-up of a name."""
     async with connected(kind, nobody().replace("127.0.0.1", "localhost")) as client:
         assert await outcome(client.contacts.get(7)) is not None
 
 
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
-async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
+async def test_the_tls_context_is_built_off_the_loop(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Reading the certificates of the system takes 17 ms and a file: it happens in a thread, once a
     process.
     """
@@ -114,7 +117,7 @@ async def test_the_tls_context_is_built_off_the_loop(backend, monkeypatch):
 
 @pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
-async def test_a_day_s_work_on_the_sandbox_does_not_block(guard, backend):
+async def test_a_day_s_work_on_the_sandbox_does_not_block(guard: BlockBuster, backend: str) -> None:
     """Writing, paging with prefetch, filters, helpers and views, with the limiter of the vendor's
     table in between.
     """
@@ -140,7 +143,7 @@ async def test_a_day_s_work_on_the_sandbox_does_not_block(guard, backend):
         client.statistics()
 
 
-async def test_the_guard_is_awake(guard):
+async def test_the_guard_is_awake(guard: BlockBuster) -> None:
     """A blocking call from a module that is not a test's is caught."""
     import time
 

@@ -8,6 +8,8 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -28,19 +30,20 @@ CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL
 
 
-def mock(handler):
+def mock(handler: Callable[..., Any]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.MockTransport(handler))
 
 
-# ── arguments
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── arguments ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch):
+def test_the_token_comes_from_the_argument_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The argument wins."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", "from-environment")
     assert AsyncRespond()._settings.token == "from-environment"
@@ -48,7 +51,7 @@ def test_the_token_comes_from_the_argument_or_the_environment(monkeypatch):
     assert AsyncRespond(" given\n")._settings.token == "given"
 
 
-def test_no_token_says_where_to_get_one(monkeypatch):
+def test_no_token_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """And how to pass it."""
     monkeypatch.delenv("RESPONDIO_API_TOKEN", raising=False)
     with pytest.raises(ConfigurationError, match="RESPONDIO_API_TOKEN"):
@@ -56,14 +59,16 @@ def test_no_token_says_where_to_get_one(monkeypatch):
 
 
 @pytest.mark.parametrize("token", ["", "  ", "Bearer abc", "a\nb", "tökén", "a\x00b", 5])
-def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token):
+def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: int | str) -> None:
     """Early, and silent about the value."""
     with pytest.raises(ConfigurationError) as caught:
         AsyncRespond(token)
     assert not str(token).strip() or str(token) not in str(caught.value)
 
 
-def test_the_base_url_comes_from_the_argument_or_the_environment(monkeypatch):
+def test_the_base_url_comes_from_the_argument_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """And else is the vendor's."""
     monkeypatch.delenv("RESPONDIO_BASE_URL", raising=False)
     assert AsyncRespond("t")._base_url == "https://api.respond.io/v2"
@@ -108,19 +113,19 @@ def test_the_base_url_comes_from_the_argument_or_the_environment(monkeypatch):
     ],
     ids=str,
 )
-def test_arguments_that_cannot_work_are_refused_at_once(options):
+def test_arguments_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -> None:
     """Where they are written, not in the first call."""
     with pytest.raises(ConfigurationError):
         AsyncRespond("t", **options)
 
 
-def test_nothing_of_the_client_shows_the_token():
+def test_nothing_of_the_client_shows_the_token() -> None:
     """Not its repr, and nothing it refers to."""
     client = AsyncRespond("canary-token")
     assert "canary" not in repr(client) + str(client) + repr(client.contacts) + repr(client.raw)
 
 
-async def test_headers_are_added_and_replace_ours_of_the_same_name():
+async def test_headers_are_added_and_replace_ours_of_the_same_name() -> None:
     """In any case of letters."""
     client, transport, _ = scripted(CONTACT, headers={"user-agent": "mine/1", "X-Trace": "1"})
     await client.contacts.get(7)
@@ -132,7 +137,7 @@ async def test_headers_are_added_and_replace_ours_of_the_same_name():
 @pytest.mark.parametrize(
     "app_info", ["crm", "crm/2.1", "acme-crm/2.1 (https://acme.example; eu)", "crm/2 flow/0.3b1"]
 )
-async def test_a_program_names_itself_behind_the_client(app_info):
+async def test_a_program_names_itself_behind_the_client(app_info: str) -> None:
     """With and without a body, and on a view too; a User-Agent of one's own replaces both."""
     client, transport, _ = scripted(CONTACT, CONTACT, CONTACT, app_info=app_info)
     await client.contacts.get(7)
@@ -143,7 +148,7 @@ async def test_a_program_names_itself_behind_the_client(app_info):
     assert app_info not in str(transport.requests[-1].headers)
 
 
-async def test_a_timeout_object_bounds_the_phases():
+async def test_a_timeout_object_bounds_the_phases() -> None:
     """`httpx.Timeout` is passed on; the deadline still bounds the whole."""
     timeout = httpx.Timeout(5.0, read=1.0)
     client, _, _ = scripted(CONTACT, timeout=timeout)
@@ -152,11 +157,10 @@ async def test_a_timeout_object_bounds_the_phases():
     await client.contacts.get(7)
 
 
-# ── views
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── views ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_view_changes_only_what_it_names():
+async def test_a_view_changes_only_what_it_names() -> None:
     """The client itself stays as it was."""
     client, transport, _ = scripted(CONTACT, headers={"X-A": "1"})
     view = client.with_options(
@@ -174,7 +178,7 @@ async def test_a_view_changes_only_what_it_names():
     assert "X-A" not in dict(client.with_options(headers=None)._settings.headers)
 
 
-async def test_another_token_is_sent_and_brings_its_limiter():
+async def test_another_token_is_sent_and_brings_its_limiter() -> None:
     """Limits are counted per organisation."""
     client = AsyncRespond("one", base_url="http://127.0.0.1:9")
     view = client.with_options(token="two")
@@ -185,7 +189,7 @@ async def test_another_token_is_sent_and_brings_its_limiter():
     assert given.with_options(token="two")._settings.limiter is given._settings.limiter
 
 
-async def test_closing_a_view_closes_nothing():
+async def test_closing_a_view_closes_nothing() -> None:
     """Only the client itself does."""
     client, transport, _ = scripted(CONTACT)
     async with client.with_options(timeout=1) as view:
@@ -196,7 +200,7 @@ async def test_closing_a_view_closes_nothing():
     assert transport.closed
 
 
-async def test_a_view_keeps_the_retry_policy_it_is_given():
+async def test_a_view_keeps_the_retry_policy_it_is_given() -> None:
     """One attempt means one attempt."""
     client, transport, _ = scripted(answer(500, b"{}"))
     with pytest.raises(Exception, match="500"):
@@ -204,11 +208,10 @@ async def test_a_view_keeps_the_retry_policy_it_is_given():
     assert len(transport.requests) == 1
 
 
-# ── the escape hatch
-# ─────────────────────────────────────────────────────────────────────────────────────
+# ── the escape hatch ──────────────────────────────────────────────────────────────────────────────
 
 
-async def test_request_calls_what_has_no_method_yet():
+async def test_request_calls_what_has_no_method_yet() -> None:
     """Quoted, limited under its own template, plain Python back."""
     client, transport, limiter = scripted(answer(200, b'{"a": [1]}'))
     got = await client.request("get", "/new/{thing}", params={"thing": "a/b?c"}, query={"x": True})
@@ -217,7 +220,7 @@ async def test_request_calls_what_has_no_method_yet():
     assert limiter.asked[0]["route"] == "GET /new/{thing}"
 
 
-async def test_request_knows_the_rows_of_the_table():
+async def test_request_knows_the_rows_of_the_table() -> None:
     """Their bucket and their replay class apply."""
     client, transport, limiter = scripted(answer(500, b"{}"))
     with pytest.raises(Exception, match="may or may not have happened"):
@@ -240,7 +243,7 @@ async def test_request_knows_the_rows_of_the_table():
         ("/space/user/{user}/more", "GET /space/user/{user}/more"),
     ],
 )
-async def test_request_counts_a_known_path_in_its_own_bucket(path, bucket):
+async def test_request_counts_a_known_path_in_its_own_bucket(path: str, bucket: str) -> None:
     """The server does not know what a parameter is called here, so a bucket beside the known one
     would break the limit.
     """
@@ -256,7 +259,7 @@ async def test_request_counts_a_known_path_in_its_own_bucket(path, bucket):
 @pytest.mark.parametrize(
     ("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)]
 )
-async def test_an_unknown_post_is_not_repeated(method, requests):
+async def test_an_unknown_post_is_not_repeated(method: str, requests: int) -> None:
     """Whether a repeat is harmless is not known of it."""
     client, transport, _ = scripted(answer(502, b"{}"))
     with pytest.raises(Exception, match="502"):
@@ -264,7 +267,7 @@ async def test_an_unknown_post_is_not_repeated(method, requests):
     assert len(transport.requests) == requests
 
 
-async def test_request_decodes_into_the_type_that_is_asked_for():
+async def test_request_decodes_into_the_type_that_is_asked_for() -> None:
     """Any that msgspec knows."""
     client, _, _ = scripted(answer(200, b'{"id": 7, "firstName": "Ada"}'))
     value = await client.request(
@@ -273,11 +276,10 @@ async def test_request_decodes_into_the_type_that_is_asked_for():
     assert value == {"id": 7, "firstName": "Ada"}
 
 
-# ── statistics
-# ───────────────────────────────────────────────────────────────────────────────────────────
+# ── statistics ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_statistics_count_per_route():
+async def test_statistics_count_per_route() -> None:
     """Sent, repeated, refused; the limiter's line; the connections; the budget."""
     steps = [answer(429, b"{}", retry_after="0"), answer(500, b"{}"), CONTACT]
     client, _, _ = scripted(*steps, limiter=LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 1000.0)))
@@ -292,11 +294,10 @@ async def test_statistics_count_per_route():
         use.sent = 5
 
 
-# ── life
-# ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── life ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_second_event_loop_is_refused_with_a_way_out():
+def test_a_second_event_loop_is_refused_with_a_way_out() -> None:
     """Connections belong to the loop they were made on."""
     http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))
     client = AsyncRespond("t", http_client=http)
@@ -307,15 +308,15 @@ def test_a_second_event_loop_is_refused_with_a_way_out():
         asyncio.run(_close(client))
 
 
-async def _get(client):
+async def _get(client: AsyncRespond) -> Any:
     return await client.contacts.get(7)
 
 
-async def _close(client):
+async def _close(client: AsyncRespond) -> None:
     await client.aclose()
 
 
-async def test_a_closed_client_refuses_calls():
+async def test_a_closed_client_refuses_calls() -> None:
     """Clearly; closing twice is no error."""
     client, transport, _ = scripted(CONTACT)
     await client.aclose()
@@ -325,7 +326,7 @@ async def test_a_closed_client_refuses_calls():
     assert transport.requests == []
 
 
-async def test_a_client_that_was_used_and_not_closed_warns():
+async def test_a_client_that_was_used_and_not_closed_warns() -> None:
     """`ResourceWarning`; one that was never used, or was closed, does not."""
     http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))
     client = AsyncRespond("t", http_client=http)
@@ -346,7 +347,7 @@ async def test_a_client_that_was_used_and_not_closed_warns():
     await http.aclose()
 
 
-def test_a_client_whose_arguments_are_refused_leaves_no_noise():
+def test_a_client_whose_arguments_are_refused_leaves_no_noise() -> None:
     """`__del__` copes with a half-made client."""
     with pytest.raises(ConfigurationError):
         AsyncRespond("")
@@ -355,7 +356,7 @@ def test_a_client_whose_arguments_are_refused_leaves_no_noise():
     gc.collect()
 
 
-async def test_a_page_fetched_ahead_ends_with_the_client():
+async def test_a_page_fetched_ahead_ends_with_the_client() -> None:
     """No task is left behind."""
     client, _, _ = scripted(
         answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 1}}'), seconds=0.0
@@ -368,11 +369,11 @@ async def test_a_page_fetched_ahead_ends_with_the_client():
     assert not [task for task in asyncio.all_tasks() if "fetch" in repr(task)]
 
 
-async def test_an_injected_client_is_used_and_never_closed():
+async def test_an_injected_client_is_used_and_never_closed() -> None:
     """Its own base URL, headers and auth do not reach the request."""
     seen = []
 
-    def handler(request):
+    def handler(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200, content=b'{"id": 7}')
 
@@ -390,10 +391,10 @@ async def test_an_injected_client_is_used_and_never_closed():
     await http.aclose()
 
 
-async def test_an_error_of_the_transport_reaches_the_caller_as_ours():
+async def test_an_error_of_the_transport_reaches_the_caller_as_ours() -> None:
     """Picklable, without the address's path."""
 
-    def handler(request):
+    def handler(request: httpx.Request) -> None:
         raise httpx.ConnectError(
             "cannot reach https://api.respond.io/v2/contact/phone:+60123456789"
         )
@@ -410,11 +411,10 @@ async def test_an_error_of_the_transport_reaches_the_caller_as_ours():
     await http.aclose()
 
 
-# ── the face
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── the face ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(code):
+def run(code: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
@@ -422,7 +422,7 @@ def run(code):
     return done.stdout.strip()
 
 
-def test_importing_webhooks_does_not_import_the_http_client():
+def test_importing_webhooks_does_not_import_the_http_client() -> None:
     """A webhook receiver need not pay for it."""
     modules = json.loads(
         run("import json, sys, respondio_async.webhooks; print(json.dumps(sorted(sys.modules)))")
@@ -430,7 +430,7 @@ def test_importing_webhooks_does_not_import_the_http_client():
     assert not {"httpx", "httpx2", "aiohttp", "httpcore", "aiolimiter"} & set(modules)
 
 
-def test_optional_parts_are_not_imported_with_the_client():
+def test_optional_parts_are_not_imported_with_the_client() -> None:
     """Heavy ones are extras, and wait until they are used."""
     code = (
         "import json, sys; from respondio_async import AsyncRespond; AsyncRespond('t'); "

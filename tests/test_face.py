@@ -40,24 +40,24 @@ PUBLIC = NAMES.split()
 SOURCE = ast.parse(Path(respondio_async.__file__).read_text(encoding="utf-8"))
 
 
-def test_the_list_is_pinned():
+def test_the_list_is_pinned() -> None:
     """A change here is a change for every user: it belongs into the changelog."""
     assert respondio_async.__all__ == PUBLIC
 
 
-def test_the_list_names_nothing_twice():
+def test_the_list_names_nothing_twice() -> None:
     """A merge doubles nothing; its order is the linter's."""
     assert len(set(PUBLIC)) == len(PUBLIC)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_name_can_be_imported(name: str):
+def test_every_name_can_be_imported(name: str) -> None:
     """The lazy lookup finds it, and keeps it."""
     value = getattr(respondio_async, name)
     assert vars(respondio_async)[name] is value
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     """As in any module, so that hasattr() and `from … import …` work."""
     with pytest.raises(AttributeError, match="Respond'"):
         respondio_async.Respond  # noqa: B018
@@ -65,7 +65,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         exec("from respondio_async import Respond")
 
 
-def test_dir_lists_every_name_before_it_is_used():
+def test_dir_lists_every_name_before_it_is_used() -> None:
     """Completion in a shell works; asked of a fresh interpreter, since here all names have been
     looked up.
     """
@@ -97,7 +97,7 @@ def seen_by_type_checkers() -> dict[str, str]:
     return {alias.name: node.module or "" for node in imports for alias in node.names}
 
 
-def test_run_time_and_type_checkers_see_the_same():
+def test_run_time_and_type_checkers_see_the_same() -> None:
     """The lazy lookup and the imports that type checkers read are two lists; they must not drift
     apart.
     """
@@ -105,7 +105,7 @@ def test_run_time_and_type_checkers_see_the_same():
     assert {*lazy(), "__version__"} == set(PUBLIC)
 
 
-def test_all_is_a_plain_list():
+def test_all_is_a_plain_list() -> None:
     """Type checkers and documentation tools read it without running anything."""
     assigned = next(
         node
@@ -119,19 +119,19 @@ CLASSES = [name for name in PUBLIC if isinstance(getattr(respondio_async, name),
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_class_is_found_under_its_own_module_and_name(name: str):
+def test_a_class_is_found_under_its_own_module_and_name(name: str) -> None:
     """Pickles, documentation and error texts name a place where the class really is."""
     value = getattr(respondio_async, name)
     assert pickle.loads(pickle.dumps(value)) is value
     assert value.__module__.startswith("respondio_async")
 
 
-def test_the_client_shows_its_public_home():
+def test_the_client_shows_its_public_home() -> None:
     """It is what a traceback or a repr shows most."""
     assert respondio_async.AsyncRespond.__module__ == "respondio_async"
 
 
-def test_every_error_is_public():
+def test_every_error_is_public() -> None:
     """Whatever is raised can be caught by name."""
     assert set(errors.__all__) <= set(PUBLIC)
     family = {
@@ -142,7 +142,7 @@ def test_every_error_is_public():
     assert {cls.__name__ for cls in family} == set(errors.__all__)
 
 
-def test_what_public_methods_take_and_give_can_be_imported():
+def test_what_public_methods_take_and_give_can_be_imported() -> None:
     """A user can annotate whatever the resources hand out: every model that appears in a signature
     has a public name.
     """
@@ -175,6 +175,6 @@ def test_what_public_methods_take_and_give_can_be_imported():
     assert len(ours) > 15
 
 
-def test_the_version_is_a_version():
+def test_the_version_is_a_version() -> None:
     """What pip, the User-Agent and a bug report name."""
     assert respondio_async.__version__.count(".") == 2

@@ -5,6 +5,7 @@ what they end in.
 import asyncio
 import json
 import pickle
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,16 @@ from respondio_async import (
     RetryPolicy,
     UnauthorizedError,
 )
-from tests.support.scripted import LOST, OpenLimiter, answer, error_answer, scripted
+from tests.support.scripted import (
+    LOST,
+    Answer,
+    OpenLimiter,
+    Request,
+    ScriptedTransport,
+    answer,
+    error_answer,
+    scripted,
+)
 from tests.support.virtual import VIRTUAL
 
 REF = answer(200, b'{"contactId": 7}')
@@ -29,23 +39,22 @@ MISSING = error_answer(404, "Contact not found")
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL
 
 
-def now():
+def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def targets(transport):
+def targets(transport: ScriptedTransport) -> list[str]:
     return [f"{request.method} {request.target}" for request in transport.requests]
 
 
-# ── contacts.find
-# ────────────────────────────────────────────────────────────────────────────────────────
+# ── contacts.find ─────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_find_returns_the_contact_or_none():
+async def test_find_returns_the_contact_or_none() -> None:
     """404 is an answer, not an error."""
     client, _, _ = scripted(CONTACT, MISSING)
     assert (await client.contacts.find(7)).id == 7
@@ -53,18 +62,17 @@ async def test_find_returns_the_contact_or_none():
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, BadRequestError), (401, UnauthorizedError)])
-async def test_find_raises_whatever_else_is_wrong(status, kind):
+async def test_find_raises_whatever_else_is_wrong(status: int, kind: type[Any]) -> None:
     """A wrong token does not look like a missing contact."""
     client, _, _ = scripted(error_answer(status))
     with pytest.raises(kind):
         await client.contacts.find(7)
 
 
-# ── contacts.ensure
-# ──────────────────────────────────────────────────────────────────────────────────────
+# ── contacts.ensure ───────────────────────────────────────────────────────────────────────────────
 
 
-async def test_ensure_writes_and_reads_back():
+async def test_ensure_writes_and_reads_back() -> None:
     """By the id that the write has told: its fields may just have changed the e-mail that named the
     contact.
     """
@@ -78,14 +86,14 @@ async def test_ensure_writes_and_reads_back():
     assert json.loads(transport.requests[0].content) == {"firstName": "Ada", "email": "new@b.cd"}
 
 
-async def test_ensure_without_an_id_reads_back_by_the_identifier():
+async def test_ensure_without_an_id_reads_back_by_the_identifier() -> None:
     """A fresh create answers without an id on some servers."""
     client, transport, _ = scripted(NO_ID, CONTACT)
     assert (await client.contacts.ensure("+60121233112", first_name="Ada")).id == 7
     assert targets(transport)[1] == "GET /contact/phone:%2B60121233112"
 
 
-async def test_ensure_waits_out_404_and_449():
+async def test_ensure_waits_out_404_and_449() -> None:
     """A contact that is still being made: the write is refused, then the read finds nothing yet."""
     client, transport, _ = scripted(
         error_answer(449), NO_ID, MISSING, MISSING, error_answer(449), CONTACT
@@ -96,14 +104,14 @@ async def test_ensure_waits_out_404_and_449():
     assert 2 + 0.5 + 1 + 2 <= now() - began < 6
 
 
-async def test_ensure_repeats_a_write_whose_answer_was_lost():
+async def test_ensure_repeats_a_write_whose_answer_was_lost() -> None:
     """It is safe to repeat, so the caller hears nothing of it."""
     client, _, _ = scripted(LOST, error_answer(502), REF, CONTACT)
     assert (await client.contacts.ensure("a@b.cd", first_name="Ada")).id == 7
 
 
 @pytest.mark.parametrize("steps", [(NO_ID, MISSING), (error_answer(449),), (LOST,)])
-async def test_ensure_ends_with_its_timeout(steps):
+async def test_ensure_ends_with_its_timeout(steps: tuple[Any, ...]) -> None:
     """In a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot end in
     time is not begun.
     """
@@ -118,7 +126,7 @@ async def test_ensure_ends_with_its_timeout(steps):
     assert transport.lent == 0
 
 
-async def test_ensure_passes_on_what_is_definitely_wrong():
+async def test_ensure_passes_on_what_is_definitely_wrong() -> None:
     """An unknown custom field is not waited for."""
     client, transport, _ = scripted(error_answer(400, "Custom field not found in the workspace"))
     with pytest.raises(BadRequestError):
@@ -126,7 +134,7 @@ async def test_ensure_passes_on_what_is_definitely_wrong():
     assert len(transport.requests) == 1
 
 
-async def test_ensure_cancelled_from_outside_is_cancelled():
+async def test_ensure_cancelled_from_outside_is_cancelled() -> None:
     """Its own timeout is not mistaken for the caller's."""
     client, _, _ = scripted(NO_ID, MISSING)
     with pytest.raises(TimeoutError):
@@ -134,8 +142,7 @@ async def test_ensure_cancelled_from_outside_is_cancelled():
             await client.contacts.ensure("a@b.cd", first_name="Ada")
 
 
-# ── conversations.hand_over
-# ──────────────────────────────────────────────────────────────────────────────
+# ── conversations.hand_over ───────────────────────────────────────────────────────────────────────
 
 
 class Workspace:
@@ -143,14 +150,14 @@ class Workspace:
     and not done.
     """
 
-    def __init__(self, *, status="closed", takes_after=0):
+    def __init__(self, *, status: str = "closed", takes_after: int = 0) -> None:
         self.status = status
         self.takes_after = takes_after
         """So many assignments are silently dropped."""
         self.assignee = None
         self.log = []
 
-    def __call__(self, request):
+    def __call__(self, request: Request) -> Answer:
         body = json.loads(request.content or b"null")
         self.log.append((request.target.rpartition("/")[2], body))
         if request.target.endswith("/status"):
@@ -172,7 +179,7 @@ class Workspace:
 
 @pytest.mark.parametrize("user", [2, "agent@x.yz"])
 @pytest.mark.parametrize("status", ["closed", "open"])
-async def test_hand_over_opens_assigns_and_verifies(user, status):
+async def test_hand_over_opens_assigns_and_verifies(user: int | str, status: str) -> None:
     """By id or by e-mail, in whatever case the server writes it."""
     workspace = Workspace(status=status)
     client, _, _ = scripted(workspace)
@@ -185,7 +192,7 @@ async def test_hand_over_opens_assigns_and_verifies(user, status):
     ]
 
 
-async def test_hand_over_repeats_what_did_not_take():
+async def test_hand_over_repeats_what_did_not_take() -> None:
     """200 and no effect: opened and assigned again until reading it back shows the user."""
     workspace = Workspace(takes_after=3)
     client, _, _ = scripted(workspace)
@@ -195,7 +202,7 @@ async def test_hand_over_repeats_what_did_not_take():
     assert 0.5 + 1 + 2 <= now() - began < 4
 
 
-async def test_hand_over_takes_an_agent_from_another():
+async def test_hand_over_takes_an_agent_from_another() -> None:
     """Somebody else's conversation is not yet handed over."""
     workspace = Workspace(status="open", takes_after=1)
     workspace.assignee = "nobody we know"
@@ -203,7 +210,7 @@ async def test_hand_over_takes_an_agent_from_another():
     assert (await client.conversations.hand_over(7, 2)).assignee.id == 2
 
 
-async def test_hand_over_ends_with_its_timeout():
+async def test_hand_over_ends_with_its_timeout() -> None:
     """An assignment that never takes."""
     client, _, _ = scripted(Workspace(takes_after=10_000))
     began = now()
@@ -213,7 +220,7 @@ async def test_hand_over_ends_with_its_timeout():
 
 
 @pytest.mark.parametrize("user", ["", 0, -1, True, None, 1.5])
-async def test_hand_over_refuses_what_names_no_user(user):
+async def test_hand_over_refuses_what_names_no_user(user: Any) -> None:
     """Before any request; None would unassign, and would then be waited for in vain."""
     client, transport, _ = scripted(REF)
     with pytest.raises(InvalidArgumentError):
@@ -221,13 +228,12 @@ async def test_hand_over_refuses_what_names_no_user(user):
     assert transport.requests == []
 
 
-# ── messages.wait_for_status
-# ─────────────────────────────────────────────────────────────────────────────
+# ── messages.wait_for_status ──────────────────────────────────────────────────────────────────────
 
 ID = 1783918786000000
 
 
-def message(*values, **last):
+def message(*values: Any, **last: Any) -> Answer:
     history = [{"value": value, "timestamp": 1663274081} for value in values]
     if history:
         history[-1].update(last)
@@ -242,7 +248,7 @@ def message(*values, **last):
 
 @pytest.mark.parametrize("wanted", ["sent", "delivered", "read"])
 @pytest.mark.parametrize("reached", ["pending", "sent", "delivered", "read"])
-async def test_a_status_is_reached_by_any_later_one(wanted, reached):
+async def test_a_status_is_reached_by_any_later_one(wanted: str, reached: str) -> None:
     """A message that was read has been delivered."""
     order = ["pending", "sent", "delivered", "read"]
     client, transport, _ = scripted(
@@ -255,14 +261,14 @@ async def test_a_status_is_reached_by_any_later_one(wanted, reached):
     assert len(transport.requests) == (3 if order.index(reached) >= order.index(wanted) else 4)
 
 
-async def test_the_default_is_delivered():
+async def test_the_default_is_delivered() -> None:
     """ "Sent" is not enough."""
     client, transport, _ = scripted(message("sent"), message("sent", "delivered"))
     await client.messages.wait_for_status(7, ID)
     assert len(transport.requests) == 2
 
 
-async def test_looks_grow_apart():
+async def test_looks_grow_apart() -> None:
     """Half a second at first, five at last."""
     client, transport, _ = scripted(*[message("pending")] * 6, message("read"))
     await client.messages.wait_for_status(7, ID)
@@ -270,14 +276,14 @@ async def test_looks_grow_apart():
     assert waits == pytest.approx([0.5, 1, 2, 3, 5, 5], abs=0.001)
 
 
-async def test_a_status_of_tomorrow_is_waited_past():
+async def test_a_status_of_tomorrow_is_waited_past() -> None:
     """An unknown value is neither success nor failure."""
     client, transport, _ = scripted(message("teleporting"), message("delivered"))
     await client.messages.wait_for_status(7, ID)
     assert len(transport.requests) == 2
 
 
-async def test_a_failed_message_raises_with_the_reason_masked():
+async def test_a_failed_message_raises_with_the_reason_masked() -> None:
     """The channel's own words, without the phone number that it quotes."""
     client, _, _ = scripted(
         message("pending", "failed", message="131026: +60121233112 is not on WhatsApp, ada@b.cd")
@@ -292,14 +298,14 @@ async def test_a_failed_message_raises_with_the_reason_masked():
         assert "ada@b.cd" not in text
 
 
-async def test_a_failed_message_without_a_reason_says_so():
+async def test_a_failed_message_without_a_reason_says_so() -> None:
     """The reason is optional on the wire."""
     client, _, _ = scripted(message("failed"))
     with pytest.raises(MessageFailedError, match="no reason"):
         await client.messages.wait_for_status(7, ID, "sent")
 
 
-async def test_wait_for_status_ends_with_its_timeout():
+async def test_wait_for_status_ends_with_its_timeout() -> None:
     """A message that stays pending."""
     client, _, _ = scripted(message("pending"))
     began = now()
@@ -308,7 +314,7 @@ async def test_wait_for_status_ends_with_its_timeout():
     assert 30 <= now() - began < 30.01
 
 
-async def test_a_message_that_does_not_exist_is_not_waited_for():
+async def test_a_message_that_does_not_exist_is_not_waited_for() -> None:
     """404 is raised at once."""
     client, transport, _ = scripted(error_answer(404))
     with pytest.raises(NotFoundError):
@@ -319,7 +325,7 @@ async def test_a_message_that_does_not_exist_is_not_waited_for():
 @pytest.mark.parametrize(
     "options", [{"status": "failed"}, {"status": "seen"}, {"timeout": 0}, {"timeout": -1}]
 )
-async def test_wait_for_status_refuses_what_cannot_come(options):
+async def test_wait_for_status_refuses_what_cannot_come(options: dict[str, Any]) -> None:
     """Before any request."""
     client, transport, _ = scripted(message("read"))
     with pytest.raises(InvalidArgumentError) as caught:
@@ -328,8 +334,7 @@ async def test_wait_for_status_refuses_what_cannot_come(options):
     assert transport.requests == []
 
 
-# ── messages.list_new
-# ────────────────────────────────────────────────────────────────────────────────────
+# ── messages.list_new ─────────────────────────────────────────────────────────────────────────────
 
 
 class Inbox:
@@ -337,7 +342,15 @@ class Inbox:
     page.
     """
 
-    def __init__(self, ids, *, size=3, order="oldest first", ignores_direction=False, stuck=False):
+    def __init__(
+        self,
+        ids: list[int] | range,
+        *,
+        size: int = 3,
+        order: str = "oldest first",
+        ignores_direction: bool = False,
+        stuck: bool = False,
+    ) -> None:
         self.ids = sorted(ids)
         self.size = size
         self.order = order
@@ -345,7 +358,7 @@ class Inbox:
         self.stuck = stuck
         self.cursors = []
 
-    def __call__(self, request):
+    def __call__(self, request: Request) -> Answer:
         query = dict(pair.split("=") for pair in request.target.partition("?")[2].split("&"))
         cursor = int(query["cursorId"])
         self.cursors.append(cursor)
@@ -366,7 +379,9 @@ class Inbox:
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("order", ["oldest first", "newest first"])
-async def test_list_new_gives_each_newer_message_once_oldest_first(order, prefetch):
+async def test_list_new_gives_each_newer_message_once_oldest_first(
+    order: str, prefetch: int
+) -> None:
     """Over several pages, in whatever order a page is written, with the known message among them or
     not.
     """
@@ -378,7 +393,7 @@ async def test_list_new_gives_each_newer_message_once_oldest_first(order, prefet
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_list_new_of_nothing_new_is_empty(prefetch):
+async def test_list_new_of_nothing_new_is_empty(prefetch: int) -> None:
     """One request, no items."""
     inbox = Inbox([100, 101])
     client, transport, _ = scripted(inbox)
@@ -386,7 +401,7 @@ async def test_list_new_of_nothing_new_is_empty(prefetch):
     assert len(transport.requests) == 1
 
 
-async def test_list_new_from_a_server_that_ignores_the_direction_ends():
+async def test_list_new_from_a_server_that_ignores_the_direction_ends() -> None:
     """It gives the newest page again and again: what is newer comes once, and the walk ends."""
     inbox = Inbox(range(100, 111), ignores_direction=True)
     client, transport, _ = scripted(inbox)
@@ -395,7 +410,7 @@ async def test_list_new_from_a_server_that_ignores_the_direction_ends():
     assert len(transport.requests) <= 3
 
 
-async def test_list_new_sees_what_arrives_meanwhile():
+async def test_list_new_sees_what_arrives_meanwhile() -> None:
     """A message that comes while the walk is on is part of it."""
     inbox = Inbox(range(100, 105))
     client, _, _ = scripted(inbox)
@@ -407,7 +422,7 @@ async def test_list_new_sees_what_arrives_meanwhile():
     assert seen == [101, 102, 103, 104, 105]
 
 
-async def test_list_new_resumes_from_its_cursor():
+async def test_list_new_resumes_from_its_cursor() -> None:
     """The last message seen is the next `after`."""
     inbox = Inbox(range(100, 111))
     client, _, _ = scripted(inbox)
@@ -422,7 +437,7 @@ async def test_list_new_resumes_from_its_cursor():
 
 
 @pytest.mark.parametrize("after", [0, -5, True, "100", None])
-def test_list_new_needs_a_message_id(after):
+def test_list_new_needs_a_message_id(after: Any) -> None:
     """A negative one would turn the direction round."""
     client, _, _ = scripted(REF)
     with pytest.raises(InvalidArgumentError) as caught:
@@ -430,11 +445,10 @@ def test_list_new_needs_a_message_id(after):
     assert caught.value.argument == "after"
 
 
-# ── space.find_template
-# ──────────────────────────────────────────────────────────────────────────────────
+# ── space.find_template ───────────────────────────────────────────────────────────────────────────
 
 
-def template_page(*templates, after=None):
+def template_page(*templates: Any, after: int | None = None) -> Answer:
     items = [
         {
             "id": number,
@@ -449,7 +463,7 @@ def template_page(*templates, after=None):
     return answer(200, json.dumps({"items": items, "pagination": {"next": after}}).encode())
 
 
-async def test_find_template_by_name_and_language():
+async def test_find_template_by_name_and_language() -> None:
     """On whatever page it is; without a language the first of the name wins."""
     pages = (
         template_page((1, "hello", "en"), after=9),
@@ -468,17 +482,16 @@ async def test_find_template_by_name_and_language():
 @pytest.mark.parametrize(
     "wanted", [{"name": "hell"}, {"name": "HELLO"}, {"name": "hello", "language_code": "de"}]
 )
-async def test_find_template_that_is_not_there_is_none(wanted):
+async def test_find_template_that_is_not_there_is_none(wanted: dict[str, Any]) -> None:
     """A name is exact."""
     client, _, _ = scripted(template_page((1, "hello", "en")))
     assert await client.space.find_template(3, **wanted) is None
 
 
-# ── and writes that helpers never hide
-# ───────────────────────────────────────────────────────────────────
+# ── and writes that helpers never hide ────────────────────────────────────────────────────────────
 
 
-async def test_sending_is_no_helper():
+async def test_sending_is_no_helper() -> None:
     """No helper repeats a message: what may have landed is told."""
     client, transport, _ = scripted(LOST)
     with pytest.raises(OutcomeUnknownError):
@@ -486,11 +499,11 @@ async def test_sending_is_no_helper():
     assert len(transport.requests) == 1
 
 
-async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
+async def test_a_helpers_timeout_does_not_count_the_line_for_permits() -> None:
     """A thousand of them gathered on a slow route must all get through."""
 
     class Slow(OpenLimiter):
-        async def reserve(self, route, **options):
+        async def reserve(self, route: str, **options: Any) -> Any:
             await asyncio.sleep(500)
             return await super().reserve(route, **options)
 
@@ -498,7 +511,7 @@ async def test_a_helpers_timeout_does_not_count_the_line_for_permits():
     assert (await client.contacts.ensure("a@b.cd", timeout=5)).id == 7
 
 
-async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed():
+async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed() -> None:
     """Stopping there would lose what comes after it."""
     empty = answer(
         200, b'{"items": [], "pagination": {"next": "https://x/y?cursorId=-1783918786000005"}}'
@@ -516,7 +529,7 @@ async def test_an_empty_page_towards_newer_messages_that_points_on_is_followed()
     assert "cursorId=-1783918786000005" in transport.requests[1].target
 
 
-async def test_a_rename_whose_answer_was_lost_is_not_taken_for_a_missing_tag():
+async def test_a_rename_whose_answer_was_lost_is_not_taken_for_a_missing_tag() -> None:
     """The repeat finds no tag of the old name because the first try has renamed it."""
     client, _, _ = scripted(LOST, error_answer(404))
     with pytest.raises(OutcomeUnknownError):

@@ -7,6 +7,8 @@ code under test.
 
 import datetime as dt
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -73,7 +75,7 @@ TAG = {"id": 6, "name": "vip"}
 NONE = object()
 
 
-def page(item):
+def page(item: object) -> dict[str, Any]:
     return {"items": [item], "pagination": {"next": None, "previous": None}}
 
 
@@ -391,7 +393,14 @@ OPERATIONS = [
     [row[1:] for row in OPERATIONS],
     ids=[row[0] for row in OPERATIONS],
 )
-async def test_bytes_out_and_struct_in(call, method, target, body, reply, kind):
+async def test_bytes_out_and_struct_in(
+    call: Callable[..., Any],
+    method: str,
+    target: str,
+    body: dict[str, Any] | list[str] | object,
+    reply: dict[str, Any],
+    kind: type[Any],
+) -> None:
     """Method, path, query, body and headers as the vendor documents them; the answer as its
     struct.
     """
@@ -414,12 +423,12 @@ async def test_bytes_out_and_struct_in(call, method, target, body, reply, kind):
     assert not [event for event in events if type(event).__name__ == "DriftDetected"]
 
 
-def test_every_row_of_the_table_is_called_here():
+def test_every_row_of_the_table_is_called_here() -> None:
     """Each operation, once."""
     assert sorted(row[0] for row in OPERATIONS) == sorted(endpoint.name for endpoint in ENDPOINTS)
 
 
-def test_every_row_has_a_limit_of_its_route():
+def test_every_row_has_a_limit_of_its_route() -> None:
     """Every bucket of the table counts an operation; one that is not in the table counts for
     itself.
     """
@@ -455,7 +464,7 @@ async def test_raw_has_every_method(group: str) -> None:
     assert named <= made
 
 
-def test_what_must_not_be_repeated():
+def test_what_must_not_be_repeated() -> None:
     """Message, comment, create, merge, field, tag; everything else may."""
     unsafe = {endpoint.name for endpoint in ENDPOINTS if endpoint.replay == "unsent"}
     assert unsafe == {
@@ -479,7 +488,7 @@ def test_what_must_not_be_repeated():
         lambda c: c.contacts.create("a@b.cd"),
     ],
 )
-async def test_a_misspelt_or_missing_field_is_a_type_error(call):
+async def test_a_misspelt_or_missing_field_is_a_type_error(call: Callable[..., Any]) -> None:
     """The server would answer 200 and do nothing."""
     client, transport, _ = scripted(answer())
     with pytest.raises(TypeError):
@@ -554,7 +563,9 @@ BAD = [
 @pytest.mark.parametrize(
     ("argument", "call"), BAD, ids=[f"{n}-{a}" for n, (a, _) in enumerate(BAD)]
 )
-async def test_bad_input_fails_before_any_request_and_names_the_argument(argument, call):
+async def test_bad_input_fails_before_any_request_and_names_the_argument(
+    argument: str, call: Callable[..., Any]
+) -> None:
     """As `InvalidArgumentError`, also a ValueError, without the value."""
     client, transport, limiter = scripted(answer())
     with pytest.raises(ValueError, match=r".") as caught:

@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,14 @@ SNIPPETS = re.findall(
 
 
 @pytest.fixture
-def sandbox():
+def sandbox() -> Iterator[Sandbox]:
     """The vendor's limits, with contacts there to be found."""
     with Sandbox(contacts=3) as running:
         running.quirks.list_lag = 0.0
         yield running
 
 
-def test_the_five_lines_work(sandbox):
+def test_the_five_lines_work(sandbox: Sandbox) -> None:
     """As they stand, in an interpreter of their own."""
     done = subprocess.run(
         [sys.executable, "-c", SNIPPETS[0]],
@@ -44,8 +45,11 @@ def test_the_five_lines_work(sandbox):
 
 
 async def test_every_other_snippet_runs_after_the_one_before_it(
-    sandbox, monkeypatch, tmp_path, capsys
-):
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """They share a `client`, as the README says."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", sandbox.token)
     monkeypatch.setenv("RESPONDIO_BASE_URL", sandbox.url)
@@ -64,7 +68,7 @@ async def test_every_other_snippet_runs_after_the_one_before_it(
     assert sandbox.duplicates() == []
 
 
-def test_the_readme_has_its_two_commands():
+def test_the_readme_has_its_two_commands() -> None:
     """One runs the main job, one passes all tests; CI runs the second as it is written."""
     text = README.read_text(encoding="utf-8")
     commands = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

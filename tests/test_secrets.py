@@ -11,7 +11,7 @@ import pickle
 import traceback
 import urllib.parse
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -191,7 +191,7 @@ class Leaks(logging.Handler):
 
 
 @pytest.fixture
-def leaks():
+def leaks() -> Iterator[Leaks]:
     """Every logger at DEBUG."""
     handler = Leaks()
     names = ["", "httpx", "httpcore", "httpx2", "httpcore2", "aiohttp", "respondio_async"]
@@ -213,7 +213,7 @@ def leaks():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str):
+async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str) -> None:
     """Whatever becomes of it, over any backend."""
     allowed_by_echo = "echo" in fault or fault in ("449", "429")
     # What a server writes into the head of its answer, httpcore's own trace of the wire shows to
@@ -264,7 +264,7 @@ async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str):
 
 
 @pytest.mark.parametrize("where", ["refused", "closed", "second try"])
-async def test_nothing_is_shown_without_a_server(leaks: Leaks, where: str):
+async def test_nothing_is_shown_without_a_server(leaks: Leaks, where: str) -> None:
     """Refused connections and closed clients quote neither path nor token."""
     async with connected("httpx", nobody()) as plain:
         client = plain.with_options(token=TOKEN)
@@ -303,7 +303,7 @@ async def test_nothing_is_shown_without_a_server(leaks: Leaks, where: str):
         lambda client: client.with_options(headers={f"{TOKEN}\n": "x"}).contacts.get(7),
     ],
 )
-async def test_bad_input_is_refused_without_showing_it(leaks: Leaks, call: Call):
+async def test_bad_input_is_refused_without_showing_it(leaks: Leaks, call: Call) -> None:
     """The text names the argument, never its value."""
     async with (
         FaultServer(default=faults.answer(200, CONTACT)) as server,
@@ -319,7 +319,7 @@ async def test_bad_input_is_refused_without_showing_it(leaks: Leaks, call: Call)
 
 
 @pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
-async def test_the_sandbox_s_own_words_are_masked(leaks: Leaks):
+async def test_the_sandbox_s_own_words_are_masked(leaks: Leaks) -> None:
     """Errors that a stateful server words itself: what is missing, what exists, what is invalid."""
     async with (
         Sandbox(
@@ -369,7 +369,7 @@ class sandbox_messages_fail:
     def __exit__(self, *_: object) -> None: ...
 
 
-async def test_an_unclosed_client_warns_without_the_token(leaks: Leaks):
+async def test_an_unclosed_client_warns_without_the_token(leaks: Leaks) -> None:
     """The ResourceWarning names the base URL alone."""
     async with FaultServer(default=faults.answer(200, CONTACT)) as server:
         client = AsyncRespond(TOKEN, base_url=server.url, limiter=OpenLimiter())
@@ -382,7 +382,7 @@ async def test_an_unclosed_client_warns_without_the_token(leaks: Leaks):
     assert not leaks.found()
 
 
-async def test_the_net_holds(leaks: Leaks):
+async def test_the_net_holds(leaks: Leaks) -> None:
     """This module's search sees a canary where there is one."""
     leaks.error(OutcomeUnknownError(f"sent to {EMAIL}", endpoint="x", reason="y"))
     logging.getLogger("httpx").info(

@@ -1,33 +1,42 @@
 """Bulk runs with the real client, on the sandbox's real sockets."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from respondio_async import DEFAULT_LIMITS, AsyncRespond, LocalRateLimiter, UnauthorizedError
+from respondio_async import (
+    DEFAULT_LIMITS,
+    AsyncRespond,
+    Contact,
+    LocalRateLimiter,
+    UnauthorizedError,
+)
 from respondio_async.bulk import inspect
 from respondio_async.sandbox import Sandbox
 
 
 @pytest.fixture
-def sandbox():
+def sandbox() -> Iterator[Sandbox]:
     """Twenty times the vendor's limits: the rules are kept and the test is quick."""
     with Sandbox(contacts=250, limits_factor=20) as running:
         running.quirks.list_lag = 0.0
         yield running
 
 
-def connect(sandbox):
+def connect(sandbox: Sandbox) -> AsyncRespond:
     """A client that knows of the negotiated limits."""
     limiter = LocalRateLimiter({route: 20 * limit for route, limit in DEFAULT_LIMITS.items()})
     return AsyncRespond(sandbox.token, base_url=sandbox.url, limiter=limiter)
 
 
-async def test_a_paginator_is_copied_while_it_is_listed(sandbox):
+async def test_a_paginator_is_copied_while_it_is_listed(sandbox: Sandbox) -> None:
     """Each contact once, although its list goes on while the work is done."""
     async with connect(sandbox) as client:
 
-        async def work(contact):
+        async def work(contact: Contact) -> int:
             return (await client.contacts.add_tags(contact.id, "copied")).contact_id
 
         async with client.bulk(
@@ -38,12 +47,12 @@ async def test_a_paginator_is_copied_while_it_is_listed(sandbox):
     assert all("copied" in contact.tags for contact in sandbox.contacts)
 
 
-async def test_its_calls_use_the_bulk_lane(sandbox):
+async def test_its_calls_use_the_bulk_lane(sandbox: Sandbox) -> None:
     """An interactive call of the same organisation goes first."""
     async with connect(sandbox) as client:
         order = []
 
-        async def work(number):
+        async def work(number: int) -> None:
             await client.contacts.get(100000001)
             order.append("bulk")
 
@@ -57,12 +66,12 @@ async def test_its_calls_use_the_bulk_lane(sandbox):
     assert order.index("interactive") < 350
 
 
-async def test_a_revoked_token_ends_the_run_with_one_error(sandbox):
+async def test_a_revoked_token_ends_the_run_with_one_error(sandbox: Sandbox) -> None:
     """Not with one for each item."""
     async with connect(sandbox) as client:
         seen = []
 
-        async def work(number):
+        async def work(number: int) -> Any:
             if number == 20:
                 sandbox.revoke(sandbox.token)
             return await client.contacts.get(100000001)
@@ -75,16 +84,18 @@ async def test_a_revoked_token_ends_the_run_with_one_error(sandbox):
     assert sandbox.count("GET /contact/{identifier}") < 40
 
 
-async def test_a_send_whose_answer_was_lost_is_reported_and_not_repeated(sandbox, tmp_path):
+async def test_a_send_whose_answer_was_lost_is_reported_and_not_repeated(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     """In this run and in the next; every other item arrives once."""
     sandbox.fault("reset_after", path="/contact/{identifier}/message", times=1, after=7)
     numbers = [contact.id for contact in sandbox.contacts[:30]]
     journal = tmp_path / "run.sqlite"
 
-    async def run_it():
+    async def run_it() -> list[Any]:
         async with connect(sandbox) as client:
 
-            async def work(number, step):
+            async def work(number: int, step: Callable[..., Any]) -> Any:
                 await step("tag", lambda: client.contacts.add_tags(number, "told"))
                 return await step("send", lambda: client.messages.send(number, f"hello {number}"))
 
@@ -104,7 +115,7 @@ async def test_a_send_whose_answer_was_lost_is_reported_and_not_repeated(sandbox
     assert summary.unknown == 1
 
 
-async def test_break_leaves_nothing_running(sandbox):
+async def test_break_leaves_nothing_running(sandbox: Sandbox) -> None:
     """No worker, no watcher, no call."""
     async with connect(sandbox) as client:
         async with client.bulk(lambda n: client.contacts.get(100000001), range(100_000)) as run:

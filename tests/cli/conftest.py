@@ -33,7 +33,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def respondio(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Respondio:
+def respondio(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Respondio:
     """Run the command in an empty directory; its output never holds the token."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", sandbox.token)
     monkeypatch.setenv("RESPONDIO_BASE_URL", sandbox.url)

@@ -57,7 +57,7 @@ def end(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_events_are_printed_a_line_each():
+def test_events_are_printed_a_line_each() -> None:
     """Type, name, id, and what it is about; Ctrl-C ends it with a count and no traceback."""
     with listening() as (process, sandbox):
         customer = sandbox.customer(PHONE, name="Aina")
@@ -87,7 +87,7 @@ def test_events_are_printed_a_line_each():
     assert "Traceback" not in remarks
 
 
-def test_json_lines_are_the_whole_bodies():
+def test_json_lines_are_the_whole_bodies() -> None:
     """Only the events that were asked for, each once though it comes twice."""
     with listening("--json", "--events", "message.received,moon.risen") as (process, sandbox):
         sandbox.webhooks.duplicate(1.0)
@@ -100,7 +100,7 @@ def test_json_lines_are_the_whole_bodies():
     assert (code, rest) == (130, "")
 
 
-def test_what_is_not_signed_is_refused():
+def test_what_is_not_signed_is_refused() -> None:
     """And said so, for a wrong key must be noticed; nothing of it is printed."""
     with listening(keys="other") as (process, sandbox):
         url = sandbox.webhooks.registered[0].url
@@ -118,7 +118,7 @@ def test_what_is_not_signed_is_refused():
     assert "Stopped after 0 events." in rest
 
 
-def test_keys_come_from_a_file(tmp_path: Path):
+def test_keys_come_from_a_file(tmp_path: Path) -> None:
     """One a line."""
     file = tmp_path / "keys"
     file.write_text("one\ntwo\n")
@@ -128,7 +128,7 @@ def test_keys_come_from_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [None, " \n"])
-def test_without_a_key_it_does_not_start(tmp_path: Path, content: str | None):
+def test_without_a_key_it_does_not_start(tmp_path: Path, content: str | None) -> None:
     """It would print what anybody sends; the exit code is that of wrong usage."""
     file = tmp_path / "keys"
     file.write_text(content or "")
@@ -137,13 +137,13 @@ def test_without_a_key_it_does_not_start(tmp_path: Path, content: str | None):
     assert "RESPONDIO_WEBHOOK_KEYS" in done.stderr
 
 
-def test_no_option_takes_a_key():
+def test_no_option_takes_a_key() -> None:
     """Other users of the machine see the command line."""
     assert "--key " not in respondio("webhooks", "listen", "--help").stdout
     assert respondio(*LISTEN, "--key", "secret").returncode == 2
 
 
-def test_a_person_is_asked_for_the_key():
+def test_a_person_is_asked_for_the_key() -> None:
     """At a terminal, without showing it."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
@@ -172,7 +172,7 @@ def test_a_person_is_asked_for_the_key():
         os.close(parent)
 
 
-def test_a_port_in_use():
+def test_a_port_in_use() -> None:
     """Said in a line."""
     with listening() as (_, sandbox):
         port = sandbox.webhooks.registered[0].url.rsplit(":", 1)[1].strip("/")
@@ -182,7 +182,7 @@ def test_a_port_in_use():
     assert "in use" in done.stderr
 
 
-def test_the_sandbox_of_one_terminal_is_heard_in_another():
+def test_the_sandbox_of_one_terminal_is_heard_in_another() -> None:
     """`respondio sandbox --webhook URL` signs with the key that the listener reads; a URL that is
     none is wrong usage.
     """

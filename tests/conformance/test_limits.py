@@ -16,7 +16,7 @@ quiet one there are none, and a bucket that is not shared costs many.
 
 
 @pytest.mark.parametrize("window", ["sliding", "fixed", "bucket"])
-async def test_sixty_calls_at_once_are_never_refused(window):
+async def test_sixty_calls_at_once_are_never_refused(window: str) -> None:
     """Six seconds' worth of a route of ten a second; every request is admitted."""
     async with (
         Sandbox(contacts=1, quirks=Quirks.calm(), window=window) as sandbox,
@@ -30,7 +30,7 @@ async def test_sixty_calls_at_once_are_never_refused(window):
         assert sandbox.rates("GET /contact/{identifier}") <= 10 + sandbox.refusals
 
 
-async def test_routes_that_share_a_bucket_share_it_here_too():
+async def test_routes_that_share_a_bucket_share_it_here_too() -> None:
     """Create, update and delete count together, adding and removing tags too."""
     async with (
         Sandbox(contacts=1, quirks=Quirks.calm()) as sandbox,
@@ -51,7 +51,7 @@ async def test_routes_that_share_a_bucket_share_it_here_too():
         assert sandbox.refusals <= BUSY
 
 
-async def test_two_clients_of_one_organisation_share_the_limit():
+async def test_two_clients_of_one_organisation_share_the_limit() -> None:
     """By default and without being told to: two tokens of one organisation are one line."""
     async with Sandbox(contacts=1, quirks=Quirks.calm(), tokens=2) as sandbox:
         first, second = (AsyncRespond(token, base_url=sandbox.url) for token in sandbox.tokens)

@@ -14,9 +14,11 @@ import pytest
 from respondio_async import (
     AsyncRespond,
     BadRequestError,
+    Condition,
     ConflictError,
     Contact,
     F,
+    Filter,
     MessageFailedError,
     NotFoundError,
     NotReadyError,
@@ -24,7 +26,7 @@ from respondio_async import (
     RetryPolicy,
     Text,
 )
-from respondio_async._endpoints import ENDPOINTS
+from respondio_async._endpoints import ENDPOINTS, Endpoint
 from respondio_async.sandbox import Answers, Quirks, Sandbox
 from respondio_async.sandbox._routes import match
 from tests.faults.support import fast_limiter
@@ -194,7 +196,7 @@ def alternatives(kind: type) -> list[Any]:
     return cases
 
 
-async def test_every_operation_on_the_usual_server():
+async def test_every_operation_on_the_usual_server() -> None:
     """All rows of the endpoint table are called, and every one is answered."""
     async with workspace() as (sandbox, client):
         await whole_day(sandbox, client)
@@ -209,21 +211,21 @@ async def test_every_operation_on_the_usual_server():
 
 
 @pytest.mark.parametrize("quirk", alternatives(Quirks))
-async def test_every_operation_under_each_habit(quirk):
+async def test_every_operation_under_each_habit(quirk: dict[str, Any]) -> None:
     """No habit of the server that can be switched changes what the client's user sees."""
     async with workspace(quirk) as (sandbox, client):
         await whole_day(sandbox, client)
 
 
 @pytest.mark.parametrize("answer", alternatives(Answers))
-async def test_every_operation_under_each_open_answer(answer):
+async def test_every_operation_under_each_open_answer(answer: dict[str, Any]) -> None:
     """Whatever the vendor answers to what its documentation leaves open."""
     async with workspace(None, answer) as (sandbox, client):
         await whole_day(sandbox, client)
 
 
 @pytest.mark.parametrize("backend", ["aiohttp", "httpx2"])
-async def test_every_operation_over_the_other_backends(backend):
+async def test_every_operation_over_the_other_backends(backend: str) -> None:
     """One seam, the same day."""
     async with (
         workspace() as (sandbox, _),
@@ -235,7 +237,7 @@ async def test_every_operation_over_the_other_backends(backend):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_every_row_is_on_the_server(endpoint):
+def test_every_row_is_on_the_server(endpoint: Endpoint) -> None:
     """By its path, and by its other path where the vendor's pages disagree, in the same bucket."""
     for path in filter(None, (endpoint.path, endpoint.alternative)):
         found = match(
@@ -247,7 +249,7 @@ def test_every_row_is_on_the_server(endpoint):
         assert found[0].bucket == endpoint.bucket
 
 
-async def test_the_custom_field_path_is_found_out_once():
+async def test_the_custom_field_path_is_found_out_once() -> None:
     """One 404, then the other path for the client's life."""
     async with workspace(None, {"custom_field_path": "contact_field"}) as (sandbox, client):
         for _ in range(3):
@@ -279,7 +281,7 @@ async def test_templates_are_found_under_either_path(path: str, statuses: list[i
 
 
 @pytest.mark.parametrize("retry_after", [None, 0])
-async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after):
+async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after: int | None) -> None:
     """The caller of tag, comment, assignee and status hears nothing of it, and nothing is done
     twice.
     """
@@ -313,7 +315,7 @@ async def test_a_new_contact_may_take_minutes() -> None:
         await client.contacts.add_tags(PHONE, "vip")
 
 
-async def test_a_new_contact_is_usable_before_it_is_listed():
+async def test_a_new_contact_is_usable_before_it_is_listed() -> None:
     """`ensure` reads it back by its identifier; the list shows it some 25 seconds later."""
     async with workspace({"list_lag": 25.0}) as (sandbox, client):
         contact = await client.contacts.ensure(PHONE, first_name="Ada")
@@ -322,7 +324,7 @@ async def test_a_new_contact_is_usable_before_it_is_listed():
         assert contact.id in [each.id for each in await client.contacts.list().collect()]
 
 
-async def test_a_message_that_fails_says_why():
+async def test_a_message_that_fails_says_why() -> None:
     """The status moves to failed after the send was accepted."""
     async with workspace() as (sandbox, client):
         sandbox.fail_messages(reason="131026: not on WhatsApp")
@@ -333,7 +335,7 @@ async def test_a_message_that_fails_says_why():
             )
 
 
-async def test_a_plan_without_the_api_is_told_from_the_edge():
+async def test_a_plan_without_the_api_is_told_from_the_edge() -> None:
     """403 with JSON: every operation raises it, with the server's words."""
     async with workspace({"plan_forbids_api": True}) as (_, client):
         with pytest.raises(RespondError, match="plan") as caught:
@@ -353,7 +355,7 @@ async def test_a_plan_without_the_api_is_told_from_the_edge():
     ],
     ids=str,
 )
-async def test_every_filter_is_accepted(condition):
+async def test_every_filter_is_accepted(condition: Condition | Filter) -> None:
     """The builder makes nothing that the server refuses; what comes back is a part of all."""
     async with workspace(contacts=12) as (sandbox, client):
         some = await client.contacts.list(filter=condition, page_size=5).collect()

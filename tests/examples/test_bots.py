@@ -64,7 +64,7 @@ async def bot(name: str, path: str, **environment: str) -> AsyncIterator[tuple[S
             assert all(each.ok for each in sandbox.webhooks.deliveries)
 
 
-async def test_the_fastapi_bot_hands_over(tmp_path: Path):
+async def test_the_fastapi_bot_hands_over(tmp_path: Path) -> None:
     """It answers, hands over when asked to, is silent while a person has it, and speaks again once
     the conversation is closed.
     """
@@ -117,7 +117,7 @@ async def writes_without_being_assigned(sandbox: Sandbox, phone: str, place: Any
     assert (replies[:2], "“good”" in replies[2]) == (["Anna here", "How was it?"], True)
 
 
-async def test_the_aiohttp_bot_looks_up_orders():
+async def test_the_aiohttp_bot_looks_up_orders() -> None:
     """A pattern, a kind of message, and everything else; each once, though every event comes
     twice.
     """
@@ -138,7 +138,7 @@ async def test_the_aiohttp_bot_looks_up_orders():
         assert len(customer.replies) == 4
 
 
-async def test_the_faq_bot_answers_on_its_own_page():
+async def test_the_faq_bot_answers_on_its_own_page() -> None:
     """It brings its sandbox along and says where its page is; what is written there is answered
     there.
     """
@@ -163,6 +163,6 @@ async def test_the_faq_bot_answers_on_its_own_page():
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*_bot.py")))
-def test_an_example_is_short_enough_to_be_read_at_once(name: str):
+def test_an_example_is_short_enough_to_be_read_at_once(name: str) -> None:
     """It is there to be copied."""
     assert len((ROOT / "examples" / name).read_text().splitlines()) <= 70

@@ -73,7 +73,7 @@ def texts(sandbox: Sandbox) -> dict[str, list[str]]:
     return found
 
 
-async def test_the_migration_writes_everything_once(tmp_path: Path):
+async def test_the_migration_writes_everything_once(tmp_path: Path) -> None:
     """Fields in their types, tags, stage and one welcome; a second start tries only the bad row
     again; it can be corrected.
     """
@@ -127,7 +127,7 @@ async def test_the_migration_writes_everything_once(tmp_path: Path):
         assert sandbox.duplicates() == []
 
 
-async def test_a_killed_migration_goes_on_and_welcomes_nobody_twice(tmp_path: Path):
+async def test_a_killed_migration_goes_on_and_welcomes_nobody_twice(tmp_path: Path) -> None:
     """Killed while one welcome has no answer: the next start does the rest, and reports the ones
     that may have been sent.
     """
@@ -152,7 +152,7 @@ async def test_a_killed_migration_goes_on_and_welcomes_nobody_twice(tmp_path: Pa
         assert set(PHONES) == set(texts(sandbox)) | reported
 
 
-async def test_the_migration_looks_before_the_first_write(tmp_path: Path):
+async def test_the_migration_looks_before_the_first_write(tmp_path: Path) -> None:
     """A column that is no custom field ends it, with its name."""
     write_people(tmp_path, [{"phone": PHONES[0], "first_name": "Ben", "Shoe size": "44"}])
     async with quick() as sandbox:
@@ -161,7 +161,7 @@ async def test_the_migration_looks_before_the_first_write(tmp_path: Path):
         assert sandbox.contacts == []
 
 
-async def test_the_export_has_each_contact_once(tmp_path: Path):
+async def test_the_export_has_each_contact_once(tmp_path: Path) -> None:
     """As the sandbox holds them, in the types of the columns."""
     async with quick(contacts=130) as sandbox:
         sandbox.contacts[0].custom[4001] = "Acme"
@@ -185,7 +185,7 @@ async def test_the_export_has_each_contact_once(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["all.parquet"]
 
 
-async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path):
+async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path) -> None:
     """One answer is lost, one message refused, the rest sent; a second start sends nothing; nobody
     without the tag gets anything.
     """
@@ -224,7 +224,7 @@ async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path):
 )
 async def test_the_broadcast_says_what_is_missing(
     tmp_path: Path, words: tuple[str, ...], said: str
-):
+) -> None:
     """Before it sends anything."""
     async with quick(contacts=5) as sandbox:
         _, errors = await run(tmp_path, "broadcast.py", *words, sandbox=sandbox, exits=1)
@@ -242,13 +242,13 @@ async def test_the_broadcast_says_what_is_missing(
 )
 async def test_each_shows_itself_without_an_account(
     tmp_path: Path, command: tuple[str, ...], exits: int, said: str
-):
+) -> None:
     """It brings its own sandbox along."""
     output, _ = await run(tmp_path, *command, exits=exits)
     assert said in output
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_it_is_short_enough_to_be_copied(name: str):
+def test_it_is_short_enough_to_be_copied(name: str) -> None:
     """It fits on two screens."""
     assert len((ROOT / "examples" / name).read_text().splitlines()) <= 125

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import msgspec
 import pytest
@@ -68,7 +69,9 @@ def read(content: object) -> m.Message:
     KNOWN,
     ids=lambda value: value.get("type") if isinstance(value, dict) else "",
 )
-def test_documented_types_have_a_struct(raw, content, text):
+def test_documented_types_have_a_struct(
+    raw: dict[str, Any], content: Any, text: str | None
+) -> None:
     """A documented type is read into its struct; `content` is another name for `message`, and
     `text` its text.
     """
@@ -91,7 +94,7 @@ def test_documented_types_have_a_struct(raw, content, text):
         {"type": "quick_reply", "title": "?", "replies": "yes"},
     ],
 )
-def test_other_types_and_other_shapes_are_kept_whole(raw):
+def test_other_types_and_other_shapes_are_kept_whole(raw: dict[str, Any]) -> None:
     """An unknown type, or a known one of another shape, fails nothing and keeps the object as
     received.
     """
@@ -110,19 +113,19 @@ def test_other_types_and_other_shapes_are_kept_whole(raw):
         ({"text": "x"}, {"text": "x"}),
     ],
 )
-def test_content_without_a_type(raw, data):
+def test_content_without_a_type(raw: Any, data: dict[str, Any]) -> None:
     """Content that names no type is kept too, under an empty one."""
     assert read(raw).message == m.UnknownContent("", data)
 
 
-def test_text_of_unknown_content():
+def test_text_of_unknown_content() -> None:
     """Types that are only received often carry a text; it is found."""
     assert read({"type": "story_reply", "text": "nice"}).text == "nice"
     assert read({"type": "story_reply", "text": 5}).text is None
     assert m.Message(1).text is None
 
 
-def test_messages_can_be_made_by_hand():
+def test_messages_can_be_made_by_hand() -> None:
     """A test of somebody's bot makes messages without any JSON."""
     assert m.Message(1, m.TextContent("hi")).text == "hi"
     assert (

@@ -19,7 +19,7 @@ def read(model: type[Any], **changed: object) -> Any:
 
 
 @each_model
-def test_every_key_of_a_full_answer_has_an_attribute(model):
+def test_every_key_of_a_full_answer_has_an_attribute(model: type[Any]) -> None:
     """Nothing that the contract names is dropped: a model encodes back to the answer it was read
     from.
     """
@@ -31,13 +31,13 @@ def test_every_key_of_a_full_answer_has_an_attribute(model):
 
 
 @each_model
-def test_attributes_are_snake_case(model):
+def test_attributes_are_snake_case(model: type[Any]) -> None:
     """No attribute keeps the wire's camelCase."""
     assert all(name == name.lower() for name in model.__struct_fields__)
 
 
 @each_model
-def test_models_are_frozen(model):
+def test_models_are_frozen(model: type[Any]) -> None:
     """An answer can't be changed after the fact."""
     value = read(model)
     with pytest.raises(AttributeError):
@@ -45,7 +45,7 @@ def test_models_are_frozen(model):
 
 
 @each_model
-def test_models_survive_pickle_and_copy(model):
+def test_models_survive_pickle_and_copy(model: type[Any]) -> None:
     """A model can be sent to another process, and copied."""
     value = read(model)
     assert pickle.loads(pickle.dumps(value)) == value
@@ -53,7 +53,7 @@ def test_models_survive_pickle_and_copy(model):
 
 
 @each_model
-def test_a_repr_holds_ids_and_nothing_of_a_contact(model):
+def test_a_repr_holds_ids_and_nothing_of_a_contact(model: type[Any]) -> None:
     """Reprs end up in logs: only numbers that identify, no name, address, phone or text."""
     value = read(model)
     for text in (
@@ -69,7 +69,7 @@ def test_a_repr_holds_ids_and_nothing_of_a_contact(model):
         )
 
 
-def test_a_repr_names_the_ids():
+def test_a_repr_names_the_ids() -> None:
     """A repr tells which object it is."""
     assert repr(read(m.Contact)).startswith("Contact(id=437264483, status=")
     shown = repr(read(m.Message))
@@ -82,7 +82,7 @@ def test_a_repr_names_the_ids():
     assert m.UnknownContent("rating", {"text": "+60"}).__rich_repr__() == [("type", "rating")]
 
 
-def test_contact_custom_fields_by_name():
+def test_contact_custom_fields_by_name() -> None:
     """`custom` gives the values as received, None included, and is empty without fields."""
     assert read(m.Contact).custom == {"plan": "gold", "age": "36", "x": None}
     assert read(m.Contact, custom_fields=None).custom == {}
@@ -91,7 +91,7 @@ def test_contact_custom_fields_by_name():
 @pytest.mark.parametrize(
     "nobody", [None, {}, {"id": None, "firstName": None, "lastName": None, "email": None}]
 )
-def test_an_unassigned_contact(nobody):
+def test_an_unassigned_contact(nobody: dict[str, Any] | None) -> None:
     """Nobody is assigned: null, an empty object, an object of nulls."""
     contact = read(m.Contact, assignee=nobody)
     assert contact.assignee_id is None
@@ -100,7 +100,7 @@ def test_an_unassigned_contact(nobody):
     assert read(m.Contact).assignee
 
 
-def test_times_are_aware():
+def test_times_are_aware() -> None:
     """Every time has a datetime in UTC beside the raw number."""
     moment = datetime(2022, 9, 15, 20, 34, 41, tzinfo=UTC)
     assert read(m.Contact).created == moment
@@ -114,7 +114,7 @@ def test_times_are_aware():
     assert m.Contact(1).created is None
 
 
-def test_a_message_is_dated_by_its_id():
+def test_a_message_is_dated_by_its_id() -> None:
     """`sent_at` reads the microseconds of the id, and is None for ids that are no times."""
     assert read(m.Message).sent_at == datetime(2026, 7, 13, 4, 59, 46, tzinfo=UTC)
     for number in (1, 0, -1, 10**15 - 1, -(10**16), 10**18, 10**30):
@@ -122,7 +122,7 @@ def test_a_message_is_dated_by_its_id():
     assert m.Message(10**15).sent_at == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
 
 
-def test_current_status_is_the_last():
+def test_current_status_is_the_last() -> None:
     """A message is as far as its last step; without steps nobody knows."""
     assert read(m.Message).current_status.value == "failed"
     assert m.Message(1).current_status is None
@@ -143,7 +143,7 @@ def test_current_status_is_the_last():
         ("[" * 100_000, {}),
     ],
 )
-def test_channel_meta_is_a_dict(meta, expected):
+def test_channel_meta_is_a_dict(meta: Any, expected: dict[str, Any]) -> None:
     """The server sends an object, JSON text, or null."""
     assert read(m.ContactChannel, meta=meta).meta == expected
 
@@ -160,7 +160,7 @@ def test_channel_meta_is_a_dict(meta, expected):
         (7, []),
     ],
 )
-def test_template_components_are_a_list(components, expected):
+def test_template_components_are_a_list(components: Any, expected: list[Any]) -> None:
     """The server sends an array or JSON text."""
     assert read(m.Template, components=components).components == expected
 
@@ -178,7 +178,7 @@ def test_template_components_are_a_list(components, expected):
         ([None, {}], []),
     ],
 )
-def test_allowed_values_are_a_list(allowed, expected):
+def test_allowed_values_are_a_list(allowed: Any, expected: list[Any] | None) -> None:
     """The server sends an array, or an object that holds one."""
     assert read(m.CustomField, allowedValues=allowed).allowed_values == expected
 
@@ -187,12 +187,12 @@ def test_allowed_values_are_a_list(allowed, expected):
     ("status", "approved"),
     [("APPROVED", True), ("approved", True), ("rejected", False), (None, False)],
 )
-def test_template_approval_ignores_case(status, approved):
+def test_template_approval_ignores_case(status: str | None, approved: bool) -> None:
     """The case of a template's status varies."""
     assert read(m.Template, status=status).is_approved is approved
 
 
-def test_enums_are_open():
+def test_enums_are_open() -> None:
     """A value that the documentation doesn't name is kept."""
     assert read(m.Contact, status="snoozed").status == "snoozed"
     assert read(m.Channel, source="carrier_pigeon").source == "carrier_pigeon"
@@ -200,7 +200,7 @@ def test_enums_are_open():
     assert read(m.Message, traffic="sideways").traffic == "sideways"
 
 
-def test_the_public_names_exist():
+def test_the_public_names_exist() -> None:
     """What `from respondio_async.models import *` promises is there."""
     assert all(hasattr(m, name) for name in m.__all__)
     assert list(m.__all__) == sorted(m.__all__)

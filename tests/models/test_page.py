@@ -63,7 +63,7 @@ def page(pagination: object) -> Page[Any]:
         ({}, None),
     ],
 )
-def test_cursor_shapes(given_as, cursor):
+def test_cursor_shapes(given_as: Any, cursor: int | str | None) -> None:
     """A cursor comes as a URL that carries it, bare, or not at all; either key is read alike."""
     for key, other in (("next", "previous"), ("previous", "next")):
         read = page({key: given_as})
@@ -72,14 +72,14 @@ def test_cursor_shapes(given_as, cursor):
 
 
 @pytest.mark.parametrize("pagination", [None, {}, [], "", False, 5, "https://x/?cursorId=5"])
-def test_a_page_without_cursors(pagination):
+def test_a_page_without_cursors(pagination: Any) -> None:
     """No pagination object, no neighbours."""
     assert page(pagination).next_cursor is page(pagination).previous_cursor is None
     assert Page([]).next_cursor is None
 
 
 @given(st.integers(-(2**63), 2**63))
-def test_a_numeric_cursor_reads_the_same_however_it_is_wrapped(number):
+def test_a_numeric_cursor_reads_the_same_however_it_is_wrapped(number: int) -> None:
     """An id is the same id as a number, as text and inside a URL."""
     shapes = (
         number,
@@ -91,7 +91,7 @@ def test_a_numeric_cursor_reads_the_same_however_it_is_wrapped(number):
 
 
 @given(st.text())
-def test_an_opaque_cursor_survives_a_url(text):
+def test_an_opaque_cursor_survives_a_url(text: str) -> None:
     """A cursor of a tomorrow's shape comes out of a URL as it comes out of nowhere, and nothing
     raises.
     """
@@ -107,7 +107,7 @@ def test_an_opaque_cursor_survives_a_url(text):
         ),
     )
 )
-def test_no_pagination_raises(pagination):
+def test_no_pagination_raises(pagination: Any) -> None:
     """Whatever stands for the pagination, reading the cursors gives an int, a non-empty str or
     None.
     """
@@ -115,7 +115,7 @@ def test_no_pagination_raises(pagination):
     assert cursor is None or type(cursor) is int or (type(cursor) is str and cursor)
 
 
-def test_a_page_is_a_collection():
+def test_a_page_is_a_collection() -> None:
     """A page can be walked, counted and pickled."""
     whole = Page([Contact(1), Contact(2)], {"next": 3})
     assert list(whole) == whole.items

@@ -23,7 +23,7 @@ WHEN = datetime(2022, 9, 15, 20, 34, 41, tzinfo=UTC)
         "1663274081000",
     ],
 )
-def test_the_unit_goes_by_the_magnitude(number):
+def test_the_unit_goes_by_the_magnitude(number: float | str) -> None:
     """Seconds, milli-, micro- and nanoseconds of our time can't be mistaken for one another."""
     assert moment(number) == WHEN
 
@@ -31,13 +31,13 @@ def test_the_unit_goes_by_the_magnitude(number):
 @pytest.mark.parametrize(
     "text", ["2022-09-15T20:34:41Z", "2022-09-15T20:34:41", "2022-09-16T04:34:41+08:00"]
 )
-def test_iso_texts(text):
+def test_iso_texts(text: str) -> None:
     """An ISO text is a time; without a zone it is UTC."""
     assert moment(text) == WHEN
     assert moment(text).tzinfo is not None
 
 
-def test_fractions_are_kept():
+def test_fractions_are_kept() -> None:
     """Milliseconds keep their fraction of the second."""
     assert moment(1663274081123) == WHEN + timedelta(milliseconds=123)
     assert moment(1663274081.5) == WHEN + timedelta(milliseconds=500)
@@ -62,14 +62,14 @@ def test_fractions_are_kept():
         99_999_999_999_999_999,
     ],
 )
-def test_what_is_no_time_is_none(nothing):
+def test_what_is_no_time_is_none(nothing: float | str | None) -> None:
     """Nothing, nonsense, and what lies beyond the year 9999 (or a unit nobody uses) is None."""
     read = moment(nothing)
     assert read is None or read.year > 5000
 
 
 @given(st.integers() | st.floats() | st.text())
-def test_no_value_raises(value):
+def test_no_value_raises(value: float | str) -> None:
     """Whatever the server sends for a time, asking for it never raises."""
     read = moment(value)
     assert read is None or read.tzinfo is not None

@@ -1,8 +1,10 @@
 """Contacts: every operation, every refusal."""
 
+from typing import Any
+
 import pytest
 
-from tests.sandbox.conftest import serving
+from tests.sandbox.conftest import Api, serving
 
 PHONE = "/contact/phone:%2B60123456789"
 
@@ -17,7 +19,7 @@ PHONE = "/contact/phone:%2B60123456789"
         "email:BEN.1@example.com",
     ],
 )
-async def test_a_contact_is_found_by_each_identifier(api, identifier):
+async def test_a_contact_is_found_by_each_identifier(api: Api, identifier: str) -> None:
     """Raw and encoded identifiers name the same contact; email addresses ignore case."""
     if identifier.startswith("email"):
         identifier = f"email:{api.sandbox.contacts[0].email.upper()}"
@@ -31,7 +33,7 @@ async def test_a_contact_is_found_by_each_identifier(api, identifier):
     "identifier",
     ["phone:60123456789", "60123456789", "id:abc", "email:a", "name:x", "id:", ":1", "phone:+0123"],
 )
-async def test_a_wrong_identifier_is_refused(api, identifier):
+async def test_a_wrong_identifier_is_refused(api: Api, identifier: str) -> None:
     """A phone without + is not guessed."""
     assert await api.refused("GET", f"/contact/{identifier}") == (
         400,
@@ -39,18 +41,18 @@ async def test_a_wrong_identifier_is_refused(api, identifier):
     )
 
 
-async def test_a_slash_in_an_identifier_stays_in_it(api):
+async def test_a_slash_in_an_identifier_stays_in_it(api: Api) -> None:
     """A percent-encoded slash does not divide the path."""
     await api.contact("email:a%2Fb@example.com")
     assert (await api.ok("GET", "/contact/email:a%2Fb@example.com"))["email"] == "a/b@example.com"
 
 
-async def test_an_unknown_contact_is_404(api):
+async def test_an_unknown_contact_is_404(api: Api) -> None:
     """The message is the one the vendor gives."""
     assert await api.refused("GET", "/contact/id:5") == (404, "Contact not found")
 
 
-async def test_create_gives_no_id(api):
+async def test_create_gives_no_id(api: Api) -> None:
     """A create answers code and message only; the contact can be read at once."""
     assert await api.ok("POST", PHONE, {"firstName": "Aina", "email": "x@y.example"}) == {
         "code": 200,
@@ -62,18 +64,18 @@ async def test_create_gives_no_id(api):
 
 
 @pytest.mark.parametrize("body", [{}, {"lastName": "B"}])
-async def test_create_needs_a_first_name(api, body):
+async def test_create_needs_a_first_name(api: Api, body: dict[str, Any]) -> None:
     """firstName is the one required field."""
     assert await api.refused("POST", PHONE, body) == (400, "Missing field(s) : firstName")
 
 
-async def test_create_takes_no_id(api):
+async def test_create_takes_no_id(api: Api) -> None:
     """Only an email or a phone makes a contact."""
     assert (await api.refused("POST", "/contact/id:5", {"firstName": "A"}))[0] == 400
 
 
 @pytest.mark.parametrize("status", [400, 409])
-async def test_create_on_an_existing_contact_is_refused(api, status):
+async def test_create_on_an_existing_contact_is_refused(api: Api, status: int) -> None:
     """Both statuses are thinkable; nothing is written."""
     api.sandbox.answers.create_on_existing = status
     assert (await api.refused("POST", "/contact/phone:+601100000001", {"firstName": "Other"}))[
@@ -82,13 +84,13 @@ async def test_create_on_an_existing_contact_is_refused(api, status):
     assert api.sandbox.contacts[0].first_name != "Other"
 
 
-async def test_create_may_answer_201(api):
+async def test_create_may_answer_201(api: Api) -> None:
     """The vendor's status table has it."""
     api.sandbox.answers.create_status = 201
     assert (await api.call("POST", PHONE, {"firstName": "A"})).status_code == 201
 
 
-async def test_update_writes_and_clears(api):
+async def test_update_writes_and_clears(api: Api) -> None:
     """Absent is untouched, null clears."""
     await api.contact(lastName="B", language="en")
     await api.ok("PUT", PHONE, {"language": None, "countryCode": "MY"})
@@ -96,7 +98,7 @@ async def test_update_writes_and_clears(api):
     assert (contact["lastName"], contact["language"], contact["countryCode"]) == ("B", None, "MY")
 
 
-async def test_null_may_be_ignored(api):
+async def test_null_may_be_ignored(api: Api) -> None:
     """The other answer to what null does."""
     api.sandbox.answers.put_null = "ignored"
     await api.contact(language="en", custom_fields=[{"name": "Age", "value": 3}])
@@ -107,7 +109,7 @@ async def test_null_may_be_ignored(api):
     assert (contact["language"], len(contact["custom_fields"])) == ("en", 1)
 
 
-async def test_unknown_keys_are_dropped_without_a_word(api):
+async def test_unknown_keys_are_dropped_without_a_word(api: Api) -> None:
     """The misspelt customFields, tags and lifecycle answer 200 and do nothing."""
     contact_id = await api.contact()
     body = {"customFields": [{"name": "Age", "value": 3}], "tags": ["x"], "lifecycle": "Customer"}
@@ -129,7 +131,7 @@ async def test_unknown_keys_are_dropped_without_a_word(api):
         ("custom_fields", ["Age"]),
     ],
 )  # fmt: skip
-async def test_a_wrong_field_is_refused(api, field, value):
+async def test_a_wrong_field_is_refused(api: Api, field: str, value: Any) -> None:
     """The message names the field; nothing of the write is done."""
     await api.contact(lastName="B")
     status, message = await api.refused("PUT", PHONE, {"lastName": "C", field: value})
@@ -141,7 +143,7 @@ async def test_a_wrong_field_is_refused(api, field, value):
 @pytest.mark.parametrize(
     "body", [b"[]", b"{", b'"x"', b"", b"NaN", b'{"firstName": NaN}', b"\xff", b"[" * 50_000]
 )
-async def test_a_body_that_is_no_object_is_refused(api, body):
+async def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
     """Broken JSON and other JSON alike."""
     assert await api.refused("PUT", "/contact/id:100000001", content=body) == (
         400,
@@ -149,7 +151,7 @@ async def test_a_body_that_is_no_object_is_refused(api, body):
     )
 
 
-async def test_a_phone_belongs_to_one_contact(api):
+async def test_a_phone_belongs_to_one_contact(api: Api) -> None:
     """Another contact's phone or email is refused in every write."""
     await api.contact()
     taken = {"phone": "+601100000001"}
@@ -163,7 +165,7 @@ async def test_a_phone_belongs_to_one_contact(api):
     await api.ok("PUT", PHONE, {"phone": "+60123456789"})
 
 
-async def test_a_changed_phone_is_the_new_identifier(api):
+async def test_a_changed_phone_is_the_new_identifier(api: Api) -> None:
     """The old one is free again."""
     await api.contact()
     await api.ok("PUT", PHONE, {"phone": "+60199999999"})
@@ -187,7 +189,9 @@ async def test_a_changed_phone_is_the_new_identifier(api):
         ("Call Time", "23:59", "24:00", "23:59"),
     ],
 )
-async def test_each_custom_field_type_takes_its_json_type(api, name, good, wrong, shown):
+async def test_each_custom_field_type_takes_its_json_type(
+    api: Api, name: str, good: bool | float | str, wrong: bool | int | str, shown: str
+) -> None:
     """Numbers and booleans must be JSON ones; they come back as strings, unless told otherwise."""
     status, message = await api.refused(
         "PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": wrong}]}
@@ -212,7 +216,7 @@ async def test_each_custom_field_type_takes_its_json_type(api, name, good, wrong
     ]
 
 
-async def test_an_unknown_custom_field_refuses_the_whole_write(api):
+async def test_an_unknown_custom_field_refuses_the_whole_write(api: Api) -> None:
     """Nothing of it is written."""
     await api.contact()
     body = {
@@ -230,7 +234,9 @@ async def test_an_unknown_custom_field_refuses_the_whole_write(api):
 @pytest.mark.parametrize(
     ("naming", "by_name", "by_slug"), [("name", 200, 400), ("slug", 400, 200), ("either", 200, 200)]
 )
-async def test_custom_fields_are_named_as_the_answer_says(api, naming, by_name, by_slug):
+async def test_custom_fields_are_named_as_the_answer_says(
+    api: Api, naming: str, by_name: int, by_slug: int
+) -> None:
     """Display name, slug, or either."""
     api.sandbox.answers.custom_field_name = naming
     for name, status in (("Work Email", by_name), ("work_email", by_slug)):
@@ -242,7 +248,7 @@ async def test_custom_fields_are_named_as_the_answer_says(api, naming, by_name, 
         assert answer.status_code == status
 
 
-async def test_custom_fields_may_be_null_or_empty(api):
+async def test_custom_fields_may_be_null_or_empty(api: Api) -> None:
     """A contact without any shows either; null in a write means nothing to write."""
     await api.contact(custom_fields=None)
     assert (await api.ok("GET", PHONE))["custom_fields"] is None
@@ -250,7 +256,7 @@ async def test_custom_fields_may_be_null_or_empty(api):
     assert (await api.ok("GET", PHONE))["custom_fields"] == []
 
 
-async def test_create_or_update(api):
+async def test_create_or_update(api: Api) -> None:
     """Creates, then updates, with the id both times."""
     first = await api.ok(
         "POST", "/contact/create_or_update/email:n@example.com", {"firstName": "A"}
@@ -262,7 +268,7 @@ async def test_create_or_update(api):
     assert (await api.ok("GET", "/contact/email:n@example.com"))["lastName"] == "B"
 
 
-async def test_create_or_update_may_give_no_id(api):
+async def test_create_or_update_may_give_no_id(api: Api) -> None:
     """A fresh create without an id, an update with one: both were seen."""
     api.sandbox.answers.create_or_update_returns_id = False
     assert "contactId" not in await api.ok(
@@ -271,7 +277,7 @@ async def test_create_or_update_may_give_no_id(api):
     assert "contactId" in await api.ok("POST", "/contact/create_or_update/email:n@example.com", {})
 
 
-async def test_create_or_update_may_need_a_first_name(api):
+async def test_create_or_update_may_need_a_first_name(api: Api) -> None:
     """Only for a create."""
     api.sandbox.answers.create_or_update_needs_first_name = True
     assert (await api.refused("POST", "/contact/create_or_update/email:n@example.com", {}))[
@@ -283,7 +289,7 @@ async def test_create_or_update_may_need_a_first_name(api):
     ] == 404
 
 
-async def test_delete(api):
+async def test_delete(api: Api) -> None:
     """A deleted contact is gone from everywhere."""
     contact_id = await api.contact()
     assert await api.ok("DELETE", PHONE) == {"contactId": contact_id}
@@ -293,7 +299,7 @@ async def test_delete(api):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-async def test_the_older_contact_survives_a_merge(api, reverse):
+async def test_the_older_contact_survives_a_merge(api: Api, reverse: bool) -> None:
     """Whatever the order; it takes over what it lacks."""
     older = await api.contact("email:old@example.com", firstName="Old")
     younger = await api.contact("phone:+60123456789", firstName="Young", lastName="Y")
@@ -316,7 +322,7 @@ async def test_the_older_contact_survives_a_merge(api, reverse):
     assert (await api.call("GET", f"/contact/id:{younger}")).status_code == 404
 
 
-async def test_a_merge_takes_over_missing_identifiers(api):
+async def test_a_merge_takes_over_missing_identifiers(api: Api) -> None:
     """An email that only the younger contact has."""
     older = await api.contact("phone:+60123456789")
     younger = await api.contact("email:young@example.com")
@@ -330,12 +336,12 @@ async def test_a_merge_takes_over_missing_identifiers(api):
     ("x", 400), ([100000001, 9], 404),
      ([True, 100000001], 400)],
 )  # fmt: skip
-async def test_a_wrong_merge_is_refused(api, ids, status):
+async def test_a_wrong_merge_is_refused(api: Api, ids: list[Any] | str | None, status: int) -> None:
     """Two different ids, as JSON numbers, of contacts that exist."""
     assert (await api.refused("POST", "/contact/merge", {"contactIds": ids}))[0] == status
 
 
-async def test_a_merge_takes_no_third_contacts_phone(api):
+async def test_a_merge_takes_no_third_contacts_phone(api: Api) -> None:
     """Identifiers stay unique; those of the merged two may be given."""
     body = {"contactIds": [100000001, 100000002], "phone": "+601100000003"}
     assert (await api.refused("POST", "/contact/merge", body))[0] == 400
@@ -343,7 +349,7 @@ async def test_a_merge_takes_no_third_contacts_phone(api):
     assert (await api.ok("GET", "/contact/phone:+601100000002"))["id"] == 100000001
 
 
-async def test_tags_are_added_and_removed(api):
+async def test_tags_are_added_and_removed(api: Api) -> None:
     """A bare array each way; a tag that is there, or is not, answers 200."""
     path = "/contact/id:100000001/tag"
     assert await api.ok("POST", path, ["a", "b"]) == {"contactId": 100000001}
@@ -368,17 +374,17 @@ async def test_tags_are_added_and_removed(api):
         None,
     ],
 )
-async def test_wrong_tags_are_refused(api, body):
+async def test_wrong_tags_are_refused(api: Api, body: dict[str, Any] | list[Any] | None) -> None:
     """1 to 10 unique strings of at most 255 characters, not wrapped in anything."""
     assert (await api.refused("POST", "/contact/id:100000001/tag", body))[0] == 400
 
 
-async def test_ten_long_tags_are_taken(api):
+async def test_ten_long_tags_are_taken(api: Api) -> None:
     """The bounds themselves are allowed."""
     await api.ok("POST", "/contact/id:100000001/tag", [str(number) * 255 for number in range(10)])
 
 
-async def test_lifecycle(api):
+async def test_lifecycle(api: Api) -> None:
     """Set by name, cleared by null; the key is required."""
     path = "/contact/id:100000001/lifecycle/update"
     assert (await api.ok("POST", path, {"name": "Anything"}))["code"] == 200
@@ -392,7 +398,7 @@ async def test_lifecycle(api):
     await api.ok("POST", path, {"name": "Customer"})
 
 
-async def test_contact_channels(api):
+async def test_contact_channels(api: Api) -> None:
     """A page of channels, and one of them; the shapes of meta and of times are switchable."""
     path = "/contact/id:100000001"
     (channel,) = (await api.ok("GET", f"{path}/channels"))["items"]
@@ -408,7 +414,7 @@ async def test_contact_channels(api):
     assert (await api.call("GET", f"{path}/channel/2001")).status_code == 404
 
 
-async def test_a_new_contact_has_no_channel_unless_told_otherwise():
+async def test_a_new_contact_has_no_channel_unless_told_otherwise() -> None:
     """A contact made through the API was never spoken to."""
     async with serving() as api:
         await api.contact()
@@ -426,7 +432,9 @@ async def test_a_new_contact_has_no_channel_unless_told_otherwise():
         ("POST", "conversation/status", {"status": "open"}),
     ],
 )  # fmt: skip
-async def test_a_new_contact_is_not_ready(api, method, path, body):
+async def test_a_new_contact_is_not_ready(
+    api: Api, method: str, path: str, body: dict[str, Any] | list[str]
+) -> None:
     """The four documented writes answer 449 for a moment after the create."""
     api.sandbox.quirks.not_ready_for = 10.0
     await api.contact()
@@ -437,7 +445,7 @@ async def test_a_new_contact_is_not_ready(api, method, path, body):
     await api.ok(method, f"{PHONE}/{path}", body)
 
 
-async def test_not_ready_may_count_tries_and_name_a_delay(api):
+async def test_not_ready_may_count_tries_and_name_a_delay(api: Api) -> None:
     """Some first tries answer 449 however late they come; a Retry-After may come with it."""
     api.sandbox.quirks.not_ready_tries = 2
     api.sandbox.answers.not_ready_retry_after = 3
@@ -449,7 +457,7 @@ async def test_not_ready_may_count_tries_and_name_a_delay(api):
     await api.ok("POST", "/contact/id:100000001/tag", ["a"])
 
 
-async def test_other_writes_may_be_not_ready_too(api):
+async def test_other_writes_may_be_not_ready_too(api: Api) -> None:
     """Any write to a contact might answer 449."""
     api.sandbox.quirks.not_ready_for = 10.0
     api.sandbox.quirks.not_ready_operations = frozenset({"update", "lifecycle", "message"})
@@ -460,7 +468,9 @@ async def test_other_writes_may_be_not_ready_too(api):
 
 
 @pytest.mark.parametrize(("style", "shown"), [("null", None), ("empty", {})])
-async def test_no_assignee_is_null_or_empty(api, style, shown):
+async def test_no_assignee_is_null_or_empty(
+    api: Api, style: str, shown: dict[str, Any] | None
+) -> None:
     """Both were seen."""
     api.sandbox.quirks.no_assignee = style
     assert (await api.ok("GET", "/contact/id:100000001"))["assignee"] == shown

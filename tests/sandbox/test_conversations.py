@@ -1,16 +1,20 @@
 """Conversations and comments."""
 
+from typing import Any
+
 import pytest
+
+from tests.sandbox.conftest import Api
 
 CONTACT = "/contact/id:100000001"
 
 
-async def open_it(api):
+async def open_it(api: Api) -> None:
     await api.ok("POST", f"{CONTACT}/conversation/status", {"status": "open"})
 
 
 @pytest.mark.parametrize("assignee", [1003, "ANNA@sandbox.example"])
-async def test_an_open_conversation_is_assigned(api, assignee):
+async def test_an_open_conversation_is_assigned(api: Api, assignee: int | str) -> None:
     """By id or by email; null takes it back."""
     await open_it(api)
     assert await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": assignee}) == {
@@ -27,7 +31,7 @@ async def test_an_open_conversation_is_assigned(api, assignee):
     assert (await api.ok("GET", CONTACT))["assignee"] is None
 
 
-async def test_assigning_while_closed_does_nothing(api):
+async def test_assigning_while_closed_does_nothing(api: Api) -> None:
     """It answers 200 all the same, unless told otherwise."""
     await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": 1003})
     assert (await api.ok("GET", CONTACT))["assignee"] is None
@@ -48,12 +52,14 @@ async def test_assigning_while_closed_does_nothing(api):
         ({"assignee": "a@b.example"}, 404, "User not found"),
     ],
 )  # fmt: skip
-async def test_a_wrong_assignee_is_refused(api, body, status, message):
+async def test_a_wrong_assignee_is_refused(
+    api: Api, body: dict[str, Any], status: int, message: str
+) -> None:
     """The key is required, and an id is a JSON number."""
     assert await api.refused("POST", f"{CONTACT}/conversation/assignee", body) == (status, message)
 
 
-async def test_a_conversation_opens_and_closes(api):
+async def test_a_conversation_opens_and_closes(api: Api) -> None:
     """Closing takes the assignee away; opening twice or closing twice changes nothing."""
     path = f"{CONTACT}/conversation/status"
     await api.ok("POST", path, {"status": "close"})
@@ -80,19 +86,19 @@ async def test_a_conversation_opens_and_closes(api):
      {"status": "close", "category": "x", "summary": "x" * 513},
      {"status": "close", "category": 5}],
 )  # fmt: skip
-async def test_a_wrong_status_is_refused(api, body):
+async def test_a_wrong_status_is_refused(api: Api, body: dict[str, Any]) -> None:
     """A summary needs a category."""
     assert (await api.refused("POST", f"{CONTACT}/conversation/status", body))[0] == 400
 
 
-async def test_a_blocked_contact_says_so(api):
+async def test_a_blocked_contact_says_so(api: Api) -> None:
     """The read status has a third value."""
     api.sandbox.contacts[0].blocked = True
     contact = await api.ok("GET", CONTACT)
     assert (contact["status"], contact["isBlocked"]) == ("blocked", True)
 
 
-async def test_comments(api):
+async def test_comments(api: Api) -> None:
     """The text comes back, with its time in seconds."""
     comment = await api.ok("POST", f"{CONTACT}/comment", {"text": "x" * 1000})
     assert (comment["text"], comment["contactId"]) == ("x" * 1000, 100000001)
@@ -109,6 +115,6 @@ async def test_comments(api):
         ("", "Missing field(s) : text"), (5, "text: Invalid value"),
     ],
 )  # fmt: skip
-async def test_a_wrong_comment_is_refused(api, text, message):
+async def test_a_wrong_comment_is_refused(api: Api, text: int | str | None, message: str) -> None:
     """A thousand characters at most."""
     assert await api.refused("POST", f"{CONTACT}/comment", {"text": text}) == (400, message)

@@ -1,15 +1,17 @@
 """Faults: each kind, and which requests they strike."""
 
+from typing import Any
+
 import httpx
 import pytest
 
-from tests.sandbox.conftest import serving
+from tests.sandbox.conftest import Api, serving
 
 SEND = "/contact/id:100000001/message"
 TEXT = {"message": {"type": "text", "text": "hi"}}
 
 
-async def test_a_status_with_or_without_the_work(api):
+async def test_a_status_with_or_without_the_work(api: Api) -> None:
     """The answer is an error either way; `processed` says whether the work was done."""
     api.sandbox.fault(status=502, times=1)
     api.sandbox.fault(status=503, times=1, processed=True, retry_after=7, message="Down")
@@ -34,7 +36,7 @@ async def test_a_status_with_or_without_the_work(api):
     ("close", httpx.RemoteProtocolError, 0),
      ("torn", httpx.RemoteProtocolError, 1)],
 )  # fmt: skip
-async def test_a_broken_connection(api, kind, error, sent):
+async def test_a_broken_connection(api: Api, kind: str, error: type[Any], sent: int) -> None:
     """Before or after the work, and within the answer."""
     api.sandbox.fault(kind, times=1)
     with pytest.raises(error):
@@ -44,7 +46,7 @@ async def test_a_broken_connection(api, kind, error, sent):
     await api.ok("POST", SEND, TEXT)
 
 
-async def test_a_torn_answer_begins_well(api):
+async def test_a_torn_answer_begins_well(api: Api) -> None:
     """Head and half of the body arrive."""
     api.sandbox.fault("torn")
     seen = b""
@@ -57,7 +59,7 @@ async def test_a_torn_answer_begins_well(api):
 
 
 @pytest.mark.parametrize("processed", [False, True])
-async def test_a_request_can_hang(api, processed):
+async def test_a_request_can_hang(api: Api, processed: bool) -> None:
     """Until the client gives up."""
     api.sandbox.fault("hang", processed=processed)
     with pytest.raises(httpx.ReadTimeout):
@@ -66,7 +68,7 @@ async def test_a_request_can_hang(api, processed):
 
 
 @pytest.mark.parametrize("kind", ["slow", "delay"])
-async def test_a_slow_answer_is_whole(api, kind):
+async def test_a_slow_answer_is_whole(api: Api, kind: str) -> None:
     """In pieces, or late."""
     plain = await api.ok("GET", "/space/user")
     api.sandbox.fault(kind, seconds=0.02)
@@ -74,13 +76,13 @@ async def test_a_slow_answer_is_whole(api, kind):
     assert api.sandbox.requests[-1].fault == kind
 
 
-async def test_the_edge_can_block(api):
+async def test_the_edge_can_block(api: Api) -> None:
     """A 403 that is not JSON."""
     api.sandbox.fault("edge")
     assert (await api.call("GET", "/space/user")).headers["content-type"] == "text/html"
 
 
-async def test_rules_choose_their_requests(api):
+async def test_rules_choose_their_requests(api: Api) -> None:
     """By method, by path in any of its spellings, by a function, after some, some times."""
     sandbox = api.sandbox
     rules = [
@@ -105,7 +107,7 @@ async def test_rules_choose_their_requests(api):
     await api.ok("DELETE", "/contact/id:100000001")
 
 
-async def test_a_rule_may_strike_by_chance():
+async def test_a_rule_may_strike_by_chance() -> None:
     """The same ones for the same seed."""
     outcomes = []
     for _ in range(2):
@@ -116,7 +118,7 @@ async def test_a_rule_may_strike_by_chance():
     assert set(outcomes[0]) == {200, 503}
 
 
-async def test_refused_requests_meet_no_fault():
+async def test_refused_requests_meet_no_fault() -> None:
     """The limit comes first, so that a rule's count is of requests that would have worked."""
     async with serving(limits={"GET /space/user": 0.01}) as api:
         await api.ok("GET", "/space/user")
@@ -126,7 +128,7 @@ async def test_refused_requests_meet_no_fault():
 
 
 @pytest.mark.parametrize("options", [{"kind": "explode"}, {"path": "/space/users"}])
-async def test_a_misspelt_rule_is_refused(api, options):
+async def test_a_misspelt_rule_is_refused(api: Api, options: dict[str, Any]) -> None:
     """It would never strike."""
     with pytest.raises(ValueError, match=r"unknown kind|no operation"):
         api.sandbox.fault(**options)

@@ -43,7 +43,7 @@ async def state(api: Api, contact: Any = None) -> Any:
         ("/inbox.js", "text/javascript", "EventSource"),
     ],
 )
-async def test_the_page_brings_all_it_needs(api: Api, path: str, kind: str, holds: str):
+async def test_the_page_brings_all_it_needs(api: Api, path: str, kind: str, holds: str) -> None:
     """Three files, from this server alone, which may load nothing from elsewhere."""
     answer = await api.http.get(api.sandbox.inbox_url + path)
     assert answer.headers["content-type"].startswith(kind)
@@ -67,7 +67,7 @@ async def test_the_page_brings_all_it_needs(api: Api, path: str, kind: str, hold
     ],
 )
 @pytest.mark.parametrize("path", ["", "/state", "/feed", "/say"])
-async def test_a_rebound_name_is_refused(api: Api, host: str, path: str):
+async def test_a_rebound_name_is_refused(api: Api, host: str, path: str) -> None:
     """A website whose name was made to point here reads nothing."""
     method = "POST" if path == "/say" else "GET"
     answer = await api.http.request(
@@ -83,7 +83,7 @@ async def test_a_rebound_name_is_refused(api: Api, host: str, path: str):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:1", "localhost", "localhost:8080", "[::1]:80", "127.1.2.3"]
 )
-async def test_this_machine_by_any_name(api: Api, host: str):
+async def test_this_machine_by_any_name(api: Api, host: str) -> None:
     """A forwarded port has another number."""
     assert (await api.http.get(api.sandbox.inbox_url, headers={"host": host})).status_code == 200
 
@@ -143,7 +143,9 @@ async def test_a_sandbox_for_other_machines_keeps_its_page_to_this_one() -> None
         ({"content-type": ""}, 415),
     ],
 )
-async def test_a_foreign_page_writes_nothing(api: Api, headers: dict[str, str], status: int):
+async def test_a_foreign_page_writes_nothing(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
     """What a form or a script of another page can send without asking first."""
     for path, body in (("say", {"contact": PHONE, "text": "hi"}), ("close", {"contact": 1})):
         content = json.dumps(body)
@@ -156,7 +158,7 @@ async def test_a_foreign_page_writes_nothing(api: Api, headers: dict[str, str], 
     assert not api.sandbox.contacts
 
 
-async def test_a_link_on_another_page_may_be_followed(api: Api):
+async def test_a_link_on_another_page_may_be_followed(api: Api) -> None:
     """But a foreign page may not embed or fetch."""
     follow = {
         "sec-fetch-site": "cross-site",
@@ -173,7 +175,7 @@ async def test_a_link_on_another_page_may_be_followed(api: Api):
     ).status_code == 403
 
 
-async def test_same_origin_writes(api: Api):
+async def test_same_origin_writes(api: Api) -> None:
     """As the page itself does."""
     origin = api.sandbox.inbox_url.removesuffix("/inbox")
     answer = await api.http.post(
@@ -195,7 +197,7 @@ async def test_same_origin_writes(api: Api):
             b'{"contact": "+60123456789", "text": "hi", "name": 5}',
     ],
 )  # fmt: skip
-async def test_what_nobody_can_say(api: Api, body: bytes):
+async def test_what_nobody_can_say(api: Api, body: bytes) -> None:
     """Answered in words."""
     answer = await api.http.post(
         f"{api.sandbox.inbox_url}/say", content=body, headers={"content-type": "application/json"}
@@ -204,7 +206,7 @@ async def test_what_nobody_can_say(api: Api, body: bytes):
     assert answer.json()["error"]
 
 
-async def test_too_much_and_nothing_there(api: Api):
+async def test_too_much_and_nothing_there(api: Api) -> None:
     """A bound on bodies; unknown pages and methods."""
     url, json_type = api.sandbox.inbox_url, {"content-type": "application/json"}
 
@@ -223,7 +225,7 @@ async def test_too_much_and_nothing_there(api: Api):
     assert (await api.http.post(f"{url}/close", json={"contact": "x"})).status_code == 404
 
 
-async def test_the_state_shows_a_conversation(api: Api):
+async def test_the_state_shows_a_conversation(api: Api) -> None:
     """Who wrote last comes first; the chosen contact with its messages of every type."""
     sandbox = api.sandbox
     sandbox.customer("+60111111111").says("first")
@@ -256,12 +258,12 @@ async def test_the_state_shows_a_conversation(api: Api):
 
 
 @pytest.mark.parametrize("contact", ["x", "9" * 30, "-1", "12345", "١"])
-async def test_a_contact_that_is_none(api: Api, contact: str):
+async def test_a_contact_that_is_none(api: Api, contact: str) -> None:
     """Shown as nobody."""
     assert (await state(api, contact))["contact"] is None
 
 
-async def test_a_person_closes_a_conversation(api: Api):
+async def test_a_person_closes_a_conversation(api: Api) -> None:
     """As an agent in the real inbox does: the bot hears of it."""
     async with receiving() as receiver:
         api.sandbox.webhook(receiver.url, ["conversation.closed"])
@@ -294,7 +296,7 @@ async def watching(
         yield entries()
 
 
-async def test_everything_is_streamed_as_it_happens(api: Api):
+async def test_everything_is_streamed_as_it_happens(api: Api) -> None:
     """Calls from before it was opened too; and then events, deliveries and calls, in order, each
     with what it carried.
     """
@@ -323,7 +325,7 @@ async def test_everything_is_streamed_as_it_happens(api: Api):
         assert json.loads(call["body"]) == ["vip"]
 
 
-async def test_what_went_wrong_is_streamed(api: Api):
+async def test_what_went_wrong_is_streamed(api: Api) -> None:
     """A webhook that fails and is disabled, a call without an answer, a body that is no JSON."""
     async with watching(api) as entries:
         webhook = api.sandbox.webhook("http://127.0.0.1:1/", ["message.received"])
@@ -341,7 +343,7 @@ async def test_what_went_wrong_is_streamed(api: Api):
         assert not (await state(api))["webhooks"][0]["enabled"]
 
 
-async def test_a_stream_goes_on_where_it_broke_off(api: Api):
+async def test_a_stream_goes_on_where_it_broke_off(api: Api) -> None:
     """The browser says what it saw last; nothing comes twice."""
     async with watching(api) as entries:
         api.sandbox.customer(PHONE).says("hi")
@@ -352,7 +354,9 @@ async def test_a_stream_goes_on_where_it_broke_off(api: Api):
         assert await anext(entries) == first
 
 
-async def test_a_quiet_stream_says_that_it_is_alive(api: Api, monkeypatch: pytest.MonkeyPatch):
+async def test_a_quiet_stream_says_that_it_is_alive(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that neither browser nor proxy takes it for dead."""
     monkeypatch.setattr(feed_module, "_QUIET", 0.01)
     async with api.http.stream("GET", f"{api.sandbox.inbox_url}/feed") as answer:
@@ -361,7 +365,7 @@ async def test_a_quiet_stream_says_that_it_is_alive(api: Api, monkeypatch: pytes
                 break
 
 
-async def test_an_open_page_does_not_keep_a_sandbox_from_ending():
+async def test_an_open_page_does_not_keep_a_sandbox_from_ending() -> None:
     """It is cut off; a page that comes back later finds the same log."""
     sandbox = Sandbox(quirks=Quirks.calm())
     async with httpx.AsyncClient(verify=False, timeout=300) as http:
@@ -378,7 +382,7 @@ async def test_an_open_page_does_not_keep_a_sandbox_from_ending():
                     break
 
 
-async def test_a_sandbox_that_nobody_looks_at_pays_nothing(api: Api):
+async def test_a_sandbox_that_nobody_looks_at_pays_nothing(api: Api) -> None:
     """Nothing listens before the page is opened; two pages are one listener."""
     assert not api.sandbox.on_event
     async with watching(api), watching(api):

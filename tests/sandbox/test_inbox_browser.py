@@ -84,7 +84,7 @@ def words(browser: Browser) -> list[str]:
     return browser.texts("#messages .words")
 
 
-def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser):
+def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser) -> None:
     """Add a customer, write, see the reply with its way to "read", press a button of it, and see
     everything that happened.
     """
@@ -113,7 +113,7 @@ def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser):
     assert browser.script(hidden) == "none"
 
 
-def test_state_and_close_button(sandbox: Sandbox, browser: Browser):
+def test_state_and_close_button(sandbox: Sandbox, browser: Browser) -> None:
     """Open, assigned, closed; closing is for open conversations; the next message opens it
     again.
     """
@@ -138,7 +138,7 @@ def test_state_and_close_button(sandbox: Sandbox, browser: Browser):
     browser.wait(lambda: browser.text("#status") == "open")
 
 
-def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser):
+def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser) -> None:
     """Markup in names, messages, tags, buttons and bodies is shown as it was written, and runs
     nowhere.
     """
@@ -165,7 +165,7 @@ def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser):
     assert browser.script("return document.title") == "Inbox · respond.io sandbox"
 
 
-def test_what_is_refused_is_said(sandbox: Sandbox, browser: Browser):
+def test_what_is_refused_is_said(sandbox: Sandbox, browser: Browser) -> None:
     """An address that is none."""
     open_page(browser, sandbox)
     browser.type("#address", "nobody" + ENTER)
@@ -173,7 +173,7 @@ def test_what_is_refused_is_said(sandbox: Sandbox, browser: Browser):
     browser.wait(lambda: "known by a phone" in browser.text("#problem"))
 
 
-def test_it_can_be_used_without_seeing_it(sandbox: Sandbox, browser: Browser):
+def test_it_can_be_used_without_seeing_it(sandbox: Sandbox, browser: Browser) -> None:
     """Every control has a name, every region a label, and nothing is loaded from elsewhere."""
     sandbox.customer("+60123456789").says("hi")
     open_page(browser, sandbox)
@@ -198,7 +198,7 @@ def test_it_can_be_used_without_seeing_it(sandbox: Sandbox, browser: Browser):
 
 
 @pytest.mark.long("a browser, and a sandbox that is ended and started again")
-def test_it_says_when_the_sandbox_is_gone_and_comes_back_with_it(browser: Browser):
+def test_it_says_when_the_sandbox_is_gone_and_comes_back_with_it(browser: Browser) -> None:
     """The page reconnects by itself."""
     sandbox = Sandbox(quirks=Quirks.calm())
     with sandbox:

@@ -1,6 +1,7 @@
 """Limits on the wire: which requests share one, and what a refusal says."""
 
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.sandbox.conftest import serving
 USERS = "GET /space/user"
 
 
-async def test_a_refusal_names_the_wait_and_the_limit():
+async def test_a_refusal_names_the_wait_and_the_limit() -> None:
     """429 with Retry-After in whole seconds and both headers."""
     async with serving(limits={USERS: 0.01}) as api:
         first = await api.call("GET", "/space/user")
@@ -29,7 +30,7 @@ async def test_a_refusal_names_the_wait_and_the_limit():
         assert api.sandbox.refusals == 1
 
 
-async def test_the_headers_are_switchable():
+async def test_the_headers_are_switchable() -> None:
     """No X-RateLimit headers; Retry-After as a date, or not at all."""
     async with serving(limits={USERS: 0.01}) as api:
         await api.ok("GET", "/space/user")
@@ -43,7 +44,7 @@ async def test_the_headers_are_switchable():
         assert "Retry-After" not in (await api.call("GET", "/space/user")).headers
 
 
-async def test_rows_of_the_table_share_a_limit():
+async def test_rows_of_the_table_share_a_limit() -> None:
     """Create, update and delete of a contact are one bucket; reading is another."""
     async with serving(contacts=1, limits={"POST|PUT|DELETE /contact/{identifier}": 0.01}) as api:
         await api.ok("PUT", "/contact/id:100000001", {})
@@ -52,7 +53,7 @@ async def test_rows_of_the_table_share_a_limit():
         await api.ok("GET", "/contact/id:100000001")
 
 
-async def test_an_organisations_tokens_share_its_limits():
+async def test_an_organisations_tokens_share_its_limits() -> None:
     """Another organisation's do not."""
     async with serving(limits={USERS: 0.01}, tokens=2) as api:
         other = api.sandbox.add_organisation()
@@ -68,7 +69,7 @@ async def test_an_organisations_tokens_share_its_limits():
         assert statuses == [200, 429, 200]
 
 
-async def test_wrong_requests_count_too():
+async def test_wrong_requests_count_too() -> None:
     """What is refused with 400 or 404 was counted; what has no token was not."""
     async with serving(limits={"GET /space/user/{id}": 0.01}) as api:
         assert (
@@ -78,7 +79,7 @@ async def test_wrong_requests_count_too():
         assert (await api.call("GET", "/space/user/9")).status_code == 429
 
 
-async def test_a_limit_can_be_renegotiated_while_it_runs():
+async def test_a_limit_can_be_renegotiated_while_it_runs() -> None:
     """The header shows it from the next request on."""
     async with serving(limits={}) as api:
         assert (await api.call("GET", "/space/user")).headers["X-RateLimit-Limit"] == "5"
@@ -87,7 +88,7 @@ async def test_a_limit_can_be_renegotiated_while_it_runs():
         assert api.sandbox.limits[USERS] == 50
 
 
-def test_the_table_can_be_multiplied_replaced_or_switched_off():
+def test_the_table_can_be_multiplied_replaced_or_switched_off() -> None:
     """An override is taken as it is, not multiplied."""
     sandbox = Sandbox(limits={USERS: 7}, limits_factor=20)
     assert (sandbox.limits[USERS], sandbox.limits["POST /contact/merge"]) == (7, 100)
@@ -102,13 +103,13 @@ def test_the_table_can_be_multiplied_replaced_or_switched_off():
     [({"limits": {"GET /nowhere": 5}}, "unknown route"), ({"limits": {USERS: 0}}, "positive"),
      ({"limits": {USERS: float("nan")}}, "positive"), ({"limits_factor": 0}, "limits_factor")],
 )  # fmt: skip
-def test_wrong_limits_are_refused(options, text):
+def test_wrong_limits_are_refused(options: dict[str, Any], text: str) -> None:
     """A misspelt route would be enforced nowhere."""
     with pytest.raises(ValueError, match=text):
         Sandbox(**options)
 
 
-async def test_any_window_can_be_given():
+async def test_any_window_can_be_given() -> None:
     """By name or as a function from a limit to a window."""
     async with serving(
         limits={USERS: 2.0}, window=lambda limit: TokenBucket(limit / 1e6, burst=limit)

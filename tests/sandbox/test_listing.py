@@ -1,24 +1,28 @@
 """The contact list: paging, filters, and when a contact shows up."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.sandbox.conftest import serving
+from tests.sandbox.conftest import Api, serving
 
 LIST = "/contact/list"
 
 
-def wanting(*conditions, join="$and", search="", timezone="UTC"):
+def wanting(
+    *conditions: Any, join: str = "$and", search: str = "", timezone: str = "UTC"
+) -> dict[str, Any]:
     return {"search": search, "timezone": timezone, "filter": {join: list(conditions)}}
 
 
-def field(name, operator, value=None):
+def field(name: str, operator: str, value: dict[str, Any] | str | None = None) -> dict[str, Any]:
     return {"category": "contactField", "field": name, "operator": operator, "value": value}
 
 
-async def ids(api, body, **params):
+async def ids(api: Api, body: dict[str, Any], **params: Any) -> list[Any]:
     page = await api.ok("POST", LIST, body, params={"limit": 100, **params})
     return [each["id"] - 100000000 for each in page["items"]]
 
@@ -32,7 +36,7 @@ async def ids(api, body, **params):
         ("relative", "/contact/list?"),
     ],
 )
-async def test_the_next_cursor_is_in_a_url(api, style, start):
+async def test_the_next_cursor_is_in_a_url(api: Api, style: str, start: str) -> None:
     """Whatever the URL, its query carries the cursor."""
     api.sandbox.quirks.next_cursor = style
     page = await api.ok("POST", f"{LIST}?limit=2", wanting())
@@ -42,7 +46,7 @@ async def test_the_next_cursor_is_in_a_url(api, style, start):
 
 
 @pytest.mark.parametrize(("style", "cursor"), [("integer", 100000002), ("string", "100000002")])
-async def test_the_next_cursor_may_be_bare(api, style, cursor):
+async def test_the_next_cursor_may_be_bare(api: Api, style: str, cursor: int | str) -> None:
     """A number or a numeric string."""
     api.sandbox.quirks.next_cursor = style
     page = await api.ok("POST", f"{LIST}?limit=2", wanting())
@@ -58,13 +62,15 @@ async def test_the_next_cursor_may_be_bare(api, style, cursor):
         ("no_pagination", None),
     ],
 )
-async def test_the_last_page_says_so_in_one_of_four_ways(api, style, pagination):
+async def test_the_last_page_says_so_in_one_of_four_ways(
+    api: Api, style: str, pagination: dict[str, Any] | None
+) -> None:
     """null, "", no key, no object."""
     api.sandbox.quirks.last_page = style
     assert (await api.ok("POST", LIST, wanting())).get("pagination") == pagination
 
 
-async def test_a_walk_gives_each_contact_once():
+async def test_a_walk_gives_each_contact_once() -> None:
     """Ten a page unless asked otherwise; a contact that is deleted meanwhile does not disturb the
     walk.
     """
@@ -83,7 +89,7 @@ async def test_a_walk_gives_each_contact_once():
         assert found == list(range(100000001, 100000046))
 
 
-async def test_a_negative_cursor_walks_back(api):
+async def test_a_negative_cursor_walks_back(api: Api) -> None:
     """`previous` carries it."""
     api.sandbox.quirks.next_cursor = "integer"
     page = await api.ok("POST", LIST, wanting(), params={"limit": 1, "cursorId": 100000002})
@@ -93,7 +99,7 @@ async def test_a_negative_cursor_walks_back(api):
     assert page["pagination"]["next"] == -100000002
 
 
-async def test_a_cursor_of_zero_is_the_start(api):
+async def test_a_cursor_of_zero_is_the_start(api: Api) -> None:
     """As is an empty one."""
     assert (
         await ids(api, wanting(), cursorId=0) == await ids(api, wanting(), cursorId="") == [1, 2, 3]
@@ -104,7 +110,7 @@ async def test_a_cursor_of_zero_is_the_start(api):
     ("name", "value"),
     [("limit", "101"), ("limit", "0"), ("limit", ""), ("limit", "1.5"), ("cursorId", "x")],
 )
-async def test_wrong_paging_is_refused(api, name, value):
+async def test_wrong_paging_is_refused(api: Api, name: str, value: str) -> None:
     """A hundred a page at most."""
     assert await api.refused("POST", LIST, wanting(), params={name: value}) == (
         400,
@@ -112,7 +118,7 @@ async def test_wrong_paging_is_refused(api, name, value):
     )
 
 
-async def test_paging_in_the_body_is_ignored(api):
+async def test_paging_in_the_body_is_ignored(api: Api) -> None:
     """It belongs in the query, on POST too."""
     body = {**wanting(), "limit": 1, "cursorId": 100000002}
     assert await ids(api, body) == [1, 2, 3]
@@ -121,7 +127,7 @@ async def test_paging_in_the_body_is_ignored(api):
     assert (await api.refused("POST", LIST, body))[0] == 400
 
 
-async def test_a_new_contact_is_listed_late(api):
+async def test_a_new_contact_is_listed_late(api: Api) -> None:
     """It can be read at once, but shows up in the list only after the lag."""
     api.sandbox.quirks.list_lag = 25.0
     await api.contact()
@@ -184,13 +190,13 @@ async def test_a_new_contact_is_listed_late(api):
         "filter.$and[0].operator: Invalid value"),
     ],
 )  # fmt: skip
-async def test_a_wrong_filter_is_refused(api, body, message):
+async def test_a_wrong_filter_is_refused(api: Api, body: dict[str, Any], message: str) -> None:
     """search, timezone and filter are all required, and the filter is one flat group."""
     assert await api.refused("POST", LIST, body) == (400, message)
 
 
 @pytest.fixture
-async def people():
+async def people() -> AsyncIterator[Api]:
     """Six contacts with known properties."""
     async with serving(contacts=6) as api:
         made = api.sandbox.contacts
@@ -255,12 +261,14 @@ async def people():
         ({"category": "lifecycle", "field": None, "operator": "doesNotExist", "value": None}, [6]),
     ],
 )
-async def test_each_operator_finds_what_it_says(people, condition, found):
+async def test_each_operator_finds_what_it_says(
+    people: Api, condition: dict[str, Any], found: list[Any]
+) -> None:
     """Every category, field kind and operator."""
     assert await ids(people, wanting(condition)) == found
 
 
-async def test_conditions_are_joined_by_and_or_or(people):
+async def test_conditions_are_joined_by_and_or_or(people: Api) -> None:
     """One group; an empty one means all, with either word."""
     one, two = field("firstName", "isEqualTo", "A"), field("lastName", "isEqualTo", "Last")
     assert await ids(people, wanting(one, two)) == [1]
@@ -272,7 +280,9 @@ async def test_conditions_are_joined_by_and_or_or(people):
     ("search", "found"),
     [("a last", [1]), ("000003", [3]), ("EXAMPLE.com", [1, 2, 3, 4, 5, 6]), ("zzz", [])],
 )
-async def test_search_is_a_part_of_name_email_or_phone(people, search, found):
+async def test_search_is_a_part_of_name_email_or_phone(
+    people: Api, search: str, found: list[Any]
+) -> None:
     """Whatever the case; it narrows a filter too."""
     assert await ids(people, wanting(search=search)) == found
     assert await ids(people, wanting(field("lastName", "exists"), search=search)) == found
@@ -288,15 +298,21 @@ async def test_search_is_a_part_of_name_email_or_phone(people, search, found):
 )
 @pytest.mark.parametrize(("zone", "hour"), [("UTC", 12), ("Asia/Kuala_Lumpur", 20)])
 async def test_timestamps_are_whole_minutes_in_the_bodys_timezone(
-    people, bounds, after, before, between, zone, hour
-):
+    people: Api,
+    bounds: str,
+    after: list[int],
+    before: list[int],
+    between: list[int],
+    zone: str,
+    hour: int,
+) -> None:
     """Whether the bounds belong to the range is an open question."""
     people.sandbox.answers.filter_bounds = bounds
 
-    def at(minute):
+    def at(minute: int) -> str:
         return f"2026-01-01 {hour}:{minute:02d}"
 
-    async def found(operator, value):
+    async def found(operator: str, value: dict[str, Any] | str) -> list[int]:
         return await ids(people, wanting(field("createdAt", operator, value), timezone=zone))
 
     assert await found("isTimestampAfter", at(3)) == after
@@ -304,7 +320,7 @@ async def test_timestamps_are_whole_minutes_in_the_bodys_timezone(
     assert await found("isTimestampBetween", {"from": at(1), "to": at(3)}) == between
 
 
-async def test_a_filter_may_be_applied_after_paging(people):
+async def test_a_filter_may_be_applied_after_paging(people: Api) -> None:
     """Then pages are short or empty and still have a next one."""
     people.sandbox.quirks.filter_after_paging = True
     body = wanting(field("firstName", "isEqualTo", "E"))

@@ -1,15 +1,19 @@
 """Messages: what is taken, how they move on, how they are read."""
 
+from typing import Any
+
 import pytest
+
+from tests.sandbox.conftest import Api
 
 SEND = "/contact/id:100000001/message"
 
 
-def text(words="hi", **more):
+def text(words: str = "hi", **more: Any) -> dict[str, Any]:
     return {"message": {"type": "text", "text": words, **more}}
 
 
-def template(*components, **more):
+def template(*components: Any, **more: Any) -> dict[str, Any]:
     body = {"name": "order_update", "languageCode": "en", "components": list(components), **more}
     return {"message": {"type": "whatsapp_template", "template": body}}
 
@@ -43,7 +47,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("body", GOOD)
-async def test_each_kind_of_message_is_accepted(api, body):
+async def test_each_kind_of_message_is_accepted(api: Api, body: dict[str, Any]) -> None:
     """Accepted is not delivered: the answer is an id only, in microseconds."""
     answer = await api.ok("POST", SEND, body)
     assert answer["messageId"] > 1e15
@@ -102,7 +106,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("body", "message"), BAD)
-async def test_a_wrong_message_is_refused(api, body, message):
+async def test_a_wrong_message_is_refused(api: Api, body: dict[str, Any], message: str) -> None:
     """Nothing is sent, and the message says what is wrong."""
     assert await api.refused("POST", SEND, body) == (400, message)
     assert api.sandbox.sent_messages == []
@@ -110,13 +114,13 @@ async def test_a_wrong_message_is_refused(api, body, message):
 
 @pytest.mark.parametrize("url", ["ftp://x.example/a.png", "https://x.example/a", "https://x.example/a.exe", "http://localhost/a.png",
                                  "http://10.0.0.1/a.png", "x", "https://[/a.png"])  # fmt: skip
-async def test_an_attachment_must_be_public_and_of_a_known_kind(api, url):
+async def test_an_attachment_must_be_public_and_of_a_known_kind(api: Api, url: str) -> None:
     """The allow-list goes by the path's extension."""
     body = {"message": {"type": "attachment", "attachment": {"type": "image", "url": url}}}
     assert await api.refused("POST", SEND, body) == (400, "attachment url is not valid")
 
 
-async def test_a_template_that_was_not_synced_is_404(api):
+async def test_a_template_that_was_not_synced_is_404(api: Api) -> None:
     """Name and language must both be known."""
     body = {
         "message": {
@@ -127,7 +131,7 @@ async def test_a_template_that_was_not_synced_is_404(api):
     assert await api.refused("POST", SEND, body) == (404, "Template not found")
 
 
-async def test_the_template_text_may_be_required(api):
+async def test_the_template_text_may_be_required(api: Api) -> None:
     """One live report needs it, another client does without."""
     body = template({"type": "body", "parameters": [{"type": "text", "text": "A"}]})
     await api.ok("POST", SEND, body)
@@ -138,13 +142,13 @@ async def test_the_template_text_may_be_required(api):
     )
 
 
-async def test_a_custom_payload_is_forbidden_on_whatsapp(api):
+async def test_a_custom_payload_is_forbidden_on_whatsapp(api: Api) -> None:
     """A 403 with a JSON body."""
     body = {"channelId": 2001, "message": {"type": "custom_payload", "payload": {}}}
     assert (await api.refused("POST", SEND, body))[0] == 403
 
 
-async def test_an_email_with_message_for_text_is_read_as_text(api):
+async def test_an_email_with_message_for_text_is_read_as_text(api: Api) -> None:
     """One official client writes it so."""
     sent = await api.ok("POST", SEND, {"message": {"type": "email", "message": "x"}})
     assert (await api.ok("GET", f"{SEND}/{sent['messageId']}"))["message"] == {
@@ -153,7 +157,7 @@ async def test_an_email_with_message_for_text_is_read_as_text(api):
     }
 
 
-async def test_a_new_contact_has_no_last_channel(api):
+async def test_a_new_contact_has_no_last_channel(api: Api) -> None:
     """null means the last channel; a new contact has none, until a channel is named."""
     path = f"/contact/id:{await api.contact()}/message"
     assert await api.refused("POST", path, {"channelId": None, **text()}) == (
@@ -168,13 +172,13 @@ async def test_a_new_contact_has_no_last_channel(api):
     assert (await api.ok("GET", f"{path}/{sent['messageId']}"))["channelId"] == 2002
 
 
-async def test_message_ids_are_unique_and_grow(api):
+async def test_message_ids_are_unique_and_grow(api: Api) -> None:
     """Even within one microsecond."""
     ids = [(await api.ok("POST", SEND, text()))["messageId"] for _ in range(20)]
     assert ids == sorted(set(ids))
 
 
-async def test_a_message_moves_on_with_time(api):
+async def test_a_message_moves_on_with_time(api: Api) -> None:
     """pending, sent, delivered, read; the last element is the current one."""
     message_id = (await api.ok("POST", SEND, text()))["messageId"]
     seen = []
@@ -192,7 +196,7 @@ async def test_a_message_moves_on_with_time(api):
 
 
 @pytest.mark.parametrize("way", ["rule", "number"])
-async def test_a_message_can_fail(api, way):
+async def test_a_message_can_fail(api: Api, way: str) -> None:
     """By a rule, or because of the phone number; the reason is in the last status."""
     contact_id = await api.contact("phone:+15005550123")
     if way == "rule":
@@ -210,20 +214,20 @@ async def test_a_message_can_fail(api, way):
 
 
 @pytest.mark.parametrize("message_id", ["5", "x", "-1"])
-async def test_an_unknown_message_is_404(api, message_id):
+async def test_an_unknown_message_is_404(api: Api, message_id: str) -> None:
     """Another contact's message, too."""
     assert (await api.refused("GET", f"{SEND}/{message_id}"))[0] == 404
     other = await api.ok("POST", "/contact/id:100000002/message", text())
     assert (await api.refused("GET", f"{SEND}/{other['messageId']}"))[0] == 404
 
 
-async def test_messages_are_listed_newest_first(api):
+async def test_messages_are_listed_newest_first(api: Api) -> None:
     """A cursor goes to older ones, a negative one to newer ones, oldest first."""
     api.sandbox.add_contacts(1, messages=7)
     path = "/contact/id:100000004/message/list"
     ids = [each.id for each in api.sandbox.contact(100000004).messages]
 
-    async def walk(cursor):
+    async def walk(cursor: int | None) -> list[Any]:
         page = await api.ok(
             "GET", path, params={"limit": 3, **({} if cursor is None else {"cursorId": cursor})}
         )
@@ -236,7 +240,7 @@ async def test_messages_are_listed_newest_first(api):
 
 
 @pytest.mark.parametrize("key", ["next", "previous"])
-async def test_newer_messages_continue_under_either_key(api, key):
+async def test_newer_messages_continue_under_either_key(api: Api, key: str) -> None:
     """Nobody documents which of them goes on to still newer messages."""
     api.sandbox.answers.newer_messages_continue_in = key
     api.sandbox.quirks.next_cursor = "integer"
@@ -248,13 +252,13 @@ async def test_newer_messages_continue_under_either_key(api, key):
 
 
 @pytest.mark.parametrize("limit", ["51", "0", "x", "-1"])
-async def test_a_page_of_messages_has_at_most_fifty(api, limit):
+async def test_a_page_of_messages_has_at_most_fifty(api: Api, limit: str) -> None:
     """The other lists allow a hundred."""
     assert await api.refused("GET", f"{SEND}/list?limit={limit}") == (400, "limit: Invalid value")
     await api.ok("GET", f"{SEND}/list?limit=50")
 
 
-async def test_a_customer_writes(api):
+async def test_a_customer_writes(api: Api) -> None:
     """An incoming message opens the conversation and is the last channel's; it has no status."""
     message = api.sandbox.receive_message("+601100000001", "hello")
     shown = await api.ok("GET", f"{SEND}/{message.id}")
@@ -271,7 +275,7 @@ async def test_a_customer_writes(api):
     assert api.sandbox.receive_message(new, "hi", channel_id=2003).channel_id == 2003
 
 
-async def test_sending_may_open_the_conversation(api):
+async def test_sending_may_open_the_conversation(api: Api) -> None:
     """Not by default."""
     await api.ok("POST", SEND, text())
     assert (await api.ok("GET", "/contact/id:100000001"))["status"] == "closed"

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from importlib.metadata import entry_points
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,14 @@ pytestmark = pytest.mark.long("each runs pytest in a process of its own")
 
 
 @pytest.fixture
-def run(pytester, request, monkeypatch):
+def run(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., pytest.RunResult]:
     """Run pytest on a test file, in a process of its own, with the plugin."""
 
     monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath))
 
-    def run(source, *arguments):
+    def run(source: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(source)
         # Where the package is installed, its entry point loads the plugin.
         load = [] if INSTALLED else ["-p", PLUGIN]
@@ -39,7 +43,7 @@ def run(pytester, request, monkeypatch):
     return run
 
 
-def test_a_plain_test_gets_a_running_sandbox(run):
+def test_a_plain_test_gets_a_running_sandbox(run: Callable[..., pytest.RunResult]) -> None:
     """No async plugin is needed for the sandbox itself; it is calm."""
     run("""
         import urllib.request
@@ -54,7 +58,7 @@ def test_a_plain_test_gets_a_running_sandbox(run):
     """).assert_outcomes(passed=1)
 
 
-def test_options_come_from_a_fixture_and_from_marks(run):
+def test_options_come_from_a_fixture_and_from_marks(run: Callable[..., pytest.RunResult]) -> None:
     """The nearest mark wins over the outer one, and both over the fixture."""
     run("""
         import pytest
@@ -139,7 +143,7 @@ RUNNERS = {
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_the_client_under_each_plugin(run, runner):
+def test_the_client_under_each_plugin(run: Callable[..., pytest.RunResult], runner: str) -> None:
     """Fixtures may use the client before and after the test, and it is closed on the loop that used
     it: no ResourceWarning, even when the test fails.
     """
@@ -150,7 +154,7 @@ def test_the_client_under_each_plugin(run, runner):
     assert "ResourceWarning" not in result.stdout.str()
 
 
-def test_the_client_under_trio(run):
+def test_the_client_under_trio(run: Callable[..., pytest.RunResult]) -> None:
     """It runs on asyncio: the test is skipped with that reason, whether trio is there or not."""
     result = run("""
         import pytest
@@ -171,7 +175,7 @@ def test_the_client_under_trio(run):
     result.stdout.fnmatch_lines(["*respondio_client runs on asyncio only, not on trio*"])
 
 
-def test_a_loop_of_a_wider_scope(run):
+def test_a_loop_of_a_wider_scope(run: Callable[..., pytest.RunResult]) -> None:
     """The client is closed on the loop of the test, not on one of its own."""
     run("""
         import pytest
@@ -186,7 +190,7 @@ def test_a_loop_of_a_wider_scope(run):
     """, "-o", "asyncio_mode=strict").assert_outcomes(passed=2)  # fmt: skip
 
 
-def test_the_client_in_a_plain_test(run):
+def test_the_client_in_a_plain_test(run: Callable[..., pytest.RunResult]) -> None:
     """A test that runs a loop itself closes the client itself."""
     run("""
         import asyncio
@@ -199,7 +203,7 @@ def test_the_client_in_a_plain_test(run):
     """).assert_outcomes(passed=1)
 
 
-def test_loading_the_plugin_imports_next_to_nothing(request):
+def test_loading_the_plugin_imports_next_to_nothing(request: pytest.FixtureRequest) -> None:
     """It is loaded in every pytest run of everybody who has the package installed."""
     code = f"import sys, pytest, {PLUGIN}; print(*sys.modules)"
     modules = subprocess.run(
@@ -223,15 +227,15 @@ class TestInThisRun:
     """The same fixtures in this very run, where coverage sees them."""
 
     @pytest.fixture(autouse=True)
-    def _marked(self, request):
+    def _marked(self, request: pytest.FixtureRequest) -> None:
         request.node.add_marker(pytest.mark.respondio_sandbox(contacts=2))
 
-    async def test_a_coroutine(self, respondio_client, respondio_sandbox):
+    async def test_a_coroutine(self, respondio_client: Any, respondio_sandbox: Any) -> None:
         """It needs not close its client."""
         contact = await respondio_client.contacts.get(100000002)
         assert contact.phone == respondio_sandbox.contacts[1].phone
 
-    def test_a_plain_test(self, respondio_client):
+    def test_a_plain_test(self, respondio_client: Any) -> None:
         """A client that was never used has nothing to close."""
         assert "127.0.0.1" in repr(respondio_client)
 
@@ -271,14 +275,16 @@ BOT = """
     ],
     ids=["anyio", "asyncio"],
 )
-def test_a_bot_runs_on_the_loop_of_its_test(run, mark, decorator, options):
+def test_a_bot_runs_on_the_loop_of_its_test(
+    run: Callable[..., pytest.RunResult], mark: str, decorator: str, options: tuple[Any, ...]
+) -> None:
     """Its router may be a module's, serving one test after another."""
     backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     source = textwrap.dedent(BOT.format(mark=mark, decorator=decorator))
     run(f"{backend}\n{source}", *options).assert_outcomes(passed=3)
 
 
-def test_a_bot_needs_asyncio(run):
+def test_a_bot_needs_asyncio(run: Callable[..., pytest.RunResult]) -> None:
     """Under trio its test is skipped, with the reason."""
     run("""
         import pytest

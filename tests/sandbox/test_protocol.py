@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -9,17 +11,17 @@ import pytest
 from respondio_async.limits import DEFAULT_LIMITS
 from respondio_async.sandbox import VENDOR_LIMITS
 from respondio_async.sandbox._routes import ROUTES
-from tests.sandbox.conftest import serving
+from tests.sandbox.conftest import Api, serving
 
 
-def test_the_table_of_limits_is_the_clients():
+def test_the_table_of_limits_is_the_clients() -> None:
     """One table for both: it is the vendor's page, which a second copy would only repeat."""
     assert dict(VENDOR_LIMITS) == dict(DEFAULT_LIMITS)
     assert set(VENDOR_LIMITS) <= {route.bucket for route in ROUTES}
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer x{token}", "Bearer"])
-async def test_a_wrong_token_is_401(api, header):
+async def test_a_wrong_token_is_401(api: Api, header: str) -> None:
     """With the name that the server gives the error; an empty token reaches the API too."""
     headers = {"Authorization": header.format(token=api.sandbox.token)}
     answer = await api.call("GET", "/space/user", headers=headers)
@@ -35,7 +37,7 @@ async def test_a_wrong_token_is_401(api, header):
     "header",
     ["Basic {token}", "{token}", "bearer {token}", "BEARER {token}", "Bearer{token}", ""],
 )
-async def test_any_other_authorization_is_blocked_at_the_edge(api, header):
+async def test_any_other_authorization_is_blocked_at_the_edge(api: Api, header: str) -> None:
     """The firewall wants "Bearer " and answers in HTML."""
     headers = {"Authorization": header.format(token=api.sandbox.token)}
     answer = await api.call("GET", "/space/user", headers=headers)
@@ -43,7 +45,7 @@ async def test_any_other_authorization_is_blocked_at_the_edge(api, header):
     assert "Request blocked" in answer.text
 
 
-async def test_no_authorization_is_blocked_at_the_edge(api):
+async def test_no_authorization_is_blocked_at_the_edge(api: Api) -> None:
     """A 403 that is not JSON."""
     async with httpx.AsyncClient(verify=False) as http:
         answer = await http.get(f"{api.sandbox.url}/space/user")
@@ -51,13 +53,13 @@ async def test_no_authorization_is_blocked_at_the_edge(api):
     assert "Request blocked" in answer.text
 
 
-async def test_patch_is_blocked_at_the_edge(api):
+async def test_patch_is_blocked_at_the_edge(api: Api) -> None:
     """With a good token too."""
     answer = await api.call("PATCH", "/contact/id:100000001", {})
     assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
 
 
-async def test_a_plan_without_the_api_is_a_json_403(api):
+async def test_a_plan_without_the_api_is_a_json_403(api: Api) -> None:
     """To be told from the edge's."""
     api.sandbox.quirks.plan_forbids_api = True
     assert (await api.refused("GET", "/space/user"))[0] == 403
@@ -77,12 +79,12 @@ async def test_a_plan_without_the_api_is_a_json_403(api):
         "",
     ],
 )
-async def test_paths_that_people_invent_are_404(api, path):
+async def test_paths_that_people_invent_are_404(api: Api, path: str) -> None:
     """JSON, with the envelope."""
     assert await api.refused("GET", path) == (404, "Not Found")
 
 
-async def test_other_versions_are_404(api):
+async def test_other_versions_are_404(api: Api) -> None:
     """Only /v2 exists."""
     url = api.sandbox.url.replace("/v2", "/v1")
     assert (await api.call("GET", f"{url}/space/user")).status_code == 404
@@ -92,22 +94,22 @@ async def test_other_versions_are_404(api):
     ("method", "path"),
     [("PUT", "/space/user"), ("DELETE", "/contact/merge/x"), ("GET", "/contact/id:1/tag")],
 )
-async def test_a_wrong_method_is_refused(api, method, path):
+async def test_a_wrong_method_is_refused(api: Api, method: str, path: str) -> None:
     """405 where another method would be right, 404 where none is."""
     assert (await api.refused(method, path))[0] == (404 if "merge" in path else 405)
 
 
-async def test_a_huge_body_is_refused(api):
+async def test_a_huge_body_is_refused(api: Api) -> None:
     """A megabyte is enough for any operation."""
     assert (await api.refused("PUT", "/contact/id:100000001", {"firstName": "x" * 1_100_000}))[
         0
     ] == 413
 
 
-async def test_a_body_in_pieces_is_read_whole(api):
+async def test_a_body_in_pieces_is_read_whole(api: Api) -> None:
     """Chunked bodies are bodies."""
 
-    async def pieces():
+    async def pieces() -> AsyncIterator[bytes]:
         for piece in (b'{"last', b'Name": ', b'"Pieces"}'):
             yield piece
 
@@ -115,14 +117,14 @@ async def test_a_body_in_pieces_is_read_whole(api):
     assert api.sandbox.contacts[0].last_name == "Pieces"
 
 
-async def test_the_token_looks_like_the_vendors(api):
+async def test_the_token_looks_like_the_vendors(api: Api) -> None:
     """A JWT with the claims that clients read."""
     claims = json.loads(base64.urlsafe_b64decode(api.sandbox.token.split(".")[1] + "=="))
     assert claims.keys() == {"id", "spaceId", "orgId", "type", "iat"}
     assert claims["orgId"] == api.sandbox.organisations[0].id
 
 
-async def test_tokens_of_an_organisation_see_the_same_workspace():
+async def test_tokens_of_an_organisation_see_the_same_workspace() -> None:
     """Up to ten of them; a revoked one is refused."""
     async with serving(contacts=1, tokens=2) as api:
         first, second = api.sandbox.tokens
@@ -141,7 +143,7 @@ async def test_tokens_of_an_organisation_see_the_same_workspace():
             api.sandbox.add_token()
 
 
-async def test_organisations_are_apart(api):
+async def test_organisations_are_apart(api: Api) -> None:
     """Each has its own contacts; the token says which."""
     token = api.sandbox.add_organisation(contacts=1)
     other = {"Authorization": f"Bearer {token}"}
@@ -153,17 +155,21 @@ async def test_organisations_are_apart(api):
         api.sandbox.add_organisation(tokens=0)
 
 
-async def test_a_failure_of_the_sandbox_is_a_500_and_is_logged(api, caplog, monkeypatch):
+async def test_a_failure_of_the_sandbox_is_a_500_and_is_logged(
+    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug of the sandbox must not look like the client's."""
     monkeypatch.setattr(api.sandbox.state, "users", None)
     assert await api.refused("GET", "/space/user/1") == (500, "Unexpected error occurred")
     assert "the sandbox failed on GET /space/user/{id}" in caplog.text
 
 
-async def test_other_applications_can_be_mounted(api):
+async def test_other_applications_can_be_mounted(api: Api) -> None:
     """Beside the API: no token, no limits, no record."""
 
-    async def page(scope, receive, send):
+    async def page(
+        scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
+    ) -> None:
         await send(
             {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
         )

@@ -3,12 +3,12 @@
 import asyncio
 
 from respondio_async.sandbox.record import RouteRecord
-from tests.sandbox.conftest import serving
+from tests.sandbox.conftest import Api, serving
 
 SEND = "/contact/id:100000001/message"
 
 
-async def test_each_request_is_recorded(api):
+async def test_each_request_is_recorded(api: Api) -> None:
     """What came, without the token, and what was answered."""
     await api.ok(
         "POST",
@@ -36,13 +36,13 @@ async def test_each_request_is_recorded(api):
     assert first.at <= second.at
 
 
-async def test_a_body_that_is_not_json_is_kept_as_bytes(api):
+async def test_a_body_that_is_not_json_is_kept_as_bytes(api: Api) -> None:
     """So that an assertion can see what was sent."""
     await api.call("PUT", "/contact/id:100000001", content=b"{")
     assert api.sandbox.requests[0].body == b"{"
 
 
-async def test_only_the_latest_are_kept_but_all_are_counted():
+async def test_only_the_latest_are_kept_but_all_are_counted() -> None:
     """Memory stays flat over long runs."""
     async with serving(keep=2) as api:
         for _ in range(5):
@@ -59,7 +59,7 @@ async def test_only_the_latest_are_kept_but_all_are_counted():
         assert (api.sandbox.requests, api.sandbox.count()) == ([], 0)
 
 
-def test_the_most_in_any_second():
+def test_the_most_in_any_second() -> None:
     """Refused ones are counted apart."""
     record = RouteRecord()
     for number in range(20):
@@ -68,7 +68,7 @@ def test_the_most_in_any_second():
     assert (record.most_in_a_second, record.most_admitted_in_a_second) in ((10, 5), (11, 5))
 
 
-async def test_duplicates_are_found(api):
+async def test_duplicates_are_found(api: Api) -> None:
     """The same message or comment to the same contact, twice."""
     message = {"message": {"type": "text", "text": "hi"}}
     await api.ok("POST", SEND, message)
@@ -87,7 +87,7 @@ async def test_duplicates_are_found(api):
     ]
 
 
-async def test_changes_are_told_to_listeners(api):
+async def test_changes_are_told_to_listeners(api: Api) -> None:
     """With the names of the webhook events; a silent 200 tells nothing."""
     seen = []
     api.sandbox.on_event.append(
@@ -122,7 +122,7 @@ async def test_changes_are_told_to_listeners(api):
     ]
 
 
-async def test_delays_change_no_answer():
+async def test_delays_change_no_answer() -> None:
     """Jitter on the way in, latency on the way out; both can be changed while it runs."""
     async with serving(contacts=1, latency=0.01, jitter=0.01) as api:
         answers = await asyncio.gather(*(api.ok("GET", "/contact/id:100000001") for _ in range(10)))

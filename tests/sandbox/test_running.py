@@ -19,13 +19,13 @@ from respondio_async.sandbox.__main__ import main
 from tests.sandbox.conftest import serving
 
 
-def ask(url, token, path="/space/user"):
+def ask(url: str, token: str, path: str = "/space/user") -> int:
     request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=300) as answer:
         return answer.status
 
 
-def test_it_runs_without_a_loop():
+def test_it_runs_without_a_loop() -> None:
     """`with Sandbox()`, from plain code; afterwards no thread and no listener is left."""
     with Sandbox() as sandbox:
         assert ask(sandbox.url, sandbox.token) == 200
@@ -38,7 +38,7 @@ def test_it_runs_without_a_loop():
     assert sandbox.count() == 1
 
 
-def test_it_can_be_started_again_on_its_port():
+def test_it_can_be_started_again_on_its_port() -> None:
     """A server that comes back: state and tokens are still there."""
     sandbox = Sandbox()
     sandbox.start()
@@ -52,14 +52,14 @@ def test_it_can_be_started_again_on_its_port():
             sandbox.start()
 
 
-def test_no_url_before_it_runs():
+def test_no_url_before_it_runs() -> None:
     """The port is not known yet, unless it was chosen."""
     with pytest.raises(RuntimeError, match="not running"):
         _ = Sandbox().url
     assert Sandbox(port=1234).url == "http://127.0.0.1:1234/v2"
 
 
-async def test_a_taken_port_fails_at_once():
+async def test_a_taken_port_fails_at_once() -> None:
     """In both styles, and the sandbox can be started later."""
     async with serving() as api:
         port = int(api.sandbox.url.split(":")[2].split("/")[0])
@@ -70,7 +70,7 @@ async def test_a_taken_port_fails_at_once():
             other.start()
 
 
-async def test_open_requests_are_cut_at_the_end():
+async def test_open_requests_are_cut_at_the_end() -> None:
     """Neither a hanging nor a slow request keeps the sandbox open."""
     async with serving() as api:
         api.sandbox.fault("hang", times=1)
@@ -84,7 +84,7 @@ async def test_open_requests_are_cut_at_the_end():
     assert "respondio-sandbox" not in [thread.name for thread in threading.enumerate()]
 
 
-async def test_a_cancelled_start_leaves_nothing():
+async def test_a_cancelled_start_leaves_nothing() -> None:
     """The thread ends by itself, and the sandbox can be started again."""
     sandbox = Sandbox()
     for _ in range(3):
@@ -99,7 +99,7 @@ async def test_a_cancelled_start_leaves_nothing():
         assert sandbox.count() == 0
 
 
-def test_stopping_twice_is_harmless():
+def test_stopping_twice_is_harmless() -> None:
     """Even when the thread has ended by itself meanwhile."""
     sandbox = Sandbox()
     sandbox.start()
@@ -109,7 +109,7 @@ def test_stopping_twice_is_harmless():
     sandbox.stop()
 
 
-async def test_uvicorns_loggers_stay_as_they_are():
+async def test_uvicorns_loggers_stay_as_they_are() -> None:
     """The process that hosts a sandbox may host another uvicorn server."""
     before = [
         (logging.getLogger(name).level, logging.getLogger(name).handlers)
@@ -124,7 +124,7 @@ async def test_uvicorns_loggers_stay_as_they_are():
     assert before == after
 
 
-def test_a_missing_extra_says_what_to_install(monkeypatch):
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pip command is in the error."""
     monkeypatch.delitem(sys.modules, "respondio_async.sandbox._server", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
@@ -132,7 +132,7 @@ def test_a_missing_extra_says_what_to_install(monkeypatch):
         Sandbox().start()
 
 
-def test_it_runs_in_a_process_of_its_own(request):
+def test_it_runs_in_a_process_of_its_own(request: pytest.FixtureRequest) -> None:
     """URL and token are printed as shell assignments, with the names that the client reads."""
     process = subprocess.Popen(
         [sys.executable, "-m", "respondio_async.sandbox", "--contacts", "2", "--no-limits",
@@ -151,7 +151,7 @@ def test_it_runs_in_a_process_of_its_own(request):
         process.stdout.close()
 
 
-def test_the_command_reads_its_options(monkeypatch):
+def test_the_command_reads_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each becomes an option of the sandbox."""
     seen = {}
     monkeypatch.setattr(
@@ -169,11 +169,13 @@ def test_the_command_reads_its_options(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_when_it_is_told(monkeypatch, number):
+def test_serve_ends_when_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     """Ctrl+C and SIGTERM; the handler of before is put back."""
 
     class Terminal(io.StringIO):
-        def flush(self):
+        def flush(self) -> None:
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(sys, "stdout", Terminal())
@@ -183,7 +185,7 @@ def test_serve_ends_when_it_is_told(monkeypatch, number):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_public_names():
+def test_the_public_names() -> None:
     """They are looked up when used, and all are there."""
     for name in respondio_async.sandbox.__all__:
         value = getattr(respondio_async.sandbox, name)
@@ -192,13 +194,13 @@ def test_the_public_names():
         _ = respondio_async.sandbox.Nothing
 
 
-def test_an_unknown_contact_is_a_key_error():
+def test_an_unknown_contact_is_a_key_error() -> None:
     """And its value is not in the text."""
     with pytest.raises(KeyError, match="no such contact"):
         Sandbox().contact("+60123456789")
 
 
-def test_the_clock_never_goes_back():
+def test_the_clock_never_goes_back() -> None:
     """Windows and lags rely on it."""
     with pytest.raises(ValueError, match="never goes back"):
         Sandbox().advance(-1)

@@ -1,8 +1,11 @@
 """The workspace: users, channels, templates, fields, closing notes, tags."""
 
 import json
+from typing import Any
 
 import pytest
+
+from tests.sandbox.conftest import Api
 
 
 @pytest.mark.parametrize(
@@ -12,7 +15,7 @@ import pytest
      ("/space/channel/2001/template", 4), ("/space/channel/2001/mtm", 4),
      ("/space/channel/2002/template", 0)],
 )  # fmt: skip
-async def test_lists(api, path, count):
+async def test_lists(api: Api, path: str, count: int) -> None:
     """Each is a page."""
     page = await api.ok("GET", f"{path}?limit=100")
     assert len(page["items"]) == count
@@ -22,7 +25,7 @@ async def test_lists(api, path, count):
 @pytest.mark.parametrize(
     "path", ["/space/user", "/space/channel", "/space/custom_field", "/space/closing_notes"]
 )
-async def test_each_list_pages(api, path):
+async def test_each_list_pages(api: Api, path: str) -> None:
     """Every item once, in order."""
     api.sandbox.quirks.next_cursor = "integer"
     everything = (await api.ok("GET", f"{path}?limit=100"))["items"]
@@ -38,7 +41,7 @@ async def test_each_list_pages(api, path):
     assert found == everything
 
 
-async def test_users(api):
+async def test_users(api: Api) -> None:
     """By id; a team, or none."""
     user = await api.ok("GET", "/space/user/1003")
     assert (user["email"], user["role"], user["team"]) == (
@@ -51,13 +54,13 @@ async def test_users(api):
         assert await api.refused("GET", f"/space/user/{wrong}") == (404, "User not found")
 
 
-async def test_closing_notes_are_sorted_by_category(api):
+async def test_closing_notes_are_sorted_by_category(api: Api) -> None:
     """They have no id."""
     notes = (await api.ok("GET", "/space/closing_notes"))["items"]
     assert [each["category"] for each in notes] == ["Resolved", "Sale made", "Spam"]
 
 
-async def test_templates(api):
+async def test_templates(api: Api) -> None:
     """Components come as an array or as a JSON string; one by id is wrapped."""
     (first, *_) = (await api.ok("GET", "/space/channel/2001/template"))["items"]
     one = await api.ok("GET", f"/space/mtm/{first['id']}")
@@ -69,7 +72,7 @@ async def test_templates(api):
     assert (await api.refused("GET", "/space/channel/1/template"))[0] == 404
 
 
-async def test_custom_fields(api):
+async def test_custom_fields(api: Api) -> None:
     """By id; a list field has its values as an array or in an object."""
     field = await api.ok("GET", "/space/custom_field/4002")
     assert (field["name"], field["dataType"], field["allowedValues"]) == (
@@ -87,7 +90,9 @@ async def test_custom_fields(api):
     ("place", "here", "there"),
     [("custom_field", 200, 404), ("contact_field", 404, 200), ("either", 200, 200)],
 )
-async def test_custom_fields_live_under_one_of_two_names(api, place, here, there):
+async def test_custom_fields_live_under_one_of_two_names(
+    api: Api, place: str, here: int, there: int
+) -> None:
     """The vendor's table has the one, every client the other."""
     api.sandbox.answers.custom_field_path = place
     for path in ("", "/4001"):
@@ -97,7 +102,7 @@ async def test_custom_fields_live_under_one_of_two_names(api, place, here, there
     assert (await api.call("POST", "/space/contact_field", body)).status_code == there
 
 
-async def test_a_custom_field_is_created(api):
+async def test_a_custom_field_is_created(api: Api) -> None:
     """And can be written at once; the slug is made from the name unless given."""
     field = await api.ok(
         "POST", "/space/custom_field", {"name": "Shoe Size", "dataType": "number", "slug": None}
@@ -130,12 +135,12 @@ async def test_a_custom_field_is_created(api):
      {"name": "A", "dataType": "text", "description": "x" * 256},
      {"name": "Plan", "dataType": "text"}],
 )  # fmt: skip
-async def test_a_wrong_custom_field_is_refused(api, body):
+async def test_a_wrong_custom_field_is_refused(api: Api, body: dict[str, Any]) -> None:
     """Names are unique; allowed values belong to lists only."""
     assert (await api.refused("POST", "/space/custom_field", body))[0] == 400
 
 
-async def test_workspace_tags(api):
+async def test_workspace_tags(api: Api) -> None:
     """Made, changed, deleted; contacts follow."""
     tag = await api.ok(
         "POST",
@@ -162,7 +167,7 @@ async def test_workspace_tags(api):
     assert "code" not in await api.ok("DELETE", "/space/tag", {"name": "z"})
 
 
-async def test_a_workspace_tag_may_come_wrapped(api):
+async def test_a_workspace_tag_may_come_wrapped(api: Api) -> None:
     """Both shapes were seen."""
     api.sandbox.answers.tag_shape = "wrapped"
     assert (await api.ok("POST", "/space/tag", {"name": "a"}))["message"]["tag"]["name"] == "a"
@@ -176,6 +181,8 @@ async def test_a_workspace_tag_may_come_wrapped(api):
      ("PUT", {"currentName": "vip", "name": ""}, 400),
      ("DELETE", {"name": "x"}, 404), ("DELETE", {}, 400)],
 )  # fmt: skip
-async def test_wrong_workspace_tags_are_refused(api, method, body, status):
+async def test_wrong_workspace_tags_are_refused(
+    api: Api, method: str, body: dict[str, Any], status: int
+) -> None:
     """Names are unique."""
     assert (await api.refused(method, "/space/tag", body))[0] == status

@@ -33,7 +33,7 @@ async def api() -> AsyncIterator[Api]:
         yield api
 
 
-async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver):
+async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver) -> None:
     """base64(HMAC-SHA256(key, body)), flat compact JSON, one key a webhook."""
     first = api.sandbox.webhook(receiver.url, ["message.received"])
     second = api.sandbox.webhook(receiver.url, ["message.received"], key="secret")
@@ -55,7 +55,7 @@ async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver
     assert one.headers["host"] == f"127.0.0.1:{receiver.port}"
 
 
-async def test_the_signature_of_the_published_example(api: Api, receiver: Receiver):
+async def test_the_signature_of_the_published_example(api: Api, receiver: Receiver) -> None:
     """Computed by others for the key "secret-key"."""
     webhook = api.sandbox.webhook(receiver.url, key="secret-key")
     api.sandbox.customer(PHONE).says("hi")
@@ -67,7 +67,9 @@ async def test_the_signature_of_the_published_example(api: Api, receiver: Receiv
     assert delivery.signature == "Bq1g+eoWPzyDxcVsyqSfJaTHxwAIVJPuJ/kAf+Ef0QA="
 
 
-async def test_a_webhook_gets_the_events_that_it_is_registered_for(api: Api, receiver: Receiver):
+async def test_a_webhook_gets_the_events_that_it_is_registered_for(
+    api: Api, receiver: Receiver
+) -> None:
     """The first message of somebody new is three events; a webhook without a choice gets all."""
     api.sandbox.webhook(receiver.url, ["conversation.opened", "call.ended"])
     async with receiving() as other:
@@ -113,14 +115,14 @@ async def happened(
 @pytest.mark.parametrize(("event_type", "calls"), CALLS, ids=[name for name, _ in CALLS])
 async def test_what_a_client_does_is_told(
     api: Api, receiver: Receiver, event_type: str, calls: Any
-):
+) -> None:
     """Every change has its event, with the contact in it, without tags and custom fields."""
     event = await happened(api, receiver, event_type, calls)
     assert event["contact"]["phone"] == PHONE
     assert not {"tags", "custom_fields"} & event["contact"].keys()
 
 
-async def test_the_body_of_a_message(api: Api, receiver: Receiver):
+async def test_the_body_of_a_message(api: Api, receiver: Receiver) -> None:
     """Two levels deep, with its time in seconds; the channel of a sent one tells when each side
     last wrote.
     """
@@ -143,20 +145,20 @@ async def test_the_body_of_a_message(api: Api, receiver: Receiver):
     assert "lastMessageTime" not in received["channel"]
 
 
-async def test_the_body_of_an_assignment(api: Api, receiver: Receiver):
+async def test_the_body_of_an_assignment(api: Api, receiver: Receiver) -> None:
     """The contact's assignee is all there is."""
     event = await happened(api, receiver, *CALLS[2])
     assert event["contact"]["assignee"]["id"] == 1003
     assert event.keys() == {"event_type", "event_id", "contact"}
 
 
-async def test_the_body_of_a_tag(api: Api, receiver: Receiver):
+async def test_the_body_of_a_tag(api: Api, receiver: Receiver) -> None:
     """The tag and what was done with it."""
     event = await happened(api, receiver, *CALLS[3])
     assert (event["tag"], event["action"]) == ("vip", "add")
 
 
-async def test_the_bodies_of_a_lifecycle(api: Api, receiver: Receiver):
+async def test_the_bodies_of_a_lifecycle(api: Api, receiver: Receiver) -> None:
     """The stage, the one before, and whether it was added, updated or removed."""
     await happened(api, receiver, *CALLS[4])
     for name in ("Payment", None):
@@ -173,13 +175,13 @@ async def test_the_bodies_of_a_lifecycle(api: Api, receiver: Receiver):
     ]
 
 
-async def test_the_body_of_a_comment(api: Api, receiver: Receiver):
+async def test_the_body_of_a_comment(api: Api, receiver: Receiver) -> None:
     """Its text, and who is mentioned in it."""
     event = await happened(api, receiver, *CALLS[5])
     assert (event["comment"]["text"], event["mentions"]) == ("see {{@user.1003}}", [1003])
 
 
-async def test_the_bodies_of_a_conversation(api: Api, receiver: Receiver):
+async def test_the_bodies_of_a_conversation(api: Api, receiver: Receiver) -> None:
     """An opened one tells who opened it; a closed one how it went."""
     closed = (await happened(api, receiver, "conversation.closed", CALLS[0][1] + CALLS[6][1]))[
         "conversation"
@@ -200,7 +202,7 @@ async def test_the_bodies_of_a_conversation(api: Api, receiver: Receiver):
     assert "closedTime" not in opened
 
 
-async def test_who_had_a_closed_conversation(api: Api, receiver: Receiver):
+async def test_who_had_a_closed_conversation(api: Api, receiver: Receiver) -> None:
     """Closing unassigns; a conversation without an answer has no response time."""
     event = await happened(api, receiver, "conversation.closed", CALLS[2][1] + CALLS[6][1])
     assert event["conversation"]["lastAssignmentTime"] is not None
@@ -208,7 +210,7 @@ async def test_who_had_a_closed_conversation(api: Api, receiver: Receiver):
     assert not event["contact"]["assignee"]
 
 
-async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver: Receiver):
+async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver: Receiver) -> None:
     """call.ended, and types that no client has heard of: only a webhook without a choice gets
     those.
     """
@@ -233,7 +235,9 @@ async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver:
         ("nulls", dict.fromkeys(("id", "firstName", "lastName", "email"))),
     ],
 )
-async def test_nobody_is_assigned_in_several_ways(receiver: Receiver, form: Any, shown: Any):
+async def test_nobody_is_assigned_in_several_ways(
+    receiver: Receiver, form: Any, shown: Any
+) -> None:
     """As is the contact whole, if so wished."""
     quirks = Quirks(webhook_no_assignee=form, webhook_contact_lacks=frozenset())
     async with serving(quirks=quirks) as api:
@@ -244,7 +248,7 @@ async def test_nobody_is_assigned_in_several_ways(receiver: Receiver, form: Any,
     assert receiver.received[0].event["contact"]["tags"] == []
 
 
-async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver):
+async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver) -> None:
     """As JSON.stringify does; UTF-8 has no bytes for it."""
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("\ud83d")
@@ -252,7 +256,7 @@ async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver):
     assert b'"\\ud83d"' in receiver.received[0].body
 
 
-async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver):
+async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver) -> None:
     """However long each answer takes; another contact's do not wait for them."""
     gate = asyncio.Event()
 
@@ -279,7 +283,7 @@ async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver)
     assert texts.index("quick 2") < texts.index("slow 1")
 
 
-async def test_duplicates_on_demand(api: Api, receiver: Receiver):
+async def test_duplicates_on_demand(api: Api, receiver: Receiver) -> None:
     """The same body again, and marked in the record."""
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhooks.duplicate(1.0)
@@ -290,7 +294,7 @@ async def test_duplicates_on_demand(api: Api, receiver: Receiver):
     assert [each.repeated for each in api.sandbox.webhooks.deliveries] == [False, True]
 
 
-async def test_reordering_on_demand(api: Api, receiver: Receiver):
+async def test_reordering_on_demand(api: Api, receiver: Receiver) -> None:
     """Every other event is overtaken; the last, which nothing follows, is sent after the longest
     hold.
     """
@@ -312,7 +316,7 @@ async def test_reordering_on_demand(api: Api, receiver: Receiver):
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1])
-async def test_a_share_is_between_none_and_all(rate: float):
+async def test_a_share_is_between_none_and_all(rate: float) -> None:
     """Anything else is a mistake."""
     with pytest.raises(ValueError, match="between 0 and 1"):
         Sandbox().webhooks.duplicate(rate)
@@ -347,7 +351,7 @@ async def test_a_share_is_between_none_and_all(rate: float):
 )
 async def test_what_counts_as_an_answer(
     api: Api, receiver: Receiver, answer: bytes, status: Any, error: Any
-):
+) -> None:
     """Any 2xx acknowledges; the rest is an error, on record, and never repeated."""
     receiver.answer = answer
     webhook = api.sandbox.webhook(receiver.url, ["message.received"])
@@ -359,7 +363,7 @@ async def test_what_counts_as_an_answer(
     assert len(receiver.received) == 1
 
 
-async def test_an_answer_has_five_seconds(api: Api, receiver: Receiver):
+async def test_an_answer_has_five_seconds(api: Api, receiver: Receiver) -> None:
     """Here less, so that nobody waits."""
     assert api.sandbox.webhooks.budget == 5.0
     api.sandbox.webhooks.budget = 0.05
@@ -377,7 +381,9 @@ async def test_an_answer_has_five_seconds(api: Api, receiver: Receiver):
     assert api.sandbox.webhooks.deliveries[0].error == "no answer within 0.05 s"
 
 
-async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(api: Api, receiver: Receiver):
+async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(
+    api: Api, receiver: Receiver
+) -> None:
     """Errors of half an hour ago do not count; what happens while it is disabled is never sent; a
     person may enable it again.
     """
@@ -404,7 +410,7 @@ async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(api: Api, recei
     assert (len(receiver.received), webhook.missed, webhook.enabled) == (60, 3, True)
 
 
-async def test_nobody_is_there(api: Api, receiver: Receiver):
+async def test_nobody_is_there(api: Api, receiver: Receiver) -> None:
     """An error as well."""
     api.sandbox.webhook("http://127.0.0.1:1/hook", ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
@@ -412,7 +418,7 @@ async def test_nobody_is_there(api: Api, receiver: Receiver):
     assert api.sandbox.webhooks.deliveries[0].error == "connection refused"
 
 
-async def test_an_https_webhook_speaks_tls(api: Api):
+async def test_an_https_webhook_speaks_tls(api: Api) -> None:
     """To a server that does not, nothing of the event is sent."""
     heard = asyncio.Queue[bytes]()
 
@@ -433,7 +439,7 @@ async def test_an_https_webhook_speaks_tls(api: Api):
     assert "answer" not in (delivery.error or "")
 
 
-async def test_only_the_first_organisation_has_webhooks(api: Api, receiver: Receiver):
+async def test_only_the_first_organisation_has_webhooks(api: Api, receiver: Receiver) -> None:
     """The other's events are its own."""
     api.sandbox.webhook(receiver.url)
     other = api.sandbox.organisation(api.sandbox.add_organisation())
@@ -443,7 +449,7 @@ async def test_only_the_first_organisation_has_webhooks(api: Api, receiver: Rece
     assert not api.sandbox.webhooks.deliveries
 
 
-async def test_a_sandbox_that_does_not_run_sends_nothing(receiver: Receiver):
+async def test_a_sandbox_that_does_not_run_sends_nothing(receiver: Receiver) -> None:
     """Neither before nor after; but it keeps its webhooks when it is started again."""
     sandbox = Sandbox(quirks=Quirks.calm())
     sandbox.webhook(receiver.url, ["message.received"])
@@ -461,7 +467,7 @@ async def test_a_sandbox_that_does_not_run_sends_nothing(receiver: Receiver):
     assert len(receiver.received) == 2
 
 
-async def test_stopping_waits_for_no_answer(receiver: Receiver):
+async def test_stopping_waits_for_no_answer(receiver: Receiver) -> None:
     """A delivery that is under way is cut."""
     hangs = asyncio.Event()
 
@@ -481,7 +487,7 @@ async def test_stopping_waits_for_no_answer(receiver: Receiver):
     assert not sandbox.webhooks.deliveries[0].ok
 
 
-async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver):
+async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver) -> None:
     """As if it had never been."""
     api.sandbox.webhooks.remove(api.sandbox.webhook(receiver.url))
     api.sandbox.customer(PHONE).says("hi")
@@ -503,21 +509,23 @@ async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver):
         "http://h..example/",
     ],
 )
-def test_a_url_that_nothing_can_be_sent_to(url: str):
+def test_a_url_that_nothing_can_be_sent_to(url: str) -> None:
     """Found when it is registered."""
     with pytest.raises(ValueError, match=r"url|Port|port|label"):
         Sandbox().webhook(url)
 
 
 @pytest.mark.parametrize("events", [[], ["message.recieved"], "message.received"])
-def test_events_that_do_not_exist(events: Any):
+def test_events_that_do_not_exist(events: Any) -> None:
     """A misspelt one would never fire."""
     with pytest.raises(ValueError, match=r"message\.received, message\.sent"):
         Sandbox().webhook("http://127.0.0.1/", events)
 
 
 @pytest.mark.parametrize("keys", ["mine, other", None])
-async def test_a_sandbox_of_the_command_line_sends_webhooks(receiver: Receiver, keys: str | None):
+async def test_a_sandbox_of_the_command_line_sends_webhooks(
+    receiver: Receiver, keys: str | None
+) -> None:
     """Signed with the key that the bot reads from the environment; without one it is printed, to be
     put there. Its page is named too.
     """
@@ -563,7 +571,7 @@ async def test_a_sandbox_of_the_command_line_sends_webhooks(receiver: Receiver, 
 
 
 @pytest.mark.parametrize("keys", ["mine other", ""])
-def test_serve_registers_webhooks(monkeypatch: pytest.MonkeyPatch, keys: str):
+def test_serve_registers_webhooks(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     """The same within this process: a key is printed only when it was made up."""
 
     class Terminal(io.StringIO):
@@ -576,7 +584,7 @@ def test_serve_registers_webhooks(monkeypatch: pytest.MonkeyPatch, keys: str):
     assert ("RESPONDIO_WEBHOOK_KEYS=" in sys.stdout.getvalue()) is not bool(keys)  # type: ignore[attr-defined]
 
 
-def test_a_workspace_has_at_most_35_webhooks():
+def test_a_workspace_has_at_most_35_webhooks() -> None:
     """And none with an empty key."""
     sandbox = Sandbox()
     with pytest.raises(ValueError, match="key"):

@@ -11,7 +11,7 @@ from tests.sandbox.conftest import serving
 PHONE = "+60123456789"
 
 
-async def test_the_first_message_makes_the_contact():
+async def test_the_first_message_makes_the_contact() -> None:
     """Contact, channel and open conversation, as the real inbox does; a second message makes
     nothing more.
     """
@@ -39,7 +39,7 @@ async def test_the_first_message_makes_the_contact():
         (PHONE, 2003, "facebook"),
     ],
 )
-def test_a_customer_writes_through_a_channel(identifier: str, channel: Any, source: str):
+def test_a_customer_writes_through_a_channel(identifier: str, channel: Any, source: str) -> None:
     """The one asked for, by id or source; an e-mail address writes e-mail."""
     sandbox = Sandbox()
     sandbox.customer(identifier, channel=channel).says("hi")
@@ -48,7 +48,7 @@ def test_a_customer_writes_through_a_channel(identifier: str, channel: Any, sour
     ]
 
 
-def test_a_contact_that_exists_writes_as_itself():
+def test_a_contact_that_exists_writes_as_itself() -> None:
     """By its id; an id that nobody has, and no channel of that name, are mistakes."""
     sandbox = Sandbox(contacts=1)
     (contact,) = sandbox.contacts
@@ -60,13 +60,13 @@ def test_a_contact_that_exists_writes_as_itself():
 
 
 @pytest.mark.parametrize("identifier", ["", "60123456789", "phone:+60123456789", "someone"])
-def test_a_customer_needs_an_address(identifier: str):
+def test_a_customer_needs_an_address(identifier: str) -> None:
     """A phone with its +, or an e-mail address."""
     with pytest.raises(ValueError, match="phone"):
         Sandbox().customer(identifier)
 
 
-def test_anything_can_be_sent():
+def test_anything_can_be_sent() -> None:
     """Files with what the server knows of them, places, and types that nobody knows."""
     customer = Sandbox().customer(PHONE)
     file = customer.attaches("https://files.example/cat.png").content
@@ -87,7 +87,7 @@ def test_anything_can_be_sent():
     assert customer.says("hi").text == "hi"
 
 
-async def test_replies_are_waited_for_one_after_the_other():
+async def test_replies_are_waited_for_one_after_the_other() -> None:
     """Each is returned once, those from before this customer was made never; without one it is a
     TimeoutError.
     """
@@ -108,7 +108,7 @@ async def test_replies_are_waited_for_one_after_the_other():
             api.sandbox.customer(PHONE).wait_for_reply_sync(timeout=0.01)
 
 
-def test_a_test_without_a_loop_waits_too():
+def test_a_test_without_a_loop_waits_too() -> None:
     """The bot answers in another thread."""
     with Sandbox(quirks=Quirks.calm()) as sandbox:
         customer = sandbox.customer(PHONE)

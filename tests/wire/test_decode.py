@@ -38,7 +38,7 @@ def attempt(
 
 
 @pytest.mark.parametrize("model", SAMPLES, ids=lambda model: model.__name__)
-def test_a_full_answer_reads_strictly(model):
+def test_a_full_answer_reads_strictly(model: type[Any]) -> None:
     """The documented shape is no drift, alone and on a page."""
     alone = decode(as_json(SAMPLES[model]), model)
     assert isinstance(alone.value, model)
@@ -50,8 +50,7 @@ def test_a_full_answer_reads_strictly(model):
     assert page.drift == ()
 
 
-# ── the drift matrix: every field of every model
-# ─────────────────────────────────────────────────────
+# ── the drift matrix: every field of every model ──────────────────────────────────────────────────
 
 FIELDS = [(model, key) for model, sample in SAMPLES.items() for key in sample]
 WRONG = [None, True, 5, -1.5, "text", "", [], [None], [[1]], {}, {"a": 1}, "2022-09-15"]
@@ -61,7 +60,9 @@ WRONG = [None, True, 5, -1.5, "text", "", [], [None], [[1]], {}, {"a": 1}, "2022
     ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
 )
 @pytest.mark.parametrize("wrong", WRONG, ids=json.dumps)
-def test_a_field_of_another_type_costs_that_field_only(model, key, wrong):
+def test_a_field_of_another_type_costs_that_field_only(
+    model: type[Any], key: str, wrong: Any
+) -> None:
     """Null or a wrong type leaves every other field as it was; only a required field may fail, and
     then the error names it.
     """
@@ -82,7 +83,7 @@ def test_a_field_of_another_type_costs_that_field_only(model, key, wrong):
 @pytest.mark.parametrize(
     ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
 )
-def test_a_missing_field_is_its_default(model, key):
+def test_a_missing_field_is_its_default(model: type[Any], key: str) -> None:
     """What the server leaves out is no drift; only what nothing works without is an error."""
     answer = as_json({name: value for name, value in SAMPLES[model].items() if name != key})
     if key in required(model):
@@ -96,7 +97,7 @@ def test_a_missing_field_is_its_default(model, key):
 @pytest.mark.parametrize(
     ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
 )
-def test_scalars_of_the_other_kind_mean_the_same(model, key):
+def test_scalars_of_the_other_kind_mean_the_same(model: type[Any], key: str) -> None:
     """A number sent as a string is that number, and a string sent as a number is its digits."""
     sample = SAMPLES[model]
     field = next(field for field in msgspec.structs.fields(model) if field.encode_name == key)
@@ -111,7 +112,7 @@ def test_scalars_of_the_other_kind_mean_the_same(model, key):
 
 
 @pytest.mark.parametrize("model", SAMPLES, ids=lambda model: model.__name__)
-def test_new_fields_are_ignored(model):
+def test_new_fields_are_ignored(model: type[Any]) -> None:
     """A field that the API adds tomorrow is no drift."""
     new = {"brandNew": {"a": [1]}, "id_": 5}
     read = decode(as_json(SAMPLES[model] | new), model)
@@ -135,7 +136,7 @@ def test_new_fields_are_ignored(model):
         (2, None),
     ],
 )
-def test_booleans(sent, read):
+def test_booleans(sent: int | str, read: bool | None) -> None:
     """Booleans come as words and as 0 and 1."""
     assert decode(as_json({"id": 1, "isBlocked": sent}), m.Contact).value.is_blocked is read
 
@@ -143,14 +144,14 @@ def test_booleans(sent, read):
 @pytest.mark.parametrize(
     "wrong", ["", "x", "1_000", "٣", "1.5", "inf", "nan", 1.5, True, [5], "9" * 5000]
 )
-def test_an_id_is_never_guessed(wrong):
+def test_an_id_is_never_guessed(wrong: Any) -> None:
     """What is not plainly a whole number is no id."""
     with pytest.raises(DecodeError) as caught:
         decode(as_json({"id": wrong}), m.Contact)
     assert caught.value.path == "$.id"
 
 
-def test_drift_tells_places_and_kinds_once_and_never_values():
+def test_drift_tells_places_and_kinds_once_and_never_values() -> None:
     """A hundred items that differ alike are one entry; no entry holds what was sent."""
     item = {
         "id": "437264483",
@@ -174,7 +175,7 @@ def test_drift_tells_places_and_kinds_once_and_never_values():
     )
 
 
-def test_one_drifted_item_leaves_the_others_strict():
+def test_one_drifted_item_leaves_the_others_strict() -> None:
     """Only what differs is bent."""
     read = decode(
         as_json({"items": [SAMPLES[m.Contact], SAMPLES[m.Contact] | {"id": "1"}]}),
@@ -184,7 +185,7 @@ def test_one_drifted_item_leaves_the_others_strict():
     assert read.value.items[1].id == 1
 
 
-def test_an_item_without_reading_is_an_error_that_names_it():
+def test_an_item_without_reading_is_an_error_that_names_it() -> None:
     """An item is never dropped in silence; the raw page is in the error, and its values are not in
     the text.
     """
@@ -198,14 +199,14 @@ def test_an_item_without_reading_is_an_error_that_names_it():
     assert pickle.loads(pickle.dumps(error)).content is None
 
 
-def test_null_items_hold_nothing_to_lose():
+def test_null_items_hold_nothing_to_lose() -> None:
     """A null between the items is skipped and told."""
     read = decode(b'{"items": [null, {"id": 1}]}', m.Page[m.Contact])
     assert [contact.id for contact in read.value] == [1]
     assert read.drift
 
 
-def test_unknown_content_is_neither_drift_nor_slow():
+def test_unknown_content_is_neither_drift_nor_slow() -> None:
     """A new type of message reads strictly."""
     read = decode(
         b'{"items": [{"messageId": 1, "message": {"type": "hologram", "x": 1}}]}', m.Page[m.Message]
@@ -214,8 +215,7 @@ def test_unknown_content_is_neither_drift_nor_slow():
     assert read.drift == ()
 
 
-# ── wrappers and pages of another shape
-# ──────────────────────────────────────────────────────────────
+# ── wrappers and pages of another shape ───────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -228,20 +228,20 @@ def test_unknown_content_is_neither_drift_nor_slow():
         ({"code": 200, "message": {"tag": {"id": "1", "name": "vip"}}}, True),
     ],
 )
-def test_envelopes(answer, drifted):
+def test_envelopes(answer: dict[str, Any], drifted: bool) -> None:
     """A value is found under each key that it has been seen under, and that is no drift."""
     read = decode(as_json(answer), m.Tag, envelopes=TAG_ENVELOPES)
     assert read.value == m.Tag("vip", 1)
     assert bool(read.drift) is drifted
 
 
-def test_an_unknown_wrapper_is_drift():
+def test_an_unknown_wrapper_is_drift() -> None:
     """ "data" is tried for everything, and told."""
     read = decode(b'{"status": "success", "data": {"id": 5}}', m.Contact)
     assert (read.value.id, read.drift) == (5, ("$.data: wrapped",))
 
 
-def test_an_envelope_that_holds_nothing():
+def test_an_envelope_that_holds_nothing() -> None:
     """A wrapper without the value is an error about the value."""
     for answer in (
         {"code": 200, "message": "Tag created"},
@@ -265,12 +265,12 @@ def test_an_envelope_that_holds_nothing():
         ({"data": {"items": [{"id": 1}]}}, [1]),
     ],
 )
-def test_pages_of_another_shape(answer, ids):
+def test_pages_of_another_shape(answer: dict[str, Any] | list[Any], ids: list[Any]) -> None:
     """A bare list, a list under "data", null items: read as what they mean."""
     assert [contact.id for contact in decode(as_json(answer), m.Page[m.Contact]).value.items] == ids
 
 
-def test_a_page_keeps_its_cursor_through_leniency():
+def test_a_page_keeps_its_cursor_through_leniency() -> None:
     """The way to the next page survives a drifted item."""
     page = decode(
         b'{"items": [{"id": "1"}], "pagination": {"next": "https://x/?cursorId=9"}}',
@@ -283,13 +283,13 @@ def test_a_page_keeps_its_cursor_through_leniency():
     "answer",
     [{}, {"code": 200, "message": "OK"}, {"items": "none"}, {"items": {"0": {}}}, "x", 5, None],
 )
-def test_what_is_no_page_does_not_pass_for_an_empty_one(answer):
+def test_what_is_no_page_does_not_pass_for_an_empty_one(answer: Any) -> None:
     """An empty page would end a walk in silence, so an answer without items is an error."""
     with pytest.raises(DecodeError):
         decode(as_json(answer), m.Page[m.Contact])
 
 
-def test_an_empty_array_is_an_empty_object():
+def test_an_empty_array_is_an_empty_object() -> None:
     """Servers in PHP send [] for {}."""
     assert decode(b"[]", m.ContactRef).value == m.ContactRef()
     assert decode(b'{"id": 1, "assignee": []}', m.Contact).value.assignee == m.Assignee()
@@ -297,8 +297,7 @@ def test_an_empty_array_is_an_empty_object():
         decode(b"[]", m.Contact)
 
 
-# ── bytes that are hardly JSON
-# ───────────────────────────────────────────────────────────────────────
+# ── bytes that are hardly JSON ────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -311,7 +310,7 @@ def test_an_empty_array_is_an_empty_object():
         (b'{"id": 1, "firstName": NaN, "created_at": 1e999, "x": 1.5}', None),
     ],
 )
-def test_nearly_json_is_mended(content, name):
+def test_nearly_json_is_mended(content: bytes, name: str | None) -> None:
     """A mark, half an emoji, a broken byte, a raw line break and NaN cost no contact."""
     read = decode(content, m.Contact)
     assert (read.value.id, read.value.first_name) == (1, name)
@@ -333,20 +332,19 @@ def test_nearly_json_is_mended(content, name):
         (b"\xef\xbb\xbf" + b"[" * 100_000, "too deeply"),
     ],
 )
-def test_what_is_not_json_is_an_error(content, reason):
+def test_what_is_not_json_is_an_error(content: bytes, reason: str) -> None:
     """Torn, foreign, empty or endless answers are a DecodeError that holds them."""
     with pytest.raises(DecodeError, match=reason) as caught:
         decode(content, m.Contact)
     assert (caught.value.path, caught.value.content) == ("$", content)
 
 
-def test_the_last_of_duplicate_keys_wins():
+def test_the_last_of_duplicate_keys_wins() -> None:
     """As everywhere in JSON."""
     assert decode(b'{"id": 1, "id": 2}', m.Contact).value.id == 2
 
 
-# ── types of the users
-# ───────────────────────────────────────────────────────────────────────────────
+# ── types of the users ────────────────────────────────────────────────────────────────────────────
 
 
 class Wide(msgspec.Struct):
@@ -376,7 +374,7 @@ class Plain:
     size: int
 
 
-def test_any_is_plain_python():
+def test_any_is_plain_python() -> None:
     """The escape hatch gives what JSON gives."""
     assert decode(b'{"a": [1, null]}', Any).value == {"a": [1, None]}
 
@@ -392,7 +390,7 @@ def test_any_is_plain_python():
         (dict[str, int], {"size": 5}),
     ],
 )
-def test_types_of_the_users(type_, value):
+def test_types_of_the_users(type_: Any, value: Any) -> None:
     """Whatever msgspec reads can be asked for; numbers may come as strings."""
     assert decode(b'{"size": 5}', type_) == msgspec.structs.replace(
         decode(b'{"size": 5}', Any), value=value
@@ -414,20 +412,20 @@ def test_types_of_the_users(type_, value):
         (list[int], b'[1, "x"]'),
     ],
 )
-def test_what_a_users_type_refuses(type_, content):
+def test_what_a_users_type_refuses(type_: Any, content: bytes) -> None:
     """A user's own strictness is kept."""
     with pytest.raises(DecodeError):
         decode(content, type_)
 
 
-def test_constraints_and_unions_hold_leniently():
+def test_constraints_and_unions_hold_leniently() -> None:
     """Bending a number does not bend its bounds; a union takes the first member that reads."""
     assert decode(b'{"size": "-1"}', Wide).value == Wide()
     assert decode(b'{"rate": "1.5", "choice": 2.5}', Wide).value == Wide(rate=1.5, choice="2.5")
     assert decode(b'[1, "2", null]', list[int]).value == [1, 2]
 
 
-def test_a_type_that_no_json_can_be():
+def test_a_type_that_no_json_can_be() -> None:
     """Found before any request, and named."""
     for ask in (lambda: check_type("nonsense"), lambda: decode(b"1", "nonsense")):
         with pytest.raises(InvalidArgumentError) as caught:
@@ -436,8 +434,7 @@ def test_a_type_that_no_json_can_be():
     check_type(dict[str, int])
 
 
-# ── anything at all
-# ──────────────────────────────────────────────────────────────────────────────────
+# ── anything at all ───────────────────────────────────────────────────────────────────────────────
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -450,7 +447,7 @@ TYPES = {str(endpoint.type): endpoint for endpoint in ENDPOINTS}
 
 
 @given(st.sampled_from(sorted(TYPES)), st.data())
-def test_no_drift_raises_anything_but_decode_error(name, data):
+def test_no_drift_raises_anything_but_decode_error(name: str, data: st.DataObject) -> None:
     """However an answer is bent, it decodes or fails as DecodeError, and a page that decodes has
     all its items.
     """
@@ -472,7 +469,7 @@ def test_no_drift_raises_anything_but_decode_error(name, data):
     st.sampled_from(sorted(TYPES)),
     st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()),
 )
-def test_no_bytes_raise_anything_but_decode_error(name, content):
+def test_no_bytes_raise_anything_but_decode_error(name: str, content: bytes) -> None:
     """The same for bytes that have nothing to do with the type."""
     read = attempt(content, TYPES[name].type, TYPES[name].envelopes)
     assert not isinstance(read, DecodeError) or read.content == content
