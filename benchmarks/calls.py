@@ -18,8 +18,8 @@ from benchmarks.common import Figures, contact_server, cpu_per_call, in_turns
 from respondio_async import DEFAULT_LIMITS, AsyncRespond, Contact, LocalRateLimiter
 
 BOUNDS = {
-    "httpx": {1: 1.05, 10: 0.90, 20: 0.60},
-    "httpx2": {1: 0.95, 10: 0.90, 20: 0.60},
+    "httpx": {1: 0.98, 10: 0.75, 20: 0.55},
+    "httpx2": {1: 0.95, 10: 0.75, 20: 0.60},
     "aiohttp": {1: 0.60, 10: 0.50, 20: 0.40},
 }
 LAUNCHED = 1.3

@@ -103,6 +103,7 @@ class Attempts(Generic[T]):
                 self.call.target,
                 settings.headers if self.call.content is None else settings.json_headers,
                 self.call.content,
+                endpoint.path,
             )
             result = await connection.send(
                 request, timeout=self._attempt_timeout(permitted), phases=settings.phases

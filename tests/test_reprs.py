@@ -34,7 +34,7 @@ HARMLESS = {
     *("_partitions.Span", "_rate_limit.RateLimit", "_retry.Again", "_retry.Failure"),
     *("_retry.RetryPolicy", "_retry.Stop", "_retry.Tally", "_statistics.ClientStatistics"),
     *("_statistics.DriftRecord", "_statistics.RouteCounters", "_statistics.RouteUse"),
-    *("_transport._address.Address", "_transport._seam.PoolStatistics", "_wire._headers.Facts"),
+    *("_transport._address.Address", "_transport._ports.PoolStatistics", "_wire._headers.Facts"),
     *("bulk._outcome.Progress", "hooks.AttemptEnded", "hooks.DriftDetected"),
     *("hooks.OperationEnded", "hooks.WaitStarted", "webhooks._router.RouterStatistics"),
     "webhooks._store.InboxStatistics",

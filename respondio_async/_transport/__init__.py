@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from ..errors import ConfigurationError
 from ._address import Address, check_base_url
 from ._library import Backend, library_of, load
-from ._quiet import quiet
-from ._seam import (
+from ._ports import (
     Answer,
     Connection,
     PoolStatistics,
@@ -19,6 +18,7 @@ from ._seam import (
     SendFailure,
     Transport,
 )
+from ._quiet import quiet
 
 __all__ = [
     "Address",

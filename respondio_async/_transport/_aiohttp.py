@@ -1,8 +1,8 @@
 """The backend aiohttp: httpx-aiohttp's transport, called as an `httpx.AsyncClient` would call it,
 without its cost.
 
-aiohttp's pool survives cancellation, so its connections are its own affair; a loan here is a place
-in line and a watch on one attempt.
+aiohttp's pool survives cancellation, so its connections are its own affair; a lease here is one of
+so many at once, and a watch on one attempt.
 """
 
 import ssl
@@ -17,17 +17,17 @@ import httpx_aiohttp
 
 from ._address import Address
 from ._body import read_answer
-from ._pool import KEEPALIVE, Lent, Pool
+from ._pool import KEEPALIVE, ConnectionLease, Pool
+from ._ports import Answer, Request
 from ._proxy import proxy_for
 from ._requests import phase_timeouts
-from ._seam import Answer, Request
 from ._surplus import is_readable
 from ._tls import shared_context
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-_attempt: Final[ContextVar["Place"]] = ContextVar("_attempt")
+_attempt: Final[ContextVar["SessionLease"]] = ContextVar("_attempt")
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -62,8 +62,8 @@ class _Connector(aiohttp.TCPConnector):
         return protocol
 
 
-class Place(Lent):
-    """One of so many places at once."""
+class SessionLease(ConnectionLease):
+    """One of so many requests at once."""
 
     __slots__ = ("_owner",)
 
@@ -95,11 +95,11 @@ class Place(Lent):
 
     def release(self) -> None:
         self._owner.discarded += self.broken
-        self._owner.put_back(self)
+        self._owner.end(self)
 
 
-class AiohttpPool(Pool[Place]):
-    """Lends places in front of aiohttp's pool."""
+class AiohttpPool(Pool[SessionLease]):
+    """Leases in front of aiohttp's pool."""
 
     http: Any
 
@@ -109,12 +109,12 @@ class AiohttpPool(Pool[Place]):
         self._proxy = _with_plain_header(proxy_for(library, address, socks=False))
         self.http = None
 
-    async def _lend(self) -> Place:
+    async def _lease(self) -> SessionLease:
         if self.http is None:
             tls = await shared_context(self.library, self.address.scheme)
             if self.http is None:  # nobody else was faster
                 self.http = self._make_transport(tls)
-        return Place(self)
+        return SessionLease(self)
 
     def _make_transport(self, tls: ssl.SSLContext) -> Any:
         session = aiohttp.ClientSession(

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from ._failures import too_large, torn
 from ._inflate import Inflation, UnreadableCodingError
-from ._seam import Answer, RawHeaders, SendError
+from ._ports import Answer, RawHeaders, SendError
 from ._surplus import connection_below, has_surplus, spoil
 
 MAX_ANSWER: Final = 32 * 1024 * 1024

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ConfigurationError
-from ._seam import SendError
+from ._ports import SendError
 
 
 class Failures:
@@ -39,7 +39,7 @@ class Failures:
         elif isinstance(error, self._unconnected):
             meaning = unconnected(error)
         elif isinstance(error, library.TimeoutException):
-            meaning = timed_out(unsent=unsent, status=status)
+            meaning = None if _is_of_a_mock(error) else timed_out(unsent=unsent, status=status)
         elif isinstance(error, (library.LocalProtocolError, library.InvalidURL)):
             meaning = ConfigurationError(
                 "the request is not valid HTTP: look at `token`, `headers` and the path"
@@ -53,6 +53,13 @@ class Failures:
         else:
             meaning = torn(status) if isinstance(error, library.DecodingError) else None
         return meaning
+
+
+def _is_of_a_mock(error: Exception) -> bool:
+    """Tell whether *error* is what pytest-httpx raises for a request that it was given no answer
+    for: it is the test's own, and says what was asked.
+    """
+    return str(error).startswith("No response can be found for")
 
 
 def unconnected(error: BaseException) -> SendError:

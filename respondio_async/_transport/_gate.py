@@ -1,4 +1,4 @@
-"""A counted gate: so many at once, the rest in line."""
+"""A counted gate: so many at once, the rest in a queue."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,7 +11,7 @@ class Gate:
     place on.
     """
 
-    __slots__ = ("_line", "free", "open", "size")
+    __slots__ = ("_queue", "free", "open", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -19,32 +19,32 @@ class Gate:
         self.open = True
         # Ordered, with cheap removal from the middle: thousands may wait, and any of them may be
         # cancelled.
-        self._line: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
+        self._queue: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
 
     @property
     def waiting(self) -> int:
-        return len(self._line)
+        return len(self._queue)
 
     async def enter(self) -> bool:
         """Wait for a place; False when the gate was closed."""
         if not self.open:
             return False
-        if self.free:  # nobody can be in line: `leave` serves the line first
+        if self.free:  # nobody can be queueing: `leave` serves the queue first
             self.free -= 1
             return True
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._line[place] = None
+        self._queue[place] = None
         try:
             return await place
         except asyncio.CancelledError:
-            if self._line.pop(place, place) is place and not place.cancelled() and place.result():
+            if self._queue.pop(place, place) is place and not place.cancelled() and place.result():
                 self.leave()
             raise
 
     def leave(self) -> None:
-        """Free a place, for the first in line if there is one."""
-        while self._line:
-            place, _ = self._line.popitem(last=False)
+        """Free a place, for the first in the queue if there is one."""
+        while self._queue:
+            place, _ = self._queue.popitem(last=False)
             if not place.done():
                 place.set_result(True)
                 return
@@ -53,7 +53,7 @@ class Gate:
     def close(self) -> None:
         """Turn away all who wait, and all who come."""
         self.open = False
-        while self._line:
-            place, _ = self._line.popitem(last=False)
+        while self._queue:
+            place, _ = self._queue.popitem(last=False)
             if not place.done():
                 place.set_result(False)

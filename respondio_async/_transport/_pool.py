@@ -1,4 +1,4 @@
-"""What the backends share: the line in front of the connections, the end of an attempt, and the
+"""What the backends share: the queue in front of the connections, the end of an attempt, and the
 closing.
 """
 
@@ -13,10 +13,10 @@ from . import _failures
 from ._address import Address
 from ._failures import Failures
 from ._gate import Gate
+from ._ports import Answer, PoolStatistics, Request, SendError
 from ._requests import Requests
-from ._seam import Answer, PoolStatistics, Request, SendError
 
-LentT = TypeVar("LentT", bound="Lent")
+LeaseT = TypeVar("LeaseT", bound="ConnectionLease")
 
 KEEPALIVE: Final = 4.5
 """Seconds that an idle connection is kept: less than the five after which common servers (uvicorn,
@@ -27,8 +27,8 @@ GRACE: Final = 5.0
 """Seconds that `aclose` waits for calls in flight."""
 
 
-class Lent(ABC):
-    """A connection while a call has it."""
+class ConnectionLease(ABC):
+    """The time for which one call holds a connection."""
 
     __slots__ = ("_scope", "broken", "clean", "left_at", "status", "unsent")
 
@@ -105,8 +105,8 @@ class Lent(ABC):
         return True
 
 
-class Pool(ABC, Generic[LentT]):
-    """Lends connections, at most so many at once, to one event loop."""
+class Pool(ABC, Generic[LeaseT]):
+    """Leases connections, at most so many at once, to one event loop."""
 
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         self.library = library
@@ -117,27 +117,27 @@ class Pool(ABC, Generic[LentT]):
         self.opened = 0
         self.discarded = 0
         self._gate = Gate(size)
-        self._busy: set[LentT] = set()
+        self._busy: set[LeaseT] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_one_out: asyncio.Event | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
-    async def acquire(self) -> LentT:
+    async def acquire(self) -> LeaseT:
         if self._loop is not asyncio.get_running_loop():
             self._bind()
         if not await self._gate.enter():
             raise _failures.closed(sent=False)
         try:
-            lent = await self._lend()
+            lease = await self._lease()
         except BaseException:
             self._gate.leave()
             raise
-        self._busy.add(lent)
-        return lent
+        self._busy.add(lease)
+        return lease
 
-    def put_back(self, lent: LentT) -> None:
-        """Free the place of *lent* for the first in line."""
-        self._busy.discard(lent)
+    def end(self, lease: LeaseT) -> None:
+        """Free the place of *lease* for the first in the queue."""
+        self._busy.discard(lease)
         self._gate.leave()
         if self._last_one_out is not None and not self._busy:
             self._last_one_out.set()
@@ -165,7 +165,7 @@ class Pool(ABC, Generic[LentT]):
             await self._wait_for_busy(GRACE)
         finally:  # also when the closing itself is cancelled: what follows takes a moment
             self.closed = True
-            ended = [lent.give_up() for lent in list(self._busy)]
+            ended = [lease.give_up() for lease in list(self._busy)]
             if any(ended):
                 await self._wait_for_busy(1.0)
             await self._close()
@@ -209,7 +209,7 @@ class Pool(ABC, Generic[LentT]):
             )
 
     @abstractmethod
-    async def _lend(self) -> LentT: ...
+    async def _lease(self) -> LeaseT: ...
 
     @abstractmethod
     def _count_open(self) -> int: ...

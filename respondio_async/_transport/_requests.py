@@ -1,19 +1,14 @@
 """Makes the library's request out of ours, at little cost."""
 
+import functools
 import re
 from types import ModuleType
 from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ._address import Address
-from ._seam import Request
+from ._ports import Request
 
-_NO_TIMEOUTS: Final[dict[str, float | None]] = {
-    "connect": None,
-    "read": None,
-    "write": None,
-    "pool": None,
-}
 _REMEMBERED: Final = 256
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~]*")
@@ -21,15 +16,15 @@ _VALUE: Final = re.compile(r"[\t -~]*")
 HeaderSet = tuple[tuple[str, str], ...]
 
 
-def phase_timeouts(phases: Any) -> dict[str, float | None]:
-    """Return what the library bounds by itself; nothing unless the user asked, since the whole
-    attempt has its bound.
+def phase_timeouts(phases: Any, bound: float | None = None) -> dict[str, float | None]:
+    """Return what the library bounds by itself: what the user asked for, else *bound* for each
+    phase; None: nothing, since the whole attempt has its bound.
 
     The phase "pool" is not passed on: calls queue in front of the library, under their own
     deadline.
     """
     if phases is None:
-        return _NO_TIMEOUTS
+        return {"connect": bound, "read": bound, "write": bound, "pool": None}
     return {"connect": phases.connect, "read": phases.read, "write": phases.write, "pool": None}
 
 
@@ -39,20 +34,31 @@ class Requests:
     def __init__(self, library: ModuleType, address: Address) -> None:
         self._library = library
         self._address = address
-        self._url = library.URL(f"{address.origin}/")
         self._prefix = address.prefix.encode("ascii")
         self._nothing = library.ByteStream(b"")
-        # A client sends the same few sets of headers again and again.
+        # A client sends to the same few templates with the same few sets of headers.
+        self._urls: dict[str, Any] = {}
         self._headers: dict[tuple[HeaderSet, int | None], Any] = {}
 
     def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
-        """Make a request whose path only the wire sees, as the extension "target".
+        """Make a request whose URL is its template; the target that only the wire sees is the
+        extension "target".
 
-        No URL is parsed, and none of the library's objects, logs and exceptions knows whose phone
-        number is in the path.
+        None of the library's objects, logs and exceptions, and nothing that wraps it, knows whose
+        phone number is in the path.
         """
         extensions["target"] = self._prefix + request.target.encode("ascii")
-        return self._build(request, self._url, extensions)
+        return self._build(request, self._template_url(request.template), extensions)
+
+    def tunnelled(self, request: Request, extensions: dict[str, Any]) -> Any:
+        """Make the same for a proxy, which httpcore would send the extension to as well, in place
+        of the host that it should connect to: the URL itself says one thing and sends another.
+        """
+        url = _masked_url(self._library)(self._template_url(request.template))
+        url.target = self._prefix + request.target.encode("ascii")
+        built = self._build(request, url, extensions)
+        built.url = url  # the library has made a URL of its own of it
+        return built
 
     def plain(self, request: Request, extensions: dict[str, Any]) -> Any:
         """Make a request with its full URL and its content at hand, for transports that know no
@@ -63,6 +69,14 @@ class Requests:
         )
         built.read()
         return built
+
+    def _template_url(self, template: str) -> Any:
+        url = self._urls.get(template)
+        if url is None:
+            if len(self._urls) >= _REMEMBERED:
+                self._urls.clear()
+            url = self._urls[template] = self._library.URL(f"{self._address.url}{template}")
+        return url
 
     def _build(self, request: Request, url: Any, extensions: dict[str, Any]) -> Any:
         content = request.content
@@ -94,3 +108,17 @@ class Requests:
             self._headers.clear()
         encoded = self._headers[headers, length] = self._library.Headers(pairs)
         return encoded
+
+
+@functools.cache
+def _masked_url(library: ModuleType) -> Any:
+    """Return a class of URLs that read as one path and go to the wire as another."""
+
+    class MaskedURL(library.URL):  # type: ignore[misc,name-defined]
+        target: bytes
+
+        @property
+        def raw_path(self) -> bytes:
+            return self.target
+
+    return MaskedURL

@@ -2,23 +2,28 @@
 
 import asyncio
 import base64
+import importlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.faults.server import FaultServer
 from tests.transport.support import POST, Connect, call, failed
-
-pytestmark = pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
 
 SECRET = "hunter2"
 REFUSALS = {
     "refuse": b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
     "hang up": b"",
 }
+
+
+@pytest.fixture(params=["httpx", "httpx2", "aiohttp"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 class Proxy:
@@ -106,6 +111,33 @@ async def test_calls_go_through_a_tunnel(far: FaultServer, proxy: Proxy, connect
     assert "60123456789" not in head
     assert [request.body for request in far.requests] == [POST.content] * 2
     assert "proxy-authorization" not in far.requests[0].headers
+
+
+@pytest.mark.parametrize("kind", ["httpx", "httpx2"])
+async def test_what_wraps_the_library_sees_the_template(
+    far: FaultServer,
+    proxy: Proxy,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """Through a tunnel, too, the request's URL is the template, and the server gets the target."""
+    transports = importlib.import_module(kind).AsyncHTTPTransport
+    handle = transports.handle_async_request
+    seen: list[str] = []
+
+    async def wrapper(self: Any, request: Any) -> Any:
+        seen.append(f"{request.url} {request.extensions.get('target')}")
+        return await handle(self, request)
+
+    monkeypatch.setattr(transports, "handle_async_request", wrapper)
+    transport = connect(f"https://api.test:{far.port}/v2")
+    for _ in range(2):
+        await call(transport, msgspec.structs.replace(POST, template="/contact/{identifier}"))
+    await transport.aclose()
+    await far.no_connections()
+    assert seen == [f"https://api.test:{far.port}/v2/contact/%7Bidentifier%7D None"] * 2
+    assert [request.target for request in far.requests] == [f"/v2{POST.target}"] * 2
 
 
 @pytest.mark.parametrize("mood", REFUSALS)

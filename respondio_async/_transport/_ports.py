@@ -1,4 +1,4 @@
-"""The seam between the pipeline and the wire.
+"""The port (interface) between the engine and the wire.
 
 One attempt, in order: ``connection = await transport.acquire()`` (the only place where a call waits
 for a connection), then the limiter's permit, then ``answer = await connection.send(request,
@@ -27,6 +27,10 @@ class Request(Discreet, msgspec.Struct, frozen=True):
     than its transport).
     """
     content: bytes | None = None
+    template: str = "/"
+    """The path with its parameters in braces, "/contact/{identifier}/message/list": what whoever
+    watches the HTTP library may know of the target.
+    """
 
 
 class Answer(Discreet, msgspec.Struct, frozen=True):

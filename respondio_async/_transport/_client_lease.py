@@ -1,0 +1,80 @@
+"""A lease whose requests go through an `AsyncClient`, our own or the user's."""
+
+from typing import Any
+
+from ._body import read_answer
+from ._pool import ConnectionLease
+from ._ports import Answer, RawHeaders
+from ._surplus import connection_below, has_surplus
+
+
+class ClientLease(ConnectionLease):
+    """Sends by `AsyncClient.send`, so that whatever wraps it sees every request."""
+
+    __slots__ = ("_heard", "_redirect")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard = False
+        """The library has told what it does: a real connection carries the request."""
+        self._redirect: Answer | None = None
+
+    async def _deliver(self, client: Any, built: Any) -> Answer:
+        library = self._pool.library
+        try:
+            response = await client.send(built, stream=True, auth=None, follow_redirects=False)
+        except library.HTTPStatusError as error:
+            # A hook of the user called raise_for_status(): the server has answered all the same.
+            return _already_read(error.response)
+        except library.TransportError as error:
+            if self._redirect is not None and isinstance(error, library.RemoteProtocolError):
+                return self._redirect
+            if not self._heard:
+                # A mock plays the connection: only its error says how far the request had come.
+                self.unsent = False
+            raise
+        self.status = response.status_code
+        if response.is_stream_consumed or response.is_closed:  # by a hook
+            connection = connection_below(response.stream)
+            if connection is not None and has_surplus(connection):
+                self.clean = False
+                await connection.aclose()  # whoever has it by now is better off with an error
+            return _already_read(response)
+        try:
+            answer, self.clean = await read_answer(response)
+            return answer  # noqa: TRY300 - what follows is for failures
+        except BaseException:
+            await response.aclose()
+            raise
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
+        """Hear what httpcore does: its extension "trace"."""
+        self._heard = True
+        if event == "connection.connect_tcp.started":
+            self.unsent = True
+        elif (
+            event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT"
+        ):
+            self.leaves()
+        elif event == "http11.receive_response_headers.complete":
+            _, status, _, headers = info["return_value"][:4]
+            self.keep_redirect(status, headers)
+
+    def keep_redirect(self, status: int, headers: RawHeaders) -> None:
+        """Remember the head of a redirect: httpx parses its Location even if told not to follow it,
+        and fails where that is malformed.
+        """
+        if 300 <= status < 400:
+            self._redirect = Answer(status, _in_lower_case(headers), b"")
+
+
+def _already_read(response: Any) -> Answer:
+    try:
+        content: bytes = response.content
+    except RuntimeError:  # ResponseNotRead, which a hook has closed
+        content = b""
+    return Answer(response.status_code, _in_lower_case(response.headers.raw), content)
+
+
+def _in_lower_case(headers: RawHeaders) -> RawHeaders:
+    return [(name.lower(), value) for name, value in headers]

@@ -1,0 +1,142 @@
+"""What tracing and error reports see of the client: one span a request, named by its template, and
+nothing of whom it was about.
+
+Each tool patches its process for good, so each runs in one of its own.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+BACKENDS = ("httpx", "httpx2")
+CANARIES = ("60123456789", "ada@example.com", "canary-token", "a secret text", "%2B60")
+
+_CALLS = """
+import asyncio, json, os, sys
+from respondio_async import AsyncRespond, RespondError, RetryPolicy
+from tests.faults import server as faults
+from tests.faults.server import FaultServer
+from tests.faults.support import GOOD
+
+async def call(tell):
+    os.environ.update(HTTPS_PROXY="", HTTP_PROXY="")
+    async with FaultServer(default=faults.answer(200, GOOD)) as server:
+        async with AsyncRespond(
+            "canary-token", base_url=server.url, backend=sys.argv[1], retry=RetryPolicy(budget=0)
+        ) as client:
+            await client.contacts.get("phone:+60123456789")
+            await client.contacts.list_channels("email:ada@example.com").collect()
+            await client.messages.send("email:ada@example.com", "a secret text")
+            server.plan(faults.answer(404, b'{"code":404}'), faults.hang_up())
+            for _ in range(2):
+                try:
+                    await client.contacts.get("phone:+60123456789")
+                except RespondError as error:
+                    tell(error)
+        return server.url, [request.target for request in server.requests]
+"""
+
+_SENTRY = (
+    _CALLS
+    + """
+import sentry_sdk
+from sentry_sdk.transport import Transport
+
+class Kept(Transport):
+    sent = []
+
+    def capture_envelope(self, envelope):
+        self.sent += [item.payload.json for item in envelope.items if item.payload.json]
+
+sentry_sdk.init(
+    dsn="https://key@sentry.example/1", transport=Kept, traces_sample_rate=1.0,
+    send_default_pii=True, include_local_variables=False,
+)
+
+async def main():
+    with sentry_sdk.start_transaction(name="bot"):
+        return await call(sentry_sdk.capture_exception)
+
+url, targets = asyncio.run(main())
+sentry_sdk.flush()
+spans = [span for event in Kept.sent for span in event.get("spans", ())]
+json.dump({
+    "url": url,
+    "targets": targets,
+    "seen": [span["description"] for span in spans if span.get("op") == "http.client"],
+    "all": json.dumps(Kept.sent),
+    "reports": sum("exception" in event for event in Kept.sent),
+}, sys.stdout)
+"""
+)
+
+_OPEN_TELEMETRY = (
+    _CALLS
+    + """
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+for instrumentor in (HTTPXClientInstrumentor, HTTPX2ClientInstrumentor, AioHttpClientInstrumentor):
+    instrumentor().instrument(tracer_provider=provider)
+
+url, targets = asyncio.run(call(lambda error: None))
+spans = exporter.get_finished_spans()
+json.dump({
+    "url": url,
+    "targets": targets,
+    "seen": [
+        " ".join((span.attributes["http.method"], span.attributes["http.url"])) for span in spans
+    ],
+    "all": " ".join(span.to_json() for span in spans),
+}, sys.stdout)
+"""
+)
+
+
+def watched(script: str, backend: str) -> dict[str, Any]:
+    """Make the calls in a process of their own, and return what was seen of them."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, backend],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("script", [_SENTRY, _OPEN_TELEMETRY], ids=["sentry", "opentelemetry"])
+def test_spans_are_named_by_template(script: str, backend: str) -> None:
+    """One span a request, failed ones included; what came with it names nobody."""
+    seen = watched(script, backend)
+    assert any("60123456789" in target for target in seen["targets"])
+    contact = f"{seen['url']}/contact/%7Bidentifier%7D"
+    assert [unquoted(each) for each in seen["seen"]] == [
+        unquoted(each)
+        for each in (
+            f"GET {contact}",
+            f"GET {contact}/channels",
+            f"POST {contact}/message",
+            f"GET {contact}",
+            f"GET {contact}",
+        )
+    ]
+    assert len(seen["targets"]) == 5
+    assert not [canary for canary in CANARIES if canary in seen["all"]]
+    assert seen.get("reports", 2) == 2
+
+
+def unquoted(text: str) -> str:
+    """Whether a library escapes braces in what it shows is its own affair."""
+    return text.replace("%7B", "{").replace("%7D", "}")
