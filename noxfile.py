@@ -1,5 +1,7 @@
-"""Every check of the project: `nox -l` lists them, `nox` runs what CI runs."""
+"""Every check of the project: `nox -l` lists them, `nox` runs what a change must pass."""
 
+import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -9,8 +11,14 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13"]
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+EXTRAS = [each for each in PROJECT["optional-dependencies"] if each != "all"]
 SUITE = ("-e", ".[all]", "--group", "test")
 """What the tests need: the package with every extra, and the group of pyproject.toml."""
+CORE = tuple(
+    f"tests/{part}" for part in ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
+)
+"""The tests that say most in least time, for the sessions that repeat them elsewhere."""
 
 
 @nox.session
@@ -74,9 +82,7 @@ def lowest(session: nox.Session) -> None:
     `nox -s lowest -- tests` runs all of it.
     """
     session.install("--resolution", "lowest-direct", *SUITE)
-    core = ("wire", "transport", "webhooks/test_parse.py", "test_pipeline.py")
-    parts = session.posargs or [f"tests/{part}" for part in core]
-    session.run("pytest", "-q", "-n", "auto", *parts)
+    session.run("pytest", "-q", "-n", "auto", *(session.posargs or CORE))
 
 
 @nox.session
@@ -105,7 +111,7 @@ def optimised(session: nox.Session) -> None:
     """
     session.install(*SUITE)
     quiet = "-Wignore::pytest.PytestConfigWarning"
-    parts = session.posargs or ["tests/wire", "tests/transport", "tests/test_pipeline.py"]
+    parts = session.posargs or CORE
     session.run("python", "-OO", "-m", "pytest", "-q", "-n", "auto", quiet, *parts)
 
 
@@ -134,12 +140,81 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheel and install it on its own."""
-    session.install("build", "hatchling")
-    out = session.create_tmp()
-    session.run("python", "-m", "build", "--outdir", f"{out}/dist")
-    session.run("sh", "-c", f"pip install --force-reinstall {out}/dist/*.whl", external=True)
-    session.run("python", "-c", "import respondio_async; print(respondio_async.__version__)")
+    """Make dist/, check it as an index does, and list in sbom.cdx.json what an installation of it
+    with every extra brings.
+    """
+    session.install("--group", "release")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    session.run("check-wheel-contents", "dist")
+    with tempfile.TemporaryDirectory() as away:
+        python = f"{away}/bin/python"
+        session.run("uv", "venv", "-q", away, external=True)
+        everything = wheel("all")
+        session.run("uv", "pip", "install", "-q", "--python", python, everything, external=True)
+        options = ("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible")
+        session.run("cyclonedx-py", "environment", *options, "-o", "sbom.cdx.json", python)
+
+
+def wheel(*extras: str) -> str:
+    """The requirement for the wheel in dist/, with these *extras*."""
+    (file,) = Path("dist").glob("*.whl")
+    return f"{PROJECT['name']}[{','.join(extras)}] @ {file.resolve().as_uri()}"
+
+
+@nox.session(venv_backend="uv", requires=["build"])
+@nox.parametrize("versions", ["newest", "oldest"])
+@nox.parametrize("extra", ["core", *EXTRAS])
+def extras(session: nox.Session, extra: str, versions: str) -> None:
+    """The wheel with one extra alone, installed away from the tree and used."""
+    asked = [] if extra == "core" else [extra]
+    if extra in {"keyring", "parquet"}:
+        asked.append("cli")  # they add to the command, and are nothing without it
+    script = Path("tests/support/use_extra.py").resolve()
+    away = session.create_tmp()
+    bounds: list[str] = []
+    if versions == "oldest":
+        bounds = ["-c", f"{away}/oldest.txt"]
+        named = [f"--extra={each}" for each in asked]
+        compiled = ("uv", "pip", "compile", "-q", "--resolution", "lowest-direct", "pyproject.toml")
+        session.run(*compiled, *named, "-o", bounds[1], external=True)
+    session.install(wheel(*asked), *bounds)
+    with session.chdir(away):
+        session.run("python", "-P", script, extra)  # -P: the tree is not to be seen
+
+
+@nox.session(requires=["build"])
+def sdist(session: nox.Session) -> None:
+    """The core of the suite in the unpacked sdist, or what is named: `nox -s sdist -- tests`."""
+    away = Path(session.create_tmp()).resolve()
+    (file,) = Path("dist").glob("*.tar.gz")
+    tree = away / file.name.removesuffix(".tar.gz")
+    shutil.rmtree(tree, ignore_errors=True)
+    with tarfile.open(file) as packed:
+        packed.extractall(away, filter="data")
+    with session.chdir(tree):
+        session.install(*SUITE)
+        session.run("pytest", "-q", "-n", "auto", *(session.posargs or CORE))
+
+
+@nox.session
+def api(session: nox.Session) -> None:
+    """The public names against those of the last release. What breaks a user is for a version that
+    says so: before 1.0 a higher minor, then a higher major.
+    """
+    tag = session.run(
+        "git", "describe", "--tags", "--abbrev=0", "--match=v*",
+        external=True, silent=True, success_codes=[0, 128],
+    ).strip()  # fmt: skip
+    if not tag.startswith("v"):
+        session.skip("nothing has been released yet")
+    session.install("griffe>=1.7")
+    version = Path("respondio_async/_version.py").read_text(encoding="utf-8").split('"')[-2]
+    length = 2 if version.startswith("0.") else 1
+    says_so = version.split(".")[:length] > tag[1:].split(".")[:length]
+    breaks = [0, 1] if says_so else [0]
+    session.run("griffe", "check", "respondio_async", "--against", tag, success_codes=breaks)
 
 
 @nox.session

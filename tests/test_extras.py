@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tests.support.use_extra import USES
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -54,6 +56,11 @@ def test_all_holds_every_extra() -> None:
     (everything,) = EXTRAS["all"]
     named = everything.partition("[")[2].rstrip("]").split(",")
     assert sorted(named) == sorted(set(EXTRAS) - {"all"})
+
+
+def test_every_extra_is_used_alone() -> None:
+    """`nox -s extras` installs each by itself: one that is added says here how it is used."""
+    assert sorted(USES) == sorted({"core", *EXTRAS} - {"all"})
 
 
 def test_what_is_missing_is_named_with_its_extra() -> None:
