@@ -16,14 +16,15 @@ import pytest
 
 from respondio_async import (
     DEFAULT_LIMITS,
+    ROUTES,
     AsyncRespond,
     ConfigurationError,
     ConnectionFailedError,
     LocalRateLimiter,
     RetryPolicy,
+    __version__,
 )
-from respondio_async._version import __version__
-from tests.support.scripted import OpenLimiter, answer, scripted
+from tests.support.scripted import answer, scripted
 from tests.support.virtual import VIRTUAL
 
 CONTACT = answer(200, b'{"id": 7, "firstName": "Ada"}')
@@ -38,17 +39,30 @@ def mock(handler: Callable[..., Any]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.MockTransport(handler))
 
 
+async def sent(token: str | None = None, **options: Any) -> httpx.Request:
+    """What a client with these arguments sends."""
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, content=b'{"id": 7}')
+
+    async with mock(handler) as http:
+        await AsyncRespond(token, http_client=http, **options).contacts.get(7)
+    return requests[0]
+
+
 # ── arguments ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_token_comes_from_the_argument_or_the_environment(
+async def test_the_token_comes_from_the_argument_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The argument wins."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", "from-environment")
-    assert AsyncRespond()._settings.token == "from-environment"
-    assert AsyncRespond("given")._settings.token == "given"
-    assert AsyncRespond(" given\n")._settings.token == "given"
+    assert (await sent()).headers["Authorization"] == "Bearer from-environment"
+    for given in ("given", " given\n"):
+        assert (await sent(given)).headers["Authorization"] == "Bearer given"
 
 
 def test_no_token_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,15 +80,15 @@ def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: i
     assert not str(token).strip() or str(token) not in str(caught.value)
 
 
-def test_the_base_url_comes_from_the_argument_or_the_environment(
+async def test_the_base_url_comes_from_the_argument_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And else is the vendor's."""
     monkeypatch.delenv("RESPONDIO_BASE_URL", raising=False)
-    assert AsyncRespond("t")._base_url == "https://api.respond.io/v2"
+    assert (await sent("t")).url == "https://api.respond.io/v2/contact/id:7"
     monkeypatch.setenv("RESPONDIO_BASE_URL", "http://127.0.0.1:9/v2")
-    assert AsyncRespond("t")._base_url == "http://127.0.0.1:9/v2"
-    assert AsyncRespond("t", base_url="https://x.yz/v2")._base_url == "https://x.yz/v2"
+    assert (await sent("t")).url == "http://127.0.0.1:9/v2/contact/id:7"
+    assert (await sent("t", base_url="https://x.yz/v2")).url == "https://x.yz/v2/contact/id:7"
 
 
 @pytest.mark.parametrize(
@@ -151,10 +165,10 @@ async def test_a_program_names_itself_behind_the_client(app_info: str) -> None:
 async def test_a_timeout_object_bounds_the_phases() -> None:
     """`httpx.Timeout` is passed on; the deadline still bounds the whole."""
     timeout = httpx.Timeout(5.0, read=1.0)
-    client, _, _ = scripted(CONTACT, timeout=timeout)
-    assert client._settings.phases is timeout
-    assert client._settings.timeout is None
+    client, transport, _ = scripted(CONTACT, timeout=timeout, deadline=20)
     await client.contacts.get(7)
+    assert transport.phases == [timeout]
+    assert transport.timeouts == [20.0]
 
 
 # ── views ─────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +176,7 @@ async def test_a_timeout_object_bounds_the_phases() -> None:
 
 async def test_a_view_changes_only_what_it_names() -> None:
     """The client itself stays as it was."""
-    client, transport, _ = scripted(CONTACT, headers={"X-A": "1"})
+    client, transport, limiter = scripted(CONTACT, headers={"X-A": "1"})
     view = client.with_options(
         timeout=3, deadline=None, queue_timeout=4, headers={"x-a": "2", "X-B": "3"}, priority="bulk"
     )
@@ -173,20 +187,30 @@ async def test_a_view_changes_only_what_it_names() -> None:
     assert "X-A" not in dict(ours.headers)
     assert dict(theirs.headers)["X-A"] == "1"
     assert transport.timeouts == [3.0, 30.0]
-    assert view._settings.queue_timeout == 4.0
-    assert client._settings.queue_timeout is None
-    assert "X-A" not in dict(client.with_options(headers=None)._settings.headers)
+    assert [each["timeout"] for each in limiter.asked] == [4.0, None]
+    await client.with_options(headers=None).contacts.get(7)
+    assert "X-A" not in dict(transport.requests[-1].headers)
 
 
 async def test_another_token_is_sent_and_brings_its_limiter() -> None:
     """Limits are counted per organisation."""
-    client = AsyncRespond("one", base_url="http://127.0.0.1:9")
+    client, transport, _ = scripted(
+        answer(200, CONTACT.content, x_ratelimit_limit="9"), token="one", limiter=None
+    )
     view = client.with_options(token="two")
-    assert ("Authorization", "Bearer two") in view._settings.headers
-    assert view._settings.limiter is not client._settings.limiter
-    assert client.with_options(timeout=1)._settings.limiter is client._settings.limiter
-    given = AsyncRespond("one", limiter=OpenLimiter())
-    assert given.with_options(token="two")._settings.limiter is given._settings.limiter
+    await client.contacts.get(7)
+
+    def limit(client: AsyncRespond) -> float | None:
+        return client.statistics().routes[ROUTES["contacts.get"]].limit
+
+    assert limit(client) == 9
+    assert limit(client.with_options(timeout=1)) == 9
+    assert limit(view) is None
+    await view.contacts.get(7)
+    assert dict(transport.requests[-1].headers)["Authorization"] == "Bearer two"
+    given, _, limiter = scripted(CONTACT)
+    await given.with_options(token="two").contacts.get(7)
+    assert len(limiter.asked) == 1
 
 
 async def test_closing_a_view_closes_nothing() -> None:

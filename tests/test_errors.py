@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from respondio_async import RateLimit
 from respondio_async import errors as e
-from respondio_async._rate_limit import RateLimit
 
 API_ERRORS = [getattr(e, name) for name in e.__all__ if issubclass(getattr(e, name), e.APIError)]
 

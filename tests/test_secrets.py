@@ -249,7 +249,7 @@ async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str) -
                 assert not later, name
             for each in (
                 client,
-                client._settings,
+                *vars(client).values(),
                 client.statistics(),
                 plain,
                 client.contacts,

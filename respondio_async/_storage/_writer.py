@@ -28,7 +28,7 @@ from ._files import make_private, tighten
 S = TypeVar("S")
 T = TypeVar("T")
 
-_LARGEST_GROUP: Final = 1_000
+LARGEST_GROUP: Final = 1_000
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file; it gives them the file's mode."""
 
@@ -139,7 +139,7 @@ class Writer(Generic[S]):
         item = self._asked.get()
         while item is not None:
             self._group.append(item)
-            if len(self._group) == _LARGEST_GROUP or self._asked.empty():
+            if len(self._group) == LARGEST_GROUP or self._asked.empty():
                 return False
             item = self._asked.get()
         return True

@@ -479,18 +479,23 @@ def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(
     """Between opening the lock's file and locking it, its last owner may remove it: then a lock on
     it guards nothing.
     """
-    real, calls = JournalLock._identity, []
+    file, opened = path.with_name("run.sqlite.lock"), []
 
-    def identity(self: JournalLock) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            self._path.unlink()
-        return real(self)
+    class Connection(sqlite3.Connection):
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            if len(opened) == 1 and "BEGIN EXCLUSIVE" in arguments:
+                file.unlink()
+            return super().execute(*arguments)
 
-    monkeypatch.setattr(JournalLock, "_identity", identity)
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(arguments)
+        return real(*arguments, **options, factory=Connection)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
     lock = JournalLock(path)
-    assert len(calls) == 4
-    assert path.with_name("run.sqlite.lock").exists()
+    assert len(opened) == 2
+    assert file.exists()
     lock.release()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from respondio_async import ROUTES, Feedback, RateLimit
 from respondio_async.cli.messages.broadcast import limiter_of
 from respondio_async.sandbox import Sandbox
 from tests.cli.conftest import Respondio
@@ -135,8 +136,12 @@ def test_a_text_is_broadcast_at_a_rate(respondio: Respondio, sandbox: Sandbox) -
 
 async def test_a_rate_is_kept_whatever_the_server_allows() -> None:
     """The headers may lower it and never raise it."""
-    limiter = limiter_of(2.0)
-    assert limiter._bounds == (0.001, 2.0)
+    limiter, route = limiter_of(2.0), ROUTES["messages.send"]
+    for told, kept in ((100.0, 2.0), (1.0, 1.0)):
+        reservation = await limiter.reserve(route)
+        assert await reservation.permit()
+        limiter.update(reservation, Feedback(status=200, rate_limit=RateLimit(limit=told)))
+        assert limiter.statistics()[route].limit == kept
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,15 @@ def _export(
             sink.write(_record(number))
             sink.write(_record(number + 1))
             if number == die_at:
-                sink._stream.write(b"half a ro")
-                return
+                break
             sink.checkpoint(number + 2, complete=number + 2 >= len(numbers))
-        sink.finish()
+        else:
+            sink.finish()
     finally:
         sink.close()
+    if die_at is not None:
+        with path.with_name(f"{path.name}.part").open("ab") as part:
+            part.write(b"half a ro")
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -44,7 +44,7 @@ class Bot:
                 )
 
             server = uvicorn.Server(uvicorn.Config(router.asgi(), port=0, log_config=None))
-            serving = asyncio.create_task(server._serve())
+            serving = asyncio.create_task(server.serve())
             while not server.started:
                 await asyncio.sleep(0.005)
             self._sandbox.webhook(

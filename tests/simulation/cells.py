@@ -10,7 +10,7 @@ from math import ceil, inf
 from random import Random
 from typing import NamedTuple
 
-from respondio_async._rate_limit import RateLimit
+from respondio_async import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, Priority, RateLimiter, Reservation
 from tests.simulation.servers import SERVERS
 from tests.support.virtual import run

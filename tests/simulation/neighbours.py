@@ -9,7 +9,7 @@ from math import ceil, floor
 from random import Random
 from typing import Literal, NamedTuple
 
-from respondio_async._rate_limit import RateLimit
+from respondio_async import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, RateLimiter
 from tests.simulation.servers import SERVERS, Server, Verdict
 from tests.support.virtual import run

@@ -63,7 +63,7 @@ async def test_acts_are_done_in_order_and_are_in_the_file_when_answered(path: Pa
     writer = Writer(path, prepare)
     await writer.open()
     order: list[int] = []
-    count = module._LARGEST_GROUP * 2 + 1
+    count = module.LARGEST_GROUP * 2 + 1
     futures = [writer.submit(insert(number)) for number in range(count)]
     for number, future in enumerate(futures):
         future.add_done_callback(lambda _, number=number: order.append(number))

@@ -39,6 +39,7 @@ class ScriptedTransport:
         """How long each request takes, or until its timeout."""
         self.requests: list[Request] = []
         self.timeouts: list[float | None] = []
+        self.phases: list[Any] = []
         self.times: list[float] = []
         self.lent = 0
         self.closed = False
@@ -55,6 +56,7 @@ class ScriptedTransport:
     async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
         self.requests.append(request)
         self.timeouts.append(timeout)
+        self.phases.append(phases)
         self.times.append(asyncio.get_running_loop().time())
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if self.seconds:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from respondio_async import RateLimit
 from respondio_async import errors as e
-from respondio_async._rate_limit import RateLimit
 from respondio_async._wire import api_error
 
 CONTACT = "GET /contact/{identifier}"

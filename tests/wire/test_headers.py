@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respondio_async._rate_limit import RateLimit
+from respondio_async import RateLimit
 from respondio_async._wire import Facts, Headers, facts, rate_limit, retry_after
 
 NOW = 784111777.0 - 30  # half a minute before Sun, 06 Nov 1994 08:49:37 GMT
