@@ -133,7 +133,7 @@ def simulation(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Every claim of the README, measured; or those named: `nox -s bench -- calls decode`."""
+    """Every claim of the figures page; or those named: `nox -s bench -- calls decode`."""
     session.install("-e", ".[all]", "--group", "bench")
     session.run("python", "-m", "benchmarks.run", *session.posargs)
 

@@ -244,7 +244,7 @@ def measure(jobs: Sequence[str], names: Sequence[str], *, reads: int, contacts: 
 
 
 def report(rows: Sequence[Row]) -> str:
-    """The tables, for the README's readers."""
+    """The tables, for the documentation's readers."""
     lines = [
         "# Against what people would use instead",
         "",

@@ -222,8 +222,8 @@ async def requests_threads(where: Where) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def ours(where: Where, *, backend: Any = "httpx") -> AsyncIterator[Call]:
-    """Call through respondio_async as its README has it; `share=` or Redis where several processes
-    use the organisation.
+    """Call through respondio_async as its documentation has it; `share=` or Redis where several
+    processes use the organisation.
     """
     from respondio_async import AsyncRespond
     from respondio_async.limits import LocalRateLimiter

@@ -3,7 +3,7 @@
     python -m benchmarks.run [calls decode …]
 
 Each is a script of its own (``python -m benchmarks.NAME --help``); here they run with the sizes
-that the README quotes.
+that docs/explanation/figures.md quotes.
 """
 
 import argparse

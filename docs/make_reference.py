@@ -5,6 +5,7 @@ Run by `nox -s docs` before the site is built; the pages are not kept under vers
 
 import ast
 import inspect
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -211,6 +212,8 @@ def main() -> None:
     module_pages()
     endpoint_page()
     command_page()
+    for plot in ("peers", "simulation"):
+        shutil.copy(HERE.parent / f"benchmarks/results/{plot}.svg", OUT)
     write("changelog", (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
     write(
         "contributing",

@@ -1,77 +1,81 @@
-"""The README's snippets run, in their order, against the sandbox."""
+"""The README: its program runs, its commands and its links lead somewhere."""
 
-import ast
-import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+import tomllib
 
 import pytest
 
-from respondio_async import AsyncRespond
-from respondio_async.sandbox import Sandbox
+from respondio_async.sandbox import Quirks, Sandbox
+from tests.support.snippets import ROOT, blocks
 
-README = Path(__file__).parent.parent / "README.md"
-SNIPPETS = re.findall(
-    r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """The vendor's limits, with contacts there to be found."""
-    with Sandbox(contacts=3) as running:
-        running.quirks.list_lag = 0.0
-        yield running
+README = ROOT / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+MADE = ("client", "changelog", "contributing")
+"""Pages of the reference, which the site's build writes."""
 
 
-def test_the_five_lines_work(sandbox: Sandbox) -> None:
+def links(text: str) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def test_the_five_lines_work() -> None:
     """As they stand, in an interpreter of their own."""
-    done = subprocess.run(
-        [sys.executable, "-c", SNIPPETS[0]],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            "RESPONDIO_API_TOKEN": sandbox.token,
-            "RESPONDIO_BASE_URL": sandbox.url,
-            "PYTHONPATH": str(README.parent),
-        },
-    )
+    [program] = blocks(README, "python")
+    with Sandbox(contacts=3, quirks=Quirks.calm()) as sandbox:
+        done = subprocess.run(
+            [sys.executable, "-c", program.text],
+            capture_output=True, text=True, check=False,
+            env={
+                "RESPONDIO_API_TOKEN": sandbox.token,
+                "RESPONDIO_BASE_URL": sandbox.url,
+                "PYTHONPATH": str(ROOT),
+            },
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Contact(id=")
 
 
-async def test_every_other_snippet_runs_after_the_one_before_it(
-    sandbox: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """They share a `client`, as the README says."""
-    monkeypatch.setenv("RESPONDIO_API_TOKEN", sandbox.token)
-    monkeypatch.setenv("RESPONDIO_BASE_URL", sandbox.url)
-    monkeypatch.chdir(tmp_path)
-    async with AsyncRespond() as client:
-        scope = {"__name__": "readme", "client": client, "AsyncRespond": AsyncRespond}
-        exec("import asyncio", scope)
-        for number, snippet in enumerate(SNIPPETS[1:], 2):
-            code = compile(
-                snippet, f"README snippet {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-            result = eval(code, scope)
-            if inspect.iscoroutine(result):
-                await result
-    assert sandbox.refusals == 0
-    assert sandbox.duplicates() == []
-
-
 def test_the_readme_has_its_two_commands() -> None:
     """One runs the main job, one passes all tests; CI runs the second as it is written."""
-    text = README.read_text(encoding="utf-8")
-    commands = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert commands[0].rstrip().endswith("respondio demo")
-    assert "-m pytest -q -n auto" in commands[1]
-    assert len(SNIPPETS) > 15
+    demo, tests = blocks(README, "sh")
+    assert demo.text.rstrip().endswith("respondio demo")
+    assert "-m pytest -q -n auto" in tests.text
+    assert TEXT.splitlines()[tests.line - 2] == "<!-- test-command -->"
+
+
+def test_the_readme_is_a_landing_page() -> None:
+    """It is read on the package index too: short, and independent of the vendor in plain words."""
+    assert len(TEXT.splitlines()) <= 150
+    assert "independent" in TEXT.partition("```")[0]
+
+
+@pytest.mark.parametrize("link", sorted(set(links(TEXT))))
+def test_a_link_is_absolute_and_leads_to_what_is_there(link: str) -> None:
+    """A relative one is dead on the package index. Ours begin with the addresses of
+    pyproject.toml.
+    """
+    site, repository = URLS["Documentation"], URLS["Repository"]
+    if link.startswith(site):
+        page, _, anchor = link.removeprefix(site).partition("#")
+        path = ROOT / "docs" / f"{page.rstrip('/') or 'index'}.md"
+        if page.startswith("reference/"):
+            assert path.stem in MADE
+            return
+        titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {title.lower().replace(" ", "-") for title in titles}
+    elif link.startswith(f"{repository}/"):
+        named = re.fullmatch(r"/(?:blob|raw)/main/(.*)", link.removeprefix(repository))
+        assert named is not None
+        assert (ROOT / named[1]).is_file()
+    else:
+        assert link in (repository, "https://respond.io")
+
+
+def test_the_addresses_stand_in_one_place() -> None:
+    """What else names them is text that a reader sees; no setting repeats them."""
+    for path in (ROOT / "mkdocs.yml", ROOT / "noxfile.py", *(ROOT / "docs").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        assert all(url not in text for url in URLS.values()), path

@@ -19,7 +19,16 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.long("each command is a process of its own"))
+        if page.parent.name == "tutorial"
+        else page
+        for page in WITH_CODE
+    ],
+    ids=name_of,
+)
 async def test_the_snippets_of_a_page_run(
     page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
