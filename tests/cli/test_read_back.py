@@ -66,7 +66,11 @@ def _csv(encoding: str, **dialect: Any) -> Callable[[list[Person], Path], None]:
         table = csv.writer(text, **dialect)
         table.writerow(COLUMNS)
         for person in people:
-            table.writerow([guard(_as_text(person[column])) for column in COLUMNS])
+            row = [guard(_as_text(person[column])) for column in COLUMNS]
+            if dialect.get("lineterminator") == "\n" and "\r" in "".join(row):
+                # Before Python 3.13 it stands there unquoted, and makes two lines of one row.
+                raise ValueError("this dialect cannot hold a lone carriage return")
+            table.writerow(row)
         path.write_bytes(text.getvalue().encode(encoding))
 
     return write
