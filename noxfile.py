@@ -1,5 +1,6 @@
 """Every check of the project: `nox -l` lists them, `nox` runs what a change must pass."""
 
+import json
 import shutil
 import tarfile
 import tempfile
@@ -12,6 +13,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+VERSION = Path("respondio_async/_version.py").read_text(encoding="utf-8").split('"')[-2]
 EXTRAS = [each for each in PROJECT["optional-dependencies"] if each != "all"]
 SUITE = ("-e", ".[all]", "--group", "test")
 """What the tests need: the package with every extra, and the group of pyproject.toml."""
@@ -155,6 +157,9 @@ def build(session: nox.Session) -> None:
         session.run("uv", "pip", "install", "-q", "--python", python, everything, external=True)
         options = ("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible")
         session.run("cyclonedx-py", "environment", *options, "-o", "sbom.cdx.json", python)
+    bom = json.loads(Path("sbom.cdx.json").read_text(encoding="utf-8"))
+    bom["metadata"]["component"]["version"] = VERSION  # pyproject.toml does not hold it
+    Path("sbom.cdx.json").write_text(json.dumps(bom, indent=2), encoding="utf-8")
 
 
 def wheel(*extras: str) -> str:
@@ -199,6 +204,13 @@ def sdist(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """The release workflow's build job in a fresh clone of the last commit, up to the upload."""
+    session.install("--group", "release")
+    session.run("python", "tests/support/release.py")
+
+
+@nox.session
 def api(session: nox.Session) -> None:
     """The public names against those of the last release. What breaks a user is for a version that
     says so: before 1.0 a higher minor, then a higher major.
@@ -210,9 +222,9 @@ def api(session: nox.Session) -> None:
     if not tag.startswith("v"):
         session.skip("nothing has been released yet")
     session.install("griffe>=1.7")
-    version = Path("respondio_async/_version.py").read_text(encoding="utf-8").split('"')[-2]
-    length = 2 if version.startswith("0.") else 1
-    says_so = version.split(".")[:length] > tag[1:].split(".")[:length]
+    length = 2 if VERSION.startswith("0.") else 1
+    now, then = (version.split(".")[:length] for version in (VERSION, tag[1:]))
+    says_so = [*map(int, now)] > [*map(int, then)]
     breaks = [0, 1] if says_so else [0]
     session.run("griffe", "check", "respondio_async", "--against", tag, success_codes=breaks)
 
