@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from respondio_async import _context
+from respondio_async._engine import context
 from respondio_async.bulk import Bulk
 from respondio_async.limits import LocalRateLimiter
 from respondio_async.limits._protocol import Feedback
@@ -51,8 +51,8 @@ async def run(count: int, journal: Path | None) -> int:
     async def send(item: int) -> None:
         status = 429
         while status == 429:
-            reservation = await limiter.reserve(ROUTE, priority=_context.current_priority.get())
-            announce = _context.before_unsafe_send.get()
+            reservation = await limiter.reserve(ROUTE, priority=context.current_priority.get())
+            announce = context.before_unsafe_send.get()
             if announce is not None:
                 await announce()
             await reservation.permit()

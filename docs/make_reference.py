@@ -14,7 +14,7 @@ import typer.main
 
 import respondio_async
 from respondio_async import DEFAULT_LIMITS, errors
-from respondio_async._endpoints import ENDPOINTS
+from respondio_async._engine.endpoints import ENDPOINTS
 from respondio_async.cli._app import EXIT_CODES, app
 
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ OUT = HERE / "reference"
 PAGES: dict[str, tuple[str, str]] = {
     "client": (
         "The client",
-        "AsyncRespond Response RetryPolicy ClientStatistics RouteStatistics RouteUse RateLimit",
+        "AsyncRespond Response RetryPolicy ClientStatistics RouteStatistics RateLimit",
     ),
     "health": ("Health and drift", "Health HealthCheck DriftRecord"),
     "filters": ("Filters", "F Filter Condition"),

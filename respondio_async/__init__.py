@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from ._call import Response
     from ._client import AsyncRespond
-    from ._endpoints import ROUTES
-    from ._health import Health, HealthCheck
-    from ._pagination import Paginator
+    from ._engine.endpoints import ROUTES
+    from ._engine.exchange import Response
+    from ._engine.health import Health, HealthCheck
+    from ._engine.pagination import Paginator
+    from ._engine.retry import RetryPolicy
+    from ._engine.statistics import ClientStatistics, DriftRecord
     from ._rate_limit import RateLimit
-    from ._retry import RetryPolicy
-    from ._statistics import ClientStatistics, DriftRecord, RouteUse
     from .errors import (
         APIError,
         BadGatewayError,
@@ -133,14 +133,14 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "_call": ("Response",),
+    "_engine.exchange": ("Response",),
     "_client": ("AsyncRespond",),
-    "_endpoints": ("ROUTES",),
-    "_health": ("Health", "HealthCheck"),
-    "_pagination": ("Paginator",),
+    "_engine.endpoints": ("ROUTES",),
+    "_engine.health": ("Health", "HealthCheck"),
+    "_engine.pagination": ("Paginator",),
     "_rate_limit": ("RateLimit",),
-    "_retry": ("RetryPolicy",),
-    "_statistics": ("ClientStatistics", "DriftRecord", "RouteUse"),
+    "_engine.retry": ("RetryPolicy",),
+    "_engine.statistics": ("ClientStatistics", "DriftRecord"),
     "errors": (
         "APIError",
         "BadGatewayError",
@@ -353,7 +353,6 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "RouteStatistics",
-    "RouteUse",
     "Sender",
     "SenderSource",
     "SentMessage",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import msgspec
 
-from ._call import Response, Settings
-from ._endpoints import ENDPOINTS, Endpoint, Replay
-from ._health import Health, health_of_answer, health_of_error
-from ._life import NotCopied, running_loop
-from ._options import (
+from ._engine.call import Engine
+from ._engine.endpoints import ENDPOINTS, Endpoint, Replay
+from ._engine.exchange import Response, Settings
+from ._engine.health import Health, health_of_answer, health_of_error
+from ._engine.lifecycle import NotCopied, running_loop
+from ._engine.options import (
     check_headers,
     check_parts,
     check_seconds,
@@ -24,10 +25,9 @@ from ._options import (
     merge_headers,
     user_agent,
 )
-from ._pagination import Spawn
-from ._pipeline import Pipeline
-from ._retry import RetryBudget, RetryPolicy
-from ._statistics import ClientStatistics, DriftRecord, RouteCounters, route_use
+from ._engine.pagination import Spawn
+from ._engine.retry import RetryPolicy
+from ._engine.statistics import ClientStatistics, DriftRecord, RouteCounters, route_statistics
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
 from .errors import (
@@ -95,7 +95,7 @@ class AsyncRespond(NotCopied):
     """
 
     # Of the class too: __del__ also runs for a client that was given a misspelt argument.
-    _pipeline: Pipeline | None = None
+    _engine: Engine | None = None
 
     def __init__(
         self,
@@ -148,21 +148,20 @@ class AsyncRespond(NotCopied):
             http_client=http_client,
             max_connections=max_connections,
         )
-        self._pipeline = Pipeline(transport, RetryBudget(retry.budget), hooks)
-        self._make_resources(self._pipeline)
+        self._engine = Engine(transport, retry, hooks)
+        self._make_resources(self._engine)
 
     _open_transport = staticmethod(open_transport)  # a subclass may send in a way of its own
 
-    def _make_resources(self, pipeline: Pipeline) -> None:
-        caller = _Caller(pipeline, self._settings)
+    def _make_resources(self, engine: Engine) -> None:
+        caller = _Caller(engine, self._settings)
         self.contacts: Contacts = Contacts(caller)
         self.messages: Messages = Messages(caller)
         self.comments: Comments = Comments(caller)
         self.conversations: Conversations = Conversations(caller)
         self.space: Space = Space(caller)
 
-    # ── life
-    # ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── life ──────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
         running_loop()
@@ -184,17 +183,17 @@ class AsyncRespond(NotCopied):
         """
         if self._owns:
             try:
-                await self._core.life.close()
+                await self._core.lifecycle.close()
             finally:
                 await self._core.transport.aclose()
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        pipeline = self._pipeline
+        engine = self._engine
         if (
-            pipeline is not None
+            engine is not None
             and self._owns
-            and pipeline.life.began
-            and not pipeline.life.closing
+            and engine.lifecycle.began
+            and not engine.lifecycle.closing
         ):
             _warn(
                 f"unclosed {self!r}: use `async with`, or await aclose()",
@@ -206,12 +205,11 @@ class AsyncRespond(NotCopied):
         return f"<AsyncRespond {self._base_url}>"
 
     @property
-    def _core(self) -> Pipeline:
-        assert self._pipeline is not None  # noqa: S101 - it is None only until __init__ has checked its arguments
-        return self._pipeline
+    def _core(self) -> Engine:
+        assert self._engine is not None  # noqa: S101 - it is None only until __init__ has checked its arguments
+        return self._engine
 
-    # ── views
-    # ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── views ─────────────────────────────────────────────────────────────────────────────────────
 
     def with_options(
         self,
@@ -235,7 +233,7 @@ class AsyncRespond(NotCopied):
         view._owns = False
         view._base_url = self._base_url
         view._limiter_given = self._limiter_given
-        view._pipeline = self._core
+        view._engine = self._core
         view_token = self._settings.token if token is _KEEP else check_token(token)
         view._extra_headers = self._extra_headers
         if headers is not _KEEP:
@@ -281,8 +279,7 @@ class AsyncRespond(NotCopied):
         """
         return RawResources(_RawCaller(self._core, self._settings))
 
-    # ── beyond the resources
-    # ─────────────────────────────────────────────────────────────────────────────
+    # ── beyond the resources ──────────────────────────────────────────────────────────────────────
 
     @overload
     async def request(
@@ -428,7 +425,9 @@ class AsyncRespond(NotCopied):
         names = dict.fromkeys([*core.counters, *lines])
         return ClientStatistics(
             routes={
-                name: route_use(name, core.counters.get(name, RouteCounters()), lines.get(name))
+                name: route_statistics(
+                    name, core.counters.get(name, RouteCounters()), lines.get(name)
+                )
                 for name in names
             },
             pool=core.transport.statistics(),
@@ -439,8 +438,8 @@ class AsyncRespond(NotCopied):
 class _Caller:
     """A client as its resources see it."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
-        self._pipeline = pipeline
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
         self._settings = settings
 
     async def call(
@@ -452,7 +451,7 @@ class _Caller:
         json: Any = None,
     ) -> T:
         return (
-            await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
+            await self._engine.call(endpoint, self._settings, params, query=query, json=json)
         ).value
 
     async def respond(
@@ -463,15 +462,15 @@ class _Caller:
         query: Mapping[str, Any] | None = None,
         json: Any = None,
     ) -> Response[T]:
-        return await self._pipeline.call(endpoint, self._settings, params, query=query, json=json)
+        return await self._engine.call(endpoint, self._settings, params, query=query, json=json)
 
     def within(self, seconds: float) -> "_Caller":
         settings = msgspec.structs.replace(self._settings, deadline=seconds)
-        return type(self)(self._pipeline, settings)
+        return type(self)(self._engine, settings)
 
     @property
     def spawn(self) -> Spawn[Any]:
-        return self._pipeline.life.spawn
+        return self._engine.lifecycle.spawn
 
 
 class _RawCaller(_Caller):

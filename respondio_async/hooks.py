@@ -34,7 +34,8 @@ class WaitStarted(msgspec.Struct, frozen=True):
     attempt: int
     """The attempt that ended before this wait."""
     seconds: float
-    reason: Literal["rate_limited", "not_ready", "failed"]
+    reason: Literal["rate_limited", "not_ready", "outage", "failed"]
+    """"outage": until the server is asked again; the call may have to wait longer."""
 
 
 class DriftDetected(msgspec.Struct, frozen=True):

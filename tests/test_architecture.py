@@ -29,21 +29,8 @@ GROUND = {
     "_rate_limit",
     "_version",
 }
-PARTS = {"_transport", "limits", "_retry", "_wire"}
-ENGINE = {
-    "_health",
-    "checks",
-    "_endpoints",
-    "_call",
-    "_context",
-    "_life",
-    "_options",
-    "_statistics",
-    "_attempts",
-    "_pipeline",
-    "_pagination",
-    "_partitions",
-}
+PARTS = {"_transport", "limits", "_wire"}
+ENGINE = {"_engine", "checks"}
 STORAGE = {"_storage", "files"}
 SCRIPT = {"__main__"}  # `python -m respondio_async` is the command
 UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli", "telemetry"}
@@ -133,7 +120,7 @@ def test_the_four_parts_never_import_one_another():
 
 def test_the_retry_decision_is_pure():
     """No clock and no sleep of its own."""
-    used = {module.split(".")[0] for module in imports("_retry.py")}
+    used = {module.split(".")[0] for module in imports("_engine/retry.py")}
     assert used <= {"random", "collections", "typing", "msgspec", "respondio_async"}
 
 
@@ -240,8 +227,8 @@ def test_the_examples_use_public_names_only(path: Path) -> None:
 def test_a_private_name_is_seen() -> None:
     """However it is imported."""
     for text in (
-        "from .._call import Response",
-        "from .. import _endpoints",
+        "from .._engine.exchange import Response",
+        "from .. import _engine",
         "from ..sandbox._serve import serve",
         "import respondio_async._wire",
         "def f():\n    from respondio_async.bulk import _store",
@@ -345,14 +332,14 @@ def test_the_checks_of_this_module_see_what_they_look_for():
     nothing proves nothing.
     """
     TREES["models/probe.py"] = ast.parse(
-        "from .. import _pipeline\nfrom ..errors import RespondError\n"
+        "from .. import _engine\nfrom ..errors import RespondError\n"
         "def f():\n    import httpx.foo\n    from ..bulk._run import x\n"
     )
     try:
-        assert {"httpx.foo", "respondio_async.errors", "respondio_async._pipeline"} <= set(
+        assert {"httpx.foo", "respondio_async.errors", "respondio_async._engine"} <= set(
             imports("models/probe.py")
         )
-        assert rooms_used("models/probe.py") == {"_pipeline", "errors", "bulk"}
+        assert rooms_used("models/probe.py") == {"_engine", "errors", "bulk"}
     finally:
         del TREES["models/probe.py"]
 

@@ -42,7 +42,7 @@ def test_an_endpoint_takes_five_places(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tree)
     package = tree / "respondio_async"
     places = [
-        (package / "_endpoints.py", [("_ROWS: Final", f"{row}\n_ROWS: Final")]),
+        (package / "_engine" / "endpoints.py", [("_ROWS: Final", f"{row}\n_ROWS: Final")]),
         (
             package / "resources" / "space.py",
             [

@@ -28,7 +28,7 @@ MessageContent MessageFailedError MessageStatus MessageStatusValue MessageTag No
 NotReadyError OperationEnded OutcomeUnknownError Page PaginationError Paginator Payload
 PhoneButton Priority QuickReplies QuickReplyButton QuickReplyContent RateLimit RateLimitError
 RateLimiter RawPayload RequestTimeoutError Reservation RespondError Response RetryPolicy
-RouteStatistics RouteUse Sender SenderSource SentMessage SentTemplate ServerError
+RouteStatistics Sender SenderSource SentMessage SentTemplate ServerError
 ServiceUnavailableError Tag Team Template TemplateBody TemplateButton TemplateButtons
 TemplateComponent TemplateFooter TemplateHeader TemplateParameter Text TextContent TextParameter
 TransportError UnauthorizedError UnknownContent UrlButton User UserRestriction UserRole

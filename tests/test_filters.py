@@ -316,8 +316,7 @@ def test_reprs_hold_no_values() -> None:
     assert (repr(F.tags), repr(F.lifecycle)) == ("F.tags", "F.lifecycle")
 
 
-# ── any filter that can be built is of the documented shape
-# ──────────────────────────────────────────
+# ── any filter that can be built is of the documented shape ───────────────────────────────────────
 
 names = st.sampled_from(
     ["firstName", "email", "status", "assigneeUserId", "createdAt", "Plan", "my_slug", "größe"]

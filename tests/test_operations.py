@@ -30,7 +30,7 @@ from respondio_async import (
     Text,
     User,
 )
-from respondio_async._endpoints import ENDPOINTS
+from respondio_async._engine.endpoints import ENDPOINTS
 from respondio_async.limits import DEFAULT_LIMITS
 from tests.support.scripted import answer, scripted
 

@@ -229,7 +229,7 @@ async def test_options_that_cannot_work_fail_before_any_request(options):
 
 async def test_bounds_are_an_hour_wider_where_a_clock_is_set_back():
     """That zone writes an hour twice, and the server may mean either."""
-    from respondio_async._partitions import span_conditions
+    from respondio_async._engine.partitions import span_conditions
 
     twice = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     low, high = span_conditions(twice, twice, "Europe/Berlin")

@@ -31,7 +31,7 @@ from respondio_async import (
     TransportError,
     WaitStarted,
 )
-from respondio_async._context import after_unsent, before_unsafe_send, current_priority
+from respondio_async._engine.context import after_unsent, before_unsafe_send, current_priority
 from respondio_async._transport import Answer, SendError
 from tests.support.scripted import (
     LOST,
@@ -61,8 +61,7 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-# ── repeats
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── repeats ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -201,18 +200,7 @@ async def test_a_404_on_the_first_try_is_a_404():
         await client.contacts.delete(7)
 
 
-async def test_a_total_outage_costs_little_more_than_one_request_a_call():
-    """The retry budget: 1,000 calls make at most 1,060 requests."""
-    client, transport, _ = scripted(error_answer(503))
-    results = await asyncio.gather(
-        *(client.contacts.get(n + 1) for n in range(1000)), return_exceptions=True
-    )
-    assert all(isinstance(each, ServiceUnavailableError) for each in results)
-    assert len(transport.requests) == 1060
-
-
-# ── refusals
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── refusals ──────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_429_waits_for_the_named_seconds():
@@ -252,8 +240,7 @@ async def test_a_repeated_call_keeps_its_place_in_line():
     assert [each["is_retry"] for each in limiter.asked] == [False, True]
 
 
-# ── time
-# ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_the_deadline_covers_attempts_and_waits():
@@ -376,8 +363,7 @@ async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
     assert transport.lent == 0
 
 
-# ── cancellation
-# ─────────────────────────────────────────────────────────────────────────────────────────
+# ── cancellation ──────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_cancelled_call_gives_everything_back_and_is_observed():
@@ -429,8 +415,7 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     assert len(abandoned) == (where != "reserve")
 
 
-# ── answers
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── answers ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
@@ -534,8 +519,7 @@ async def test_a_missing_custom_field_is_simply_missing():
     assert len(transport.requests) == 1
 
 
-# ── hooks, lanes, journals
-# ───────────────────────────────────────────────────────────────────────────────
+# ── hooks, lanes, journals ────────────────────────────────────────────────────────────────────────
 
 
 async def test_hooks_hear_of_attempts_waits_drift_and_the_end():
@@ -640,8 +624,7 @@ async def test_a_journal_that_fails_ends_the_call_before_it_is_sent():
     assert transport.requests == []
 
 
-# ── the end
-# ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the end ───────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_closing_waits_for_calls_on_their_way():

@@ -30,10 +30,25 @@ LOOKS_PERSONAL = ("canary.mail@secret.example", "+60177444333", "060 177-444.333
 
 HARMLESS = {
     # What these hold are numbers, times, and words of the API, of the program or of its author.
-    *("_endpoints.Endpoint", "_health.Health", "_health.HealthCheck", "_pagination.Source"),
-    *("_partitions.Span", "_rate_limit.RateLimit", "_retry.Again", "_retry.Failure"),
-    *("_retry.RetryPolicy", "_retry.Stop", "_retry.Tally", "_statistics.ClientStatistics"),
-    *("_statistics.DriftRecord", "_statistics.RouteCounters", "_statistics.RouteUse"),
+    *(
+        "_engine.endpoints.Endpoint",
+        "_engine.health.Health",
+        "_engine.health.HealthCheck",
+        "_engine.pagination.Source",
+    ),
+    *(
+        "_engine.partitions.Span",
+        "_rate_limit.RateLimit",
+        "_engine.retry.Retry",
+        "_engine.retry.Failure",
+    ),
+    *(
+        "_engine.retry.RetryPolicy",
+        "_engine.retry.Stop",
+        "_engine.retry.Tally",
+        "_engine.statistics.ClientStatistics",
+    ),
+    *("_engine.statistics.DriftRecord", "_engine.statistics.RouteCounters"),
     *("_transport._address.Address", "_transport._ports.PoolStatistics", "_wire._headers.Facts"),
     *("bulk._outcome.Progress", "hooks.AttemptEnded", "hooks.DriftDetected"),
     *("hooks.OperationEnded", "hooks.WaitStarted", "webhooks._router.RouterStatistics"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import ConfigurationError, RetryPolicy
-from respondio_async._retry import Again, Failure, RetryBudget, Stop, Tally, decide
+from respondio_async._engine.retry import Failure, Retry, RetryBudget, Stop, Tally, decide
 
 POLICY = RetryPolicy()
 
@@ -18,7 +18,8 @@ def ask(
     policy=POLICY,
     budget=None,
     left=100.0,
-    dice=lambda: 1.0,
+    is_paced=False,
+    rng=lambda: 1.0,
 ):
     return decide(
         failure,
@@ -27,7 +28,8 @@ def ask(
         policy=policy,
         budget=budget or RetryBudget(60),
         left=left,
-        dice=dice,
+        is_paced=is_paced,
+        rng=rng,
     )
 
 
@@ -39,7 +41,7 @@ def answered(status, retry_after=None):
 def test_a_write_whose_server_failed_midway_is_unknown_and_a_harmless_call_is_repeated(status):
     """A 5xx that may come after the work leaves an unsafe write unknown."""
     assert ask(answered(status), replay="unsent") == Stop(unknown=True)
-    assert isinstance(ask(answered(status), replay="always"), Again)
+    assert isinstance(ask(answered(status), replay="always"), Retry)
 
 
 @pytest.mark.parametrize("status", [503, 501, 505])
@@ -52,19 +54,19 @@ def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status):
 
 def test_503_is_repeated_where_a_repeat_is_harmless_and_501_never():
     """Overload passes; a missing feature does not."""
-    assert ask(answered(503, 3.0)) == Again(3.0, "failed")
+    assert ask(answered(503, 3.0)) == Retry(3.0, "outage")
     assert ask(answered(501)) == Stop()
 
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
 def test_what_never_left_is_sent_again_whatever_it_is(replay):
     """A failed connection has done nothing."""
-    assert ask(Failure("unsent"), replay=replay) == Again(0.5, "failed")
+    assert ask(Failure("unsent"), replay=replay) == Retry(0.5, "outage")
 
 
 def test_a_lost_answer_repeats_only_harmless_calls():
     """Reset or timeout after sending."""
-    assert isinstance(ask(Failure("unknown")), Again)
+    assert isinstance(ask(Failure("unknown")), Retry)
     assert ask(Failure("unknown"), replay="unsent") == Stop(unknown=True)
 
 
@@ -79,7 +81,7 @@ def test_a_definite_answer_is_final(status, replay):
 def test_429_waits_as_long_as_the_server_says_and_costs_no_budget(replay):
     """A refusal did nothing, so even an unsafe write comes back."""
     budget = RetryBudget(0)
-    assert ask(answered(429, 7.0), replay=replay, budget=budget) == Again(7.0, "rate_limited")
+    assert ask(answered(429, 7.0), replay=replay, budget=budget) == Retry(7.0, "rate_limited")
 
 
 def test_429_without_a_header_waits_the_vendors_window_and_then_longer():
@@ -101,8 +103,8 @@ def test_without_a_deadline_refusals_are_still_counted():
     policy = RetryPolicy(max_refusals=3)
     decisions = [ask(answered(429, 1.0), tally=tally, policy=policy, left=None) for _ in range(3)]
     assert decisions == [
-        Again(1.0, "rate_limited"),
-        Again(1.0, "rate_limited"),
+        Retry(1.0, "rate_limited"),
+        Retry(1.0, "rate_limited"),
         Stop(why="attempts"),
     ]
 
@@ -118,13 +120,13 @@ def test_449_is_waited_out_on_its_own_schedule(replay):
 def test_449_uses_the_last_second_for_one_more_try():
     """A wait that would pass the deadline is cut to end one second before it; then it is over."""
     tally = Tally(not_ready=4, refusals=4)
-    assert ask(answered(449), tally=tally, left=10.0) == Again(9.0, "not_ready")
+    assert ask(answered(449), tally=tally, left=10.0) == Retry(9.0, "not_ready")
     assert ask(answered(449), tally=tally, left=1.0) == Stop(why="deadline")
 
 
 def test_449_takes_a_retry_after_when_there_is_one():
     """The server knows best."""
-    assert ask(answered(449, 5.0)) == Again(5.0, "not_ready")
+    assert ask(answered(449, 5.0)) == Retry(5.0, "not_ready")
 
 
 def test_a_retry_after_of_zero_leaves_the_wait_to_us():
@@ -137,7 +139,7 @@ def test_a_retry_after_of_zero_leaves_the_wait_to_us():
         4.0,
         8.0,
     ]
-    assert ask(answered(503, 0.0)) == Again(0.5, "failed")
+    assert ask(answered(503, 0.0)) == Retry(0.5, "outage")
 
 
 def test_back_off_is_full_jitter_and_bounded():
@@ -146,15 +148,43 @@ def test_back_off_is_full_jitter_and_bounded():
     policy = RetryPolicy(max_attempts=100)
     bounds = [ask(answered(500), tally=tally, policy=policy).seconds for _ in range(7)]
     assert bounds == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    assert ask(answered(500), dice=lambda: 0.0) == Again(0.0, "failed")
+    assert ask(answered(500), rng=lambda: 0.0) == Retry(0.0, "failed")
 
 
 def test_attempts_are_bounded():
     """Five in all by default."""
     tally = Tally()
     decisions = [ask(answered(500), tally=tally) for _ in range(5)]
-    assert [isinstance(each, Again) for each in decisions] == [True] * 4 + [False]
+    assert [isinstance(each, Retry) for each in decisions] == [True] * 4 + [False]
     assert decisions[-1] == Stop(why="attempts")
+
+
+@pytest.mark.parametrize("failure", [Failure("unsent"), answered(503)])
+def test_an_outage_uses_up_time_and_neither_attempts_nor_budget(failure):
+    """Its waits grow as those of any failure."""
+    tally, budget = Tally(), RetryBudget(1)
+    waits = [ask(failure, tally=tally, budget=budget) for _ in range(7)]
+    seconds = [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert waits == [Retry(each, "outage") for each in seconds]
+    assert ask(failure, tally=tally, budget=budget, left=7.9) == Stop(why="deadline")
+    assert budget.left == 1
+
+
+@pytest.mark.parametrize("failure", [Failure("unsent"), answered(503)])
+def test_an_outage_is_a_failure_like_any_other_for_whoever_wants_it_so(failure):
+    """With `outage="fail"` attempts count, and nothing is repeated while the breaker is open."""
+    policy, tally = RetryPolicy(outage="fail"), Tally()
+    decisions = [ask(failure, tally=tally, policy=policy) for _ in range(5)]
+    assert decisions[0] == Retry(0.5, "failed")
+    assert decisions[-1] == Stop(why="attempts")
+    assert ask(failure, policy=policy, is_paced=True) == Stop()
+
+
+def test_a_repeat_that_the_breaker_paces_costs_no_budget_and_still_counts():
+    """A failed probe is an attempt of its call."""
+    tally, budget = Tally(), RetryBudget(0)
+    decisions = [ask(answered(500), tally=tally, budget=budget, is_paced=True) for _ in range(5)]
+    assert decisions == [Retry(0.0, "outage")] * 4 + [Stop(why="attempts")]
 
 
 @pytest.mark.parametrize("status", [429, 449, 500, 503])
@@ -166,7 +196,7 @@ def test_one_attempt_means_one_attempt(status):
 def test_a_wait_that_does_not_fit_the_deadline_stops():
     """Waiting only to fail helps nobody."""
     assert ask(answered(500), left=0.4) == Stop(why="deadline")
-    assert isinstance(ask(answered(500), left=0.6), Again)
+    assert isinstance(ask(answered(500), left=0.6), Retry)
 
 
 def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten():
@@ -200,20 +230,20 @@ def test_an_outcome_that_may_have_landed_is_remembered():
     retry_after=st.none() | st.floats(0, 1e9),
     replay=st.sampled_from(["always", "unsent"]),
     left=st.none() | st.floats(0, 1e6),
-    dice=st.floats(0, 1),
+    rng=st.floats(0, 1),
     refusals=st.integers(0, 100),
     failures=st.integers(0, 10),
 )
 def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
-    certainty, status, retry_after, replay, left, dice, refusals, failures
+    certainty, status, retry_after, replay, left, rng, refusals, failures
 ):
     """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative
     wait.
     """
     failure = Failure(certainty, status if certainty == "answered" else None, retry_after)
     tally = Tally(refusals=refusals, failures=failures, not_ready=refusals)
-    decision = ask(failure, tally=tally, replay=replay, left=left, dice=lambda: dice)
-    if isinstance(decision, Again):
+    decision = ask(failure, tally=tally, replay=replay, left=left, rng=lambda: rng)
+    if isinstance(decision, Retry):
         assert decision.seconds >= 0
         assert left is None or decision.seconds < left
         assert not (replay == "unsent" and failure.may_have_landed)

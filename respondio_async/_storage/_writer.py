@@ -109,8 +109,7 @@ class Writer(Generic[S]):
             self._asked.put(None)
             await asyncio.to_thread(self._thread.join)
 
-    # ── the thread
-    # ────────────────────────────────────────────────────────────────────────────────
+    # ── the thread ────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
         failure: BaseException | None = None
@@ -151,8 +150,7 @@ class Writer(Generic[S]):
             return False
         return True
 
-    # ── what it tells the loop
-    # ────────────────────────────────────────────────────────────────────────
+    # ── what it tells the loop ────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> None:
         if not self._opened.done():

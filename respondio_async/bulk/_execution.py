@@ -2,7 +2,7 @@
 
 A step is *in doubt* from the moment one of its calls is about to send something that must not be
 repeated until the step has returned. Which calls those are is the client's knowledge (the
-endpoint's replay class), reported by `_context.before_unsafe_send`: steps that only read or
+endpoint's replay class), reported by `context.before_unsafe_send`: steps that only read or
 set a state are simply done again.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, overload
 
-from .. import _context
+from .._engine import context
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._journal import Journal
 from ._records import is_storable, recall, remember
@@ -112,8 +112,8 @@ class Execution:
         return error
 
     def _watch(self, name: str) -> None:
-        _context.before_unsafe_send.set(lambda: self._before_send(name))
-        _context.after_unsent.set(lambda: self._after_unsent(name))
+        context.before_unsafe_send.set(lambda: self._before_send(name))
+        context.after_unsent.set(lambda: self._after_unsent(name))
 
     async def _before_send(self, name: str) -> None:
         self._stop_here_if_asked()
@@ -163,19 +163,19 @@ class Execution:
                 if isinstance(result, StepResult)
                 else result
             )
-        before, after = _context.before_unsafe_send.get(), _context.after_unsent.get()
+        before, after = context.before_unsafe_send.get(), context.after_unsent.get()
         try:
             if repeatable:
-                _context.before_unsafe_send.set(None)
-                _context.after_unsent.set(None)
+                context.before_unsafe_send.set(None)
+                context.after_unsent.set(None)
             else:
                 self._watch(name)
                 if repeatable is False:
                     await self._before_send(name)
             value = await fn()
         finally:
-            _context.before_unsafe_send.set(before)
-            _context.after_unsent.set(after)
+            context.before_unsafe_send.set(before)
+            context.after_unsent.set(after)
         self._in_doubt.pop(name, None)
         self._returned[name] = value
         if self._journal is not None:

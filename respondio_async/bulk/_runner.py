@@ -16,7 +16,7 @@ from typing import Final, Generic, Literal, Self, TypeVar, cast
 
 import anyio
 
-from .. import _context
+from .._engine import context
 from .._storage import database_path
 from ..errors import (
     ConfigurationError,
@@ -124,8 +124,7 @@ class Bulk(Generic[Item, T]):
         self._failure: BaseException | None = None
         self._done = self._failed = self._unknown = self._unfinished = self._in_progress = 0
 
-    # ── the block
-    # ────────────────────────────────────────────────────────────────────────────────────
+    # ── the block ─────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
         if self._phase is not Phase.NEW:
@@ -215,8 +214,7 @@ class Bulk(Generic[Item, T]):
         self._ended = asyncio.get_running_loop().time()
         self._report()
 
-    # ── the consumer
-    # ─────────────────────────────────────────────────────────────────────────────────
+    # ── the consumer ──────────────────────────────────────────────────────────────────────────────
 
     def __aiter__(self) -> Self:
         return self
@@ -265,8 +263,7 @@ class Bulk(Generic[Item, T]):
             elapsed=0.0 if now is None or self._began is None else now - self._began,
         )
 
-    # ── the workers
-    # ──────────────────────────────────────────────────────────────────────────────────
+    # ── the workers ───────────────────────────────────────────────────────────────────────────────
 
     def _start_worker(self) -> None:
         """Add a worker, unless there are enough; each that gets an item calls for the next."""
@@ -284,7 +281,7 @@ class Bulk(Generic[Item, T]):
     async def _run_worker(self) -> None:
         """Take items and work on them, one after another."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        _context.current_priority.set("bulk")
+        context.current_priority.set("bulk")
         try:
             while self._phase is Phase.RUNNING:
                 if self._outbox.is_full:
@@ -413,8 +410,7 @@ class Bulk(Generic[Item, T]):
         self._outbox.expected -= 1
         self._outbox.push(entry.index, outcome)
 
-    # ── the end
-    # ──────────────────────────────────────────────────────────────────────────────────────
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────
 
     def _refuses(self) -> bool:
         return self._phase >= Phase.REFUSING
@@ -445,8 +441,7 @@ class Bulk(Generic[Item, T]):
             if task is not asyncio.current_task() and chosen(running):
                 task.cancel()
 
-    # ── looking on
-    # ───────────────────────────────────────────────────────────────────────────────────
+    # ── looking on ────────────────────────────────────────────────────────────────────────────────
 
     async def _watch(self) -> None:
         """Tell how the run goes."""

@@ -42,27 +42,38 @@ class Feedback(msgspec.Struct, frozen=True):
     """False when the request provably never left this machine."""
 
 
-class RouteStatistics(msgspec.Struct, frozen=True):
-    """A snapshot of one route."""
+class RouteStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of one route: of its limiter, and of the client that is asked.
+
+    The limiter may be shared with other clients. Asked itself, it leaves the client's figures 0.
+    """
 
     route: str
-    limit: float
-    """Requests per second in force (this process's share of it)."""
-    waiting: int
-    """Calls in line now, both lanes."""
-    granted: int
+    limit: float | None = None
+    """Requests per second in force (this process's share of it). None: the limiter does not say."""
+    waiting: int = 0
+    """Calls in the queue now, of both priorities."""
+    granted: int = 0
     """Permits given so far."""
-    refused: int
-    """429 answers so far."""
-    margin: float
+    refused: int = 0
+    """429 answers so far; in a client's statistics, those that the client got."""
+    margin: float = 0.0
     """Seconds by which the window of one second is widened."""
-    paused: float
+    paused: float = 0.0
     """Seconds that a pause still lasts; 0 when the route is open."""
-    pauses: int
+    pauses: int = 0
     """Pauses so far."""
-    wait_p50: float
+    wait_p50: float = 0.0
     """Median wait for a permit, seconds, over the last waits."""
-    wait_p99: float
+    wait_p99: float = 0.0
+    sent: int = 0
+    """Requests that the client has sent, repeats included."""
+    retried: int = 0
+    """Repeats, of them."""
+    latency: float = 0.0
+    """Seconds from the client's permits to their answers, a fading mean; 0 before the first."""
+    waited: float = 0.0
+    """Seconds that the client's requests together spent in the queue and for connections."""
 
 
 class Reservation(Protocol):

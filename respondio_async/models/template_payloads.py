@@ -58,8 +58,7 @@ class _Part(Discreet, msgspec.Struct, frozen=True):
         raise NotImplementedError  # pragma: no cover - every payload and part has its own
 
 
-# ── parameters
-# ───────────────────────────────────────────────────────────────────────────────────────
+# ── parameters ────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateParameter(_Part, frozen=True):
@@ -163,8 +162,7 @@ def _degrees(value: object, argument: str, most: int) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
-# ── buttons
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── buttons ───────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateButton(_Part, frozen=True):
@@ -228,8 +226,7 @@ class ActionButton(TemplateButton, frozen=True):
         }
 
 
-# ── components
-# ───────────────────────────────────────────────────────────────────────────────────────
+# ── components ────────────────────────────────────────────────────────────────────────────────────
 
 
 class TemplateComponent(_Part, frozen=True):
@@ -296,8 +293,7 @@ class TemplateButtons(TemplateComponent, frozen=True):
         return {"type": "buttons", "buttons": _wire_parts(self.buttons)}
 
 
-# ── the payloads
-# ─────────────────────────────────────────────────────────────────────────────────────
+# ── the payloads ──────────────────────────────────────────────────────────────────────────────────
 
 
 class _TemplatePayload(Payload, frozen=True):
@@ -374,8 +370,7 @@ class FacebookTemplate(_TemplatePayload, frozen=True):
     kind: ClassVar[str] = "facebook_template"
 
 
-# ── sequences of parts
-# ───────────────────────────────────────────────────────────────────────────────
+# ── sequences of parts ────────────────────────────────────────────────────────────────────────────
 
 
 def _parameters(values: object) -> tuple[TemplateParameter | Mapping[str, Any], ...]:

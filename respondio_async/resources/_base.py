@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from .._call import Response
-from .._endpoints import Endpoint
-from .._pagination import Advance, Cursor, Paginator, Spawn, follow_next
+from .._engine.endpoints import Endpoint
+from .._engine.exchange import Response
+from .._engine.pagination import Advance, Cursor, Paginator, Spawn, follow_next
 from .._wire import check_page_size
 from ..errors import InvalidArgumentError
 from ..models import Page

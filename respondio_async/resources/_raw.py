@@ -7,8 +7,8 @@ told anew.
 from collections.abc import Awaitable, Callable
 from typing import Final, ParamSpec, TypeVar, cast
 
-from .._call import Response
-from .._pagination import Paginator
+from .._engine.exchange import Response
+from .._engine.pagination import Paginator
 from ..models import Page
 from ._base import Caller
 from .comments import Comments

@@ -3,8 +3,7 @@
 Source: the vendor's API reference, "Comment".
 """
 
-import respondio_async._endpoints as e
-
+from .._engine import endpoints as e
 from .._wire import check_comment
 from ..identifiers import Identifier
 from ..models import Comment

@@ -6,11 +6,10 @@ from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
 
-import respondio_async._endpoints as e
-
-from .._call import Response
-from .._pagination import Cursor, Paginator
-from .._partitions import PartitionedPaginator, span_conditions
+from .._engine import endpoints as e
+from .._engine.exchange import Response
+from .._engine.pagination import Cursor, Paginator
+from .._engine.partitions import PartitionedPaginator, span_conditions
 from .._wire import (
     check_channel_id,
     check_ids_differ,

@@ -5,8 +5,7 @@ Source: the vendor's API reference, "Conversation".
 
 from typing import Final
 
-import respondio_async._endpoints as e
-
+from .._engine import endpoints as e
 from .._wire import check_assignee, check_closing_note
 from ..errors import DeadlineExceededError
 from ..identifiers import Identifier

@@ -2,9 +2,8 @@
 
 from typing import Final, Literal
 
-import respondio_async._endpoints as e
-
-from .._pagination import Cursor, Paginator
+from .._engine import endpoints as e
+from .._engine.pagination import Cursor, Paginator
 from .._wire import check_channel_id, check_id, mask
 from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError
 from ..identifiers import Identifier, segment

@@ -5,9 +5,8 @@ Source: the vendor's API reference, "Space".
 
 from collections.abc import Sequence
 
-import respondio_async._endpoints as e
-
-from .._pagination import Cursor, Paginator
+from .._engine import endpoints as e
+from .._engine.pagination import Cursor, Paginator
 from .._wire import (
     check_allowed_values,
     check_channel_id,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from respondio_async import _context
+from respondio_async._engine import context
 from respondio_async.bulk import Bulk, Outcome
 
 
@@ -12,11 +12,11 @@ async def unsafe_send(
     act: Callable[[], Any] = lambda: None, *, seconds: float = 0.0, unsent: bool = False
 ) -> Any:
     """Behave as the pipeline does around a request that must not be repeated."""
-    announce = _context.before_unsafe_send.get()
+    announce = context.before_unsafe_send.get()
     if announce is not None:
         await announce()
     if unsent:
-        withdraw = _context.after_unsent.get()
+        withdraw = context.after_unsent.get()
         if withdraw is not None:
             withdraw()
         return None

@@ -352,15 +352,15 @@ async def test_a_work_that_is_cancelled_from_within_fails_alone() -> None:
 
 async def test_calls_inside_a_run_use_the_bulk_lane_and_those_outside_do_not() -> None:
     """The priority is set in the workers alone."""
-    from respondio_async import _context
+    from respondio_async._engine import context
 
     async def work(item: int) -> str:
-        return _context.current_priority.get()
+        return context.current_priority.get()
 
     (outcome,) = await outcomes(Bulk(work, [1]))
     assert outcome.value == "bulk"
-    assert _context.current_priority.get() == "interactive"
-    assert _context.before_unsafe_send.get() is None
+    assert context.current_priority.get() == "interactive"
+    assert context.before_unsafe_send.get() is None
 
 
 async def test_progress_is_told_now_and_then_and_at_the_end() -> None:

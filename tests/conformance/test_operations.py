@@ -26,7 +26,7 @@ from respondio_async import (
     RetryPolicy,
     Text,
 )
-from respondio_async._endpoints import ENDPOINTS, Endpoint
+from respondio_async._engine.endpoints import ENDPOINTS, Endpoint
 from respondio_async.sandbox import Answers, Quirks, Sandbox
 from respondio_async.sandbox._routes import match
 from tests.faults.support import fast_limiter

@@ -6,6 +6,7 @@ import asyncio
 from email.utils import formatdate
 from typing import Any
 
+import msgspec
 import pytest
 
 from respondio_async import (
@@ -140,8 +141,7 @@ one.
 """
 
 
-# ── writes that must not be doubled
-# ──────────────────────────────────────────────────────────────────────
+# ── writes that must not be doubled ───────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("operation", operations(UNSENT))
@@ -216,8 +216,7 @@ async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(
         await check_health(client, server)
 
 
-# ── everything else
-# ──────────────────────────────────────────────────────────────────────────────────────
+# ── everything else ───────────────────────────────────────────────────────────────────────────────
 
 
 @TWO_KINDS
@@ -287,17 +286,21 @@ async def test_a_delete_whose_answer_was_lost_is_done(server, kind):
         assert isinstance(await outcome(client.contacts.delete(7)), NotFoundError)
 
 
-# ── connections
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── connections ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("operation", ["message", "get"])
 async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(kind, operation):
     """Nobody listens: even a write may be tried again, and its failure is a definite one."""
-    async with connected(kind, nobody()) as client:
-        error = await outcome({**UNSENT, **ALWAYS}[operation](client))
+    async with connected(kind, nobody(), deadline=0.3) as client:
+        call = {**UNSENT, **ALWAYS}[operation]
+        impatient = client.with_options(retry=msgspec.structs.replace(QUICK, outage="fail"))
+        error = await outcome(call(impatient))
         assert type(error) is ConnectionFailedError
         assert (error.sent, error.attempts) == (False, QUICK.max_attempts)
+        error = await outcome(call(client))
+        assert type(error) is DeadlineExceededError
+        assert not error.sent
 
 
 @pytest.mark.parametrize("operation", ["message", "get"])
@@ -350,8 +353,7 @@ async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_un
         await check_health(client, server)
 
 
-# ── time
-# ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("fault", [faults.hang(), faults.hang_in_body(), faults.drip()])
@@ -370,11 +372,13 @@ async def test_a_handshake_that_hangs_ends_unsent(kind):
     """The connection is there, the TLS handshake is not: a definite error, for a write too."""
     async with (
         FaultServer(deaf=True) as deaf,
-        connected(kind, deaf.url.replace("http:", "https:"), timeout=0.1) as client,
+        connected(kind, deaf.url.replace("http:", "https:"), timeout=0.1, deadline=0.5) as client,
     ):
         error = await outcome(client.messages.send(7, "hi"))
         assert isinstance(error, RespondError)
-        assert isinstance(error, RequestTimeoutError | ConnectionFailedError)
+        assert isinstance(
+            error, RequestTimeoutError | ConnectionFailedError | DeadlineExceededError
+        )
         assert not error.sent
 
 

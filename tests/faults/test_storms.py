@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.duplicates import storm
 from benchmarks.outage import outage
+from tests.support import virtual
 
 
 async def test_nothing_is_sent_twice_in_a_storm_of_faults(kind):
@@ -24,11 +25,9 @@ async def test_nothing_is_sent_twice_in_a_long_storm(kind):
     assert (tally.duplicates, tally.lost, tally.lies) == (0, 0, 0)
 
 
-async def test_an_outage_is_not_made_worse():
-    """A client adds no more repeats than its budget to the calls of its user, whatever the outage
-    is.
-    """
-    figures = await outage(40, budget=15)
-    assert set(figures) == {"503", "reset", "refused"}
+def test_an_outage_is_not_made_worse():
+    """Hardly more than a request a call, whatever the outage is."""
+    figures = virtual.run(outage(200))
+    assert set(figures) == {"503", "502", "reset", "refused"}
     for name, requests in figures.items():
-        assert requests <= 1 + 15 / 40 + 1e-9, name
+        assert requests <= 1.2, name

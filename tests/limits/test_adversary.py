@@ -18,8 +18,7 @@ from tests.support.virtual import run
 _LANES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
-# ── deadlines
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── deadlines ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [1, 5, 10, 100, 1000])
@@ -96,8 +95,7 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
             assert lanes.ahead(priority, is_retry) == before
 
 
-# ── bursts
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── bursts ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_calls_that_arrive_in_another_order_do_not_spoil_the_next_burst() -> None:
@@ -235,8 +233,7 @@ def test_a_lowered_limit_does_not_stop_the_route(
     assert second - first <= 1.2 / after
 
 
-# ── patience
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── patience ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("max_wait", [0.0, 0.01])

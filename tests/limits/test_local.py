@@ -43,8 +43,7 @@ def test_it_is_a_rate_limiter() -> None:
     assert isinstance(LocalRateLimiter(), RateLimiter)
 
 
-# ── the limit
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── the limit ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [1, 2.5, 5, 10, 37, 100, 499, 501, 2000])
@@ -93,8 +92,7 @@ def test_an_unlisted_route_gets_the_default_for_unlisted_routes() -> None:
     assert run(main()) == 5.0
 
 
-# ── bursts
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── bursts ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("limit", [5, 10, 20, 100])
@@ -185,8 +183,7 @@ def test_a_smaller_burst_is_unlearnt_in_time() -> None:
     assert run(main()) <= 0.02
 
 
-# ── margin
-# ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── margin ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_late_answer_holds_its_slot() -> None:
@@ -243,8 +240,7 @@ def test_a_refusal_widens_the_margin_once_an_episode() -> None:
     assert refused == 2
 
 
-# ── pause
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── pause ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -335,8 +331,7 @@ def test_an_impatient_holder_gives_its_connection_back() -> None:
     assert permitted >= 3.0
 
 
-# ── calibration
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── calibration ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_raise_from_10_to_50_is_reached_within_two_seconds() -> None:
@@ -420,8 +415,7 @@ def test_a_refused_raise_is_taken_back() -> None:
     assert run(main()) == [10, 10, 20]
 
 
-# ── share
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── share ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -452,8 +446,7 @@ def test_calibration_corrects_the_organisations_limit_before_the_share() -> None
     assert run(main()) == 5
 
 
-# ── lanes
-# ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── lanes ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
@@ -507,8 +500,7 @@ def test_interactive_calls_hardly_wait_over_a_bulk_job() -> None:
     assert run(main()) <= 0.4
 
 
-# ── deadlines
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── deadlines ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_wait_that_cannot_end_in_time_fails_at_once() -> None:
@@ -604,8 +596,7 @@ def test_bad_arguments_are_named() -> None:
     run(main())
 
 
-# ── cancellation
-# ─────────────────────────────────────────────────────────────────────────────────────────
+# ── cancellation ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -730,8 +721,7 @@ def test_a_line_emptied_by_its_last_deadline_leaves_no_timer() -> None:
     assert run(main()) == 0
 
 
-# ── event loops
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── event loops ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_nothing_is_left_behind() -> None:
@@ -813,8 +803,7 @@ async def test_two_threads_are_told_to_have_a_limiter_each() -> None:
     assert "share=1/n" in str(errors[0])
 
 
-# ── configuration and observation
-# ────────────────────────────────────────────────────────────────────────
+# ── configuration and observation ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -916,8 +905,7 @@ def test_round_trips_that_make_no_sense_are_ignored() -> None:
     assert 0.008 <= run(main()) <= 0.06
 
 
-# ── slow holders
-# ─────────────────────────────────────────────────────────────────────────────────────────
+# ── slow holders ──────────────────────────────────────────────────────────────────────────────────
 
 
 async def _prepared(limiter: LocalRateLimiter, times: list[float], seconds: float) -> None:
@@ -1161,8 +1149,7 @@ def test_a_request_that_left_late_holds_its_slot_from_then_on() -> None:
     assert 1.4 <= run(main()) <= 1.46
 
 
-# ── decisions
-# ────────────────────────────────────────────────────────────────────────────────────────────
+# ── decisions ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_limit_that_was_held_is_returned_to_in_one_step() -> None:

@@ -245,8 +245,7 @@ def test_payloads_are_quiet_values(payload: Any) -> None:
         payload.text = "x"
 
 
-# ── filling a fetched template
-# ───────────────────────────────────────────────────────────────────────
+# ── filling a fetched template ────────────────────────────────────────────────────────────────────
 
 BODY = {"type": "BODY", "text": "Hi {{1}}, {{2}} and {{1}}", "example": {"body_text": [["x"]]}}
 FULL = template(

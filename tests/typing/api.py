@@ -50,7 +50,7 @@ from respondio_async import (
     RawPayload,
     Response,
     RetryPolicy,
-    RouteUse,
+    RouteStatistics,
     SentMessage,
     Tag,
     Template,
@@ -212,7 +212,7 @@ async def beyond(client: AsyncRespond) -> None:
     assert_type(await client.request("POST", "/x", query={"a": 1}, json={"b": [2]}), Any)
     await client.request("GET", "/x", body={})  # type: ignore[call-overload]
     assert_type(client.statistics(), ClientStatistics)
-    assert_type(client.statistics().routes, Mapping[str, RouteUse])
+    assert_type(client.statistics().routes, Mapping[str, RouteStatistics])
 
 
 def options(client: AsyncRespond, limiter: RateLimiter) -> None:
@@ -236,7 +236,7 @@ def options(client: AsyncRespond, limiter: RateLimiter) -> None:
     AsyncRespond("token", backend="requests")  # type: ignore[arg-type]
     AsyncRespond("token", http_client=httpx.Client())  # type: ignore[arg-type]
     AsyncRespond("token", hooks=[int])  # type: ignore[list-item]
-    RetryPolicy(5)  # type: ignore[call-arg]
+    RetryPolicy(5)  # type: ignore[call-arg, arg-type]
 
 
 def hook(event: HookEvent) -> None:

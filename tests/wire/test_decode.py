@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import models as m
-from respondio_async._endpoints import ENDPOINTS
+from respondio_async._engine.endpoints import ENDPOINTS
 from respondio_async._wire._decode import Decoded, check_type, decode
 from respondio_async.errors import DecodeError, InvalidArgumentError
 from tests.models.samples import SAMPLES

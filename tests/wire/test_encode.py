@@ -33,8 +33,7 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
     return str(caught.value)
 
 
-# ── targets
-# ──────────────────────────────────────────────────────────────────────────────────────────
+# ── targets ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -165,8 +164,7 @@ def test_no_value_leaves_its_place(segment: str, value: str) -> None:
     assert (parts.hostname, parts.fragment) == ("h", "")
 
 
-# ── JSON
-# ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── JSON ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Pair(msgspec.Struct):
@@ -226,8 +224,7 @@ def test_a_subclass_of_float_is_a_number() -> None:
     assert w.encode_json([Real(1.5)]) == b"[1.5]"
 
 
-# ── contact fields
-# ───────────────────────────────────────────────────────────────────────────────────
+# ── contact fields ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_contact_fields_reach_the_wire() -> None:
@@ -325,8 +322,7 @@ def test_required_fields(fields: Any) -> None:
     refused("first_name", w.contact_body, fields, required=("first_name",))
 
 
-# ── checks of arguments
-# ──────────────────────────────────────────────────────────────────────────────
+# ── checks of arguments ───────────────────────────────────────────────────────────────────────────
 
 
 def test_good_arguments_pass() -> None:

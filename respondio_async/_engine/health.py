@@ -7,10 +7,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ._call import Response
-from ._rate_limit import RateLimit
-from ._wire import Headers, http_date
-from .errors import (
+from .._rate_limit import RateLimit
+from .._wire import Headers, http_date
+from ..errors import (
     APIError,
     BlockedAtEdgeError,
     DeadlineExceededError,
@@ -21,6 +20,7 @@ from .errors import (
     ServerError,
     UnauthorizedError,
 )
+from .exchange import Response
 
 Verdict = Literal["pass", "warn", "fail", "skipped"]
 

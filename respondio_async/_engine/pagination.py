@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from ._call import Response
-from .errors import InvalidArgumentError, PaginationError
-from .models import Page
+from ..errors import InvalidArgumentError, PaginationError
+from ..models import Page
+from .exchange import Response
 
 T = TypeVar("T")
 Cursor = int | str | None

@@ -1,13 +1,11 @@
-"""What a piece of running work tells the calls that it makes, without passing it through every
-argument list.
-"""
+"""Context variables by which a bulk worker controls the calls made inside it."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
-from .limits._protocol import Priority
+from ..limits import Priority
 
-current_priority: ContextVar[Priority] = ContextVar("respondio_lane", default="interactive")
+current_priority: ContextVar[Priority] = ContextVar("respondio_priority", default="interactive")
 """The limiter's priority of calls whose client names none; a bulk run's workers set "bulk"."""
 
 before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar(
@@ -16,8 +14,8 @@ before_unsafe_send: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVa
 """Awaited just before each request that must not be repeated by itself (message, comment, create,
 merge), so that a journal notes the intent.
 
-That is at the head of the route's line, before the permit: earlier, and every call that merely
-stands in line would count as perhaps sent; later, and the permit would age. What it raises ends the
+That is at the head of the route's queue, before the permit: earlier, and every call that merely
+queues would count as perhaps sent; later, and the permit would age. What it raises ends the
 call, unsent.
 """
 

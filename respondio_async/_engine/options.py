@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ._retry import RetryPolicy
-from ._transport import Timeout
-from ._version import __version__
-from .errors import ConfigurationError
-from .limits import RateLimiter
+from .._transport import Timeout
+from .._version import __version__
+from ..errors import ConfigurationError
+from ..limits import RateLimiter
+from .retry import RetryPolicy
 
 HeaderSet = tuple[tuple[str, str], ...]
 

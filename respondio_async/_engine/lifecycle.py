@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -36,14 +36,14 @@ class NotCopied:
 
 
 class Running(Protocol):
-    """A call, as its client's life sees it."""
+    """A call, as its client's lifecycle sees it."""
 
     sending: bool
     """Its request is on the wire: cancelling it would leave its outcome unknown."""
 
 
-class Life:
-    """One client's life on one event loop."""
+class ClientLifecycle:
+    """The running calls and tasks of one client, on one event loop."""
 
     def __init__(self) -> None:
         self.over = False
@@ -115,15 +115,15 @@ class Life:
         """
         self.closing = True
         loop = running_loop()
-        at_home = self._loop is loop  # from another loop nothing can be awaited or cancelled safely
+        same_loop = self._loop is loop
         try:
-            if at_home:
+            if same_loop:
                 for task in self._tasks:
                     task.cancel()
                 await self._drained(loop)
         finally:
             self.over = True
-            if at_home:
+            if same_loop:
                 for task, running in self._calls.items():
                     if not running.sending:
                         self._dropped.add(task)

@@ -4,13 +4,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ._endpoints import Endpoint
-from ._rate_limit import RateLimit
-from ._retry import RetryPolicy
-from ._transport import Timeout
-from ._wire import Headers
-from .discreet import Discreet, showable
-from .limits import Priority, RateLimiter
+from .._rate_limit import RateLimit
+from .._transport import Timeout
+from .._wire import Headers
+from ..discreet import Discreet, showable
+from ..limits import Priority, RateLimiter
+from .endpoints import Endpoint
+from .retry import RetryPolicy
 
 T = TypeVar("T")
 

@@ -20,11 +20,11 @@ from typing import Any, Final
 
 import msgspec
 
-from ._call import Response
-from ._pagination import EMPTY_PAGES, Cursor, Paginator, Spawn
-from .errors import InvalidArgumentError, PaginationError
-from .filters import F, render, zone_of
-from .models import Contact, Page
+from ..errors import InvalidArgumentError, PaginationError
+from ..filters import F, render, zone_of
+from ..models import Contact, Page
+from .exchange import Response
+from .pagination import EMPTY_PAGES, Cursor, Paginator, Spawn
 
 MOST: Final = 32
 """More walks than this would only queue for the list's limit."""

@@ -1,17 +1,21 @@
-"""Again, or stop, and after how long: a pure decision, with the clock and the dice handed in.
+"""Retry policy as a pure function: retry after N seconds, or stop; a parameter gives randomness.
 
-What may be repeated depends on two things: the operation's replay class (`_endpoints.Replay`) and
+What may be repeated depends on two things: the operation's replay class (`endpoints.Replay`) and
 whether the server can have acted.
 
 =========================  ==============================  =====================================
 what happened              "always" (a repeat is harmless)  "unsent" (a repeat would do it twice)
 =========================  ==============================  =====================================
-never left this machine    again                           again
-429, 449                   again, when the server says so  again: refused before any work
-503                        again                           stop: the server has said no
-reset, timeout, 5xx        again                           stop: the outcome is unknown
+never left this machine    retry, as an outage             retry, as an outage
+429, 449                   retry when the server says so   retry: refused before any work
+503                        retry, as an outage             stop: the server has said no
+reset, timeout, other 5xx  retry                           stop: the outcome is unknown
 any other answer           stop                            stop
 =========================  ==============================  =====================================
+
+"As an outage": the deadline ends it and not a number of attempts. While the route's circuit breaker
+(`breaker.py`) is open, it says when any call may repeat, and such a repeat costs no retry budget:
+one call at a time is sent.
 """
 
 import random
@@ -20,16 +24,19 @@ from typing import Final, Literal
 
 import msgspec
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 Certainty = Literal["unsent", "unknown", "answered"]
-WaitReason = Literal["rate_limited", "not_ready", "failed"]
+WaitReason = Literal["rate_limited", "not_ready", "outage", "failed"]
 
 _SERVER_ACTED_NOT: Final = frozenset({501, 503, 505})
 """5xx that say the request was not carried out.
 
 Every other one, a CDN's 52x included, leaves a write's outcome open.
 """
+
+_ABOUT_THE_REQUEST: Final = frozenset({501, 505})
+"""5xx that speak of the request itself."""
 
 _WINDOW: Final = 1.0
 """The vendor counts by the second: the first wait after a 429 that does not say how long."""
@@ -41,14 +48,29 @@ attempt.
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how patiently a call is repeated; what may be repeated at all is not up to it.
+    """How often and how long a call is repeated; what may be repeated at all is not up to it.
 
     All waits are seconds and end with the call's deadline. `max_attempts=1` turns every repeat off,
-    waiting out 429 and 449 included.
+    waiting out outages, 429 and 449 included.
     """
 
+    outage: Literal["wait", "fail"] = "wait"
+    """What a call does while the server is down.
+
+    "wait": a request that never left (connection refused, DNS, TLS) and, where a repeat is
+    harmless, an answer of 503 are waited out for as long as the deadline allows (120 s unless
+    changed).
+    "fail": they count as failed attempts, as any other failure does.
+
+    Either way, five failures in a row on a route (no answer, 5xx) open its circuit breaker. From
+    then on one call at a time is sent, as a probe: the first after 0.5 s, each next one after twice
+    as long, up to 6 s. The other calls wait, and are all sent when a probe is answered; with "fail"
+    they fail at once instead.
+    """
     max_attempts: int = 5
-    """Attempts that may fail (no answer, 5xx) before the call does."""
+    """Attempts of one call that may fail (no answer, 5xx) before it does. What is waited out does
+    not count, nor does the time at an open circuit breaker.
+    """
     max_refusals: int = 60
     """Answers of 429 or 449 before the call fails; the deadline usually ends it first."""
     backoff: float = 0.5
@@ -64,6 +86,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     def __post_init__(self) -> None:
+        if self.outage not in ("wait", "fail"):
+            raise ConfigurationError('RetryPolicy.outage is "wait" or "fail"')
         whole = {"max_attempts": self.max_attempts, "max_refusals": self.max_refusals}
         for name, number in whole.items():
             if number < 1:
@@ -78,11 +102,14 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if not all(wait >= 0 for wait in waits):
             raise ConfigurationError("RetryPolicy's waits and its budget must not be negative")
 
+    @property
+    def waits_out(self) -> bool:
+        """Whether a call waits while the server is down."""
+        return self.outage == "wait" and self.max_attempts > 1
+
 
 class RetryBudget:
-    """Keeps a client from doubling the load of a server that is down: repeats are paid for by
-    successes.
-    """
+    """Bounds the repeats of a client whose server fails: ten successes earn one repeat."""
 
     __slots__ = ("_size", "_tenths")
 
@@ -126,18 +153,33 @@ class Failure(msgspec.Struct, frozen=True):
             )
         return self.certainty == "unknown"
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether the server was not reached, or says that it cannot work now."""
+        return self.certainty == "unsent" or self.status == 503
+
+    @property
+    def speaks_of_server(self) -> bool:
+        """Whether the server, and not the request, seems to be the cause."""
+        if self.certainty != "answered":
+            return True
+        return (
+            self.status is not None and self.status >= 500 and self.status not in _ABOUT_THE_REQUEST
+        )
+
 
 class Tally(msgspec.Struct):
     """What one call has been through so far."""
 
     attempts: int = 0
     failures: int = 0
+    outages: int = 0
     refusals: int = 0
     not_ready: int = 0
     may_have_landed: bool = False
 
 
-class Again(msgspec.Struct, frozen=True):
+class Retry(msgspec.Struct, frozen=True):
     """Repeat after so many seconds."""
 
     seconds: float
@@ -160,11 +202,13 @@ def decide(
     policy: RetryPolicy,
     budget: RetryBudget,
     left: float | None,
-    dice: Callable[[], float] = random.random,
-) -> Again | Stop:
+    is_paced: bool = False,
+    rng: Callable[[], float] = random.random,
+) -> Retry | Stop:
     """Decide after a failed attempt, and note it in *tally*.
 
-    *left* is what the deadline leaves, in seconds; None: no deadline.
+    *left* is what the deadline leaves, in seconds; None: no deadline. *is_paced*: the route's
+    circuit breaker is open and says when the call may be sent again.
     """
     if failure.may_have_landed:
         tally.may_have_landed = True
@@ -172,9 +216,9 @@ def decide(
             return Stop(unknown=True)
     if failure.status in (429, 449):
         return _after_refusal(failure, tally, policy, left)
-    if _worth_repeating(failure, replay):
-        return _after_failure(failure, tally, policy, budget, left=left, dice=dice)
-    return Stop()
+    if not _worth_repeating(failure, replay):
+        return Stop()
+    return _after_failure(failure, tally, policy, budget, left=left, is_paced=is_paced, rng=rng)
 
 
 def _worth_repeating(failure: Failure, replay: Literal["always", "unsent"]) -> bool:
@@ -182,11 +226,7 @@ def _worth_repeating(failure: Failure, replay: Literal["always", "unsent"]) -> b
         return True
     if replay == "unsent":
         return False
-    if failure.certainty == "unknown":
-        return True
-    return failure.status == 408 or (
-        failure.status is not None and failure.status >= 500 and failure.status not in {501, 505}
-    )
+    return failure.speaks_of_server or failure.status == 408
 
 
 def _after_failure(
@@ -196,22 +236,32 @@ def _after_failure(
     budget: RetryBudget,
     *,
     left: float | None,
-    dice: Callable[[], float],
-) -> Again | Stop:
-    tally.failures += 1
-    if tally.failures >= policy.max_attempts:
-        return Stop(why="attempts")
+    is_paced: bool,
+    rng: Callable[[], float],
+) -> Retry | Stop:
+    waited_out = failure.is_outage and policy.waits_out
+    if waited_out:
+        tally.outages += 1
+    else:
+        tally.failures += 1
+        if tally.failures >= policy.max_attempts:
+            return Stop(why="attempts")
+    if is_paced:
+        return Retry(0.0, "outage") if policy.waits_out else Stop()
     wait = failure.retry_after
     if not wait:  # a server that is down and says 0 is not to be asked again at once by everybody
-        wait = dice() * _doubling(policy.backoff, policy.max_backoff, tally.failures)
+        repeats = tally.failures + tally.outages
+        wait = rng() * _doubling(policy.backoff, policy.max_backoff, repeats)
     if left is not None and wait >= left:
         return Stop(why="deadline")
-    return Again(wait, "failed") if budget.spend() else Stop(why="budget")
+    if waited_out:
+        return Retry(wait, "outage")
+    return Retry(wait, "failed") if budget.spend() else Stop(why="budget")
 
 
 def _after_refusal(
     failure: Failure, tally: Tally, policy: RetryPolicy, left: float | None
-) -> Again | Stop:
+) -> Retry | Stop:
     """429 and 449: the server has done nothing and asks to come back.
 
     They cost no budget: the wait is the server's own.
@@ -233,7 +283,7 @@ def _after_refusal(
             wait = _doubling(policy.not_ready_wait, policy.max_not_ready_wait, tally.not_ready)
             if left is not None and wait >= left - _LAST_CHANCE > 0:
                 wait = left - _LAST_CHANCE
-    return Stop(why="deadline") if left is not None and wait >= left else Again(wait, reason)
+    return Stop(why="deadline") if left is not None and wait >= left else Retry(wait, reason)
 
 
 def _doubling(first: float, most: float, times: int) -> float:

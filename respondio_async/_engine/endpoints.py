@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from . import models as m
-from .routes import bucket_of
+from .. import models as m
+from ..routes import bucket_of
 
 Replay = Literal["always", "unsent"]
 """When a request may be sent again by itself: "always" (a repeat changes nothing), or only while it

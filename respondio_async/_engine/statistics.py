@@ -7,17 +7,16 @@ from typing import Final
 
 import msgspec
 
-from ._transport import PoolStatistics
-from .limits import RouteStatistics
+from .._transport import PoolStatistics
+from ..limits import RouteStatistics
 
 _ANY_POSITION: Final = re.compile(r"\[[0-9]{1,9}\]")
 
 
 class RouteCounters(msgspec.Struct):
-    """What the pipeline counts of one route."""
+    """What a client counts of one route."""
 
     sent: int = 0
-    answered_count: int = 0
     refused: int = 0
     retried: int = 0
     latency: float = 0.0
@@ -27,39 +26,10 @@ class RouteCounters(msgspec.Struct):
         """Note an answer; the latency is a mean in which an answer's weight fades by a tenth with
         each later one.
         """
-        self.answered_count += 1
         if status == 429:
             self.refused += 1
         else:
             self.latency += (elapsed - self.latency) * (0.1 if self.latency else 1.0)
-
-
-class RouteUse(msgspec.Struct, frozen=True):
-    """A snapshot of one route of one client, and of the line that its limiter keeps for it."""
-
-    route: str
-    sent: int
-    """Requests sent, repeats included."""
-    retried: int
-    """Repeats, of them."""
-    refused: int
-    """429 answers."""
-    latency: float
-    """Seconds from permit to answer, a fading mean; 0 before the first answer."""
-    limit: float | None
-    """Requests per second in force. None here and below: the limiter does not say."""
-    waiting: int
-    """Calls in the limiter's line now, those of other clients that share it included."""
-    granted: int
-    margin: float
-    """Seconds by which the window of one second is widened."""
-    paused: float
-    """Seconds that a pause still lasts."""
-    pauses: int
-    wait_p50: float
-    wait_p99: float
-    waited: float = 0.0
-    """Seconds that all requests together spent in line for their permits and connections."""
 
 
 class DriftRecord(msgspec.Struct, frozen=True):
@@ -101,27 +71,22 @@ class DriftLog:
 class ClientStatistics(msgspec.Struct, frozen=True):
     """A snapshot of a client."""
 
-    routes: Mapping[str, RouteUse]
+    routes: Mapping[str, RouteStatistics]
     pool: PoolStatistics
     retry_budget: float
     """Repeats after failures that may be made now."""
 
 
-def route_use(route: str, counters: RouteCounters, line: RouteStatistics | None) -> RouteUse:
-    """Join what the pipeline counted with what the limiter knows."""
-    return RouteUse(
-        route=route,
+def route_statistics(
+    route: str, counters: RouteCounters, of_limiter: RouteStatistics | None
+) -> RouteStatistics:
+    """Join what the client has counted with what its limiter knows."""
+    known = of_limiter or RouteStatistics(route=route, granted=counters.sent)
+    return msgspec.structs.replace(
+        known,
         sent=counters.sent,
         retried=counters.retried,
         refused=counters.refused,
         latency=counters.latency,
-        limit=line.limit if line else None,
-        waiting=line.waiting if line else 0,
-        granted=line.granted if line else counters.sent,
-        margin=line.margin if line else 0.0,
-        paused=line.paused if line else 0.0,
-        pauses=line.pauses if line else 0,
-        wait_p50=line.wait_p50 if line else 0.0,
-        wait_p99=line.wait_p99 if line else 0.0,
         waited=counters.waited,
     )

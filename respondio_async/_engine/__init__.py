@@ -1,0 +1,1 @@
+"""One call from its arguments to its value, and what client, resources and bulk runs share."""

@@ -1,0 +1,520 @@
+"""One call, whole, from its arguments to its value.
+
+`_wire` makes and reads bytes, the limiter says when, the transport says what became of a request,
+`retry` says whether to try again. They never see one another; here is the order in which they are
+asked:
+
+1. encode: bad input fails before any wait;
+2. while the route's breaker is open, wait;
+3. queue at the limiter until the permit is near due;
+4. take a connection, then the permit, and send at once;
+5. tell limiter and breaker what became of it;
+6. judge and decide: decode, raise, or wait and begin again at 2.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, Final, Generic, TypeVar
+
+from .. import _wire
+from .._transport import Answer, Connection, Request, SendError, Transport
+from .._wire import Headers
+from ..errors import (
+    ConnectionFailedError,
+    DeadlineExceededError,
+    DecodeError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RespondError,
+    TransportError,
+)
+from ..hooks import AttemptEnded, DriftDetected, Hook, HookEvent, OperationEnded, WaitStarted
+from ..limits import Feedback, Priority, Reservation
+from .breaker import Breaker
+from .context import after_unsent, before_unsafe_send, current_priority
+from .endpoints import Endpoint
+from .exchange import Call, Response, Settings
+from .lifecycle import ClientLifecycle, running_loop
+from .outcome_errors import final_error, no_permit, not_answering, reason_of
+from .retry import Failure, Retry, RetryBudget, RetryPolicy, Stop, Tally, WaitReason, decide
+from .statistics import DriftLog, RouteCounters
+
+T = TypeVar("T")
+
+logger: Final = logging.getLogger("respondio_async")
+
+_NO_HEADERS: Final = _wire.facts((), 0.0)
+
+_MAX_PERMIT_WAIT: Final = 0.25
+"""A permit that has moved further away than this, in seconds, is waited for without a
+connection.
+"""
+
+
+class Engine:
+    """Everything that the views of one client share, and `call`, which uses it."""
+
+    def __init__(self, transport: Transport, retry: RetryPolicy, hooks: Sequence[Hook]) -> None:
+        self.transport = transport
+        self.budget = RetryBudget(retry.budget)
+        self.hooks = tuple(hooks)
+        self.lifecycle = ClientLifecycle()
+        self.counters: dict[str, RouteCounters] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self.drift = DriftLog()
+        self._moved: set[str] = set()
+        """Collections that were found under their other path."""
+
+    async def call(
+        self,
+        endpoint: Endpoint[T],
+        settings: Settings,
+        params: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Response[T]:
+        """Make one call. Bad input fails here, before any wait."""
+        path, other = endpoint.path, endpoint.alternative
+        if other is not None and endpoint.collection in self._moved:
+            path, other = other, path
+        content = None if json is None else _wire.encode_json(json)
+        call = Call(
+            endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json)
+        )
+        try:
+            return await self._run(call, settings)
+        except NotFoundError as error:
+            if other is None or endpoint.max_limit is None:
+                raise
+            # The vendor's pages and its clients disagree about this path: a list tries the other
+            # one, and the client keeps to what it has found.
+            target = _wire.build_target(other, params or {}, query)
+            try:
+                response = await self._run(Call(endpoint, target, content, call.sent), settings)
+            except NotFoundError:
+                raise error from None
+            if other == endpoint.alternative:
+                self._moved.add(endpoint.collection)
+            else:
+                self._moved.discard(endpoint.collection)
+            return response
+
+    async def _run(self, call: Call[T], settings: Settings) -> Response[T]:
+        attempts = Attempts(self, call, settings, running_loop().time())
+        task = self.lifecycle.enter(attempts)
+        error: BaseException | None = None
+        try:
+            return await attempts.run()
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+            if not self.lifecycle.was_dropped(task):
+                raise
+            raise ConnectionFailedError(
+                f"{call.endpoint.template}: the client was closed while this call was waiting",
+                endpoint=call.endpoint.template,
+                attempts=attempts.tally.attempts,
+                sent=attempts.tally.may_have_landed,
+            ) from None
+        except Exception as failed:
+            error = failed
+            raise
+        finally:
+            self.lifecycle.leave(task)
+            if self.hooks:
+                elapsed = asyncio.get_running_loop().time() - attempts.started
+                name = None if error is None else type(error).__name__
+                template = call.endpoint.template
+                self.tell(OperationEnded(template, attempts.tally.attempts, elapsed, name))
+
+    def tell(self, event: HookEvent) -> None:
+        """Tell the hooks; what they raise is theirs."""
+        for hook in self.hooks:
+            try:
+                hook(event)
+            except Exception:
+                logger.exception("a hook failed on %s", type(event).__name__)
+
+    def counters_of(self, route: str) -> RouteCounters:
+        """The counters of a route."""
+        counters = self.counters.get(route)
+        if counters is None:
+            counters = self.counters[route] = RouteCounters()
+        return counters
+
+    def breaker_of(self, route: str) -> Breaker:
+        """The circuit breaker of a route."""
+        breaker = self._breakers.get(route)
+        if breaker is None:
+            breaker = self._breakers[route] = Breaker()
+        return breaker
+
+
+class Attempts(Generic[T]):
+    """The attempts of one call."""
+
+    __slots__ = (
+        "_announced",
+        "_breaker",
+        "_call",
+        "_counters",
+        "_deadline",
+        "_engine",
+        "_headers",
+        "_is_probe",
+        "_last",
+        "_settings",
+        "sending",
+        "started",
+        "tally",
+    )
+
+    def __init__(self, engine: Engine, call: Call[T], settings: Settings, started: float) -> None:
+        self._engine = engine
+        self._call = call
+        self._settings = settings
+        self.started = started
+        self.tally = Tally()
+        self._deadline: float | None = None
+        """On the loop's clock. It starts with the first permit, or when the call finds the server
+        down.
+        """
+        self._counters = engine.counters_of(call.endpoint.bucket)
+        self._breaker = engine.breaker_of(call.endpoint.bucket)
+        self._is_probe = False
+        self._last: Answer | SendError | None = None
+        self._headers = _NO_HEADERS
+        self._announced = False
+        self.sending = False
+
+    async def run(self) -> Response[T]:
+        """Attempt until there is a value or an error."""
+        try:
+            while True:
+                reservation, connection = await self._admit()
+                self._last = outcome = await self._attempt(reservation, connection)
+                failure = self._judge(outcome)
+                self._inform_breaker(outcome, failure)
+                if failure is None:
+                    assert isinstance(outcome, Answer)  # noqa: S101 - for the type checker: no answer is a failure
+                    return self._decode(outcome)
+                if not failure.may_have_landed:
+                    self._withdraw()
+                decision = self._decide(failure, outcome)
+                if isinstance(decision, Stop):
+                    raise self._error(outcome, decision)
+                await self._wait(decision)
+        finally:
+            if self._is_probe:
+                self._breaker.release_probe()
+
+    # ── before the request ────────────────────────────────────────────────────────────────────────
+
+    async def _admit(self) -> tuple[Reservation, Connection]:
+        """Wait for the server, in the queue, and for a connection: all before the permit, so that
+        nothing comes between the permit and the wire.
+        """
+        priority = self._settings.priority or current_priority.get()
+        while True:
+            await self._wait_for_server()
+            began = asyncio.get_running_loop().time()
+            bound = self._admission_time()
+            try:
+                async with asyncio.timeout(bound):
+                    admitted = await self._queue(priority, bound)
+            except DeadlineExceededError as error:
+                raise self._no_permit(error.needed) from None
+            except TimeoutError:
+                raise self._no_permit() from None
+            except SendError as error:  # the client was closed meanwhile
+                raise self._error(error, Stop()) from None
+            self._counters.waited += asyncio.get_running_loop().time() - began
+            if admitted is not None:
+                return admitted
+
+    async def _wait_for_server(self) -> None:
+        """While the route's breaker is open, wait until it closes or this call is its probe."""
+        if not self._must_wait():
+            return
+        breaker = self._breaker
+        if not self._settings.retry.waits_out:
+            self._is_probe = breaker.try_probe()
+            if self._is_probe:
+                return
+            raise self._not_answering(ConnectionFailedError)
+        self._start_deadline()
+        left = self._left()
+        pause = breaker.next_probe - asyncio.get_running_loop().time()
+        if left is not None and pause >= left:
+            raise self._not_answering(DeadlineExceededError)
+        self._tell_wait(max(0.0, pause), "outage")
+        try:
+            async with asyncio.timeout(left):
+                self._is_probe = await breaker.wait()
+        except TimeoutError:
+            raise self._not_answering(DeadlineExceededError) from None
+        if not self._is_probe and not self.tally.attempts:
+            self._deadline = None  # as for a call that begins now
+
+    async def _queue(
+        self, priority: Priority, timeout: float | None
+    ) -> tuple[Reservation, Connection] | None:
+        """Queue for the permit. None: the server went down meanwhile."""
+        endpoint = self._call.endpoint
+        with ExitStack() as undo:
+            reservation = await self._settings.limiter.reserve(
+                endpoint.bucket,
+                priority=priority,
+                timeout=timeout,
+                is_retry=self.tally.attempts > 0,
+            )
+            undo.callback(reservation.abandon)
+            undo.callback(self._withdraw)
+            while not self._must_wait():
+                await self._announce()
+                connection = await self._engine.transport.acquire()
+                with ExitStack() as unused:
+                    unused.callback(connection.release)
+                    if await reservation.permit(max_wait=_MAX_PERMIT_WAIT):
+                        unused.pop_all()
+                        undo.pop_all()
+                        return reservation, connection
+                await reservation.wait_until_near()
+            return None
+
+    def _must_wait(self) -> bool:
+        return self._breaker.is_open and not self._is_probe
+
+    def _admission_time(self) -> float | None:
+        """Seconds that the next permit may take. In a bulk run it may take as long as it does."""
+        if self.tally.attempts:
+            return self._left()
+        bound = self._settings.queue_timeout
+        if bound is None or current_priority.get() == "bulk":
+            return None
+        return max(0.0, self.started + bound - asyncio.get_running_loop().time())
+
+    async def _announce(self) -> None:
+        """Announce, once an attempt, a send that must not be repeated."""
+        if self._announced or self._call.endpoint.replay != "unsent":
+            return
+        announce = before_unsafe_send.get()
+        if announce is not None:
+            await announce()
+            self._announced = True
+
+    def _withdraw(self) -> None:
+        """Take back an announced send that provably had no effect."""
+        if self._announced:
+            self._announced = False
+            if (withdraw := after_unsent.get()) is not None:
+                withdraw()
+
+    # ── the request ───────────────────────────────────────────────────────────────────────────────
+
+    async def _attempt(
+        self, reservation: Reservation, connection: Connection
+    ) -> Answer | SendError:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        permitted = loop.time()
+        self._start_deadline()
+        self.tally.attempts += 1
+        self._counters.sent += 1
+        result: Answer | SendError | None = None
+        self.sending = True
+        try:
+            # No local of this frame is the token or the path: tracebacks may show them.
+            request = Request(
+                self._call.endpoint.method,
+                self._call.target,
+                settings.headers if self._call.content is None else settings.json_headers,
+                self._call.content,
+                self._call.endpoint.path,
+            )
+            result = await connection.send(
+                request, timeout=self._attempt_timeout(permitted), phases=settings.phases
+            )
+            return result  # noqa: TRY300 - what `finally` learns from is what is returned
+        except SendError as error:
+            result = error
+            return error
+        finally:
+            self.sending = False
+            left = connection.left_at or permitted
+            connection.release()
+            self._learn(reservation, result, delay=left - permitted, elapsed=loop.time() - left)
+
+    def _learn(
+        self,
+        reservation: Reservation,
+        result: Answer | SendError | None,
+        *,
+        delay: float,
+        elapsed: float,
+    ) -> None:
+        """Tell the limiter, the counters and the hooks what became of a permit.
+
+        None: the caller was cancelled.
+        """
+        if isinstance(result, Answer):
+            self._headers = parsed = _wire.facts(result.headers, time.time())
+            feedback = Feedback(
+                result.status, parsed.rate_limit, parsed.retry_after, elapsed, delay
+            )
+            self._counters.answered(result.status, elapsed)
+        else:
+            self._headers = _NO_HEADERS
+            feedback = Feedback(None, delay=delay, sent=result is None or result.sent)
+        self._settings.limiter.update(reservation, feedback)
+        if self._engine.hooks:
+            failure = "cancelled" if result is None else None
+            if isinstance(result, SendError):
+                failure = result.failure
+            template, attempts = self._call.endpoint.template, self.tally.attempts
+            self._engine.tell(AttemptEnded(template, attempts, feedback.status, elapsed, failure))
+
+    # ── what it means ─────────────────────────────────────────────────────────────────────────────
+
+    def _judge(self, outcome: Answer | SendError) -> Failure | None:
+        """Why the attempt failed; None: it did not."""
+        if isinstance(outcome, SendError):
+            return Failure("unknown" if outcome.sent else "unsent")
+        if 200 <= outcome.status < 300:
+            return None
+        endpoint = self._call.endpoint
+        # What is gone was deleted by an earlier attempt, whose answer was lost; or the caller does
+        # not mind.
+        done_if_missing = endpoint.missing_ok or self.tally.may_have_landed
+        if (
+            endpoint.method == "DELETE"
+            and done_if_missing
+            and _wire.is_missing(outcome.status, outcome.content)
+        ):
+            return None
+        return Failure("answered", outcome.status, self._headers.retry_after)
+
+    def _inform_breaker(self, outcome: Answer | SendError, failure: Failure | None) -> None:
+        """Tell the route's breaker, and the operator when it opens and when it closes."""
+        if isinstance(outcome, SendError) and outcome.failure in ("closed", "too_large"):
+            return  # this says nothing about the server
+        breaker, bucket = self._breaker, self._call.endpoint.bucket
+        if failure is None or not failure.speaks_of_server:
+            self._is_probe = False
+            lasted = breaker.succeeded()
+            if lasted is not None:
+                logger.warning("%s: the server answers again, after %.1f s", bucket, lasted)
+            return
+        is_probe, self._is_probe = self._is_probe, False
+        if breaker.failed(is_probe=is_probe, retry_after=failure.retry_after):
+            reason = reason_of(outcome)
+            logger.warning(
+                "%s: the server does not answer (%s); calls wait, and one at a time asks again",
+                bucket,
+                reason,
+            )
+
+    def _decide(self, failure: Failure, outcome: Answer | SendError) -> Retry | Stop:
+        decision = decide(
+            failure,
+            self.tally,
+            replay=self._call.endpoint.replay,
+            policy=self._settings.retry,
+            budget=self._engine.budget,
+            left=self._left(),
+            is_paced=self._breaker.is_open,
+        )
+        if isinstance(decision, Retry) and (
+            self._engine.lifecycle.over
+            or (isinstance(outcome, SendError) and outcome.failure == "too_large")
+        ):
+            # A closed client repeats nothing, and an answer that is too large would be so again.
+            return Stop()
+        return decision
+
+    async def _wait(self, decision: Retry) -> None:
+        self._counters.retried += 1
+        if not self._must_wait():  # else the breaker says when
+            self._tell_wait(decision.seconds, decision.reason)
+            await asyncio.sleep(decision.seconds)
+
+    def _tell_wait(self, seconds: float, reason: WaitReason) -> None:
+        if self._engine.hooks:
+            template, attempts = self._call.endpoint.template, self.tally.attempts
+            self._engine.tell(WaitStarted(template, attempts, seconds, reason))
+
+    def _decode(self, answer: Answer) -> Response[T]:
+        endpoint = self._call.endpoint
+        # An error here means that what was to be deleted is gone (see _judge); an empty answer says
+        # no more than its status.
+        content = answer.content
+        if answer.status >= 400 or not content or content.isspace():
+            content = b"{}"
+        try:
+            decoded = _wire.decode(content, endpoint.type, envelopes=endpoint.envelopes)
+        except DecodeError as error:
+            error.endpoint = endpoint.template
+            if endpoint.replay == "always":
+                raise
+            raise OutcomeUnknownError(
+                f"{endpoint.template}: the server answered {answer.status}, but its answer cannot "
+                "be read; most likely the write has happened. Look before you repeat it.",
+                endpoint=endpoint.template,
+                reason="unreadable answer",
+                attempts=self.tally.attempts,
+            ) from error
+        self._engine.budget.earn()
+        for detail in decoded.drift:
+            name = getattr(endpoint.type, "__name__", "value")
+            self._engine.drift.note(endpoint.template, name, detail)
+            self._engine.tell(DriftDetected(endpoint.template, name, detail))
+        return Response(
+            decoded.value,
+            answer.status,
+            Headers(answer.headers),
+            self._headers.rate_limit,
+            self.tally.attempts,
+            asyncio.get_running_loop().time() - self.started,
+            answer.content,
+        )
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _start_deadline(self) -> None:
+        if self._deadline is None and self._settings.deadline is not None:
+            self._deadline = asyncio.get_running_loop().time() + self._settings.deadline
+
+    def _left(self) -> float | None:
+        """Seconds until the deadline; None: there is none (yet)."""
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    def _attempt_timeout(self, now: float) -> float | None:
+        timeout = self._settings.timeout
+        if self._deadline is None:
+            return timeout
+        left = max(0.0, self._deadline - now)
+        return left if timeout is None else min(timeout, left)
+
+    # ── errors ────────────────────────────────────────────────────────────────────────────────────
+
+    def _error(self, outcome: Answer | SendError, stop: Stop) -> RespondError:
+        if self._left() == 0.0:
+            stop = Stop(unknown=stop.unknown, why="deadline")
+        return final_error(outcome, stop, self._call, self._settings, self.tally)
+
+    def _no_permit(self, needed: float | None = None) -> DeadlineExceededError:
+        return no_permit(self._call, self._settings, self.tally, needed=needed)
+
+    def _not_answering(self, kind: type[TransportError]) -> TransportError:
+        """Make the error of a call that the route's breaker does not let go."""
+        error = not_answering(kind, self._call, self._settings, self.tally, self._breaker)
+        if self._last is not None:
+            error.__cause__ = final_error(
+                self._last, Stop(), self._call, self._settings, self.tally
+            )
+        return error

@@ -1,0 +1,127 @@
+"""What the caller is told: the errors of a call that ends without a value."""
+
+import time
+from typing import Any, Final
+
+from .. import _wire
+from .._transport import Answer, SendError
+from ..errors import (
+    ConnectionFailedError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    RequestTimeoutError,
+    RespondError,
+    TransportError,
+)
+from .breaker import Breaker
+from .exchange import Call, Settings
+from .retry import Stop, Tally
+
+_REASONS: Final = {
+    "connect": "no connection",
+    "timeout": "timeout",
+    "reset": "connection lost",
+    "torn": "answer torn",
+    "too_large": "answer too large",
+    "closed": "client closed",
+}
+
+
+def reason_of(outcome: Answer | SendError) -> str:
+    """Say in a word or two what an attempt ended with."""
+    if isinstance(outcome, SendError):
+        return _REASONS[outcome.failure]
+    return f"status {outcome.status}"
+
+
+def final_error(
+    outcome: Answer | SendError, stop: Stop, call: Call[Any], settings: Settings, tally: Tally
+) -> RespondError:
+    """Make the error of a call whose last attempt ended with *outcome*."""
+    if isinstance(outcome, SendError):
+        error: RespondError = _send_error(
+            outcome, call, settings, tally, out_of_time=stop.why == "deadline"
+        )
+    else:
+        error = _wire.api_error(
+            status=outcome.status,
+            headers=outcome.headers,
+            content=outcome.content,
+            endpoint=call.endpoint.template,
+            attempts=tally.attempts,
+            sent=(*call.sent, settings.token),
+        )
+    if not stop.unknown:
+        return error
+    template, reason = call.endpoint.template, reason_of(outcome)
+    unknown = OutcomeUnknownError(
+        f"{template}: {reason} after the request was sent; the write may or may not have "
+        "happened, so it was not sent again. Look (for a message: messages.list) before you "
+        "repeat it.",
+        endpoint=template,
+        reason=reason,
+        attempts=tally.attempts,
+    )
+    unknown.__cause__ = error
+    return unknown
+
+
+def no_permit(
+    call: Call[Any], settings: Settings, tally: Tally, *, needed: float | None
+) -> DeadlineExceededError:
+    """Make the error of a call that waited for a permit in vain."""
+    name, seconds = (
+        ("deadline", settings.deadline)
+        if tally.attempts
+        else ("queue_timeout", settings.queue_timeout)
+    )
+    # Without a bound of ours it was the limiter's own.
+    bound = "limiter's time" if seconds is None else f"{name} of {seconds:g} s"
+    wait = "" if needed is None else f": the wait would have taken {needed:.3g} s"
+    template = call.endpoint.template
+    return DeadlineExceededError(
+        f"{template}: no permit within the {bound}{wait}",
+        endpoint=template,
+        attempts=tally.attempts,
+        sent=tally.may_have_landed,
+        needed=needed,
+    )
+
+
+def not_answering(
+    kind: type[TransportError], call: Call[Any], settings: Settings, tally: Tally, breaker: Breaker
+) -> TransportError:
+    """Make the error of a call that is not sent (again), because the server does not answer."""
+    template = call.endpoint.template
+    clock = time.strftime("%H:%M:%S", time.localtime(breaker.since))
+    text = f"{template}: the server has not answered since {clock} ({breaker.probes} probes)"
+    if kind is DeadlineExceededError:
+        text += f"; the deadline of {settings.deadline:g} s ended the wait"
+    text += f" after {tally.attempts} attempts" if tally.attempts else "; nothing was sent"
+    return kind(text, endpoint=template, attempts=tally.attempts, sent=tally.may_have_landed)
+
+
+def _send_error(
+    failure: SendError,
+    call: Call[Any],
+    settings: Settings,
+    tally: Tally,
+    *,
+    out_of_time: bool,
+) -> TransportError:
+    """Make the error of a request that got no answer."""
+    template = call.endpoint.template
+    kind: type[TransportError] = ConnectionFailedError
+    text = f"{template}: {failure}"
+    if out_of_time:
+        kind = DeadlineExceededError
+        text = (
+            f"{template}: the deadline of {settings.deadline:g} s ended it "
+            f"after {tally.attempts} attempts; last: {failure}"
+        )
+    elif failure.failure == "timeout":
+        kind = RequestTimeoutError
+    elif failure.failure == "too_large":
+        kind = TransportError
+    sent = failure.sent or tally.may_have_landed
+    return kind(text, endpoint=template, attempts=tally.attempts, sent=sent)
