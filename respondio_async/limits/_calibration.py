@@ -1,8 +1,8 @@
 """The limit of one route, as the server's headers correct it."""
 
-from math import inf, isfinite
+from math import inf
 
-from . import _tuning as tuning
+from ._tuning import DISTRUST, DISTRUST_MOST, RAISE_EVERY, TRIAL
 
 
 class Calibration:
@@ -19,9 +19,8 @@ class Calibration:
     __slots__ = (
         "_before",
         "_bounds",
-        "_ceiling",
         "_distrust",
-        "_proven",
+        "_held",
         "_raise_at",
         "_trial_until",
         "_trust_at",
@@ -36,45 +35,38 @@ class Calibration:
         self.target: float = limit
         """What the header said last; the limit is on its way there."""
         self._bounds = bounds
-        self._before = self._proven = limit
+        self._before = self._held = limit
         self._raise_at = self._trial_until = self._trust_at = -inf
-        self._ceiling: float = inf
-        self._distrust = tuning.DISTRUST
+        self._distrust = DISTRUST
 
     def told(self, limit: float, window: float | None, now: float) -> bool:
         """Take in a header of so many requests a *window*; True when the limit changed."""
         rate = limit / (window or 1.0)
-        span = max(window or 1.0, 1.0 / rate) if rate > 0.0 else 1.0
-        if rate == self.target == self.limit and span == self.span:
+        if not self._bounds[0] <= rate <= self._bounds[1]:
             return False
-        low, high = self._bounds
-        if not (isfinite(rate) and low <= rate <= high and span < inf):
-            return False
-        changed = span != self.span
-        self.span = span
+        before, self.span = self.span, max(window or 1.0, 1.0 / rate)
         if rate < self.target:
-            self._raise_at = max(self._raise_at, now + tuning.RAISE_EVERY)
+            self._raise_at = max(self._raise_at, now + RAISE_EVERY)
         self.target = rate
         if rate < self.limit:
             self.limit = self._before = rate
             self._trial_until = -inf
             return True
-        return self.step(now) or changed
+        return self.step(now) or self.span != before
 
     def step(self, now: float) -> bool:
         """Go one step towards what the header said; True when the limit changed."""
         if self.target <= self.limit or now < self._raise_at - 1e-6:
             return False
         if now >= self._trial_until > -inf:
-            self._proven, self._trial_until = max(self._proven, self.limit), -inf
-        if now >= self._trust_at:
-            self._ceiling = inf
-        raised = min(self.target, self._ceiling, max(2 * self.limit, self._proven))
+            self._held, self._trial_until = max(self._held, self.limit), -inf
+        most = self._held if now < self._trust_at else max(2 * self.limit, self._held)
+        raised = min(self.target, most)
         if raised <= self.limit:
             return False
-        self._raise_at = now + tuning.RAISE_EVERY
-        if raised > self._proven:
-            self._before, self._trial_until = self.limit, now + tuning.TRIAL
+        self._raise_at = now + RAISE_EVERY
+        if raised > self._held:
+            self._before, self._trial_until = self.limit, now + TRIAL
         self.limit = raised
         return True
 
@@ -82,21 +74,17 @@ class Calibration:
         """Take a raise back that a request has been refused in; True when there was one."""
         if now >= self._trial_until:
             return False
-        self.limit = self._before if self._before < self.limit else self._proven
-        self._ceiling = self.limit
+        self.limit = self._before if self._before < self.limit else self._held
         if now >= self._trust_at:
             self._trust_at = now + self._distrust
-            self._distrust = min(tuning.DISTRUST_MOST, 2 * self._distrust)
-        if self.limit <= self._proven:
+            self._distrust = min(DISTRUST_MOST, 2 * self._distrust)
+        if self.limit <= self._held:
             self._trial_until = -inf
         return True
 
-    def paused(self, seconds: float) -> None:
-        """A pause is no part of a trial."""
-        self._trial_until += seconds
-
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed."""
-        self._raise_at += delta
+    def shift(self, delta: float, *, pause: bool = False) -> None:
+        """Move every time by *delta*: the clock has changed, or a *pause* is no part of a trial."""
         self._trial_until += delta
-        self._trust_at += delta
+        if not pause:
+            self._raise_at += delta
+            self._trust_at += delta

@@ -3,7 +3,6 @@
 from bisect import bisect_left, insort
 from collections import deque
 from math import inf
-from random import random
 
 from . import _tuning as tuning
 
@@ -27,7 +26,6 @@ class Others:
         "_moved_at",
         "_part",
         "_patience",
-        "_pause",
         "_recent",
         "_refused_at",
         "_shares",
@@ -49,7 +47,7 @@ class Others:
         self._low = self._high = self._low_own = inf
         self._moved_at = inf
         self._patience = tuning.STILL
-        self._part = self._pause = 1.0
+        self._part = 1.0
         self.taken = 0.0
         """The requests a window that refusals have taken away."""
         self._refused_at = -inf
@@ -98,7 +96,6 @@ class Others:
             self._moved_at = now
             self.counts = True
             self._low = self._high = inf
-            self._pause = tuning.APART_LEAST + tuning.APART_MORE * random()  # noqa: S311 - to keep apart, not to keep secret
             self._add(now, float(own))
         else:
             theirs, step = max(0.0, whole - own), tuning.REFUSED_STEP
@@ -123,7 +120,7 @@ class Others:
     def forget(self, now: float) -> None:
         """Drop the samples that are too old."""
         recent = self._recent
-        memory = (tuning.MEMORY + tuning.MEMORY_PART * self._part) * self._pause
+        memory = tuning.MEMORY + tuning.MEMORY_PART * self._part
         while recent and recent[0][0] <= now - memory:
             del self._sorted[bisect_left(self._sorted, recent.popleft()[1])]
         self.changes_at = recent[0][0] + memory if recent else inf

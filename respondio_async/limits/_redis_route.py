@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ._local import LocalRateLimiter
 from ._margin import Margin
-from ._priorities import Lanes
+from ._priorities import Priorities
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Link, Unreachable, Unusable, logger
@@ -90,7 +90,7 @@ class RedisRoute:
         self._share = share
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
-        self._line: Lanes[RedisReservation] = Lanes()
+        self._line: Priorities[RedisReservation] = Priorities()
         self._leader: RedisReservation | None = None
         self._leases: deque[Lease] = deque()
         self._left = 1
@@ -153,7 +153,7 @@ class RedisRoute:
     def leave(self, reservation: RedisReservation) -> None:
         """Let the next one lead."""
         if reservation is not self._leader:
-            self._line.left(reservation)
+            self._line.leave(reservation)
             return
         self._leader = leader = self._line.pop() if self._line.size else None
         if leader is None:
@@ -284,11 +284,10 @@ class RedisRoute:
         is held as long.
         """
         if round_trip is None:
-            hold = self._margin.given_up(self._window)
+            late = self._margin.lateness(self._window)
         else:
             self._margin.learn(round_trip)
-            hold = self._margin.answered(round_trip)
-        late = hold - self._margin.reserve
+            late = self._margin.lateness(round_trip)
         if late > LATE:
             self._move(permit_id, late)
 

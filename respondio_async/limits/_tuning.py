@@ -61,10 +61,6 @@ instead of 1.4)."""
 SETTLED: Final = 20.0
 """Seconds without a refusal after which successes give back twice as much, and the next refusal is
 believed in one step."""
-APART_LEAST: Final = 0.85
-APART_MORE: Final = 0.35
-"""After a refusal the memory is changed by a factor between the one and the sum, at random: two of
-us that were refused together would take up the same request together, again and again."""
 SHARE_EVERY: Final = 10.0
 """Seconds between two times that a part is given back for whoever has the whole limit; whoever has
 half of it does so half as often (*scenes*, 4.5: beside steady 10 % 1 % less is used)."""
@@ -90,8 +86,6 @@ refusal of such a try."""
 
 GUESS: Final = 6
 """Bucket assumed before anything is known: five calls go out at once, one is kept back."""
-TOGETHER: Final = 0.02
-"""Seconds within which calls on an idle route belong to one burst."""
 IDLE_RATE: Final = 0.9
 """Part of the limit at which idle time earns sends: below one, so that a busy route earns none."""
 BURST_AGAIN: Final = 300.0
@@ -137,14 +131,14 @@ LEAD: Final = 0.05
 """Seconds before a permit is due at which its holder is called: a new connection takes that."""
 PROMPT: Final = 0.001
 """Seconds within which a holder that needs no time to prepare asks for its permit."""
-ALL_PROMPT: Final = 8
-"""After so many such holders in a row, holders are called when the permit is due."""
 GRACE: Final = 0.005
 """Seconds after which a permit that is due is not kept for a holder who has not asked."""
 MOST_CALLED: Final = 128
 """Holders that may prepare at the same time."""
 SHORTEST_SLEEP: Final = 0.0005
 """Seconds; a timer shorter than the clock's resolution may fire before its time, for ever."""
+BULK_EVERY: Final = 8
+"""One bulk call in this many keeps bulk work alive while people keep coming."""
 KEPT_WAITS: Final = 256
 """Waits of which the statistics are made."""
 

@@ -1,35 +1,28 @@
 """The log of one route's sends, as slots: which of them the server may still be counting."""
 
-# A comparison costs a third of the builtins `min` and `max`, and these are on the way of each call.
-# ruff: noqa: PLR1730
-
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from heapq import heappop, heappush
-from math import inf
-
-from . import _tuning as tuning
 
 
 class Sent:
     """One send: it occupies a slot until the server has certainly forgotten it."""
 
-    __slots__ = ("at", "index", "late", "open", "own", "position", "until")
+    __slots__ = ("at", "in_burst", "late", "own", "position", "until")
 
-    def __init__(self, at: float, until: float, index: int, position: int, own: int) -> None:
+    def __init__(self, at: float, until: float, position: int, own: int, in_burst: bool) -> None:
         self.at = at
         self.until = until
-        """When the slot is given back if no answer comes before."""
-        self.index = index
-        """Its place among the sends that went out at once; 1 for a paced one."""
+        """When the slot is given back."""
         self.position = position
         """Its place among the sends in the window; 1: the window was empty, so the server's count
         began with it.
         """
-        self.late = 0.0
-        """Seconds by which it may have arrived later than the quickest possible one."""
         self.own = own
         """Its number among those that the server may count together with it."""
-        self.open = True
+        self.in_burst = in_burst
+        """Whether it went without keeping the pace."""
+        self.late = 0.0
+        """Seconds by which it may have arrived later than the quickest possible one."""
 
 
 class Window:
@@ -38,92 +31,47 @@ class Window:
 
     Any pairing of a new send with a slot whose own send arrived at least a span earlier keeps the
     arrivals within the limit, so the slot that is free first is used first, whichever it is.
-    Entries leave by age alone: every positive limit works.
     """
 
-    __slots__ = ("_flying", "_freed", "_log", "busy", "changes_at", "size", "span")
+    __slots__ = ("_log", "size", "slots", "span")
 
     def __init__(self, size: int, span: float) -> None:
-        self.busy = 0
-        self._flying: deque[Sent] = deque()
-        self._freed: list[float] = []
-        self.changes_at = inf
-        """No slot is given back before this: until then there is nothing to `expire`."""
-        self._log: deque[Sent] = deque()
         self.size = size
-        """May be changed at any time: what was sent stays counted."""
+        """May be changed at any time, as `span` may: what was sent stays counted."""
         self.span = span
+        self.slots: list[float] = []
+        """When each occupied slot is given back, the soonest first."""
+        self._log: deque[Sent] = deque()
 
     def expire(self, now: float) -> None:
         """Give back the slots whose time has come."""
-        freed, flying = self._freed, self._flying
-        while freed and freed[0] <= now:
-            heappop(freed)
-            self.busy -= 1
-        while flying:
-            first = flying[0]
-            if first.open:
-                if first.until > now:
-                    break
-                first.open = False
-                self.busy -= 1
-            flying.popleft()
-        # `next_free` written out: the first of those under way is open.
-        until = flying[0].until if flying else inf
-        self.changes_at = freed[0] if freed and freed[0] < until else until
+        slots = self.slots
+        if slots and slots[0] <= now:
+            del slots[: bisect_right(slots, now)]
 
-    def take(self, now: float, hold: float, index: int) -> Sent:
-        """Occupy a slot from *now* until *hold* seconds past the span, unless the answer says
+    def take(self, now: float, guard: float, in_burst: bool) -> Sent:
+        """Occupy a slot from *now* until *guard* seconds past the span, unless the answer says
         otherwise.
         """
-        self.busy += 1
         log, horizon = self._log, now - self.span
         while log and log[0].at + log[0].late <= horizon:
             log.popleft()
-        sent = Sent(now, now + self.span + hold, index, self.busy, len(log) + 1)
+        sent = Sent(now, now + self.span + guard, len(self.slots) + 1, len(log) + 1, in_burst)
         log.append(sent)
-        self._flying.append(sent)
-        if sent.until < self.changes_at:
-            self.changes_at = sent.until
+        insort(self.slots, sent.until)
         return sent
 
-    def answered(self, sent: Sent, hold: float) -> None:
-        """Set the hold anew now that the answer is known; too late once the slot was given back."""
-        if sent.open:
-            sent.open = False
-            sent.until = sent.at + self.span + hold
-            heappush(self._freed, sent.until)
-            if sent.until < self.changes_at:
-                self.changes_at = sent.until
-
-    def delay(self, seconds: float) -> None:
-        """Hold those that were answered for so much longer."""
-        # The same for all, so the heap stays one.
-        self._freed = [until + seconds for until in self._freed]
-
-    def next_free(self, after: int = 0) -> float:
-        """When an occupied slot is given back, *after* so many others."""
-        freed, flying = self._freed, self._flying
-        if after:
-            return sorted([*freed, *(sent.until for sent in flying if sent.open)])[after]
-        while flying and not flying[0].open:
-            flying.popleft()
-        first = freed[0] if freed else inf
-        return flying[0].until if flying and flying[0].until < first else first
-
-    def soonest_free(self) -> float:
-        """The earliest that `next_free` may turn out to be: an answer that is still to come may
-        show that its request was not late.
-        """
-        free = self.next_free()
-        if self._flying:
-            free = min(free, self._flying[0].at + self.span + tuning.FLOOR)
-        return free
+    def answered(self, sent: Sent, guard: float) -> None:
+        """Set the guard time anew; too late once the slot was given back."""
+        slots, place = self.slots, bisect_left(self.slots, sent.until)
+        if place < len(slots) and slots[place] == sent.until:
+            del slots[place]
+            sent.until = sent.at + self.span + guard
+            insort(slots, sent.until)
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
-        self.changes_at += delta
-        self._freed = [until + delta for until in self._freed]
-        for sent in {*self._log, *self._flying}:
+        self.slots = [until + delta for until in self.slots]
+        for sent in self._log:
             sent.at += delta
             sent.until += delta

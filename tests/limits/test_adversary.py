@@ -9,7 +9,7 @@ import pytest
 
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Feedback, Priority
-from respondio_async.limits._priorities import Lanes
+from respondio_async.limits._priorities import Priorities
 from tests.limits.helpers import ROUND_TRIP, ROUTE, answer, call, calls, granted, limiter_of
 from tests.simulation.cells import Cell, simulate
 from tests.simulation.servers import SERVERS, TokenBucket
@@ -73,7 +73,7 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
     now.
     """
     random = Random(seed)
-    lanes: Lanes[Waiter] = Lanes()
+    lanes: Priorities[Waiter] = Priorities()
     line: list[Waiter] = []
     for _ in range(60):
         what = random.random()
@@ -85,7 +85,7 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
         elif line:
             waiter = line.pop(random.randrange(len(line)))
             waiter.gone = True
-            lanes.left(waiter)
+            lanes.leave(waiter)
         for priority, is_retry in product(_LANES, (False, True)):
             future, newcomer = deepcopy(lanes), Waiter(priority, is_retry)
             future.join(newcomer)

@@ -888,7 +888,7 @@ def test_a_waiter_is_small_and_forgotten_when_it_leaves() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         queue = limiter._queues[ROUTE]
         assert (len(queue), queue._called, queue._timer) == (0, [], None)
-        assert not queue.lanes._interactive.first
+        assert list(queue.queued) == []
 
     run(main())
 
@@ -1024,7 +1024,7 @@ def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
         loop: Any = asyncio.get_running_loop()
         loop.stall(LEAD)
         limiter._queues[ROUTE].pump()
-        assert first.state is State.WOKEN  # type: ignore[attr-defined]
+        assert first.state is State.CALLED  # type: ignore[attr-defined]
         asking.cancel()
         second = await behind
         assert second.route == ROUTE
@@ -1180,7 +1180,7 @@ def test_a_trial_does_not_run_out_during_the_pause_of_its_refusal(pause: float) 
     assert calibration.step(1.0)
     assert calibration.refused(1.5)
     assert calibration.limit == 20
-    calibration.paused(pause)
+    calibration.shift(pause, pause=True)
     assert calibration.refused(1.5 + pause + 0.5)
     assert calibration.limit == 10
     assert not calibration.step(50.0)

@@ -33,7 +33,7 @@ FIGURES = {
     Scene(stranger="two tokens"): Bound(0.95, 0.005),
     Scene(stranger="header 100 and remaining 90"): Bound(0.93, 0.01),
     Scene(stranger="remaining always 0"): Bound(0.95, 0.0),
-    Scene(stranger="remaining always 4"): Bound(0.95, 0.0),
+    Scene(stranger="remaining always 4"): Bound(0.95, 0.001),
     Scene(stranger="remaining always full"): Bound(0.95, 0.0),
     Scene(stranger="remaining beyond the limit"): Bound(0.95, 0.0),
     Scene(stranger="headers now and then"): Bound(0.95, 0.0),
@@ -41,15 +41,17 @@ FIGURES = {
 }
 
 
-def mean(scene: Scene, seconds: float = 65.0) -> Bound:
-    """Use and refusals over three runs."""
-    outcomes = [play(scene, seconds, seed) for seed in range(3)]
-    return Bound(sum(each.use for each in outcomes) / 3, sum(each.refused for each in outcomes) / 3)
+def mean(scene: Scene, seconds: float = 65.0, runs: int = 8) -> Bound:
+    """Use and refusals over some runs."""
+    outcomes = [play(scene, seconds, seed) for seed in range(runs)]
+    return Bound(
+        sum(each.use for each in outcomes) / runs, sum(each.refused for each in outcomes) / runs
+    )
 
 
 @pytest.mark.parametrize("scene", FIGURES, ids=str)
 def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
-    """Each scene keeps to its figures, a minute each, three times."""
+    """Each scene keeps to its figures, a minute each, eight times."""
     got, asked = mean(scene), FIGURES[scene]
     assert got.use >= asked.use, got
     assert got.refused <= asked.refused, got
