@@ -46,6 +46,9 @@ LIBRARIES = {
         "webhooks/aiohttp.py",
     ),  # the latter serves: it is an adapter for aiohttp's server
     "aiolimiter": ("limits/",),
+    "procrastinate": ("webhooks/_postgres/",),
+    "psycopg": ("webhooks/_postgres/",),
+    "psycopg_pool": ("webhooks/_postgres/",),
     "redis": ("limits/redis", "limits/_redis", "webhooks/"),
     "starlette": ("sandbox/", "webhooks/", "cli/"),
     "fastapi": ("webhooks/",),

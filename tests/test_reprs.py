@@ -53,6 +53,7 @@ HARMLESS = {
     *("bulk._outcome.Progress", "hooks.AttemptEnded", "hooks.DriftDetected"),
     *("hooks.OperationEnded", "hooks.WaitStarted", "webhooks._router.RouterStatistics"),
     "webhooks._store.InboxStatistics",
+    "webhooks._postgres._notes._Sent",
     *(
         "webhooks._answers.WebhookAnswer",
         "webhooks._conditions.Conditions",

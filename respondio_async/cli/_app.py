@@ -35,6 +35,8 @@ RUNS: Final = {
 }
 WEBHOOKS: Final = {
     "listen": Lazy("webhooks:listen", "Receive webhooks and print their events."),
+    "work": Lazy("inbox:work", "Handle events that other processes take in."),
+    "migrate": Lazy("inbox:migrate", "Make or upgrade the tables of an inbox on PostgreSQL."),
 }
 
 
@@ -60,13 +62,13 @@ def _group(
 contacts: typer.Typer = _group("Show, export, import, tag, delete and merge contacts.", CONTACTS)
 messages: typer.Typer = _group("Export histories, send a message, broadcast a template.", MESSAGES)
 runs: typer.Typer = _group("Look at the journals of bulk runs.", RUNS)
-webhooks: typer.Typer = _group("See what respond.io sends to a webhook.", WEBHOOKS)
+webhooks: typer.Typer = _group("See what webhooks bring, and handle it.", WEBHOOKS)
 
 COMMANDS: Final = {
     "contacts": Lazy("_app:contacts", "Show, export, import, tag, delete and merge contacts."),
     "messages": Lazy("_app:messages", "Export histories, send a message, broadcast a template."),
     "runs": Lazy("_app:runs", "Look at the journals of bulk runs."),
-    "webhooks": Lazy("_app:webhooks", "See what respond.io sends to a webhook."),
+    "webhooks": Lazy("_app:webhooks", "See what webhooks bring, and handle it."),
     "limits": Lazy("limits:limits", "Show the limits of every route."),
     "channels": Lazy("lookup:channels", "List the channels, with their ids."),
     "users": Lazy("lookup:users", "List the users, with their ids."),

@@ -105,14 +105,14 @@ class ContactStates:
         known.watermark = max(known.watermark, watermark)
         if len(self.contacts) > MOST_REMEMBERED and self._store is None:
             self._forget_one()
-        # What another process has noted since is unknown here.
-        is_shared = self._store is not None and self._store.is_shared
-        told = is_shared and (handed_over_since is not None or human_since is not None)
-        if self._store is not None and (changed or raised or told):
+        if self._store is not None and self._store.is_shared:
+            # What others have noted since is unknown here. Watermarks the store sees itself.
+            changed, raised = handed_over_since is not None or human_since is not None, False
+        if self._store is not None and (changed or raised):
             stored = self._store.save_contact(contact_id, handed_over_since, human_since, watermark)
             # A watermark that lags behind costs a look at known messages; a lost hand-over a wrong
             # word.
-            if changed or told:
+            if changed:
                 await stored
             else:
                 stored.add_done_callback(lambda done: done.cancelled() or done.exception())

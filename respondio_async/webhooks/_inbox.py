@@ -83,8 +83,9 @@ class EventInbox:
         for unfinished in left:
             await take(unfinished, None)
 
-    async def stop(self) -> None:
+    async def drain(self, timeout: float | None) -> int:  # noqa: ARG002
         """Nothing is delivered after the beginning."""
+        return 0
 
     async def aclose(self) -> None:
         """Bring all notes into SQLite, and close it.

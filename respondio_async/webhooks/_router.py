@@ -6,7 +6,8 @@ after. Neither the time that a handler takes nor what it raises ever reaches the
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from respondio_async._storage import database_path
 from respondio_async.errors import ConfigurationError
 
 from ._answers import ACCEPTED, BUSY, RequestHeaders, WebhookAnswer
@@ -23,17 +23,17 @@ from ._bot import BotClient
 from ._bounds import MAX_BODY, MAX_DEPTH
 from ._capacity import Capacity
 from ._catch_up import missed
+from ._choose_inbox import choose_inbox, is_postgres
 from ._contact_states import ContactStates
 from ._context import Context
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
 from ._error_reporter import ErrorReporter, OnError
 from ._handlers import Handlers
-from ._inbox import EventInbox
 from ._ingest import Ingest
 from ._locks import KeyedLocks
 from ._parse import parse
-from ._store import InboxStore
+from ._store import InboxStatistics, InboxStore
 from .events import AnyEvent
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class WebhookRouter(Handlers):
         *,
         client: BotClient | None = None,
         inbox: str | Path | None = None,
+        workers: bool = True,
+        migrate: bool = True,
         deduplicator: Deduplicator | None = None,
         remember: int | None = None,
         concurrency: int = 256,
@@ -95,8 +97,12 @@ class WebhookRouter(Handlers):
 
         *keys*: the signing key of each webhook that points here. *client*: the `AsyncRespond` that
         `context.reply` uses.
-        *inbox*: a SQLite file from which acknowledged events are handled even after a kill -9, and
-        which remembers what was handled, handed over and read; for one process only.
+        *inbox*: a SQLite file, for one process only, or the address of a PostgreSQL database, for
+        any number of processes: "postgresql://user@host/database". Acknowledged events are handled
+        from it even after a kill -9; it also remembers what was handled, handed over and read.
+        *workers*: False: this process receives only, and others handle. *migrate*: False: `start`
+        refuses a database whose tables are missing or older, and does not make them. Both are for
+        PostgreSQL.
         *deduplicator*: recognises repeated events when there is no inbox, or between several
         processes. *remember*: after how many later events an event is still recognised; None:
         1,000,000 with an inbox, 100,000 in states. The vendor's signature tells no time, so beyond
@@ -119,8 +125,18 @@ class WebhookRouter(Handlers):
         if deduplicator is not None and inbox is None and remember is not None:
             raise ConfigurationError("give the deduplicator its own limit, in place of remember=")
         self.client = client
-        self._make_inbox = _inbox_maker(inbox, remember or 1_000_000)
+        self._workers = workers
+        self._make_inbox = choose_inbox(
+            inbox,
+            remember=remember or 1_000_000,
+            most=queue_size,
+            concurrency=concurrency,
+            workers=workers,
+            migrate=migrate,
+        )
         self._inbox: InboxStore | None = None
+        if deduplicator is not None and is_postgres(inbox):
+            raise ConfigurationError("an inbox on PostgreSQL is shared: it needs no deduplicator")
         if deduplicator is None and inbox is None:
             deduplicator = MemoryDeduplicator(remember or 100_000)
         self._deduplicator = deduplicator
@@ -205,10 +221,13 @@ class WebhookRouter(Handlers):
         await asyncio.wait([self._starting])
         await self._ingest.settle()
         inbox = self._inbox
-        if inbox is not None:
-            await inbox.stop()
-        await self._dispatcher.aclose(self._drain_timeout if timeout is None else timeout)
-        left = self._capacity.clear()
+        timeout = self._drain_timeout if timeout is None else timeout
+        began = time.monotonic()
+        left = await inbox.drain(timeout) if inbox is not None else 0
+        if timeout is not None:
+            timeout = max(0.0, timeout - (time.monotonic() - began))
+        await self._dispatcher.aclose(timeout)
+        left = max(left, self._capacity.clear())
         if inbox is not None:
             self._states.forget_store()
             await inbox.aclose()
@@ -232,6 +251,30 @@ class WebhookRouter(Handlers):
             self._capacity.waiting,
             self._dispatcher.running,
         )
+
+    async def work(self) -> None:
+        """Handle events until cancelled, and drain then: for processes that only work, and receive
+        nothing. `respondio webhooks work module:router` runs it.
+
+        `ConfigurationError` without an inbox on PostgreSQL: nobody else could hand events on.
+        """
+        await self.start()
+        if self._inbox is None or not self._inbox.is_shared or not self._workers:
+            await self.aclose()
+            raise ConfigurationError(
+                "work() needs an inbox that processes share, and workers: "
+                'WebhookRouter(…, inbox="postgresql://…")'
+            )
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self.aclose()
+
+    async def inbox_statistics(self) -> InboxStatistics:
+        """Count what waits in the inbox, whichever process took it in."""
+        await self.start()
+        counted = await self._inbox.statistics() if self._inbox is not None else None
+        return counted or InboxStatistics(self._capacity.waiting, self._dispatcher.running, 1)
 
     async def _start(self) -> None:
         if self._make_inbox is None:
@@ -382,10 +425,3 @@ class WebhookRouter(Handlers):
         from .aiohttp import handler
 
         return handler(self)
-
-
-def _inbox_maker(inbox: str | Path | None, remember: int) -> Callable[[], InboxStore] | None:
-    if inbox is None:
-        return None
-    path = database_path(inbox, "inbox")
-    return lambda: EventInbox(path, remember=remember)

@@ -152,8 +152,10 @@ class InboxStore(Protocol):
         """Count over all processes; None when not shared."""
         ...
 
-    async def stop(self) -> None:
-        """Deliver nothing more."""
+    async def drain(self, timeout: float | None) -> int:
+        """Wait until what this process accepted is finished, *timeout* seconds at most, and deliver
+        nothing more; returns how many events were not. Where not shared, the router waits: 0.
+        """
         ...
 
     async def aclose(self) -> None:

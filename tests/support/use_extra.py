@@ -242,9 +242,37 @@ def fastapi() -> None:
     assert asyncio.run(post("forged")) == 401
 
 
+def postgres() -> None:
+    """The engine is there; a database that is not is told in words."""
+    from respondio_async import ConfigurationError
+    from respondio_async.webhooks import WebhookRouter
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))  # and not listening
+        router = WebhookRouter(keys=[KEY], inbox=f"postgresql://127.0.0.1:{probe.getsockname()[1]}")
+        told = ""
+        try:
+            asyncio.run(router.start())
+        except ConfigurationError as error:
+            told = str(error)
+        assert "out of reach" in told
+
+
 USES: dict[str, Callable[[], None]] = {
     use.__name__: use
-    for use in (core, aiohttp, httpx2, sandbox, cli, keyring, parquet, redis, otel, fastapi)
+    for use in (
+        core,
+        aiohttp,
+        httpx2,
+        sandbox,
+        cli,
+        keyring,
+        parquet,
+        redis,
+        otel,
+        fastapi,
+        postgres,
+    )
 }
 
 if __name__ == "__main__":

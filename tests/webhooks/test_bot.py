@@ -24,6 +24,7 @@ from respondio_async.webhooks import (
     window_open,
 )
 from respondio_async.webhooks import _contact_states as states_module
+from respondio_async.webhooks._inbox import EventInbox
 from tests.webhooks.payloads import KEY, PLACES, body_of, closed, message, placed, sent, signed
 
 BASE = 1_783_918_786_000_000
@@ -172,7 +173,7 @@ async def test_whether_a_person_is_at_it(
     assert seen == ["human" if active else "bot"]
 
 
-async def hand_over_bot(path: Path | None, client: Client) -> tuple[WebhookRouter, list[Any]]:
+async def hand_over_bot(path: str | None, client: Client) -> tuple[WebhookRouter, list[Any]]:
     """Make a bot that hands over at the word "human"."""
     router = WebhookRouter(
         KEY, inbox=path, client=client, on_error=lambda error, _: seen.append(repr(error))
@@ -198,16 +199,14 @@ async def hand_over_bot(path: Path | None, client: Client) -> tuple[WebhookRoute
     return router, seen
 
 
-@pytest.mark.parametrize("durable", [False, True])
 async def test_a_hand_over_silences_until_the_conversation_closes(
-    tmp_path: Path, durable: bool
+    inbox_or_none: str | None,
 ) -> None:
     """The bot is silent for that contact alone; a closed conversation or take_back() ends it; a
     restart does not, with an inbox.
     """
     client = Client()
-    path = tmp_path / "inbox" if durable else None
-    router, seen = await hand_over_bot(path, client)
+    router, seen = await hand_over_bot(inbox_or_none, client)
     async with router:
         await deliver(
             router,
@@ -217,8 +216,8 @@ async def test_a_hand_over_silences_until_the_conversation_closes(
         )
     assert client.calls == [("hand over", 1, "agent@example.com")]
     assert set(seen) == {("silent", "a"), (2, "b")}
-    if durable:
-        router, seen = await hand_over_bot(path, client)
+    if inbox_or_none is not None:
+        router, seen = await hand_over_bot(inbox_or_none, client)
     seen.clear()
     async with router:
         await deliver(router, message(4, text="c"), closed(5), message(6, text="d"))
@@ -296,12 +295,12 @@ async def test_a_hand_over_without_a_message(event: Any, closed_at: int, ends: b
         assert router.context(parse(body_of(message()))).is_handed_over is not ends
 
 
-async def test_a_late_close_after_a_restart(tmp_path: Path) -> None:
+async def test_a_late_close_after_a_restart(inbox: str) -> None:
     """The file remembers since when the bot is silent."""
-    router, _ = await hand_over_bot(tmp_path / "inbox", Client())
+    router, _ = await hand_over_bot(inbox, Client())
     async with router:
         await deliver(router, message(1, text="human"))
-    router, seen = await hand_over_bot(tmp_path / "inbox", Client())
+    router, seen = await hand_over_bot(inbox, Client())
     async with router:
         await deliver(
             router, closed(2, at=MOMENT - 60), message(3, text="a"), closed(4), message(5, text="b")
@@ -355,11 +354,11 @@ async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPa
     assert len(router._states.received) <= 3
 
 
-async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
+async def test_catching_up_after_an_outage(inbox: str) -> None:
     """What was written meanwhile is handled like events: once, in order, with the contact; outgoing
     messages are not.
     """
-    async with (router := WebhookRouter(KEY, inbox=tmp_path / "inbox")):
+    async with (router := WebhookRouter(KEY, inbox=inbox)):
         await deliver(router, message(1, 1), message(3, 2))
     history = {
         1: [text(1), text(4), text(5, traffic="outgoing"), text(6, kind="location"), text(9)],
@@ -367,7 +366,7 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
         3: [text(2, 3), text(8, 3)],
     }
     client = Client(history)
-    router = WebhookRouter(KEY, inbox=tmp_path / "inbox", client=client)
+    router = WebhookRouter(KEY, inbox=inbox, client=client)
     seen: dict[int, list[Any]] = {}
 
     @router.on(MessageReceived)
@@ -385,7 +384,7 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
         await deliver(router, message(4, 1, text="late"), message(99, 1, text="new"))
     assert seen == {1: ["live", "missed 4", "missed 6", "new"], 2: ["missed 7"], 3: ["missed 8"]}
     assert ("list", 3, BASE + 3) in client.calls
-    again = WebhookRouter(KEY, inbox=tmp_path / "inbox", client=client)
+    again = WebhookRouter(KEY, inbox=inbox, client=client)
     async with again:
         assert await again.catch_up(after=BASE) == 1  # message 2, whose event never came
         await deliver(again, message(4, 1, event_id="later still"))
@@ -485,7 +484,7 @@ async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
     )
     async with router:
         await deliver(router, sent(1))
-        assert router._inbox is not None
+        assert isinstance(router._inbox, EventInbox)
         broken = (
             "CREATE TEMP TRIGGER full BEFORE INSERT ON contact "
             "BEGIN SELECT RAISE(ABORT, 'full'); END"
@@ -537,13 +536,10 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         assert len(router._states.contacts) == 2
 
 
-@pytest.mark.parametrize("durable", [False, True])
-async def test_catching_up_that_is_cut_short_is_done_again(tmp_path: Path, durable: bool) -> None:
+async def test_catching_up_that_is_cut_short_is_done_again(inbox_or_none: str | None) -> None:
     """A message that was fetched and not taken in is not taken for one that was."""
     client = Client({1: [text(1), text(2)]})
-    router = WebhookRouter(
-        KEY, client=client, queue_size=1, inbox=tmp_path / "inbox" if durable else None
-    )
+    router = WebhookRouter(KEY, client=client, queue_size=1, inbox=inbox_or_none)
     seen = recorder(router)
     hold = asyncio.Event()
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,12 +224,11 @@ MISSED = 52
 """More than a page."""
 
 
-async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
+async def test_catching_up_after_an_outage(inbox: str) -> None:
     """What customers wrote while the bot was down is fetched, answered once and in order; late
     events of it are dropped.
     """
     seen: list[str] = []
-    inbox = tmp_path / "inbox.sqlite"
     async with account() as (sandbox, client):
         async with served(make_bot(client, seen, inbox=inbox)) as port:
             webhook = hook(sandbox, port)
@@ -260,14 +258,13 @@ async def test_catching_up_after_an_outage(tmp_path: Path) -> None:
         assert sandbox.duplicates() == []
 
 
-@pytest.mark.parametrize("durable", [False, True])
-async def test_each_customer_is_answered_once(tmp_path: Path, durable: bool) -> None:
+async def test_each_customer_is_answered_once(inbox_or_none: str | None) -> None:
     """However often and in whatever order events come, each message is answered once, and no
     delivery fails.
     """
     seen: list[str] = []
     async with account() as (sandbox, client):
-        router = make_bot(client, seen, inbox=tmp_path / "inbox" if durable else None)
+        router = make_bot(client, seen, inbox=inbox_or_none)
         async with served(router) as port:
             hook(sandbox, port)
             sandbox.webhooks.duplicate(0.5)

@@ -34,6 +34,12 @@ async def deliver(router: WebhookRouter, event: Any) -> int:
     return status
 
 
+async def done_with(router: WebhookRouter) -> None:
+    """Wait until nothing waits in the inbox, whichever process brought it."""
+    while (await router.inbox_statistics()).waiting:
+        await asyncio.sleep(0.01)
+
+
 async def left_in(inbox: EventInbox) -> list[Unfinished]:
     """Open an inbox, and return what an earlier process left in it."""
     left: list[Unfinished] = []
@@ -46,18 +52,19 @@ async def left_in(inbox: EventInbox) -> list[Unfinished]:
     return left
 
 
-async def interrupted(path: Path) -> None:
+async def interrupted(path: str | Path) -> None:
     """Leave an inbox as a killed process would: event 1 finished, 2 with one of two handlers ended,
     3 never begun.
     """
     router = WebhookRouter(KEY, inbox=path)
-    hang = asyncio.Event()
+    hang, running = asyncio.Event(), asyncio.Event()
 
     async def first(context: Context[Any]) -> None:
         pass
 
     async def second(context: Context[Any]) -> None:
         if context.event.event_id != "event-1":
+            running.set()
             await hang.wait()
 
     for function in (first, second):
@@ -66,10 +73,13 @@ async def interrupted(path: Path) -> None:
     await router.start()
     for number in (1, 2, 3):
         assert await deliver(router, message(number)) == 200
-    assert await router.aclose(timeout=0.2) == 2
+    await running.wait()
+    assert await router.aclose(timeout=0.01) == 2
 
 
-def restarted(path: Path, **options: Any) -> tuple[WebhookRouter, list[tuple[str, str, bool]]]:
+def restarted(
+    path: str | Path, **options: Any
+) -> tuple[WebhookRouter, list[tuple[str, str, bool]]]:
     """Make the router of the next process, and a list of what its handlers get."""
     router = WebhookRouter(KEY, inbox=path, **options)
     seen: list[tuple[str, str, bool]] = []
@@ -86,12 +96,12 @@ def restarted(path: Path, **options: Any) -> tuple[WebhookRouter, list[tuple[str
     return router, seen
 
 
-async def test_a_restart_goes_on_where_the_last_process_stopped(tmp_path: Path) -> None:
+async def test_a_restart_goes_on_where_the_last_process_stopped(inbox: str) -> None:
     """Finished events and ended handlers do not run again; what ran is marked; what only waited is
     not.
     """
-    await interrupted(tmp_path / "inbox")
-    router, seen = restarted(tmp_path / "inbox")
+    await interrupted(inbox)
+    router, seen = restarted(inbox)
     async with router:
         assert await deliver(router, message(1)) == 200
         assert await deliver(router, message(2)) == 200
@@ -104,55 +114,53 @@ async def test_a_restart_goes_on_where_the_last_process_stopped(tmp_path: Path) 
         ("second", "event-4", False),
     ]
     assert router.statistics().duplicates == 2
-    again, seen = restarted(tmp_path / "inbox")
+    again, seen = restarted(inbox)
     async with again:
-        pass
+        await done_with(again)
     assert seen == []
 
 
 @pytest.mark.parametrize("gone", ["first", "second"])
-async def test_a_handler_that_a_deployment_renamed_ends_in_on_error(
-    tmp_path: Path, gone: str
-) -> None:
+async def test_a_handler_that_a_deployment_renamed_ends_in_on_error(inbox: str, gone: str) -> None:
     """Whether it had ended or was running: none of today's handlers can be told to be it, so none
     runs, and the event is finished.
     """
-    await interrupted(tmp_path / "inbox")
+    await interrupted(inbox)
     errors: list[tuple[str, str]] = []
 
     def on_error(error: Exception, context: Context[Any] | None) -> None:
         assert context is not None
         errors.append((str(error), context.event.event_id))
 
-    router, seen = restarted(tmp_path / "inbox", on_error=on_error)
+    router, seen = restarted(inbox, on_error=on_error)
     router.handlers = [
         handler._replace(key=7) if handler.name.endswith(gone) else handler
         for handler in router.handlers
     ]
     async with router:
-        pass
+        await done_with(router)
     [(text, event)] = errors
     assert "registered no more" in text
     assert event == "event-2"
     assert [event for _, event, _ in seen] == ["event-3", "event-3"]
-    again, seen = restarted(tmp_path / "inbox", on_error=on_error)
+    again, seen = restarted(inbox, on_error=on_error)
     async with again:
-        pass
+        await done_with(again)
     assert seen == []
     assert len(errors) == 1
 
 
-async def test_interrupted_events_can_be_taken_aside(tmp_path: Path) -> None:
+async def test_interrupted_events_can_be_taken_aside(inbox: str) -> None:
     """With on_interrupted, an event whose handlers were running goes there instead."""
-    await interrupted(tmp_path / "inbox")
+    await interrupted(inbox)
     aside = []
 
     def on_interrupted(context: Context[Any]) -> None:
         aside.append(context.event.event_id)
 
-    router, seen = restarted(tmp_path / "inbox", on_interrupted=on_interrupted)
+    router, seen = restarted(inbox, on_interrupted=on_interrupted)
     async with router:
-        pass
+        await done_with(router)
     assert aside == ["event-2"]
     assert [event for _, event, _ in seen] == ["event-3", "event-3"]
 
@@ -272,15 +280,13 @@ async def test_the_file_of_notes_stays_small(
     await again.aclose()
 
 
-async def test_what_can_no_longer_be_read_goes_to_the_hook(tmp_path: Path) -> None:
+async def test_what_can_no_longer_be_read_goes_to_the_hook(inbox: str) -> None:
     """An event that was accepted under other bounds does not stop the start."""
-    await interrupted(tmp_path / "inbox")
+    await interrupted(inbox)
     errors: list[Exception] = []
-    router, seen = restarted(
-        tmp_path / "inbox", max_depth=1, on_error=lambda error, _: errors.append(error)
-    )
+    router, seen = restarted(inbox, max_depth=1, on_error=lambda error, _: errors.append(error))
     async with router:
-        pass
+        await done_with(router)
     assert [type(error) for error in errors] == [DecodeError, DecodeError]
     assert seen == []
 
@@ -312,9 +318,9 @@ async def test_a_shared_deduplicator_beside_an_inbox(tmp_path: Path) -> None:
     assert (len(seen_by_one), len(seen_by_other)) == (2, 0)
 
 
-async def test_ids_that_no_database_takes(tmp_path: Path) -> None:
+async def test_ids_that_no_database_takes(inbox: str) -> None:
     """An absurd number in one event costs neither it nor those that came with it."""
-    router, seen = restarted(tmp_path / "inbox")
+    router, seen = restarted(inbox)
     absurd = message(1, contact=10**25)
     absurd["message"]["messageId"] = 10**25
     async with router:
@@ -325,9 +331,9 @@ async def test_ids_that_no_database_takes(tmp_path: Path) -> None:
     assert len(seen) == 6
 
 
-async def test_a_sender_that_hangs_up_changes_nothing(tmp_path: Path) -> None:
+async def test_a_sender_that_hangs_up_changes_nothing(inbox: str) -> None:
     """An event that is being stored when its request is cancelled is handled all the same."""
-    router, seen = restarted(tmp_path / "inbox")
+    router, seen = restarted(inbox)
     async with router:
         request = asyncio.create_task(router.receive(*signed(message())))
         await asyncio.sleep(0)
@@ -421,9 +427,9 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     assert early <= 3, "nothing but repeats is marked"
 
 
-async def test_the_context_type(tmp_path: Path) -> None:
+async def test_the_context_type(inbox: str) -> None:
     """A handler that is typed for its event reads its parts."""
-    router = WebhookRouter(KEY, inbox=str(tmp_path / "inbox"))
+    router = WebhookRouter(KEY, inbox=inbox)
     texts: list[str] = []
 
     @router.on(MessageReceived)

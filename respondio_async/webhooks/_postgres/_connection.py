@@ -1,0 +1,162 @@
+"""Connections that outlast PostgreSQL: what cannot be done now is done once it is back."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, LiteralString, TypeVar
+
+import psycopg
+import psycopg_pool
+from procrastinate import PsycopgConnector
+from procrastinate.connector import Notify
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+
+from ._schema import CONNECT, SEARCH_PATH, out_of_reach
+
+T = TypeVar("T")
+
+_AGAIN_AFTER: Final = 0.5
+"""Seconds until a statement that could not be done is tried again."""
+_CALM: Final = 2.0
+"""Seconds without a failure after which an outage is over."""
+_CONNECTIONS: Final = 5
+"""At most, for each process; besides, one listens, one notes and one beats."""
+_logger: Final = logging.getLogger("respondio_async.webhooks")
+
+
+class InboxConnection(psycopg.AsyncConnection[Any]):
+    """A connection of ours, so that the log can tell it from the application's."""
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any(each == _POOL or isinstance(each, InboxConnection) for each in arguments)
+
+
+_POOL: Final = "respondio-webhooks"
+# The pool tells each failed try; we tell when an outage begins and when it ends.
+logging.getLogger("psycopg.pool").addFilter(_is_not_ours)
+
+
+async def _configure(connection: "psycopg.AsyncConnection[Any]") -> None:
+    await connection.set_autocommit(True)
+    await connection.execute(SEARCH_PATH)
+
+
+class InboxDatabase(PsycopgConnector):
+    """The pool of a process, for our statements and as Procrastinate's connector."""
+
+    def __init__(self, url: str) -> None:
+        self.closing = False
+        """True: what fails now, fails."""
+        self.last_failure = time.monotonic()
+        """When PostgreSQL was last out of reach, or not yet opened, by the monotonic clock."""
+        self._is_out = False
+        self._telling: asyncio.Task[None] | None = None
+        self._url = url
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            conninfo=url,
+            kwargs=dict(CONNECT),
+            connection_class=InboxConnection,
+            configure=_configure,
+            name=_POOL,
+            min_size=2,
+            max_size=_CONNECTIONS,
+            timeout=1.0,
+            reconnect_timeout=0.0,  # each statement tries by itself
+        )
+
+    async def _create_pool(self, pool_args: dict[str, Any]) -> psycopg_pool.AsyncConnectionPool:
+        # Without the check that Procrastinate asks for, which is a round trip for each statement:
+        # a connection that is gone is noticed by its statement, which is then repeated.
+        return psycopg_pool.AsyncConnectionPool(**pool_args, open=False)
+
+    async def rows(self, statement: LiteralString, **values: Any) -> list[tuple[Any, ...]]:
+        """Run one statement, once PostgreSQL is there; it may run twice, so a repeat must change
+        nothing.
+        """
+
+        async def run() -> list[tuple[Any, ...]]:
+            async with self.pool.connection() as connection:
+                cursor = await connection.execute(statement, values)
+                return await cursor.fetchall() if cursor.description else []
+
+        return await self._until_done(run)
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Run a statement of Procrastinate."""
+        try:
+            await self._until_done(
+                lambda: super(InboxDatabase, self).execute_query_async(query, **arguments)
+            )
+        except ConnectorException as error:
+            # "Job was not found": another process took it, or the statement was done before.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+
+    async def execute_query_one_async(
+        self, query: LiteralString, **arguments: Any
+    ) -> dict[str, Any]:
+        """Run a statement of Procrastinate."""
+        return await self._until_done(
+            lambda: super(InboxDatabase, self).execute_query_one_async(query, **arguments)
+        )
+
+    async def execute_query_all_async(
+        self, query: LiteralString, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        """Run a statement of Procrastinate."""
+        return await self._until_done(
+            lambda: super(InboxDatabase, self).execute_query_all_async(query, **arguments)
+        )
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Listen, for ever."""
+        await self._until_done(
+            lambda: super(InboxDatabase, self).listen_notify(on_notification, channels)
+        )
+
+    async def _until_done(self, act: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                result = await act()
+            except (psycopg.Error, ConnectorException) as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from error  # psycopg made an error of it
+                cause = error if isinstance(error, psycopg.Error) else error.__cause__
+                if isinstance(cause, psycopg.OperationalError | psycopg.InternalError):
+                    self.note_outage(cause)
+                elif not isinstance(error, UniqueViolation):
+                    raise
+                if self.closing:
+                    raise out_of_reach(cause) from error
+                # Two workers that reached for one contact collide: the loser looks again.
+                await asyncio.sleep(_AGAIN_AFTER if cause is not None else 0)
+            else:
+                self.note_outage(None)
+                return result
+
+    def note_outage(self, error: psycopg.Error | None) -> None:
+        """Tell once that PostgreSQL is out of reach, and once that it is back."""
+        if error is None:
+            # While some statements get through and others do not, it is not back.
+            if self._is_out and time.monotonic() - self.last_failure > _CALM:
+                self._is_out = False
+                _logger.warning("the inbox's PostgreSQL is back")
+            return
+        self.last_failure = time.monotonic()
+        if not self._is_out and not self.closing:
+            self._is_out = True
+            self._telling = asyncio.create_task(self._tell_outage(error))
+
+    async def _tell_outage(self, error: psycopg.Error) -> None:
+        if isinstance(error, psycopg_pool.PoolTimeout):  # the pool does not say why
+            try:
+                await (await psycopg.AsyncConnection.connect(self._url, **CONNECT)).close()
+            except psycopg.Error as reason:
+                error = reason
+        _logger.error(
+            "%s; new events are answered with 503, stored ones wait until it is back",
+            out_of_reach(error),
+        )

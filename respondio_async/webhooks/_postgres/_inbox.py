@@ -1,0 +1,426 @@
+"""The inbox of many processes: stores, delivers, notes, and takes up what the dead left."""
+
+import asyncio
+import itertools
+import logging
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any, Final
+
+import psycopg
+from procrastinate import App, JobContext
+from procrastinate.jobs import Job, Status
+from procrastinate.worker import Worker
+from psycopg.conninfo import conninfo_to_dict
+
+from respondio_async.errors import ConfigurationError
+
+from .._contact_states import CAUGHT_UP, MOST_REMEMBERED
+from .._progress import HandlingStep
+from .._store import (
+    ContactRow,
+    Deliver,
+    EventLostError,
+    InboxStatistics,
+    InboxUnavailableError,
+    NewEvent,
+    Remembered,
+    Unfinished,
+)
+from . import _statements as sql
+from ._batches import Batches
+from ._connection import InboxDatabase
+from ._heartbeat import Heartbeat
+from ._notes import NoteConnection
+from ._schema import QUEUE, check, migrate, out_of_reach
+
+STALLED: Final = 18.0
+"""Seconds without a beat after which a process is taken for dead."""
+TEND_EVERY: Final = 3.0
+"""Seconds between two looks at what the dead left."""
+OPEN_WITHIN: Final = 10.0
+"""Seconds to open or make the schema in."""
+_ACCEPT_WITHIN: Final = 1.5
+"""Seconds for an event to be stored in, so that an answer goes out within two."""
+_ANSWER_WITHIN: Final = 1.0
+_CLOSE_WITHIN: Final = 5.0
+_COUNT_EVERY: Final = 1.0
+"""Seconds for which the number of events that wait is taken to be as it was, but for our own."""
+_PRUNE_EVERY: Final = 20
+"""Looks."""
+_LOOK_EVERY: Final = 0.05
+"""Seconds between two looks at whether a lock is free, or an event finished elsewhere."""
+_LONGEST_KEY: Final = 200
+"""Characters of an event's id that are stored as they are."""
+
+_logger: Final = logging.getLogger("respondio_async.webhooks")
+
+
+class PostgresInbox:
+    """One process's part of the inbox in a database."""
+
+    is_shared = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        remember: int,
+        most: int,
+        concurrency: int,
+        is_worker: bool,
+        may_migrate: bool,
+    ) -> None:
+        """*most*: events that may wait, whichever process took them in."""
+        try:
+            conninfo_to_dict(url)
+        except psycopg.Error as error:
+            raise ConfigurationError("inbox is no address of a PostgreSQL database") from error
+        self._backlog = 0
+        """Events that wait: as counted at `_counted_at`, and those stored here since."""
+        self._counted_at = -math.inf
+        self._most = most
+        self._last = 0
+        """Row of the newest event that was accepted here."""
+        self._url = url
+        self._remember = remember
+        self._concurrency = concurrency
+        self._is_worker = is_worker
+        self._may_migrate = may_migrate
+        self._stopping = False
+        self._is_out = False
+        self._take: Deliver
+        self._database: InboxDatabase
+        self._app: App
+        self._heartbeat: Heartbeat
+        self._batches: Batches
+        self._notes: NoteConnection
+        self._owner = 0
+        """This process, as one of Procrastinate's workers: it owns locks."""
+        self._worker: Worker | None = None
+        self._held: dict[int, tuple[int, int]] = {}
+        """Row and attempt of the events that are handled here, by job."""
+        self._orphans: set[int] = set()
+        self._ends: dict[int, asyncio.Future[bool]] = {}
+        self._tending: asyncio.Task[None]
+        self._working: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    # Lifecycle
+
+    async def open(self) -> Remembered:
+        """Connect, and make the schema if need be."""
+        try:
+            async with asyncio.timeout(OPEN_WITHIN):
+                return await self._open()
+        except (TimeoutError, psycopg.Error, InboxUnavailableError) as error:
+            if isinstance(error, InboxUnavailableError):
+                told = error
+            else:
+                cause = error if isinstance(error, psycopg.Error) else None
+                told = out_of_reach(cause)
+            if not self._is_out:
+                self._is_out = True
+                _logger.error("%s", told)  # noqa: TRY400 - once an outage, without a traceback
+            raise told from error
+
+    async def _open(self) -> Remembered:
+        await (migrate if self._may_migrate else check)(self._url)
+        self._is_out = self._stopping = False
+        database = self._database = InboxDatabase(self._url)
+        self._notes = NoteConnection(self._url, database.note_outage)
+        try:
+            await database.open_async()
+            await self._notes.open()
+            self._app = App(connector=database)
+            self._app.task(name=sql.TASK, queue=QUEUE, pass_context=True)(self._run)
+            contacts = await database.rows(sql.CONTACTS)
+            events = (await database.rows(sql.RECEIVED, most=MOST_REMEMBERED))[::-1]
+            self._owner = await self._app.job_manager.register_worker()
+            await database.rows("INSERT INTO process VALUES (%(id)s)", id=self._owner)
+        except BaseException:
+            database.closing = True
+            await self._notes.aclose(0)
+            await database.close_async()
+            raise
+        self._heartbeat = Heartbeat(self._url, self._workers)
+        self._heartbeat.start()
+        self._batches = Batches(self._store, self._room)
+        self._tending = asyncio.create_task(self._tend(), name="respondio-inbox-tend")
+        return Remembered(
+            [ContactRow(*row) for row in contacts],
+            [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
+            [message_id for message_id, _ in events],
+        )
+
+    async def deliver(self, take: Deliver) -> None:
+        """Begin to work, if this process does."""
+        self._take = take
+        if self._is_worker:
+            self._working = asyncio.create_task(self._work(), name="respondio-inbox-work")
+
+    async def drain(self, timeout: float | None) -> int:
+        """Fetch events until those that this process accepted are finished, by whichever process,
+        and then no more.
+        """
+        left = 0
+        ends_at = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout + _ANSWER_WITHIN):
+                # Whichever process finishes them: nobody here is told.
+                while self._is_worker and (left := await self._count_own()):
+                    if time.monotonic() >= ends_at:
+                        break
+                    await asyncio.sleep(_LOOK_EVERY)
+        except TimeoutError:
+            pass  # PostgreSQL is out of reach
+        self._stopping = True
+        if self._working is not None:
+            self._working.cancel()  # Procrastinate waits for its running jobs all the same
+        return left
+
+    async def _count_own(self) -> int:
+        [[count]] = await self._database.rows(sql.LEFT, last=self._last)
+        return int(count)
+
+    async def aclose(self) -> None:
+        """Give back what is held, and close."""
+        self._tending.cancel()
+        ending = [self._tending, *self._writing]
+        if self._working is not None:
+            ending.append(self._working)
+        await asyncio.wait(ending, timeout=_CLOSE_WITHIN)
+        await self._notes.aclose(_CLOSE_WITHIN)
+        self._database.closing = True  # what PostgreSQL does not take now, others will take up
+        await self._batches.aclose()
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await self._heartbeat.aclose()
+        try:
+            await self._app.job_manager.unregister_worker(self._owner)
+        except InboxUnavailableError:
+            pass  # it will be taken for dead
+        for ended in self._ends.values():
+            if not ended.done():
+                ended.set_result(False)
+        self._ends.clear()
+        await self._database.close_async()
+
+    def _workers(self) -> list[int]:
+        worker = self._worker.worker_id if self._worker is not None else None
+        return [self._owner] if worker is None else [self._owner, worker]
+
+    # Storing
+
+    async def accept(self, event: NewEvent) -> int | None:
+        """Store an event and its job together; `InboxUnavailableError` after 1.5 seconds."""
+        stored = self._batches.put(event._replace(event_id=_key(event.event_id)))
+        await asyncio.wait([stored], timeout=_ACCEPT_WITHIN)
+        if not stored.done():
+            stored.cancel()
+            raise InboxUnavailableError("the inbox's PostgreSQL takes too long")
+        return stored.result()
+
+    async def _store(self, events: list[NewEvent]) -> dict[str, int]:
+        rows = await self._database.rows(
+            sql.ACCEPT,
+            event_ids=[each.event_id for each in events],
+            bodies=[each.body for each in events],
+            message_ids=[each.message_id for each in events],
+            contact_ids=[each.contact_id for each in events],
+            caught_up=CAUGHT_UP,
+        )
+        self._backlog += len(rows)
+        self._last = max(self._last, *[row for _, row in rows], 0)
+        return dict(rows)
+
+    async def _room(self, wanted: int) -> int:
+        """How many of so many events may be stored now."""
+        now = time.monotonic()
+        if self._backlog + wanted > self._most or now - self._counted_at > _COUNT_EVERY:
+            [[self._backlog]] = await self._database.rows(sql.BACKLOG, most=self._most)
+            self._counted_at = now
+        return max(0, min(wanted, self._most - self._backlog))
+
+    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Look until the event is finished."""
+        self._ends[row] = ended
+        if len(self._ends) == 1:
+            self._write(self._watch_ends())
+
+    async def _watch_ends(self) -> None:
+        while self._ends and not self._database.closing:
+            rows = list(self._ends)
+            left = {row for (row,) in await self._database.rows(sql.UNFINISHED, rows=rows)}
+            for row in rows:
+                if row not in left:
+                    ended = self._ends.pop(row)
+                    if not ended.done():
+                        ended.set_result(True)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    # Handling
+
+    async def _work(self) -> None:
+        """Run Procrastinate's worker, and another one should it fail."""
+        while not self._stopping:
+            self._worker = Worker(
+                self._app,
+                queues=[QUEUE],
+                name="respondio-webhooks",
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=2.0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                # Our own look is for what others left: it knows of outages.
+                stalled_worker_timeout=86_400.0,
+            )
+            try:
+                await self._worker.run()  # type: ignore[no-untyped-call]
+            except Exception:
+                if self._database.closing:
+                    return
+                _logger.exception("webhook: the inbox's worker failed, and begins again")
+                await asyncio.sleep(1)
+
+    async def _run(self, context: JobContext, *, row: int, attempt: int) -> None:
+        """Handle the event of one job."""
+        job = context.job.id
+        if job is None:  # pragma: no cover - a job that was fetched has one
+            return
+        self._held[job] = (row, attempt)
+        try:
+            if self._stopping or not await self._handle(job, row, attempt):
+                await self._release([job])
+        finally:
+            del self._held[job]
+
+    async def _handle(self, job: int, row: int, attempt: int) -> bool:
+        """Have an event handled; False when it was not."""
+        found = await self._database.rows(sql.CLAIM, row=row, attempt=attempt)
+        if not found:
+            return True  # finished, or another process's
+        event_id, body, started, handled, *contact = found[0]
+        known = ContactRow(*contact) if contact[0] else None
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        await self._take(Unfinished(job, event_id, body, started, frozenset(handled), known), ended)
+        return await ended
+
+    async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+        """Note a step of a job's event."""
+        noted = self._notes.put(step, *self._held[row], handler)
+        # Whether the event is still ours, the next step tells.
+        if step is not HandlingStep.HANDLED and not await noted:
+            raise EventLostError
+
+    async def _release(self, jobs: list[int]) -> None:
+        await self._database.rows(sql.RELEASE, jobs=jobs)
+
+    # Contacts
+
+    def save_contact(
+        self,
+        contact_id: int,
+        handed_over_since: int | None,
+        human_since: int | None,
+        watermark: int,
+    ) -> "asyncio.Future[None]":
+        """Store what has changed of a contact."""
+        return self._write(
+            self._database.rows(
+                sql.SAVE_CONTACT,
+                contact_id=contact_id,
+                handed_over_since=handed_over_since,
+                human_since=human_since,
+                watermark=watermark,
+            )
+        )
+
+    @asynccontextmanager
+    async def lock(self, contact_id: int) -> AsyncGenerator[None]:
+        """Hold a job of one's own with the contact's lock, which no event's job then gets."""
+        manager = self._app.job_manager
+        mine = f"lock-{self._owner}-{contact_id}"
+        job = await manager.defer_job_async(
+            Job(
+                id=None,
+                queue=mine,
+                lock=str(contact_id),
+                queueing_lock=None,
+                task_name=sql.LOCK_TASK,
+                task_kwargs={"owner": self._owner},
+                priority=1,  # after the event that is being handled, before those that wait
+            )
+        )
+        if job.id is None:  # pragma: no cover - a stored job has one
+            return
+        try:
+            while await manager.get_job_status_async(job.id) is not Status.DOING:
+                if await manager.fetch_job(queues=[mine], worker_id=self._owner) is None:
+                    await asyncio.sleep(_LOOK_EVERY)
+            yield
+        finally:
+            await manager.finish_job_by_id_async(job.id, Status.SUCCEEDED, delete_job=True)
+
+    # Care
+
+    async def statistics(self) -> InboxStatistics | None:
+        """Count over all processes."""
+        [counts] = await self._database.rows(sql.COUNT, stalled=f"{STALLED} seconds")
+        return InboxStatistics(*counts)
+
+    async def _tend(self) -> None:
+        for look in itertools.count():
+            try:
+                await self._take_up()
+                await self._find_orphans()
+                if look % _PRUNE_EVERY == 0:
+                    await self._database.rows(sql.PRUNE, remember=self._remember)
+                    await self._database.rows(sql.FORGET_WORKERS)
+            except Exception:
+                if self._database.closing:
+                    return
+                _logger.exception("webhook: the inbox cannot be tended; it is tried again")
+            await asyncio.sleep(TEND_EVERY)
+
+    async def _take_up(self) -> None:
+        """Give what dead processes held to others."""
+        if time.monotonic() - self._database.last_failure < STALLED:
+            return  # after an outage, first hear who is alive
+        stalled = f"{STALLED} seconds"
+        taken = await self._database.rows(sql.TAKE_UP, stalled=stalled)
+        if taken:
+            _logger.warning("took up %d events that dead processes left", len(taken))
+        await self._database.rows(sql.FORGET_LOCKS, stalled=stalled)
+
+    async def _find_orphans(self) -> None:
+        """Give back events that were given to this process in an answer that never came."""
+        if self._worker is None or self._worker.worker_id is None:
+            return
+        rows = await self._database.rows(sql.MY_JOBS, worker=self._worker.worker_id)
+        unknown = {job for (job,) in rows} - self._held.keys()
+        if twice := unknown & self._orphans:  # not only on their way
+            await self._release(list(twice))
+        self._orphans = unknown - twice
+
+    def _write(self, work: Awaitable[Any]) -> "asyncio.Future[None]":
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run())
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return task
+
+
+def _key(event_id: str) -> str:
+    """What stands for an event's id: PostgreSQL keeps no NUL in a text, and no long one in an
+    index.
+    """
+    if len(event_id) <= _LONGEST_KEY and "\0" not in event_id:
+        return event_id
+    return f"sha256:{sha256(event_id.encode()).hexdigest()}"

@@ -1,0 +1,163 @@
+"""What the inbox asks of PostgreSQL. Each statement is a transaction of its own.
+
+A number of the engine's, a job's id, is what entitles a process to an event: when another process
+takes the event, it gets a job of its own and a higher `attempt`, and what the first one still says
+of it finds no row.
+"""
+# ruff: noqa: S608 - what is put into the statements are constants of this package
+
+from typing import Final, LiteralString
+
+from .._progress import HandlingStep
+from ._schema import QUEUE
+
+TASK: Final = "respondio_async.webhook"
+LOCK_TASK: Final = "respondio_async.lock"
+
+ACCEPT: Final[LiteralString] = f"""
+WITH arrived AS (
+    SELECT * FROM unnest(
+        %(event_ids)s::text[], %(bodies)s::bytea[], %(message_ids)s::bigint[],
+        %(contact_ids)s::bigint[]
+    ) WITH ORDINALITY AS a (event_id, body, message_id, contact_id, number)
+), stored AS (
+    INSERT INTO event (event_id, body, message_id, contact_id)
+    SELECT event_id, body, message_id, contact_id FROM arrived
+    -- A message that was caught up with and its late event are one, in whichever order they come.
+    WHERE NOT EXISTS (SELECT FROM event e WHERE e.event_id = arrived.event_id) AND NOT EXISTS (
+        SELECT FROM event e WHERE e.message_id = arrived.message_id
+        AND (starts_with(e.event_id, %(caught_up)s)
+             OR starts_with(arrived.event_id, %(caught_up)s)))
+    ORDER BY number
+    ON CONFLICT DO NOTHING
+    RETURNING id, event_id, contact_id
+), jobs AS (
+    SELECT procrastinate_defer_jobs_v1(array_agg(
+        ROW('{QUEUE}', '{TASK}', 0, contact_id::text, NULL,
+            jsonb_build_object('row', id, 'attempt', 0), NULL)::procrastinate_job_to_defer_v1
+        ORDER BY id))
+    FROM stored HAVING count(*) > 0
+)
+SELECT event_id, id FROM stored, jobs
+"""
+"""Stores the new ones of a batch, and a job for each."""
+
+CLAIM: Final[LiteralString] = """
+WITH claimed AS (
+    SELECT event_id, body, message_id, contact_id, started, handled
+    FROM event WHERE id = %(row)s AND attempt = %(attempt)s AND body IS NOT NULL
+), known AS (
+    -- The contact's newest message whose event was about to be handled.
+    INSERT INTO contact AS c (contact_id, watermark)
+    SELECT contact_id, message_id FROM claimed
+    WHERE contact_id IS NOT NULL AND message_id IS NOT NULL
+    ON CONFLICT (contact_id) DO UPDATE SET watermark = greatest(c.watermark, excluded.watermark)
+    RETURNING contact_id, handed_over_since, human_since, watermark
+)
+SELECT e.event_id, e.body, e.started, e.handled, coalesce(e.contact_id, 0),
+    coalesce(k.handed_over_since, c.handed_over_since, 0),
+    coalesce(k.human_since, c.human_since, 0), coalesce(k.watermark, c.watermark, 0)
+FROM claimed e LEFT JOIN known k USING (contact_id) LEFT JOIN contact c USING (contact_id)
+"""
+
+_NOTE: Final[LiteralString] = "(bigint, int, bigint) AS UPDATE event SET"
+_OWNED: Final[LiteralString] = "WHERE id = $1 AND attempt = $2"
+STEPS: Final[dict[HandlingStep, LiteralString]] = {
+    HandlingStep.STARTED: f"PREPARE started{_NOTE} started = $3 {_OWNED}",
+    HandlingStep.HANDLED: f"PREPARE handled{_NOTE} handled = handled || $3 {_OWNED}",
+    HandlingStep.FINISHED: f"PREPARE finished{_NOTE} body = NULL, handled = '{{}}' {_OWNED}",
+}
+"""Each is named as its step. A repeat, after an answer that was lost, changes nothing."""
+
+_REQUEUE: Final[LiteralString] = """
+, kept AS (
+    UPDATE event SET attempt = attempt + 1 FROM gone
+    WHERE event.id = (gone.args->>'row')::bigint AND event.attempt = (gone.args->>'attempt')::int
+        AND event.body IS NOT NULL
+    RETURNING event.id, event.attempt, gone.queue_name, gone.task_name, gone.lock
+)
+-- Before the contact's later events.
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
+SELECT queue_name, task_name, 1, lock, jsonb_build_object('row', id, 'attempt', attempt) FROM kept
+"""
+RELEASE: Final[LiteralString] = f"""
+WITH gone AS (
+    DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s::bigint[]) AND status = 'doing'
+    RETURNING queue_name, task_name, lock, args
+) {_REQUEUE}
+"""
+"""Gives back events that this process holds."""
+
+_DEAD: Final[LiteralString] = """
+    SELECT id FROM procrastinate_workers WHERE last_heartbeat < now() - %(stalled)s::interval
+"""
+TAKE_UP: Final[LiteralString] = f"""
+WITH dead AS ({_DEAD}), gone AS (
+    DELETE FROM procrastinate_jobs
+    WHERE status = 'doing' AND task_name = '{TASK}'
+        AND (worker_id IS NULL OR worker_id IN (SELECT id FROM dead))
+        -- While PostgreSQL was down, nobody's heart could be heard.
+        AND pg_postmaster_start_time() < now() - %(stalled)s::interval
+    RETURNING queue_name, task_name, lock, args
+) {_REQUEUE}
+RETURNING id
+"""
+"""Gives the events of dead processes to others."""
+
+FORGET_LOCKS: Final[LiteralString] = f"""
+DELETE FROM procrastinate_jobs WHERE task_name = '{LOCK_TASK}'
+    AND pg_postmaster_start_time() < now() - %(stalled)s::interval
+    AND (args->>'owner')::bigint NOT IN (
+        SELECT id FROM procrastinate_workers WHERE last_heartbeat >= now() - %(stalled)s::interval)
+"""
+"""Frees what dead processes locked."""
+
+FORGET_WORKERS: Final[LiteralString] = """
+DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 day'
+"""
+
+MY_JOBS: Final[LiteralString] = f"""
+SELECT id FROM procrastinate_jobs
+WHERE worker_id = %(worker)s AND status = 'doing' AND task_name = '{TASK}'
+"""
+
+PRUNE: Final[LiteralString] = """
+DELETE FROM event WHERE body IS NULL AND id <= (SELECT max(id) FROM event) - %(remember)s
+"""
+
+COUNT: Final[LiteralString] = f"""
+SELECT (SELECT count(*) FROM event WHERE body IS NOT NULL),
+    (SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND task_name = '{TASK}'),
+    (SELECT count(*) FROM process JOIN procrastinate_workers USING (id)
+     WHERE last_heartbeat >= now() - %(stalled)s::interval)
+"""
+
+BACKLOG: Final[LiteralString] = """
+SELECT count(*) FROM (SELECT FROM event WHERE body IS NOT NULL LIMIT %(most)s) AS unfinished
+"""
+
+LEFT: Final[LiteralString] = """
+SELECT count(*) FROM event WHERE body IS NOT NULL AND id <= %(last)s
+"""
+
+UNFINISHED: Final[LiteralString] = """
+SELECT id FROM event WHERE id = ANY(%(rows)s::bigint[]) AND body IS NOT NULL
+"""
+
+SAVE_CONTACT: Final[LiteralString] = """
+INSERT INTO contact VALUES (
+    %(contact_id)s, coalesce(%(handed_over_since)s, 0), coalesce(%(human_since)s, 0),
+    %(watermark)s)
+ON CONFLICT (contact_id) DO UPDATE SET
+    handed_over_since = coalesce(%(handed_over_since)s, contact.handed_over_since),
+    human_since = coalesce(%(human_since)s, contact.human_since),
+    watermark = greatest(contact.watermark, %(watermark)s)
+"""
+
+CONTACTS: Final[LiteralString] = (
+    "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
+)
+
+RECEIVED: Final[LiteralString] = """
+SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY id DESC LIMIT %(most)s
+"""
