@@ -5,17 +5,18 @@ Run by `nox -s docs` before the site is built; the pages are not kept under vers
 
 import ast
 import inspect
+import re
 import shutil
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import click
 import typer.main
 
 import respondio_async
 from respondio_async import DEFAULT_LIMITS, errors
 from respondio_async._engine.endpoints import ENDPOINTS
-from respondio_async.cli._app import EXIT_CODES, app
+from respondio_async.cli._app import app
 
 HERE = Path(__file__).parent
 OUT = HERE / "reference"
@@ -23,206 +24,207 @@ OUT = HERE / "reference"
 PAGES: dict[str, tuple[str, str]] = {
     "client": (
         "The client",
-        "AsyncRespond Response RetryPolicy ClientStatistics RouteStatistics RateLimit",
+        "respondio_async: AsyncRespond Response RetryPolicy RateLimit __version__",
     ),
-    "health": ("Health and drift", "Health HealthCheck DriftRecord"),
-    "filters": ("Filters", "F Filter Condition"),
-    "identifiers": ("Identifiers", "ContactId Identifier"),
-    "pagination": ("Pagination", "Paginator Page Cursor"),
+    "contacts": ("client.contacts", "respondio_async.resources: Contacts"),
+    "messages": ("client.messages", "respondio_async.resources: Messages"),
+    "comments": ("client.comments", "respondio_async.resources: Comments"),
+    "conversations": ("client.conversations", "respondio_async.resources: Conversations"),
+    "space": ("client.space", "respondio_async.resources: Space"),
+    "health": (
+        "Health, statistics and drift",
+        "respondio_async: Health HealthCheck ClientStatistics RouteStatistics DriftRecord",
+    ),
+    "filters": ("Filters", "respondio_async.filters: *"),
+    "identifiers": ("Identifiers", "respondio_async.identifiers: *"),
+    "pagination": ("Lists and pages", "respondio_async: Paginator Page Cursor"),
     "limits": (
         "Limits",
-        "DEFAULT_LIMITS LocalRateLimiter RateLimiter Reservation Feedback Priority",
+        """respondio_async: LocalRateLimiter RateLimiter Reservation Feedback Priority ROUTES;
+        respondio_async.limits.redis: *; respondio_async.routes: *""",
     ),
-    "hooks": ("Hooks", "Hook HookEvent AttemptEnded WaitStarted DriftDetected OperationEnded"),
+    "hooks": ("Hooks", "respondio_async.hooks: *"),
+    "telemetry": ("OpenTelemetry", "respondio_async.telemetry: *"),
+    "errors": ("Errors", "respondio_async.errors: *"),
+    "models": ("Models and payloads", "respondio_async.models: *; respondio_async: *"),
+    "bulk": ("Bulk runs", "respondio_async.bulk: *"),
+    "webhooks": (
+        "Webhooks",
+        """respondio_async.webhooks: *; respondio_async.webhooks.fastapi: *;
+        respondio_async.webhooks.aiohttp: *""",
+    ),
+    "sandbox": ("Sandbox", "respondio_async.sandbox: *; respondio_async.sandbox.inbox: *"),
+    "helpers": (
+        "Files and checks",
+        "respondio_async.checks: *; respondio_async.files: *; respondio_async.discreet: *",
+    ),
 }
-"""Page, title and names; what is not named here goes to "models" or "errors"."""
-
-MODULES = {
-    "bulk": "Bulk runs",
-    "webhooks": "Webhooks",
-    "sandbox": "Sandbox",
-    "telemetry": "OpenTelemetry",
-}
-RESOURCES = ("contacts", "messages", "comments", "conversations", "space")
+"""Page, title, and its names as "module: names; …"; `*` is what the module's `__all__` holds."""
 
 
-def entry(path: str) -> str:
-    """Ask for one object's documentation."""
-    return f"::: {path}\n"
+def home(module: str, name: str) -> str:
+    """Find where a public name is defined: the documentation tool follows no lazy import."""
+    loaded = import_module(module)
+    body = ast.parse(inspect.getsource(loaded)).body
+    guarded = [each for node in body if isinstance(node, ast.If) for each in node.body]
+    for node in [*body, *guarded]:
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        for alias in node.names:
+            if (alias.asname or alias.name) == name:
+                package = module.split(".")
+                package = package[: len(package) + hasattr(loaded, "__path__") - node.level]
+                source = ".".join([*package, node.module or ""]) if node.level else node.module
+                if str(source).startswith("respondio_async"):
+                    return home(str(source).rstrip("."), alias.name)
+    return f"{module}.{name}"
 
 
-def home(name: str) -> str:
-    """Find the module that defines a public name: the documentation tool follows no lazy import."""
-    value = getattr(respondio_async, name)
-    module = respondio_async._MODULE_OF.get(name)  # noqa: SLF001 - the one table of where names live
-    if module is None:
-        return f"respondio_async.{name}"
-    full = f"respondio_async.{module}"
-    while True:
-        source = inspect.getsource(import_module(full))
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and any(
-                (alias.asname or alias.name) == name for alias in node.names
-            ):
-                package = (
-                    full if hasattr(import_module(full), "__path__") else full.rpartition(".")[0]
-                )
-                for _ in range(node.level - 1):
-                    package = package.rpartition(".")[0]
-                full = f"{package}.{node.module}" if node.level else str(node.module)
-                break
-        else:
-            return f"{full}.{name}"
-        if full.startswith("respondio_async") is False:
-            return f"{getattr(value, '__module__', full)}.{name}"
+def names_of(wanted: str) -> list[tuple[str, str]]:
+    """Read a list of names of `PAGES`: (module, name)."""
+    found: list[tuple[str, str]] = []
+    for part in " ".join(wanted.split()).split("; "):
+        module, _, names = part.partition(": ")
+        listed: list[str] = import_module(module).__all__ if names == "*" else names.split()
+        found += [(module, name) for name in listed]
+    return found
 
 
-def write(name: str, text: str) -> None:
-    """Write one page."""
-    (OUT / f"{name}.md").write_text(text, encoding="utf-8")
+def entries() -> dict[str, list[str]]:
+    """Give every public name its one page."""
+    pages: dict[str, list[str]] = {page: [] for page in PAGES}
+    placed: set[str] = set()
+    # What a page names one by one is its own; the rest goes where the order puts it.
+    for page in sorted(PAGES, key=lambda page: PAGES[page][1].count("*")):
+        for module, name in names_of(PAGES[page][1]):
+            path = home(module, name)
+            if path not in placed and not (page == "models" and name in errors.__all__):
+                placed.add(path)
+                pages[page].append(path)
+    return pages
 
 
-def public_pages() -> None:
-    """Give every public name its place."""
-    placed = {name for _, names in PAGES.values() for name in names.split()} | {"__version__"}
-    for page, (title, names) in PAGES.items():
-        found = [name for name in names.split() if name in respondio_async.__all__]
-        write(page, f"# {title}\n\n" + "\n".join(entry(home(name)) for name in found))
-    rest = [name for name in respondio_async.__all__ if name not in placed]
-    failing = [name for name in rest if name in errors.__all__]
-    models = [name for name in rest if name not in failing]
-    tree = inspect.getdoc(errors) or ""
-    write(
-        "errors",
-        f"# Errors\n\n```text\n{tree}\n```\n\n" + "\n".join(entry(home(name)) for name in failing),
-    )
-    write("models", "# Models and payloads\n\n" + "\n".join(entry(home(name)) for name in models))
-
-
-def resource_pages() -> None:
-    """Document the methods of each resource."""
-    for name in RESOURCES:
-        cls = name.capitalize()
-        text = f"# client.{name}\n\n" + entry(f"respondio_async.resources.{name}.{cls}")
-        write(name, text)
-
-
-def module_pages() -> None:
-    """Document the public modules."""
-    for name, title in MODULES.items():
-        module = import_module(f"respondio_async.{name}")
-        doc = inspect.getdoc(module) or ""
-        names = [each for each in module.__all__ if each != "__version__"]
-        entries = []
-        for each in names:
-            where = getattr(getattr(module, each), "__module__", module.__name__)
-            entries.append(entry(f"{_defining(where, module.__name__, each)}.{each}"))
-        write(name, f"# {title}\n\n{doc}\n\n" + "\n".join(entries))
-
-
-def _defining(where: str, module: str, name: str) -> str:
-    found = import_module(where) if where.startswith("respondio_async") else None
-    source = inspect.getsource(found) if found else ""
-    defined = {
-        target
-        for node in ast.parse(source).body
-        for target in (
-            [node.name]
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            else [ast.unparse(each) for each in node.targets]
-            if isinstance(node, ast.Assign)
-            else [ast.unparse(node.target)]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
+def causes() -> dict[str, str]:
+    """Read cause and cure of each error from its how-to page."""
+    page = (HERE / "how-to/errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    linked = [(names, cause, cure.replace("](", "](../how-to/")) for names, cause, cure in rows]
+    return {
+        name: f"*Cause:* {cause}. *Do:* {cure}."
+        for names, cause, cure in linked
+        for name in re.findall(r"`(\w+)`", names)
     }
-    if name in defined:
-        return where
-    for path in sorted((HERE.parent / Path(*module.split("."))).rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in tree.body:
-            named = (
-                getattr(node, "name", None)
-                or (ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else None)
-                or (ast.unparse(node.target) if isinstance(node, ast.AnnAssign) else None)
-            )
-            if named == name:
-                relative = path.relative_to(HERE.parent).with_suffix("")
-                return ".".join(part for part in relative.parts if part != "__init__")
-    return module
 
 
-def endpoint_page() -> None:
+def imports(page: str) -> str:
+    """Say where a page's names are imported from; methods of the client are not."""
+    modules: dict[str, list[str]] = {}
+    for module, name in names_of(PAGES[page][1]):
+        public = "respondio_async" if name in respondio_async.__all__ else module
+        modules.setdefault(public, []).append(name)
+    modules.pop("respondio_async.resources", None)
+    if len(modules) == 1:
+        return f"Import from `{next(iter(modules))}`."
+    return "\n".join(
+        f"* From `{module}`: {', '.join(f'`{name}`' for name in sorted(set(names)))}."
+        for module, names in modules.items()
+    )
+
+
+def name_pages(out: Path) -> None:
+    """Write the pages of names."""
+    cures = causes()
+    for page, paths in entries().items():
+        parts = [f"# {PAGES[page][0]}", "", imports(page), ""]
+        if page == "errors":
+            parts += ["```text", (inspect.getdoc(errors) or ""), "```", ""]
+        elif page in ("bulk", "hooks", "sandbox", "telemetry", "webhooks"):
+            parts += [inspect.getdoc(import_module(f"respondio_async.{page}")) or "", ""]
+        for path in paths:
+            parts += [f"::: {path}", ""]
+            if cure := cures.get(path.rpartition(".")[2]):
+                parts += [cure, ""]
+        (out / f"{page}.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def endpoint_page(out: Path) -> None:
     """Write the table of the API: method, path, limit, replay class."""
     lines = [
         "# Endpoints",
         "",
         "What each method calls, how many requests a second the vendor's table allows the",
-        "organisation, and whether the client may repeat it by itself. `unsent`: only when the",
-        "first request provably had no effect.",
+        "organisation, and whether the client may repeat it by itself after a failure. `unsent`:",
+        "only when the first request provably had no effect",
+        "([never twice](../explanation/never-twice.md)).",
         "",
         "| Method | Request | Limit a second | Counted together as | Repeated |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in ENDPOINTS:
         limit = DEFAULT_LIMITS.get(row.bucket)
+        bucket = row.bucket.replace("|", "&#124;")
         lines.append(
             f"| `client.{row.name}` | `{row.template}` | {'–' if limit is None else f'{limit:g}'} "
-            f"| `{row.bucket.replace('|', '&#124;')}` | {row.replay} |".replace(
-                "`" + row.bucket.replace("|", "&#124;") + "`",
-                "<code>" + row.bucket.replace("|", "&#124;") + "</code>",
-            )
+            f"| <code>{bucket}</code> | {row.replay} |"
         )
-    write("endpoints", "\n".join(lines) + "\n")
+    (out / "endpoints.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def command_page() -> None:
+def commands(command: Any, path: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """List the commands below one, each with its whole name."""
+    if not hasattr(command, "entries"):
+        return [(" ".join(path), command)]
+    return [
+        found
+        for name, entry in command.entries.items()
+        for found in commands(entry.load(), (*path, name))
+    ]
+
+
+def command_page(out: Path) -> None:
     """Write every command with its help."""
-    root = typer.main.get_command(app)
-    parts = ["# Command line", "", EXIT_CODES, ""]
+    parts = [
+        "# Command line",
+        "",
+        "`pip install 'respondio-async[cli]'`. What the exit codes mean is under",
+        "[configuration](../configuration.md#exit-codes-of-the-commands).",
+        "",
+    ]
+    for name, command in commands(typer.main.get_command(app), ("respondio",)):
+        text = re.sub(
+            r"^Examples$", "Examples:\n", inspect.cleandoc(command.help or ""), flags=re.MULTILINE
+        )
+        parts += [f"## {name}", "", text, "", "| Argument | Default | |", "| --- | --- | --- |"]
+        for option in command.params:
+            if getattr(option, "hidden", False):
+                continue
+            shown = option.default
+            plain = shown not in (None, "", False, ()) and not callable(shown)
+            words = " ".join((getattr(option, "help", None) or "").split()).replace("|", "&#124;")
+            spelt = ", ".join([*option.opts, *option.secondary_opts])
+            default = "required" if option.required else f"`{shown}`" if plain else ""
+            parts.append(f"| `{spelt}` | {default} | {words} |")
+        parts.append("")
+    (out / "command-line.md").write_text("\n".join(parts), encoding="utf-8")
 
-    def walk(command: click.Command, path: list[str]) -> None:
-        context = click.Context(command, info_name=" ".join(path))
-        if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                if child is not None:
-                    walk(child, [*path, name])
-            return
-        parts.extend([f"## {' '.join(path)}", "", inspect.cleandoc(command.help or ""), ""])
-        rows = [
-            (", ".join(param.opts), getattr(param, "help", None) or "")
-            for param in command.params
-            if not getattr(param, "hidden", False)
-        ]
-        if rows:
-            parts.extend(["| Argument | |", "| --- | --- |"])
-            parts.extend(f"| `{names}` | {text.replace('|', '&#124;')} |" for names, text in rows)
-            parts.append("")
 
-    walk(root, ["respondio"])
-    write("command-line", "\n".join(parts))
-
-
-def main() -> None:
-    """Write all pages."""
-    OUT.mkdir(exist_ok=True)
-    public_pages()
-    resource_pages()
-    module_pages()
-    endpoint_page()
-    command_page()
+def project_pages(out: Path) -> None:
+    """Take over what stands at the root of the repository."""
+    for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"):
+        text = (HERE.parent / f"{name}.md").read_text(encoding="utf-8")
+        text = text.replace("](docs/", "](../").replace("](CHANGELOG.md)", "](changelog.md)")
+        (out / f"{name.lower()}.md").write_text(text, encoding="utf-8")
     for plot in ("peers", "simulation"):
-        shutil.copy(HERE.parent / f"benchmarks/results/{plot}.svg", OUT)
-    write("changelog", (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8"))
-    write(
-        "contributing",
-        (HERE.parent / "CONTRIBUTING.md")
-        .read_text(encoding="utf-8")
-        .replace("](docs/", "](../")
-        .replace("](CHANGELOG.md)", "](changelog.md)"),
-    )
-    write("security", (HERE.parent / "SECURITY.md").read_text(encoding="utf-8"))
+        shutil.copy(HERE.parent / f"benchmarks/results/{plot}.svg", out)
+
+
+def main(out: Path = OUT) -> None:
+    """Write all pages."""
+    out.mkdir(exist_ok=True)
+    name_pages(out)
+    endpoint_page(out)
+    command_page(out)
+    project_pages(out)
 
 
 if __name__ == "__main__":

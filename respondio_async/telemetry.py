@@ -47,18 +47,16 @@ class OpenTelemetryHook:
     *tracer_provider* and *meter_provider* None: the global ones. *server_address* is the attribute
     of that name. One hook may serve several clients.
 
-    ===========================================  =========================================
-    metric                                       meaning
-    ===========================================  =========================================
-    `http.client.request.duration` (s)           one attempt
-    `respondio.client.operation.duration` (s)    a whole call, waits included
-    `respondio.client.queue.duration` (s)        the part of it in line for permits
-    `respondio.client.refusals`                  answers of 429
-    `respondio.client.retries`                   attempts after the first
-    `respondio.client.outcomes_unknown`          writes of unknown outcome
-    `respondio.client.limit` (1/s)               gauge: the limit in force, by route
-    `respondio.client.queue.length`              gauge: calls in line, by route
-    ===========================================  =========================================
+    Its metrics:
+
+    - `http.client.request.duration` (s): one attempt
+    - `respondio.client.operation.duration` (s): a whole call, waits included
+    - `respondio.client.queue.duration` (s): the part of it in line for permits
+    - `respondio.client.refusals`: answers of 429
+    - `respondio.client.retries`: attempts after the first
+    - `respondio.client.outcomes_unknown`: writes of unknown outcome
+    - `respondio.client.limit` (1/s): gauge: the limit in force, by route
+    - `respondio.client.queue.length`: gauge: calls in line, by route
     """
 
     def __init__(
