@@ -7,16 +7,14 @@ of its own clients.
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from ._values import is_list, is_object, json_number
 from .errors import InvalidArgumentError
 
 __all__ = ["check_name", "checked_value"]
 
-_MOST_DIGITS: Final = 308
-"""Of the largest number that JSON's readers keep."""
 _PRESENCE: Final = ("exists", "doesNotExist")
 _EQUALITY: Final = ("isEqualTo", "isNotEqualTo", *_PRESENCE)
 _OPERATORS: Final[dict[str, tuple[str, ...]]] = {
@@ -155,10 +153,8 @@ def _number(name: str, value: object) -> int | float | str:
 
 
 def _finite(value: object) -> int | float:
-    if isinstance(value, Decimal) and value.is_finite():
-        # A giant exponent would make an integer of as many digits.
-        is_whole = value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
-        value = int(value) if is_whole else float(value)
+    if isinstance(value, Decimal):
+        value = json_number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgumentError(
             f"the value is a {type(value).__name__}, not a number", argument="value"
@@ -173,12 +169,11 @@ def _text_of(number: float | str) -> str:
 
 
 def _ends(value: object) -> tuple[object, object]:
-    if isinstance(value, Mapping):
-        ends = cast("Mapping[str, object]", value)
-        value = tuple(ends.get(key) for key in ("from", "to")) if len(ends) == 2 else ()
-    if not isinstance(value, list | tuple) or len(cast("tuple[object, ...]", value)) != 2:
+    if is_object(value) and len(value) == 2:
+        value = (value.get("from"), value.get("to"))
+    if not is_list(value) or len(value) != 2:
         raise InvalidArgumentError("a range has two ends, (low, high)", argument="value")
-    return cast("tuple[object, object]", tuple(cast("tuple[object, ...]", value)))
+    return value[0], value[1]
 
 
 def _instant(name: str, value: object) -> Any:
@@ -198,7 +193,7 @@ def _instant(name: str, value: object) -> Any:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    tags = tuple(cast("list[object]", value)) if isinstance(value, list | tuple) else ()
+    tags = tuple(value) if is_list(value) else ()
     if not tags:
         raise InvalidArgumentError("name at least one tag", argument="tags")
     for tag in tags:
@@ -206,7 +201,7 @@ def _tags(value: object) -> tuple[str, ...]:
             raise InvalidArgumentError(
                 "a tag is a text that is not empty; spread a list with *", argument="tags"
             )
-    return cast("tuple[str, ...]", tags)
+    return tags
 
 
 def check_name(value: object, argument: str) -> str:

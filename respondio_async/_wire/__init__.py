@@ -3,6 +3,8 @@
 Knows nothing of connections, limits or retries.
 """
 
+from respondio_async._values import check_text, drop_none
+
 from ._api_errors import api_error, is_missing
 from ._check import (
     check_allowed_values,
@@ -17,8 +19,6 @@ from ._check import (
     check_slug,
     check_stage,
     check_tags,
-    check_text,
-    drop_none,
     is_given,
 )
 from ._contact import contact_body

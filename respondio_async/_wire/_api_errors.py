@@ -17,11 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from respondio_async._rate_limit import RateLimit
+from respondio_async._values import is_list, is_object
 from respondio_async.errors import APIError, BlockedAtEdgeError
 
 from ._headers import RawHeaders, facts
 from ._hints import hint
-from ._json_kinds import is_list, is_object
 from ._mask import mask
 
 _LONGEST: Final = 500

@@ -6,10 +6,10 @@ Lengths are counted in characters. Sources: the vendor's pages of the operations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
+from respondio_async._values import check_text, digits_as_id
 from respondio_async.errors import InvalidArgumentError
-from respondio_async.models._payload import digits_as_id
 
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}")
 _MOST_TAGS: Final = 10
@@ -18,21 +18,6 @@ _MOST_TAGS: Final = 10
 def is_given(value: object) -> bool:
     """Whether an optional text is given; the vendor's n8n node sends "" for one that is not."""
     return not (value is None or value == "")
-
-
-def check_text(value: object, argument: str, *, longest: int | None = None) -> str:
-    """Return a text that is not blank and has at most *longest* characters."""
-    if not isinstance(value, str):
-        raise InvalidArgumentError(
-            f"{argument} is a {type(value).__name__}, not a str", argument=argument
-        )
-    if not value.strip():
-        raise InvalidArgumentError(f"{argument} is empty", argument=argument)
-    if longest is not None and len(value) > longest:
-        raise InvalidArgumentError(
-            f"{argument} has {len(value)} characters, more than {longest}", argument=argument
-        )
-    return value
 
 
 def check_id(value: object, argument: str) -> int:
@@ -174,8 +159,3 @@ def check_ids_differ(first_id: object, second_id: object) -> list[int]:
     if first == second:
         raise InvalidArgumentError("a contact cannot be merged with itself", argument="second_id")
     return [first, second]
-
-
-def drop_none(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are not None, for operations where None means "not sent"."""
-    return {name: value for name, value in fields.items() if value is not None}

@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from respondio_async._values import is_object, json_number
 from respondio_async.errors import InvalidArgumentError
 
 from ._encode import time_text
-from ._json_kinds import is_object
 
 _TEXTS: Final = {
     "first_name": "firstName",
@@ -26,8 +26,6 @@ _TEXTS: Final = {
     "profile_pic": "profilePic",
     "country_code": "countryCode",
 }
-_MOST_DIGITS: Final = 308
-"""Of the largest number that JSON's readers keep."""
 _FIELDS: Final = (*_TEXTS, "custom_fields")
 _ELSEWHERE: Final = {
     "tags": "contacts.add_tags() sets tags",
@@ -108,15 +106,12 @@ def _custom_name(name: object) -> str:
 
 def custom_value(value: object) -> str | int | float | bool | None:
     """Turn the value of a custom field into what JSON carries."""
-    match value:
-        case None | bool() | str() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        # A giant exponent would make an integer of as many digits.
-        case Decimal() if value.is_finite() and value.adjusted() < _MOST_DIGITS:
-            return int(value) if value == value.to_integral_value() else float(value)
-        case float() | Decimal():
+    match json_number(value) if isinstance(value, Decimal) else value:
+        case None | bool() | str() | int() as plain:
+            return plain
+        case float() as number if math.isfinite(number):
+            return number
+        case float():
             raise InvalidArgumentError(
                 "a custom field's number must be finite", argument="custom_fields"
             )
@@ -126,10 +121,10 @@ def custom_value(value: object) -> str | int | float | bool | None:
                 "datetime",
                 argument="custom_fields",
             )
-        case dt.date():
-            return value.isoformat()
-        case dt.time():
-            return time_text(value)
+        case dt.date() as day:
+            return day.isoformat()
+        case dt.time() as time:
+            return time_text(time)
         case _:
             raise InvalidArgumentError(
                 "a custom field is text, a number, a bool, a date, a time or None, not a "

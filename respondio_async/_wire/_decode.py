@@ -7,13 +7,13 @@ answer that differs from the models is read as well as it can be. Deviations are
 """
 
 import json
-import math
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Final, cast, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
+from respondio_async._values import finite, is_object
 from respondio_async.discreet import Discreet
 from respondio_async.errors import DecodeError, InvalidArgumentError
 
@@ -127,11 +127,7 @@ def _unwrap(plain: Any, envelopes: Envelopes) -> Iterator[tuple[str, Any]]:
     for keys in envelopes:
         inner: Any = plain
         for key in keys:
-            inner = (
-                cast("dict[str, Any]", inner).get(key, _ABSENT)
-                if isinstance(inner, dict)
-                else _ABSENT
-            )
+            inner = inner.get(key, _ABSENT) if is_object(inner) else _ABSENT
         if inner is not _ABSENT:
             yield ".".join(("$", *keys)), inner
 
@@ -149,7 +145,7 @@ def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
         # surrogate pair (a name that was cut in the middle of an emoji) all have a plain meaning. A
         # torn answer has none, and stays an error.
         text = content.decode("utf-8-sig", "replace")
-        plain = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
+        plain = json.loads(text, strict=False, parse_constant=_nothing, parse_float=finite)
         repaired = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
         return msgspec.json.decode(repaired), ("$: not quite JSON",)
     except (ValueError, msgspec.MsgspecError):
@@ -158,11 +154,6 @@ def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
 
 def _nothing(_constant: str) -> None:
     return None
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
 
 
 def _name(expected: Any) -> str:

@@ -10,10 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from respondio_async._values import is_list, is_object, is_set
 from respondio_async.errors import InvalidArgumentError
 from respondio_async.identifiers import segment
-
-from ._json_kinds import is_list, is_object, is_set
 
 Params = Mapping[str, Any]
 Scalar = str | int | float | bool | None

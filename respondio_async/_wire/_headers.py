@@ -2,7 +2,6 @@
 all.
 """
 
-import math
 import re
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Final, NamedTuple
 
 from respondio_async._rate_limit import RateLimit
+from respondio_async._values import finite
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -109,23 +109,18 @@ def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
 
 def _named(pattern: re.Pattern[bytes], value: bytes) -> float | None:
     match = pattern.search(value)
-    return _finite(match[1]) if match else None
+    return finite(match[1]) if match else None
 
 
 def _count(value: bytes | None) -> float | None:
     match = _LEADING_NUMBER.fullmatch(value) if value else None
-    return _finite(match[1]) if match else None
-
-
-def _finite(digits: bytes) -> float | None:
-    number = float(digits)  # hundreds of digits make it infinite
-    return number if math.isfinite(number) else None
+    return finite(match[1]) if match else None
 
 
 def _retry_after(found: Mapping[bytes, bytes], now: float) -> float | None:
     value = found[b"retry-after"]
     if match := _NUMBER.fullmatch(value):
-        return _finite(match[1])
+        return finite(match[1])
     until = http_date(value)
     if until is None:
         return None

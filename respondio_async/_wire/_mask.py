@@ -15,9 +15,8 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from respondio_async._values import is_list, is_object, is_set
 from respondio_async.identifiers import ContactId
-
-from ._json_kinds import is_list, is_object, is_set
 
 MASK: Final = "***"
 

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from respondio_async._values import is_list, is_object
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import is_list, is_object
 from .template_payloads import (
     ActionButton,
     DocumentParameter,

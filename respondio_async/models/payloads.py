@@ -12,19 +12,10 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from respondio_async._values import check_text, digits_as_id, drop_none, is_list
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import (
-    Payload,
-    check_mapping,
-    check_text,
-    check_texts,
-    check_url,
-    digits_as_id,
-    is_list,
-    optional_text,
-    without_none,
-)
+from ._payload import Payload, check_mapping, check_texts, check_url, optional_text
 from .template_payloads import (
     ActionButton,
     DocumentParameter,
@@ -100,7 +91,7 @@ class Text(Payload, frozen=True):
         optional_text(self, "message_tag")
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(type="text", text=self.text, messageTag=self.message_tag)
+        return drop_none(type="text", text=self.text, messageTag=self.message_tag)
 
 
 class Attachment(Payload, frozen=True):
@@ -229,7 +220,7 @@ class Email(Payload, frozen=True):
             )
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(
+        return drop_none(
             type="email",
             text=self.text,
             subject=self.subject,

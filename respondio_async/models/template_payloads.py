@@ -13,18 +13,11 @@ from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
+from respondio_async._values import check_text, drop_none, is_list, is_object
 from respondio_async.discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import (
-    Payload,
-    check_mapping,
-    check_text,
-    check_url,
-    is_list,
-    is_object,
-    without_none,
-)
+from ._payload import Payload, check_mapping, check_url
 
 __all__ = [
     "ActionButton",
@@ -90,7 +83,7 @@ class _Media(TemplateParameter, frozen=True):
     def to_wire(self) -> dict[str, Any]:
         return {
             "type": self.kind,
-            self.kind: without_none(link=self.link, caption=self.caption, filename=self.filename),
+            self.kind: drop_none(link=self.link, caption=self.caption, filename=self.filename),
         }
 
 
@@ -120,7 +113,7 @@ class DocumentParameter(TemplateParameter, frozen=True):
     def to_wire(self) -> dict[str, Any]:
         return {
             "type": "document",
-            "document": without_none(link=self.link, caption=self.caption, filename=self.filename),
+            "document": drop_none(link=self.link, caption=self.caption, filename=self.filename),
         }
 
 
@@ -189,7 +182,7 @@ class UrlButton(TemplateButton, frozen=True):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(
+        return drop_none(
             type="url", text=self.text, url=self.url, parameters=_wire_parameters(self.parameters)
         )
 
@@ -250,9 +243,7 @@ class TemplateHeader(TemplateComponent, frozen=True):
 
     def to_wire(self) -> dict[str, Any]:
         parameters = _wire_parameters(self.parameters)
-        return without_none(
-            type="header", format=self.format, text=self.text, parameters=parameters
-        )
+        return drop_none(type="header", format=self.format, text=self.text, parameters=parameters)
 
 
 class TemplateBody(TemplateComponent, frozen=True):
@@ -265,9 +256,7 @@ class TemplateBody(TemplateComponent, frozen=True):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
     def to_wire(self) -> dict[str, Any]:
-        return without_none(
-            type="body", text=self.text, parameters=_wire_parameters(self.parameters)
-        )
+        return drop_none(type="body", text=self.text, parameters=_wire_parameters(self.parameters))
 
 
 class TemplateFooter(TemplateComponent, frozen=True):
@@ -314,9 +303,7 @@ class _TemplatePayload(Payload, frozen=True):
 
     def to_wire(self) -> dict[str, Any]:
         components = _wire_parts(self.components) if self.components else None
-        template = without_none(
-            name=self.name, languageCode=self.language_code, components=components
-        )
+        template = drop_none(name=self.name, languageCode=self.language_code, components=components)
         return {"type": self.kind, "template": template}
 
 

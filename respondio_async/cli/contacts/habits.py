@@ -46,7 +46,6 @@ class DateColumn:
     def __init__(self, name: str) -> None:
         self.name = name
         self._orders = set(DATE_ORDERS)
-        self._is_open = False
         self._line = 0
 
     def look(self, row: Row) -> None:

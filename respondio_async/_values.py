@@ -1,0 +1,78 @@
+"""Values that may be anything: which kind they are, and the checks that payloads, filters and
+operations share.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any, Final, TypeGuard
+
+from .errors import InvalidArgumentError
+
+_DIGITS: Final = re.compile(r"[1-9][0-9]{0,18}")
+_MOST_DIGITS: Final = 308
+"""Of the largest number that JSON's readers keep."""
+
+
+def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Tell a mapping from the rest."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Tell a list or tuple from a text or bytes, which are sequences too."""
+    return isinstance(value, Sequence) and not isinstance(
+        value, str | bytes | bytearray | memoryview
+    )
+
+
+def is_set(value: object) -> TypeGuard[AbstractSet[Any]]:
+    """Tell a set from the rest."""
+    return isinstance(value, AbstractSet)
+
+
+def check_text(value: object, argument: str, *, longest: int | None = None) -> str:
+    """Return a text that is not blank and has at most *longest* characters."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(
+            f"{argument} is a {type(value).__name__}, not a str", argument=argument
+        )
+    if not value.strip():
+        raise InvalidArgumentError(f"{argument} is empty", argument=argument)
+    if longest is not None and len(value) > longest:
+        raise InvalidArgumentError(
+            f"{argument} has {len(value)} characters, more than {longest}", argument=argument
+        )
+    return value
+
+
+def digits_as_id(value: object) -> object:
+    """Return the digits of an id as an int, and anything else as it is.
+
+    The vendor's clients pass ids of users, channels and messages as texts; the API wants numbers.
+    Only 0 to 9 count: other scripts have digits too.
+    """
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+def drop_none(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are not None, where None means "not sent"."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def finite(text: str | bytes) -> float | None:
+    """Read digits as a number; None when there are so many that it would be infinite."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def json_number(value: Decimal) -> int | float:
+    """Turn a decimal into what JSON carries. One that is too large becomes infinite: a giant
+    exponent would make an integer of as many digits.
+    """
+    if not value.is_finite():
+        return math.nan
+    is_whole = value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+    return int(value) if is_whole else float(value)
