@@ -56,7 +56,7 @@ def as_answers(report: ContractReport) -> Answers:
 
 
 def as_limits(report: ContractReport) -> dict[str, float]:
-    """Give the limits that the server told, by route."""
+    """Give the limits that the server reported, by route."""
     return {
         bucket_of(operation): each.limit
         for operation, each in report.operations.items()

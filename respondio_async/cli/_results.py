@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
-from rich.table import Table
 
 from respondio_async.discreet import Discreet
 
 from ..bulk import ItemResult, results
-from ._screen import Screen, counted
+from ._screen import Screen, counted, table_of
 from .files.sinks import Target, open_sink
 
 COLUMNS: Final = (
@@ -70,13 +69,8 @@ def _endings(result: ItemResult) -> Iterable[tuple[str, str | None]]:
 
 def print_tally(screen: Screen, rows: list[EndingCount]) -> None:
     """Print the counts as a table."""
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("status")
-    table.add_column("count", justify="right")
-    table.add_column("reason", overflow="fold")
-    for row in rows:
-        table.add_row(row.status, str(row.count), row.reason or "")
-    screen.show(table)
+    cells = ((row.status, row.count, row.reason) for row in rows)
+    screen.show(table_of(("status", "count", "reason"), cells, numbers={"count"}))
 
 
 def write_results(screen: Screen, journal: Path, target: Target) -> None:

@@ -8,7 +8,7 @@ goes to a file or a pipe stays as it is.
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from io import TextIOBase
 from typing import Any, Final, TextIO
@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 _PLAIN_WIDTH: Final = 110
@@ -50,6 +51,26 @@ def shorten(text: str, length: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Write "1 contact", "2 contacts"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def table_of(
+    headings: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    numbers: Collection[str] = (),
+    header: bool = True,
+    title: str | None = None,
+) -> Table:
+    """Make a table; None is an empty cell. *numbers*: the columns that are aligned to the right."""
+    table = Table(box=None, padding=(0, 1), show_header=header, title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(
+            heading, overflow="fold", justify="right" if heading in numbers else "left"
+        )
+    for row in rows:
+        cells = ("" if cell is None else cell for cell in row)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
+    return table
 
 
 class Screen:
@@ -179,7 +200,7 @@ def _console(stream: Any) -> Console:
 def _print_lines(console: Console, texts: Iterable[str]) -> None:
     for text in texts:
         if console.file.isatty():
-            # A newline of a stranger's must not begin a line that looks like one of ours.
+            # A newline in foreign text must not start a line that looks like the command's own.
             console.print(Text(printable(text).replace("\n", "\\u000a")), soft_wrap=True)
         else:
             console.file.write(f"{text}\n")

@@ -32,7 +32,7 @@ from ._client import TOKEN, Credentials, connect, find_credentials
 from ._contract import ContractReport, as_text, custom_field_path, observe_contract
 from ._exit import Exit, describe, run
 from ._options import BaseUrl, Json, ProfileName
-from ._screen import Screen, counted
+from ._screen import Screen, counted, table_of
 
 _BUDGET: Final = 9.0
 """Seconds for everything but the time that --seconds asks for."""
@@ -175,14 +175,14 @@ class _Examination:
         self._report = report
         self._seconds = seconds
         self._round_trips: list[float] = []
-        self._said: dict[str, float] = {}
+        self._limits_seen: dict[str, float] = {}
         self._others: dict[str, list[float]] = {}
         self._sent: dict[str, deque[float]] = {}
 
     def _add(self, name: str, verdict: Any, detail: str, advice: str = "") -> None:
         self._report.checks.append(HealthCheck(name, verdict, detail, advice))
 
-    def _hear(self, event: HookEvent) -> None:
+    def _on_event(self, event: HookEvent) -> None:
         if isinstance(event, AttemptEnded) and event.status is not None:
             self._round_trips.append(event.elapsed)
 
@@ -195,7 +195,7 @@ class _Examination:
             deadline=_ATTEMPT,
             queue_timeout=_BUDGET,
             retry=RetryPolicy(max_attempts=2),
-            hooks=[self._hear],
+            hooks=[self._on_event],
         )
         claims = _claims(found.token)
         where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
@@ -273,24 +273,24 @@ class _Examination:
             if clock() >= end or len(failures) > len(reads):
                 break
             await asyncio.sleep(min(0.5, max(0.0, end - clock())))
-        self._say_limits(failures)
+        self._report_limits(failures)
 
-    def _note(self, route: str, said: Any, now: float) -> None:
+    def _note(self, route: str, headers: Any, now: float) -> None:
         sent = self._sent.setdefault(route, deque())
         sent.append(now)
         while now - sent[0] > 1.0:
             sent.popleft()
-        if said is None or said.limit is None:
+        if headers is None or headers.limit is None:
             return
-        self._said[route] = said.limit
-        if said.remaining is not None:
-            others = said.limit - said.remaining - len(sent)
+        self._limits_seen[route] = headers.limit
+        if headers.remaining is not None:
+            others = headers.limit - headers.remaining - len(sent)
             self._others.setdefault(route, []).append(max(0.0, others))
 
-    def _say_limits(self, failures: list[RespondError]) -> None:
+    def _report_limits(self, failures: list[RespondError]) -> None:
         other = {
             route: limit
-            for route, limit in self._said.items()
+            for route, limit in self._limits_seen.items()
             if limit != DEFAULT_LIMITS.get(route)
         }
         busy = {
@@ -303,18 +303,18 @@ class _Examination:
             for route, limit in other.items()
         ]
         parts += [
-            f"{route}: another program takes about {taken:g} of {self._said[route]:g} requests "
-            "a second"
+            f"{route}: another program takes about {taken:g} of {self._limits_seen[route]:g} "
+            "requests a second"
             for route, taken in busy.items()
         ]
-        if not self._said and failures:
+        if not self._limits_seen and failures:
             self._add("limits", "fail", f"no read succeeded: {failures[0]}", "see the other checks")
-        elif not self._said:
+        elif not self._limits_seen:
             self._add(
                 "limits",
                 "warn",
                 "the server sends no X-RateLimit headers",
-                "limits are taken from the vendor's table and learnt from refusals",
+                "the limits of the vendor's table apply, corrected by refusals",
             )
         elif busy or any(limit < DEFAULT_LIMITS[route] for route, limit in other.items()):
             self._add(
@@ -417,9 +417,5 @@ def _print(screen: Screen, report: DoctorReport) -> None:
         ("custom fields", report.custom_fields),
     ):
         if found:
-            listed = Table(box=None, padding=(0, 1), title=title, title_justify="left")
-            for column in ("id", "name", "kind"):
-                listed.add_column(column, overflow="fold")
-            for each in found:
-                listed.add_row(str(each.id), Text(each.name or ""), Text(each.kind or ""))
-            screen.show(listed)
+            rows = ((each.id, each.name, each.kind) for each in found)
+            screen.show(table_of(("id", "name", "kind"), rows, title=title))

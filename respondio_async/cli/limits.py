@@ -13,7 +13,7 @@ from ..limits import DEFAULT_LIMITS
 from ._client import connect
 from ._exit import Exit, code_of, run
 from ._options import BaseUrl, Json, ProfileName
-from ._screen import Screen
+from ._screen import Screen, table_of
 
 _DEADLINE: Final = 10.0
 """Seconds for one read: somebody waits for the table."""
@@ -72,7 +72,7 @@ def limits(
             screen.error(str(error))
         if observe and not observed:
             screen.note("No limit was observed: respondio doctor says what is wrong.")
-        # A route that this workspace or plan has not is told, and is no failure.
+        # A route that the workspace's plan does not include is reported, and is no failure.
         codes = [code_of(e) for e in failures.values() if not isinstance(e, NotFoundError)]
         return max(codes, default=Exit.DONE)
 
@@ -85,8 +85,9 @@ async def observe_limits(
     """Read once on every route that can be read, and return what the headers say, and which reads
     failed.
 
-    A route that this workspace or plan has not is no reason to be silent about the others. Raises
-    `TransportError` when the server is away, `UnauthorizedError` for a bad token.
+    A route that the workspace's plan does not include is among the failures, and the others are
+    read all the same. Raises `TransportError` when the server cannot be reached and
+    `UnauthorizedError` for a bad token.
     """
     found: dict[str, float] = {}
     failures: dict[str, RespondError] = {}
@@ -130,14 +131,10 @@ def _first(page: Any) -> list[Any]:
 
 
 def _table(rows: list[RouteLimit], *, observed: bool) -> Table:
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("route")
-    table.add_column("default", justify="right")
-    if observed:
-        table.add_column("observed", justify="right")
-    for row in rows:
-        cells = [row.route, f"{row.default:g}"]
-        if observed:
-            cells.append("" if row.observed is None else f"{row.observed:g}")
-        table.add_row(*cells)
-    return table
+    columns = ("route", "default", "observed") if observed else ("route", "default")
+    cells = (
+        (row.route, f"{row.default:g}", None if row.observed is None else f"{row.observed:g}")
+        for row in rows
+    )
+    shown = (row[: len(columns)] for row in cells)
+    return table_of(columns, shown, numbers={"default", "observed"})

@@ -2,18 +2,17 @@
 commands ask for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from .. import AsyncRespond, Contact, Paginator
 from ._client import connect
 from ._exit import Exit, run
 from ._options import BaseUrl, Json, ProfileName
-from ._screen import Screen
+from ._screen import Screen, table_of
 
 Columns = dict[str, Callable[[Any], object]]
 
@@ -162,7 +161,7 @@ def _facts(contact: Contact) -> Table:
         **contact.custom,
     }
     rows = [(name, value) for name, value in facts.items() if value not in (None, "")]
-    return _table(("", ""), rows, header=False)
+    return table_of(("", ""), rows, header=False)
 
 
 def _list(
@@ -182,18 +181,7 @@ def _list(
             screen.document(items)
         else:
             rows = [[column(item) for column in columns.values()] for item in items]
-            screen.show(_table(columns, rows))
+            screen.show(table_of(columns, rows))
         return Exit.DONE
 
     run(work, screen, interrupted="Stopped.")
-
-
-def _table(
-    columns: Sequence[str] | Columns, rows: Sequence[Sequence[object]], *, header: bool = True
-) -> Table:
-    table = Table(box=None, padding=(0, 1), show_header=header)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return table

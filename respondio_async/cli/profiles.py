@@ -4,7 +4,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from .. import AsyncRespond
 from ._ask import can_ask
@@ -12,7 +11,7 @@ from ._client import ask_token
 from ._exit import Exit, UsageError, run
 from ._options import BaseUrl, Json
 from ._profiles import DEFAULT, profiles_path, read_profiles, remove_profile, save_profile
-from ._screen import Screen
+from ._screen import Screen, table_of
 
 
 def login(
@@ -82,12 +81,8 @@ def profiles(
         elif not rows:
             screen.line("There is none: respondio login")
         else:
-            table = Table(box=None, padding=(0, 1))
-            for column in ("name", "token in", "server"):
-                table.add_column(column, overflow="fold")
-            for row in rows:
-                table.add_row(row["name"], row["token"], row["base_url"] or "respond.io")
-            screen.show(table)
+            cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
+            screen.show(table_of(("name", "token in", "server"), cells))
         return Exit.DONE
 
     run(work, screen, interrupted="Stopped.")

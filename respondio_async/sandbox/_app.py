@@ -104,7 +104,7 @@ class App:
         try:
             await self._serve(scope, receive, send)
         except asyncio.CancelledError:
-            # The sandbox is closing and the connection is gone; there is nobody to tell.
+            # The sandbox is closing, and the connection with it.
             return
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +125,7 @@ class App:
             if work is not None and fault is None:
                 answer = work()
         if fault is not None and work is not None:
-            answer = await self._strike(fault, arrival, work, _Wire(scope, receive, send))
+            answer = await self._inject(fault, arrival, work, _Wire(scope, receive, send))
         if answer is None:
             return
         if self.latency > 0:
@@ -218,13 +218,10 @@ class App:
                 return fault
         return None
 
-    async def _strike(
+    async def _inject(
         self, fault: Fault, arrival: Arrival, work: Callable[[], ServerResponse], wire: "_Wire"
     ) -> ServerResponse | None:
-        """Misbehave.
-
-        What comes back is answered in the ordinary way; None: the connection was dealt with.
-        """
+        """Apply the fault, and return the answer to give; None: the connection needs none."""
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         answer: ServerResponse | None = None
@@ -242,7 +239,7 @@ class App:
             case "edge":
                 return edge_block()
             case "hang":
-                await wire.gone()
+                await wire.wait_closed()
             case "reset" | "reset_after":
                 await wire.reset()
             case "close":
@@ -317,7 +314,7 @@ async def _send(send: Send, answer: ServerResponse, *, upto: int | None = None) 
 
 @dataclass(slots=True)
 class _Wire:
-    """The connection under a request, for those faults that HTTP has no words for."""
+    """The connection under a request, for faults below HTTP."""
 
     scope: Scope
     receive: Receive
@@ -328,22 +325,20 @@ class _Wire:
         transport: asyncio.Transport = self.scope["state"]["transport"]
         return transport
 
-    async def gone(self) -> None:
-        """Wait until the connection is closed: the body has been read, so that is the next that can
-        be heard.
-        """
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed: after the body, nothing else can arrive."""
         await self.receive()
 
     async def reset(self) -> None:
         sock: socket.socket = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
-        await self.gone()
+        await self.wait_closed()
 
     async def close(self) -> None:
         """Close after what was written, without an answer or within one."""
         self._transport.close()
-        await self.gone()
+        await self.wait_closed()
 
     async def trickle(self, answer: ServerResponse, seconds: float) -> None:
         """Send the body in about ten pieces over *seconds*."""

@@ -15,7 +15,7 @@ _KEY: Final = "the sandbox's key for the bot under test"
 
 
 class RunningBot:
-    """A router that hears of all that happens in a sandbox, on the event loop of its test."""
+    """A router that receives every event of a sandbox, on the event loop of its test."""
 
     def __init__(self, router: "WebhookRouter", sandbox: Sandbox) -> None:
         self.router = router

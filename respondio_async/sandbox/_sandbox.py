@@ -437,7 +437,7 @@ class Sandbox:
         return fault
 
     def clear_faults(self) -> None:
-        """End all misbehaviour."""
+        """Remove all rules of faults."""
         with self._app.lock:
             self._app.faults.clear()
 

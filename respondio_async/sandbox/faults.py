@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: rules that make some requests fail in a chosen way."""
+"""Fault injection: rules that make some requests fail in a chosen way."""
 
 import random
 from collections.abc import Callable

@@ -1,8 +1,11 @@
 """An organisation: its tokens, its workspace and the meter that counts its requests."""
 
+import base64
+import hashlib
+import hmac
+import json
 from typing import Final
 
-from ._tokens import make_token
 from .limits import Meter
 from .workspace import Workspace
 
@@ -35,3 +38,25 @@ class Organisation:
         )
         self.tokens.append(token)
         return token
+
+
+def make_token(*, number: int, organisation_id: int, space_id: int, issued_at: int) -> str:
+    """Make a token that looks like the vendor's: a JWT with its claims, whose signature proves nothing.
+
+    The same arguments make the same token.
+    """
+    head = _encode(json.dumps({"alg": "HS256", "typ": "JWT"}, separators=(",", ":")).encode())
+    claims = {
+        "id": number,
+        "spaceId": space_id,
+        "orgId": organisation_id,
+        "type": "api",
+        "iat": issued_at,
+    }
+    body = _encode(json.dumps(claims, separators=(",", ":")).encode())
+    signature = hmac.new(b"sandbox", f"{head}.{body}".encode(), hashlib.sha256).digest()
+    return f"{head}.{body}.{_encode(signature)}"
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

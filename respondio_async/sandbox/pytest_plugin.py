@@ -94,16 +94,16 @@ def respondio_bot(
 
     def run(router: "WebhookRouter") -> RunningBot:
         loop = asyncio.get_running_loop()
-        lent = router.client is None
-        if lent:
+        borrows_client = router.client is None
+        if borrows_client:
             router.client = respondio_client
-        running.append((loop, bot := RunningBot(router, respondio_sandbox), lent))
+        running.append((loop, bot := RunningBot(router, respondio_sandbox), borrows_client))
         return bot
 
     yield run
-    for loop, bot, lent in running:
+    for loop, bot, borrows_client in running:
         loop.run_until_complete(bot.aclose())
-        if lent:  # a router of a module serves other tests, with other clients
+        if borrows_client:  # a router of a module serves other tests, with other clients
             bot.router.client = None
 
 

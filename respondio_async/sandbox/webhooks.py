@@ -156,8 +156,8 @@ class Webhooks:
                 url, key or secrets.token_urlsafe(32), None if events is None else tuple(events)
             )
             self.registered.append(webhook)
-            if self.hear not in self._events:
-                self._events.append(self.hear)
+            if self.publish not in self._events:
+                self._events.append(self.publish)
         return webhook
 
     def remove(self, webhook: Webhook) -> None:
@@ -165,7 +165,7 @@ class Webhooks:
         with self._lock:
             self.registered.remove(webhook)
 
-    # What goes wrong on demand
+    # Faults on demand
 
     def duplicate(self, rate: float) -> None:
         """Send this share of the events (0 to 1) a second time, under the same event_id."""
@@ -178,11 +178,11 @@ class Webhooks:
         self._reordered, self._longest_hold = _share(rate), within
 
     def send(self, event_type: str, contact: Contact, **data: Any) -> None:
-        """Send an event that nothing in the sandbox causes: call.ended, or a type that nobody has
-        heard of.
+        """Send an event that nothing in the sandbox causes: call.ended, or a type that
+        does not exist.
         """
         with self._lock:
-            self.hear(WorkspaceEvent(event_type, contact, self._workspace.organisation_id, data))
+            self.publish(WorkspaceEvent(event_type, contact, self._workspace.organisation_id, data))
 
     # The record
 
@@ -208,7 +208,7 @@ class Webhooks:
 
     # Sending
 
-    def hear(self, event: WorkspaceEvent) -> None:
+    def publish(self, event: WorkspaceEvent) -> None:
         """Send an event to those webhooks that want it.
 
         Called under the lock: the body is what holds at this moment.

@@ -69,7 +69,7 @@ class FirstHitWindow(FixedWindow):
 
 
 class SlidingLog(_Counted):
-    """The strictest honest reading: never more than the limit in any second."""
+    """The strictest reading: never more than the limit in any second."""
 
     def __init__(self, limit: float, *, count_refused: bool = False) -> None:
         super().__init__(limit)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import typer
-from rich.table import Table
 
 from ... import ROUTES, AsyncRespond, BadRequestError
 from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
@@ -28,7 +27,7 @@ from .._options import (
     RetryFailed,
     Sheet,
 )
-from .._screen import Screen, counted
+from .._screen import Screen, counted, table_of
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
 from ..files.sinks import check_output
@@ -237,19 +236,18 @@ def _print_survey(screen: Screen, found: Survey) -> None:
         plan = msgspec.to_builtins(found) | {"seconds": round(floor_of(found.operations), 1)}
         screen.document(plan)
         return
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("column")
-    table.add_column("goes to")
-    for column, target in found.columns.items():
-        table.add_row(column, "left out" if target == IGNORED else target)
-    screen.show(table)
+    goals = (
+        (column, "left out" if target == IGNORED else target)
+        for column, target in found.columns.items()
+    )
+    screen.show(table_of(("column", "goes to"), goals))
     screen.line(f"{counted(found.rows, 'row')}, {found.good} good, {len(found.bad)} bad")
     for note in found.notes:
         screen.line(f"  {note}")
     for route, count in found.operations.items():
         screen.line(f"  {count} × {route}")
     if found.tags:
-        # The API lists no tags: which are new in the workspace cannot be told.
+        # The API lists no tags, so nobody knows which of them are new in the workspace.
         screen.line(f"Tags, made where the workspace has none so called: {_list(found.tags)}")
     if found.operations.get(ROUTES["contacts.create_or_update"]):
         screen.line(

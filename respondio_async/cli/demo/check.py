@@ -33,7 +33,7 @@ def compare(
     """Compare the people with the contacts that were listed.
 
     *histories* has, by person, the messages that the server lists; *accepted* every message that
-    the server says it took from a client, as a second witness.
+    the server says it took from a client, as a second source.
     """
     findings = Findings()
     listed: defaultdict[str | None, list[Contact]] = defaultdict(list)
@@ -48,7 +48,7 @@ def compare(
         history = Counter(histories.get(person.number, ()))
         message = f"contact {person.number}: the message"
         copies = (history.pop(person.message, 0), taken.pop(person.message, 0))
-        # Either witness may tell of a loss or of a copy; agreeing, they count once.
+        # Either source may show a loss or a copy; what both show counts once.
         _count(findings, message, min(copies) if min(copies) == 0 else max(copies))
         findings.duplicates += [
             f"contact {person.number}: a message that is not theirs"

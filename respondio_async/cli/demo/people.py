@@ -56,7 +56,7 @@ class Person(Discreet, msgspec.Struct, frozen=True):
     tags: tuple[str, ...]
     stage: str
     message: str
-    """Unique, so that a second copy of it can be told."""
+    """Unique, so that a second copy of it is recognised."""
 
 
 def make_people(count: int, seed: int) -> list[Person]:
