@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, and what is never written.
+"""The layers of the package: what may import what, and what is never written.
 
 Read from the source by `ast`, so that a forbidden import is found wherever it hides, in a function
 or under TYPE_CHECKING.
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent / "respondio_async"
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), name) for name, path in FILES.items()}
 
-FACE = {"__init__", "_client"}
-GROUND = {
+PUBLIC_API = {"__init__", "_client"}
+BASE = {
     "models",
     "identifiers",
     "filters",
@@ -34,7 +34,7 @@ PARTS = {"_transport", "limits", "_wire"}
 ENGINE = {"_engine", "checks"}
 STORAGE = {"_storage", "files"}
 SCRIPT = {"__main__"}  # `python -m respondio_async` is the command
-UPSTAIRS = {"resources", "bulk", "webhooks", "sandbox", "cli", "telemetry"}
+TOP = {"resources", "bulk", "webhooks", "sandbox", "cli", "telemetry"}
 
 LIBRARIES = {
     # library → where it may be imported
@@ -61,7 +61,7 @@ LIBRARIES = {
 }
 
 
-def room(name: str) -> str:
+def package_of(name: str) -> str:
     """The module or package directly below `respondio_async` that a file belongs to."""
     return name.removesuffix(".py").split("/")[0]
 
@@ -81,82 +81,85 @@ def imports(name: str) -> Iterator[str]:
             yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
 
 
-def rooms_used(name: str) -> set[str]:
-    """Our own rooms that a file imports, its own left out."""
+def packages_used(name: str) -> set[str]:
+    """Our own packages that a file imports, its own left out."""
     ours = (module.split(".") for module in imports(name) if module.startswith("respondio_async."))
-    return {parts[1] for parts in ours} & KNOWN - {room(name)}
+    return {parts[1] for parts in ours} & KNOWN - {package_of(name)}
 
 
-KNOWN = FACE | GROUND | PARTS | ENGINE | STORAGE | UPSTAIRS | SCRIPT
+KNOWN = PUBLIC_API | BASE | PARTS | ENGINE | STORAGE | TOP | SCRIPT
 
 
-def test_every_room_is_on_the_plan():
-    """A new module or package has to be given a floor, here."""
-    assert {room(name) for name in FILES} == KNOWN
+def test_every_package_has_a_layer() -> None:
+    """A new module or package has to be given a layer, here."""
+    assert {package_of(name) for name in FILES} == KNOWN
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_library_is_imported_in_its_room_only(library: str):
-    """One place knows each library, so that replacing it is work for one room."""
+def test_a_library_is_imported_in_its_package_only(library: str) -> None:
+    """One place knows each library, so that replacing it is work for one package."""
     where = {
         name for name in FILES if any(module.split(".")[0] == library for module in imports(name))
     }
     assert not {name for name in where if not name.startswith(LIBRARIES[library])}
 
 
-def test_the_ground_imports_nothing_above():
+def test_the_base_layer_imports_nothing_above() -> None:
     """Models, identifiers, filters, errors and hooks can be used without the engine."""
-    strays = {name: rooms_used(name) - GROUND for name in FILES if room(name) in GROUND}
+    strays = {name: packages_used(name) - BASE for name in FILES if package_of(name) in BASE}
     assert not {name: used for name, used in strays.items() if used}
 
 
-def test_models_import_no_more_than_they_need():
+def test_models_import_no_more_than_they_need() -> None:
     """msgspec, the standard library, and the errors."""
-    used = set[str]().union(*(rooms_used(name) for name in FILES if room(name) == "models"))
+    used = set[str]().union(
+        *(packages_used(name) for name in FILES if package_of(name) == "models")
+    )
     assert used <= {"errors", "_rate_limit", "_values", "discreet"}
 
 
-def test_the_four_parts_never_import_one_another():
-    """They are handed to the pipeline, which alone knows their order."""
-    strays = {name: rooms_used(name) - GROUND for name in FILES if room(name) in PARTS}
+def test_the_four_parts_never_import_one_another() -> None:
+    """They are handed to the engine, which alone knows their order."""
+    strays = {name: packages_used(name) - BASE for name in FILES if package_of(name) in PARTS}
     assert not {name: used for name, used in strays.items() if used}
 
 
-def test_the_retry_decision_is_pure():
+def test_the_retry_decision_is_pure() -> None:
     """No clock and no sleep of its own."""
     used = {module.split(".")[0] for module in imports("_engine/retry.py")}
     assert used <= {"random", "collections", "typing", "msgspec", "respondio_async"}
 
 
-def test_the_engine_imports_nothing_from_upstairs():
-    """The pipeline knows no resource, no bulk run and no command."""
+def test_the_engine_imports_nothing_of_the_top_layer() -> None:
+    """The engine knows no resource, no bulk run and no command."""
     strays = {
-        name: rooms_used(name) - GROUND - PARTS - ENGINE for name in FILES if room(name) in ENGINE
+        name: packages_used(name) - BASE - PARTS - ENGINE
+        for name in FILES
+        if package_of(name) in ENGINE
     }
     assert not {name: used for name, used in strays.items() if used}
 
 
-def test_storage_needs_errors_only():
+def test_storage_needs_errors_only() -> None:
     """Files and SQLite know nothing of the API; only packages at the top use them."""
-    used = set[str]().union(*(rooms_used(name) for name in FILES if room(name) in STORAGE))
+    used = set[str]().union(*(packages_used(name) for name in FILES if package_of(name) in STORAGE))
     assert used - STORAGE <= {"errors"}
 
 
 @pytest.mark.parametrize(
     ("who", "never"),
     [
-        ("resources", UPSTAIRS | STORAGE | FACE),
-        ("sandbox", ENGINE | PARTS | STORAGE | FACE | {"bulk", "cli", "resources"}),
+        ("resources", TOP | STORAGE | PUBLIC_API),
+        ("sandbox", ENGINE | PARTS | STORAGE | PUBLIC_API | {"bulk", "cli", "resources"}),
         (
             "webhooks",
-            ENGINE
-            | {"_transport", "limits", "_retry", "_client", "resources", "bulk", "sandbox", "cli"},
+            ENGINE | {"_transport", "limits", "_client", "resources", "bulk", "sandbox", "cli"},
         ),
         ("bulk", {"sandbox", "cli", "webhooks", "_transport"}),
         ("_client", {"webhooks", "sandbox", "cli"}),
     ],
 )
-def test_upstairs_neighbours_keep_apart(who: str, never: set[str]):
+def test_packages_of_the_top_layer_keep_apart(who: str, never: set[str]) -> None:
     """The server's stand-in shares no code with the client; receiving events does not load the HTTP
     client.
     """
@@ -164,14 +167,14 @@ def test_upstairs_neighbours_keep_apart(who: str, never: set[str]):
     # out a client.
     allowed = {"sandbox/pytest_plugin.py"}
     strays = {
-        name: rooms_at_run_time(name) & never
+        name: packages_at_run_time(name) & never
         for name in FILES
-        if room(name) == who and name not in allowed
+        if package_of(name) == who and name not in allowed
     }
     assert not {name: used for name, used in strays.items() if used - {who}}
 
 
-def rooms_at_run_time(name: str) -> set[str]:
+def packages_at_run_time(name: str) -> set[str]:
     tree = TREES[name]
     guarded = [
         node
@@ -182,16 +185,16 @@ def rooms_at_run_time(name: str) -> set[str]:
     try:
         for node, _ in bodies:
             node.body = [ast.Pass()]
-        return rooms_used(name)
+        return packages_used(name)
     finally:
         for node, body in bodies:
             node.body = body
 
 
-def test_nothing_imports_the_command_line():
-    """It is the topmost floor."""
-    below = [name for name in FILES if room(name) not in {"cli", *SCRIPT}]
-    assert not [name for name in below if "cli" in rooms_used(name)]
+def test_nothing_imports_the_command_line() -> None:
+    """It is the topmost package."""
+    below = [name for name in FILES if package_of(name) not in {"cli", *SCRIPT}]
+    assert not [name for name in below if "cli" in packages_used(name)]
 
 
 def private_names(tree: ast.AST, depth: int) -> Iterator[str]:
@@ -246,7 +249,7 @@ COMMANDS = ("cli/", "sandbox/_serve.py")  # the latter is `python -m respondio_a
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(COMMANDS)])
-def test_only_commands_print(name: str):
+def test_only_commands_print(name: str) -> None:
     """A library that prints spoils its user's output."""
     calls = (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call))
     assert not [
@@ -257,7 +260,7 @@ def test_only_commands_print(name: str):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str):
+def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str) -> None:
     """Asserts vanish under `python -O`: none checks what a user passed, and each says why it
     holds.
     """
@@ -270,7 +273,7 @@ def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str)
     assert not bare
 
 
-FACES = (
+PUBLIC_MODULES = (
     "respondio_async",
     *(
         f"respondio_async.{name}"
@@ -279,9 +282,9 @@ FACES = (
 )
 
 
-def undocumented(face: str) -> Iterator[str]:
+def undocumented(public: str) -> Iterator[str]:
     """What can be reached from a module's `__all__` and says nothing about itself."""
-    module = importlib.import_module(face)
+    module = importlib.import_module(public)
     for name in getattr(
         module, "__all__", [name for name in vars(module) if not name.startswith("_")]
     ):
@@ -302,24 +305,24 @@ def undocumented(face: str) -> Iterator[str]:
                 yield f"{name}.{attribute}"
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_what_is_public_says_what_it_does(face: str):
+@pytest.mark.parametrize("public", PUBLIC_MODULES)
+def test_what_is_public_says_what_it_does(public: str) -> None:
     """Every public class, function and method has a docstring, its own or that of what it
     implements.
     """
     # A payload's way onto the wire is for the client; it is spelt without an underscore because
-    # another room calls it.
-    assert not [name for name in undocumented(face) if not name.endswith(".to_wire")]
+    # another package calls it.
+    assert not [name for name in undocumented(public) if not name.endswith(".to_wire")]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_module_says_what_it_holds(name: str):
+def test_every_module_says_what_it_holds(name: str) -> None:
     """A newcomer reads the first line of each."""
     assert ast.get_docstring(TREES[name])
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_finaliser_does_no_more_than_warn(name: str):
+def test_a_finaliser_does_no_more_than_warn(name: str) -> None:
     """`__del__` runs anywhere, at any time: it closes nothing and awaits nothing."""
     finalisers = [
         node
@@ -331,8 +334,8 @@ def test_a_finaliser_does_no_more_than_warn(name: str):
         assert calls <= {"_warn", "warnings.warn"}
 
 
-def test_the_checks_of_this_module_see_what_they_look_for():
-    """A relative import, a nested one and a guarded one are all found: an arrow test that sees
+def test_the_checks_of_this_module_see_what_they_look_for() -> None:
+    """A relative import, a nested one and a guarded one are all found: a test that sees
     nothing proves nothing.
     """
     TREES["models/probe.py"] = ast.parse(
@@ -343,7 +346,7 @@ def test_the_checks_of_this_module_see_what_they_look_for():
         assert {"httpx.foo", "respondio_async.errors", "respondio_async._engine"} <= set(
             imports("models/probe.py")
         )
-        assert rooms_used("models/probe.py") == {"_engine", "errors", "bulk"}
+        assert packages_used("models/probe.py") == {"_engine", "errors", "bulk"}
     finally:
         del TREES["models/probe.py"]
 
@@ -384,9 +387,6 @@ SHARED_CLASS_NAMES = {
     # name → why two classes bear it
     "Conversation": "an event's part of a conversation, and the sandbox's record of one",
     "RedisClient": "two protocols of what is needed of redis; to be one",
-    "Running": "to be renamed",
-    "Source": "to be renamed",
-    "Unfinished": "to be renamed",
 }
 
 
@@ -418,8 +418,8 @@ MODEL_FILES = {name for name in FILES if name.startswith("models/")}
 def test_two_public_names_are_alike_only_if_they_are_the_same() -> None:
     """Importing a name from a second public module must not replace that of the first."""
     homes: dict[str, dict[int, str]] = {}
-    for face in FACES:
-        module = importlib.import_module(face)
+    for public in PUBLIC_MODULES:
+        module = importlib.import_module(public)
         for name in getattr(module, "__all__", ()):
-            homes.setdefault(name, {})[id(getattr(module, name))] = face
+            homes.setdefault(name, {})[id(getattr(module, name))] = public
     assert not {name: sorted(where.values()) for name, where in homes.items() if len(where) > 1}

@@ -23,7 +23,7 @@ class Phase(IntEnum):
     ENDED = 4
 
 
-class Running(Discreet, msgspec.Struct, frozen=True):
+class RunningItem(Discreet, msgspec.Struct, frozen=True):
     """An item that a worker has."""
 
     entry: Entry
@@ -49,9 +49,9 @@ class StoppedBy(Discreet, msgspec.Struct, frozen=True):
     error: Exception
 
 
-class Unfinished(msgspec.Struct, frozen=True):
+class Interrupted(msgspec.Struct, frozen=True):
     """The run ended before the work did: there is no outcome."""
 
 
-UNFINISHED: Final = Unfinished()
-Ending = Returned | Failed | StoppedBy | Unfinished
+INTERRUPTED: Final = Interrupted()
+Ending = Returned | Failed | StoppedBy | Interrupted

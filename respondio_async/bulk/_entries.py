@@ -11,7 +11,7 @@ from ..errors import InvalidArgumentError, RespondError
 from ._execution import unknown_outcome
 from ._journal import Journal
 from ._records import is_storable
-from ._source import Source
+from ._source import ItemSource
 from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, StepResult
 
 _CHUNK: Final = 64
@@ -47,7 +47,7 @@ class Entries:
     """Where workers get their next item."""
 
     def __init__(
-        self, source: Source, key: Key | None, *, repeat_unknown: bool, retry_failed: bool
+        self, source: ItemSource, key: Key | None, *, repeat_unknown: bool, retry_failed: bool
     ) -> None:
         """*repeat_unknown*, *retry_failed*: hand out writes in doubt, and items that failed in an
         earlier run, as work to be done, instead of as errors.

@@ -25,14 +25,14 @@ from ..errors import (
     UnauthorizedError,
 )
 from ._endings import (
-    UNFINISHED,
+    INTERRUPTED,
     Ending,
     Failed,
+    Interrupted,
     Phase,
     Returned,
-    Running,
+    RunningItem,
     StoppedBy,
-    Unfinished,
 )
 from ._entries import Entries, Entry
 from ._execution import Execution, find, unknown_outcome
@@ -42,7 +42,7 @@ from ._outbox import Outbox
 from ._outcome import Outcome, Progress
 from ._records import record_of
 from ._signals import STATUS, TerminationGuard
-from ._source import Source
+from ._source import ItemSource
 from ._work import adapt, check_options, matcher, name_of
 
 Item = TypeVar("Item")
@@ -105,7 +105,7 @@ class Bulk(Generic[Item, T]):
         self._call = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
-        self._source = Source(items, total)
+        self._source = ItemSource(items, total)
         self._repeats_unknown = on_unknown == "repeat"
         self._entries = Entries(
             self._source, key, repeat_unknown=self._repeats_unknown, retry_failed=failed == "retry"
@@ -117,7 +117,7 @@ class Bulk(Generic[Item, T]):
         self._guard = TerminationGuard()
         self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._most_workers + 8)
         self._phase = Phase.NEW
-        self._workers: dict[asyncio.Task[None], Running | None] = {}
+        self._workers: dict[asyncio.Task[None], RunningItem | None] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._began: float | None = None
         self._ended: float | None = None
@@ -304,10 +304,10 @@ class Bulk(Generic[Item, T]):
         begun = asyncio.get_running_loop().time()
         self._outbox.expected += 1
         self._in_progress += 1
-        ending: Ending = Failed(entry.error) if entry.error is not None else UNFINISHED
+        ending: Ending = Failed(entry.error) if entry.error is not None else INTERRUPTED
         if entry.error is None:
             execution = Execution(self._journal, entry.number, entry.returned, self._refuses)
-            self._workers[task] = Running(entry, execution, started)
+            self._workers[task] = RunningItem(entry, execution, started)
             try:
                 while attempts == 0 or self._is_repeated(ending, attempts):
                     attempts += 1
@@ -315,11 +315,11 @@ class Bulk(Generic[Item, T]):
                 ending = self._stop_for(ending, execution)
             except BaseException as error:  # noqa: BLE001 - meant for the run; or stop_on's own
                 self._fail(error)
-                ending = UNFINISHED
+                ending = INTERRUPTED
             if task not in self._workers:
                 return  # abandoned, and counted
             self._workers[task] = None
-            if isinstance(ending, Unfinished):
+            if isinstance(ending, Interrupted):
                 ending = _ending_of_unfinished(execution, "the run ended before the work did")
         elapsed = asyncio.get_running_loop().time() - begun
         self._settle(entry, ending, attempts, started, elapsed)
@@ -345,12 +345,12 @@ class Bulk(Generic[Item, T]):
                 self._advance(Phase.STOPPING)
             unknown = execution.unknown(error)
             if unknown is None and self._phase is not Phase.RUNNING:
-                return UNFINISHED
+                return INTERRUPTED
             return Failed(unknown or _caused(error, "the work was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - that is what an outcome is for
             return Failed(execution.unknown(error) or error)
         # A group of tasks swallows the cancellation of one of them.
-        return UNFINISHED if execution.refused else Returned(value)
+        return INTERRUPTED if execution.refused else Returned(value)
 
     def _stop_for(self, ending: Ending, execution: Execution) -> Ending:
         """Stop the run when an item ended by what every other item would meet too: the item is not
@@ -361,11 +361,11 @@ class Bulk(Generic[Item, T]):
         refused = find(ending.error, UnauthorizedError)
         if refused is not None:  # a run with another token can do this one
             self._fail(refused)
-            return UNFINISHED
+            return INTERRUPTED
         if self._stops(ending.error):
             self._fail(ending.error, at_once=False)
             if not isinstance(ending.error, OutcomeUnknownError):
-                return UNFINISHED if execution.in_doubt else StoppedBy(ending.error)
+                return INTERRUPTED if execution.in_doubt else StoppedBy(ending.error)
         return ending
 
     def _settle(
@@ -382,7 +382,7 @@ class Bulk(Generic[Item, T]):
         as an intent.
         """
         self._in_progress -= 1
-        if isinstance(ending, Unfinished):
+        if isinstance(ending, Interrupted):
             self._emit(entry, None, is_final=False)
             return
         value = cast("T", ending.value) if isinstance(ending, Returned) else None
@@ -436,7 +436,7 @@ class Bulk(Generic[Item, T]):
             self._cancel(lambda running: running is None or not running.execution.in_doubt)
         self._outbox.notify()
 
-    def _cancel(self, chosen: "Callable[[Running | None], bool]") -> None:
+    def _cancel(self, chosen: "Callable[[RunningItem | None], bool]") -> None:
         for task, running in self._workers.items():
             if task is not asyncio.current_task() and chosen(running):
                 task.cancel()
@@ -466,7 +466,7 @@ class Bulk(Generic[Item, T]):
 def _ending_of_unfinished(execution: Execution, reason: str) -> Ending:
     """Say that an item is in doubt, if it is, when its work did not come to an end."""
     if not execution.in_doubt:
-        return UNFINISHED
+        return INTERRUPTED
     return Failed(unknown_outcome(execution.in_doubt, reason))
 
 

@@ -14,7 +14,7 @@ _END: Final = object()
 _log: Final = logging.getLogger("respondio_async.bulk")
 
 
-class Source:
+class ItemSource:
     """Takes items from an iterable or an asynchronous iterable; one caller at a time.
 
     An asynchronous one is read by a task of its own, so that a worker that is cancelled cannot

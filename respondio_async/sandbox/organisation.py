@@ -41,7 +41,7 @@ class Organisation:
 
 
 def make_token(*, number: int, organisation_id: int, space_id: int, issued_at: int) -> str:
-    """Make a token that looks like the vendor's: a JWT with its claims, whose signature proves nothing.
+    """Make a token with the claims of the vendor's, a JWT whose signature proves nothing.
 
     The same arguments make the same token.
     """
