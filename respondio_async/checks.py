@@ -30,7 +30,19 @@ def check_contact(
     lifecycle: str | None = None,
     **fields: Unpack[ContactFields],
 ) -> None:
-    """Check what `contacts.create_or_update` and `contacts.update_lifecycle` would send."""
+    """Check what `contacts.create_or_update` and `contacts.update_lifecycle` would send.
+
+    Fields:
+        - first_name (`str`): The given name.
+        - last_name (`str`): The family name.
+        - phone (`str`): The phone number: E.164, with its plus.
+        - email (`str`): The e-mail address.
+        - language (`str`): The language: ISO 639-1 ("en").
+        - profile_pic (`str`): A public URL of a picture.
+        - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+        - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value of
+          None clears its field.
+    """
     segment(identifier)
     encode_json(contact_body(fields))
     encode_json(check_stage(lifecycle))

@@ -34,19 +34,24 @@ class ContactFields(TypedDict, total=False):
     """What can be written about a contact. Absent: untouched. None: cleared."""
 
     first_name: str | None
+    """The given name."""
     last_name: str | None
+    """The family name."""
     phone: str | None
-    """E.164, with its plus."""
+    """The phone number: E.164, with its plus."""
     email: str | None
+    """The e-mail address."""
     language: str | None
-    """ISO 639-1."""
+    """The language: ISO 639-1 ("en")."""
     profile_pic: str | None
-    """A public URL."""
+    """A public URL of a picture."""
     country_code: str | None
-    """ISO 3166-1 alpha-2."""
+    """The country: ISO 3166-1 alpha-2 ("MY")."""
     custom_fields: Mapping[str, CustomFieldInput] | None
-    """By the field's name; a value of None clears it. None for the whole is sent as null, as the
-    vendor's SDK does; what the server makes of that is not documented.
+    """Values by the fields' names; a value of None clears its field.
+
+    None for the whole is sent as null, as the vendor's SDK does; what the server makes of that is
+    not documented.
 
     The server refuses the whole write when one name is unknown.
     """

@@ -34,12 +34,19 @@ class _OtherFields(TypedDict, total=False):
     """
 
     last_name: str | None
+    """The family name."""
     phone: str | None
+    """The phone number: E.164, with its plus."""
     email: str | None
+    """The e-mail address."""
     language: str | None
+    """The language: ISO 639-1 ("en")."""
     profile_pic: str | None
+    """A public URL of a picture."""
     country_code: str | None
+    """The country: ISO 3166-1 alpha-2 ("MY")."""
     custom_fields: Mapping[str, CustomFieldInput] | None
+    """Values by the fields' names; a value of None clears its field."""
 
 
 class Contacts(Resource):
@@ -64,6 +71,16 @@ class Contacts(Resource):
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`). For an identifier
         that exists the server answers 400 or 409.
+
+        Fields:
+            - last_name (`str`): The family name.
+            - phone (`str`): The phone number: E.164, with its plus.
+            - email (`str`): The e-mail address.
+            - language (`str`): The language: ISO 639-1 ("en").
+            - profile_pic (`str`): A public URL of a picture.
+            - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+            - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
+              of None clears its field.
         """
         segment(identifier, kinds=("email", "phone"))
         body = contact_body({"first_name": first_name, **fields}, required=("first_name",))
@@ -74,6 +91,17 @@ class Contacts(Resource):
 
         One unknown custom field makes the server refuse the whole write. Tags and lifecycle have
         methods of their own.
+
+        Fields:
+            - first_name (`str`): The given name.
+            - last_name (`str`): The family name.
+            - phone (`str`): The phone number: E.164, with its plus.
+            - email (`str`): The e-mail address.
+            - language (`str`): The language: ISO 639-1 ("en").
+            - profile_pic (`str`): A public URL of a picture.
+            - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+            - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
+              of None clears its field.
         """
         return await self._call(
             e.UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
@@ -99,6 +127,17 @@ class Contacts(Resource):
         449 is waited out within the call's deadline (120 s by default), with 2 to 30 seconds
         between looks; `with_options(deadline=300)` waits longer. The server may demand `first_name`
         for a new contact.
+
+        Fields:
+            - first_name (`str`): The given name.
+            - last_name (`str`): The family name.
+            - phone (`str`): The phone number: E.164, with its plus.
+            - email (`str`): The e-mail address.
+            - language (`str`): The language: ISO 639-1 ("en").
+            - profile_pic (`str`): A public URL of a picture.
+            - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+            - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
+              of None clears its field.
         """
         return await self._call(
             e.CREATE_OR_UPDATE_CONTACT, {"identifier": identifier}, json=contact_body(fields)
@@ -114,6 +153,17 @@ class Contacts(Resource):
         contact to appear, whatever the client's deadline; time in the queue for permits does not
         count. After it: `DeadlineExceededError`. A new contact may take minutes: give 300 where a
         failure costs more than the wait. Safe to repeat.
+
+        Fields:
+            - first_name (`str`): The given name.
+            - last_name (`str`): The family name.
+            - phone (`str`): The phone number: E.164, with its plus.
+            - email (`str`): The e-mail address.
+            - language (`str`): The language: ISO 639-1 ("en").
+            - profile_pic (`str`): A public URL of a picture.
+            - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+            - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
+              of None clears its field.
         """
         patience = Patience(timeout, _READ_AGAIN)
         caller = self._caller.within(patience.seconds)
@@ -146,6 +196,17 @@ class Contacts(Resource):
         left with.
 
         Not repeated by itself once it may have landed (`OutcomeUnknownError`).
+
+        Fields:
+            - first_name (`str`): The given name.
+            - last_name (`str`): The family name.
+            - phone (`str`): The phone number: E.164, with its plus.
+            - email (`str`): The e-mail address.
+            - language (`str`): The language: ISO 639-1 ("en").
+            - profile_pic (`str`): A public URL of a picture.
+            - country_code (`str`): The country: ISO 3166-1 alpha-2 ("MY").
+            - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
+              of None clears its field.
         """
         ids = check_ids_differ(first_id, second_id)
         return await self._call(e.MERGE_CONTACTS, json={"contactIds": ids, **contact_body(fields)})

@@ -30,6 +30,7 @@ class HandlerOptions(TypedDict, total=False):
     text: str | re.Pattern[str] | None
     """A pattern that is found in the message's text; `context.match` is what it found."""
     when: Callable[[Context[Any]], bool | Awaitable[bool]] | None
+    """A condition on the context, plain or `async def`: `no_human_active`, or one of yours."""
     always: bool
     """Also for contacts that were handed over to a person."""
 
@@ -84,8 +85,19 @@ class Handlers:
         handler(context)`.
 
         The handlers of an event run one after the other, in the order of registration; an error in
-        one goes to `on_error` and keeps no other from running. Besides the class, `channel`,
-        `message_type`, `sender`, `text` and `when` choose.
+        one goes to `on_error` and keeps no other from running.
+
+        Fields:
+            - channel (`int | str | Collection[int | str]`): The channel's id or source
+              ("whatsapp_cloud"), or several.
+            - message_type (`OneOrMore`): The kind of message ("text", "attachment"), or several.
+            - sender (`OneOrMore`): The source of the message ("contact", "user", "workflow"), or
+              several; `event.sender`.
+            - text (`str | re.Pattern[str]`): A pattern that is found in the message's text;
+              `context.match` is what it found.
+            - when (`Callable[[Context[Any]], bool | Awaitable[bool]]`): A condition on the context,
+              plain or `async def`: `no_human_active`, or one of yours.
+            - always (`bool`): Also for contacts that were handed over to a person.
         """
         always = wanted.pop("always", False)
         wants = conditions(
