@@ -118,6 +118,14 @@ def optimised(session: nox.Session) -> None:
 
 
 @nox.session
+def windows(session: nox.Session) -> None:
+    """The tests of files and of the event loop, with what Windows does otherwise played."""
+    session.install(*SUITE)
+    parts = session.posargs or ["tests/storage", "tests/webhooks", "tests/bulk", "tests/cli"]
+    session.run("pytest", "-q", "-n", "auto", "-p", "tests.support.windows", *parts)
+
+
+@nox.session
 def leaks(session: nox.Session) -> None:
     """100,000 calls: no memory, task or socket is left behind."""
     session.install(*SUITE)

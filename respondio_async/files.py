@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import Final
 
-from ._storage import create_private, replace_private
+from ._storage import create_private, is_private, replace_private
 
-__all__ = ["create_private", "csv_row", "guard", "replace_private", "unguard"]
+__all__ = ["create_private", "csv_row", "guard", "is_private", "replace_private", "unguard"]
 
 _BLANK: Final = "[\\s\x00-\x20\xad\u200b-\u200f\u2060\ufeff]"
 _FORMULA: Final = re.compile(f"[\t\r\n]|{_BLANK}*[=+@\\-＝＋＠－]")

@@ -15,7 +15,13 @@ from ..errors import ConfigurationError, InvalidArgumentError
 
 _OWNER_ONLY: Final = 0o600
 _OTHERS: Final = 0o077
-_IS_POSIX: Final = os.name == "posix"
+IS_POSIX: Final = os.name == "posix"
+
+AS_IT_IS: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Flags to open a file with: Windows puts no carriage return before a line feed. The other one
+means nothing for a file on a disk, but tells tools that watch the event loop that what is written
+to it is meant to be.
+"""
 
 _log: Final = logging.getLogger("respondio_async.storage")
 _making: Final = threading.Lock()
@@ -27,11 +33,8 @@ def create_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     Returns the descriptor. Raises `FileExistsError` when there is something of that name, a link
     included.
     """
-    # O_NONBLOCK means nothing for a file on a disk, but tells tools that watch the event loop that
-    # what is written to it is meant to be.
-    flags |= os.O_CREAT | os.O_EXCL | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags, _OWNER_ONLY)
-    if _IS_POSIX and stat.S_IMODE(os.fstat(descriptor).st_mode) != _OWNER_ONLY:
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | AS_IT_IS, _OWNER_ONLY)
+    if IS_POSIX and stat.S_IMODE(os.fstat(descriptor).st_mode) != _OWNER_ONLY:
         try:
             os.fchmod(descriptor, _OWNER_ONLY)  # the umask took a right from the owner
         except OSError:
@@ -77,6 +80,17 @@ def make_private(path: str | os.PathLike[str]) -> None:
             tighten(path)
 
 
+def is_private(found: os.stat_result) -> bool:
+    """Whether this is a regular file that nobody but its owner, this user, can read or write.
+
+    On Windows rights are lists that a folder hands down, and a regular file counts as private.
+    """
+    if not IS_POSIX:
+        return stat.S_ISREG(found.st_mode)
+    is_ours = found.st_uid == os.geteuid() and not found.st_mode & _OTHERS
+    return is_ours and stat.S_ISREG(found.st_mode)
+
+
 def replace_private(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     """Make a file as `create_private` does, in the place of what has that name."""
     Path(path).unlink(missing_ok=True)
@@ -94,7 +108,7 @@ def tighten(path: str | os.PathLike[str]) -> None:
         raise ConfigurationError(
             f"{path.name} is a link, a folder or a device: name a regular file, or remove it"
         )
-    if not _IS_POSIX:  # pragma: no cover - rights are lists there, which a folder hands down
+    if not IS_POSIX:  # rights are lists there, which a folder hands down
         return
     if found.st_uid not in {0, os.geteuid()}:
         raise ConfigurationError(

@@ -129,9 +129,11 @@ class Writer(Generic[S]):
         make_private(self._path)
         for suffix in SIDECARS:
             tighten(self._path.with_name(self._path.name + suffix))
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: past the drive's cache too
+        return connection
 
     def _gather(self) -> bool:
         """Wait for something to do, and take all that is there; True when it is the last."""

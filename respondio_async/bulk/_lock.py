@@ -55,13 +55,17 @@ class JournalLock:
 
     def release(self) -> None:
         """Let the next process in."""
+        is_removed = self._remove()
+        self._connection.close()
+        if not is_removed:  # Windows removes no open file, which by now may be the next owner's
+            self._remove()
+
+    def _remove(self) -> bool:
         try:
             self._path.unlink(missing_ok=True)
-        except (
-            OSError
-        ):  # pragma: no cover - Windows removes no open file; it is empty, and may stay
-            pass
-        self._connection.close()
+        except OSError:
+            return False
+        return True
 
 
 def _refusal(journal: Path, error: sqlite3.Error | OSError) -> Exception:

@@ -6,7 +6,6 @@ only where there is no keyring.
 
 import importlib
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +15,12 @@ import platformdirs
 
 from respondio_async.discreet import Discreet
 
-from ..files import replace_private
+from ..files import is_private, replace_private
 from ._exit import UsageError
 
 DEFAULT: Final = "default"
 """The profile that is used when nothing names one."""
 _SERVICE: Final = "respondio"
-_OTHERS: Final = 0o077
 
 
 class Profile(Discreet, msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,26 +54,18 @@ def read_profiles() -> dict[str, Profile]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:
-        _check_private(path, os.fstat(descriptor))
+        if not is_private(os.fstat(descriptor)):
+            raise UsageError(
+                f"{path} holds tokens, and others own it or can read it",
+                f"  make it yours alone: chmod 600 '{path}'",
+                "  and if somebody may have read it, revoke its tokens",
+            )
         try:
             return msgspec.json.decode(file.read(), type=dict[str, Profile])
         except msgspec.MsgspecError:
             raise UsageError(
                 f"{path} is damaged: remove it, and log in again with respondio login"
             ) from None
-
-
-def _check_private(path: Path, found: os.stat_result) -> None:
-    if os.name != "posix":
-        return
-    if found.st_uid != os.geteuid():
-        raise UsageError(f"{path} belongs to another user: remove it, and log in again")
-    if found.st_mode & _OTHERS or not stat.S_ISREG(found.st_mode):
-        raise UsageError(
-            f"others can read {path}, which holds tokens",
-            f"  make it yours alone: chmod 600 '{path}'",
-            "  and if somebody may have read it, revoke its tokens",
-        )
 
 
 def save_profile(name: str, token: str, base_url: str | None) -> Profile:

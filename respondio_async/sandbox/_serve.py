@@ -11,6 +11,9 @@ from typing import Any
 
 from ._sandbox import Sandbox
 
+_LOOK = 0.5
+"""Seconds after which Ctrl+C is heard on Windows, where it does not end a wait."""
+
 
 def serve(
     *, host: str = "127.0.0.1", port: int = 0, webhooks: Sequence[str] = (), **options: Any
@@ -42,7 +45,8 @@ def serve(
             if webhooks and not keys:
                 sys.stdout.write(f"RESPONDIO_WEBHOOK_KEYS={key}\n")
             sys.stdout.flush()
-            ended.wait()
+            while not ended.wait(_LOOK):
+                pass
         except KeyboardInterrupt:
             pass
         finally:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from respondio_async._storage import replace_private, tighten
+from respondio_async._storage import AS_IT_IS, replace_private, tighten
 
 _NOTE: Final = struct.Struct("<QBQ")
 _ROTATE: Final = 1024 * 1024
@@ -56,13 +56,13 @@ class ProgressLog:
         halve.
         """
         fresh = self._path.with_name(self._path.name + ".new")
-        file = replace_private(fresh, os.O_WRONLY | os.O_APPEND)
         content = b"".join([_NOTE.pack(*note) for note in kept])
-        os.write(file, content)
-        if self._file != -1:
-            os.close(self._file)
+        with os.fdopen(replace_private(fresh), "wb") as file:
+            file.write(content)
+        self.close()  # Windows replaces no file that is open
         fresh.replace(self._path)
-        self._file, self._size = file, len(content)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | AS_IT_IS)
+        self._size = len(content)
 
     def write(self, note: Note) -> None:
         """Append a note."""

@@ -23,6 +23,7 @@ from respondio_async.errors import (
     UnauthorizedError,
 )
 from tests.bulk.fakes import each, echo, outcomes, unsafe_send
+from tests.support.platforms import posix_only
 
 
 @pytest.fixture
@@ -473,6 +474,7 @@ def test_a_lock_of_a_killed_process_frees_itself(path: Path) -> None:
     theirs.close()
 
 
+@posix_only
 def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(
     path: Path, monkeypatch: Any
 ) -> None:

@@ -19,6 +19,7 @@ from respondio_async.cli._lazy import Lazy
 from respondio_async.cli._profiles import profiles_path
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.conftest import Respondio
+from tests.support.platforms import posix_only
 
 
 class Memory(keyring.backend.KeyringBackend):
@@ -138,6 +139,7 @@ def test_the_environment_goes_before_the_file(
     assert "respondio login --profile none" in missing
 
 
+@posix_only
 @pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_a_file_that_others_can_read_is_refused(

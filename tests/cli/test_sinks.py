@@ -20,8 +20,10 @@ from respondio_async.cli.files.sinks import (
     rows_kept,
     write_table,
 )
+from tests.support.platforms import posix_only
 
 COLUMNS = ["id", "name", "custom:Age"]
+LAX, FIFO = (pytest.param(kind, marks=posix_only) for kind in ("lax", "fifo"))
 FORMATS = ["jsonl", "csv", "parquet", "xlsx"]
 
 
@@ -153,7 +155,7 @@ def test_only_the_same_question_can_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".part", ".resume", ".resume.new", ".whole"])
-@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "lax", "fifo"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", LAX, FIFO])
 @pytest.mark.parametrize("resume", [False, True])
 def test_what_somebody_planted_is_neither_followed_nor_kept(
     tmp_path: Path, suffix: str, kind: str, *, resume: bool
@@ -195,6 +197,7 @@ def test_what_somebody_planted_is_neither_followed_nor_kept(
     assert not (tmp_path / "nowhere").exists()
 
 
+@posix_only
 def test_what_another_user_began_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +209,7 @@ def test_what_another_user_began_is_not_gone_on_with(
         _open(path, resume=True)
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "fifo"])
+@pytest.mark.parametrize("kind", ["folder", "link", FIFO])
 def test_an_output_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
     """Before the first request, and with --force too."""
     path = tmp_path / "out.jsonl"

@@ -9,6 +9,7 @@ import pytest
 
 from respondio_async._storage import create_private, make_private, replace_private
 from respondio_async.errors import ConfigurationError
+from tests.support.platforms import posix_only
 
 
 def mode(path: Path) -> int:
@@ -23,6 +24,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     os.umask(before)
 
 
+@posix_only
 @pytest.mark.usefixtures("umask")
 @pytest.mark.parametrize("make", [create_private, make_private, replace_private])
 def test_a_new_file_is_private_under_any_umask(
@@ -37,6 +39,7 @@ def test_a_new_file_is_private_under_any_umask(
         os.close(descriptor)
 
 
+@posix_only
 @pytest.mark.parametrize("lax", [0o644, 0o666, 0o640, 0o602, 0o755])
 def test_a_laxer_file_is_tightened_with_a_warning(
     tmp_path: Path, lax: int, caplog: pytest.LogCaptureFixture
@@ -54,7 +57,9 @@ def test_a_laxer_file_is_tightened_with_a_warning(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
+@pytest.mark.parametrize(
+    "kind", ["link", "dangling", "folder", pytest.param("pipe", marks=posix_only)]
+)
 def test_what_is_no_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
     """A planted link is not followed, neither to a file nor to a name that is free."""
     path, target = tmp_path / "run.sqlite", tmp_path / "victim"
@@ -86,6 +91,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert target.read_text() == "theirs"
 
 
+@posix_only
 def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner could read what we write, whatever its mode says."""
     path = tmp_path / "run.sqlite"
@@ -98,6 +104,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
         make_private(path)
 
 
+@posix_only
 def test_a_file_that_cannot_be_made_private_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

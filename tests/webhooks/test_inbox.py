@@ -25,6 +25,7 @@ from respondio_async.webhooks import _inbox as inbox_module
 from respondio_async.webhooks._inbox import EventInbox
 from respondio_async.webhooks._progress import HandlingStep, Note, ProgressLog
 from respondio_async.webhooks._store import NewEvent, Unfinished
+from tests.support.platforms import posix_only
 from tests.webhooks.payloads import KEY, message, signed
 
 
@@ -471,6 +472,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
 
 
+@posix_only
 async def test_the_files_of_an_inbox_are_private(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,7 +8,6 @@ them hold contacts' data and are readable by their owner only.
 """
 
 import os
-import stat
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ import msgspec
 
 from respondio_async.discreet import Discreet
 
-from ...files import csv_row, replace_private
+from ...files import csv_row, is_private, replace_private
 from .._ask import ask, can_ask
 from .._exit import UsageError
 from .._screen import Screen
@@ -284,16 +283,12 @@ def _open_own(path: Path, flags: int) -> int:
     not_ours = UsageError(
         f"{path.name} is a link, or others may write to it: leave out --resume to start anew"
     )
-    try:
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(path, flags)
-    except OSError:
-        if path.is_symlink():
-            raise not_ours from None
-        raise
+    if path.is_symlink():
+        raise not_ours
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags)
     found = os.fstat(descriptor)
-    is_ours = os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
-    if not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_ours):
+    if not is_private(found) or found.st_nlink != 1:
         os.close(descriptor)
         raise not_ours
     return descriptor

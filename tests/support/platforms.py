@@ -1,0 +1,8 @@
+"""What is there on some platforms only."""
+
+import os
+
+import pytest
+
+posix_only = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such thing")
+"""For tests of owners and modes of files, of pipes with a name, and of removing an open file."""
