@@ -41,7 +41,6 @@ LIBRARIES = {
     "httpx": ("_transport/",),
     "httpx2": ("_transport/",),
     "httpcore": ("_transport/",),
-    "httpx_aiohttp": ("_transport/",),
     "aiohttp": (
         "_transport/",
         "webhooks/aiohttp.py",

@@ -11,7 +11,7 @@ from tests.support.use_extra import USES
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-MODULES = {"httpx-aiohttp": "httpx_aiohttp", "opentelemetry-api": "opentelemetry"}
+MODULES = {"opentelemetry-api": "opentelemetry"}
 """Where a distribution's module has another name."""
 
 NEEDS_AT_IMPORT = {

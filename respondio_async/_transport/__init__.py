@@ -88,9 +88,9 @@ def open_transport(
     library = load(backend)
     quiet(library.__name__, address.netloc)
     if backend == "aiohttp":
-        from ._aiohttp import AiohttpPool
+        from ._session import SessionPool
 
-        return AiohttpPool(library, address, max_connections)
+        return SessionPool(library, address, max_connections)
     from ._slots import SlotPool
 
     return SlotPool(library, address, max_connections)

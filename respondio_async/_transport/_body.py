@@ -1,7 +1,7 @@
 """Reads an answer: whole, decoded, and never more than a bound."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Any, Final, cast
 
 from ._failures import too_large, torn
@@ -23,38 +23,49 @@ async def read_answer(response: Any) -> tuple[Answer, bool]:
     Returns the answer, and whether its connection may be used again. Raises `SendError` "too_large"
     or "torn".
     """
-    status: int = response.status_code
     chunks = cast("AsyncGenerator[bytes]", response.stream.__aiter__())
     try:
-        headers, codings = _read_head(response)
-        content = await _read_content(chunks, codings, status)
-    except (SendError, UnreadableCodingError) as failure:
+        answer = await read_content(response.status_code, response.headers.raw, chunks)
+    except SendError:
         await chunks.aclose()
         await response.aclose()
-        raise (torn(status) if isinstance(failure, UnreadableCodingError) else failure) from None
+        raise
     connection = connection_below(response.stream)
     clean = connection is None or not has_surplus(connection)
     if not clean:
         spoil(connection)  # now: once the response is closed, another request may have it
     await response.stream.aclose()
-    return Answer(status, headers, content), clean
+    return answer, clean
 
 
-def _read_head(response: Any) -> tuple[RawHeaders, list[bytes]]:
+async def read_content(
+    status: int, raw_headers: Iterable[tuple[bytes, bytes]], chunks: AsyncIterable[bytes]
+) -> Answer:
+    """Read an answer from its raw *chunks*. Raises `SendError` "too_large" or "torn"."""
+    headers, codings = _read_head(raw_headers, status)
+    try:
+        return Answer(status, headers, await _read_body(chunks, codings, status))
+    except UnreadableCodingError:
+        raise torn(status) from None
+
+
+def _read_head(
+    raw_headers: Iterable[tuple[bytes, bytes]], status: int
+) -> tuple[RawHeaders, list[bytes]]:
     """Return the headers, names in lower case, and the content codings in the order applied."""
     headers: RawHeaders = []
     codings: list[bytes] = []
-    for name, value in response.headers.raw:
+    for name, value in raw_headers:
         lower = name.lower()
         headers.append((lower, value))
         if lower == b"content-encoding":
             codings += value.lower().replace(b" ", b"").replace(b"\t", b"").split(b",")
         elif lower == b"content-length" and value.isdigit() and int(value) > MAX_ANSWER:
-            raise too_large(MAX_ANSWER, response.status_code)
+            raise too_large(MAX_ANSWER, status)
     return headers, [coding for coding in codings if coding not in (b"", b"identity")]
 
 
-async def _read_content(chunks: AsyncGenerator[bytes], codings: list[bytes], status: int) -> bytes:
+async def _read_body(chunks: AsyncIterable[bytes], codings: list[bytes], status: int) -> bytes:
     left = limit = MAX_ANSWER
 
     def charge(size: int) -> None:

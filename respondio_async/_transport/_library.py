@@ -16,7 +16,7 @@ Backend = Literal["httpx", "aiohttp", "httpx2"]
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "httpx": ("httpx", "httpcore"),
     "httpx2": ("httpx2", "httpcore2"),
-    "aiohttp": ("httpx", "aiohttp", "httpx_aiohttp"),
+    "aiohttp": ("httpx", "aiohttp"),
 }
 
 _LATE: Final = (

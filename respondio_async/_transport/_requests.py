@@ -2,8 +2,9 @@
 
 import functools
 import re
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..errors import ConfigurationError
 from ._address import Address
@@ -14,6 +15,40 @@ _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~]*")
 
 HeaderSet = tuple[tuple[str, str], ...]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Remembered(dict[Key, Value]):
+    """What *make* has made, at most so many at once: a client sends to the same few templates with
+    the same few sets of headers.
+    """
+
+    def __init__(self, make: Callable[[Key], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> Value:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        value = self[key] = self._make(key)
+        return value
+
+
+def header_pairs(address: Address, headers: HeaderSet, length: int | None) -> list[tuple[str, str]]:
+    """Return all headers of a request with a body of *length* bytes; None: without one. Raises
+    `ConfigurationError`.
+    """
+    pairs = [("Host", address.netloc), *headers]
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            # The value may be the token: it is not shown.
+            raise ConfigurationError(f"the header {name!r} holds characters that HTTP cannot carry")
+    if not any(name.lower() == "accept-encoding" for name, _ in headers):
+        pairs.append(("Accept-Encoding", "gzip"))  # what `read_content` decodes by itself
+    if length is not None:
+        pairs.append(("Content-Length", str(length)))
+    return pairs
 
 
 def phase_timeouts(phases: Any, bound: float | None = None) -> dict[str, float | None]:
@@ -36,9 +71,12 @@ class Requests:
         self._address = address
         self._prefix = address.prefix.encode("ascii")
         self._nothing = library.ByteStream(b"")
-        # A client sends to the same few templates with the same few sets of headers.
-        self._urls: dict[str, Any] = {}
-        self._headers: dict[tuple[HeaderSet, int | None], Any] = {}
+        self._urls: Remembered[str, Any] = Remembered(
+            lambda template: library.URL(f"{address.url}{template}")
+        )
+        self._headers: Remembered[tuple[HeaderSet, int | None], Any] = Remembered(
+            lambda key: library.Headers(header_pairs(address, *key))
+        )
 
     def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
         """Make a request whose URL is its template; the target that only the wire sees is the
@@ -48,13 +86,13 @@ class Requests:
         phone number is in the path.
         """
         extensions["target"] = self._prefix + request.target.encode("ascii")
-        return self._build(request, self._template_url(request.template), extensions)
+        return self._build(request, self._urls[request.template], extensions)
 
     def tunnelled(self, request: Request, extensions: dict[str, Any]) -> Any:
         """Make the same for a proxy, which httpcore would send the extension to as well, in place
         of the host that it should connect to: the URL itself says one thing and sends another.
         """
-        url = _masked_url(self._library)(self._template_url(request.template))
+        url = _masked_url(self._library)(self._urls[request.template])
         url.target = self._prefix + request.target.encode("ascii")
         built = self._build(request, url, extensions)
         built.url = url  # the library has made a URL of its own of it
@@ -70,44 +108,13 @@ class Requests:
         built.read()
         return built
 
-    def _template_url(self, template: str) -> Any:
-        url = self._urls.get(template)
-        if url is None:
-            if len(self._urls) >= _REMEMBERED:
-                self._urls.clear()
-            url = self._urls[template] = self._library.URL(f"{self._address.url}{template}")
-        return url
-
     def _build(self, request: Request, url: Any, extensions: dict[str, Any]) -> Any:
         content = request.content
-        key = (request.headers, None if content is None else len(content))
-        headers = self._headers.get(key)
-        if headers is None:
-            headers = self._encode(*key)
+        headers = self._headers[request.headers, None if content is None else len(content)]
         stream = self._library.ByteStream(content) if content else self._nothing
         return self._library.Request(
             request.method, url, headers=headers, stream=stream, extensions=extensions
         )
-
-    def _encode(self, headers: HeaderSet, length: int | None) -> Any:
-        pairs = [(b"Host", self._address.netloc.encode("ascii"))]
-        names: set[str] = set()
-        for name, value in headers:
-            names.add(name.lower())
-            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-                # The value may be the token: it is not shown.
-                raise ConfigurationError(
-                    f"the header {name!r} holds characters that HTTP cannot carry"
-                )
-            pairs.append((name.encode("ascii"), value.encode("ascii")))
-        if "accept-encoding" not in names:
-            pairs.append((b"Accept-Encoding", b"gzip"))  # what `read_answer` decodes by itself
-        if length is not None:
-            pairs.append((b"Content-Length", str(length).encode("ascii")))
-        if len(self._headers) >= _REMEMBERED:
-            self._headers.clear()
-        encoded = self._headers[headers, length] = self._library.Headers(pairs)
-        return encoded
 
 
 @functools.cache

@@ -26,9 +26,7 @@ def test_max_connections_is_a_positive_whole_number(number: Any) -> None:
         open_transport(base_url=URL, max_connections=number)
 
 
-@pytest.mark.parametrize(
-    ("backend", "module"), [("aiohttp", "httpx_aiohttp"), ("httpx2", "httpx2")]
-)
+@pytest.mark.parametrize(("backend", "module"), [("aiohttp", "aiohttp"), ("httpx2", "httpx2")])
 def test_missing_extra_names_the_command(
     backend: Any, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

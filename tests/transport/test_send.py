@@ -2,13 +2,14 @@
 each failure.
 """
 
+import asyncio
 import zlib
 
 import httpx
 import pytest
 
 from respondio_async import errors
-from respondio_async._transport import Request, _body, _borrowed, _requests
+from respondio_async._transport import Request, SendError, _body, _borrowed, _requests
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.support.ports import nobody
@@ -188,6 +189,37 @@ async def test_stale_connection_is_not_retried_within(
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("kind", ["httpx", "aiohttp"])
+async def test_server_that_closes_without_a_word(
+    server: FaultServer, connect: Connect, at_once: bool
+) -> None:
+    """A kept connection that the server closes behind an answer: what was not written when that
+    was seen is not called sent, and is done once.
+    """
+    server.default = faults.close_after()
+    transport = connect(server.url, max_connections=5)
+    bodies = [b"%d" % number for number in range(30)]
+
+    async def send(body: bytes) -> None:
+        while True:
+            try:
+                await call(transport, Request("POST", "/x", HEADERS, body))
+            except SendError as error:
+                taken_for_sent.append(error.sent)
+            else:
+                return
+
+    taken_for_sent: list[bool] = []
+    if at_once:
+        await asyncio.gather(*map(send, bodies))
+    else:
+        for body in bodies:
+            await send(body)
+    assert not any(taken_for_sent)
+    assert sorted(request.body for request in server.requests) == sorted(bodies)
+
+
 async def test_refused_connection_is_not_sent(connect: Connect) -> None:
     """Nobody listens: provably not sent."""
     error = await failed(connect(nobody()))
@@ -236,7 +268,7 @@ async def test_failures_hold_no_secret(
     assert "phone" not in str(error)
 
 
-@pytest.mark.parametrize("kind", ["aiohttp", "injected-httpx", "injected-httpx2"])
+@pytest.mark.parametrize("kind", ["injected-httpx", "injected-httpx2"])
 async def test_path_that_the_library_refuses(server: FaultServer, connect: Connect) -> None:
     """A path that the library cannot parse is a matter of configuration, and nothing is sent."""
     transport = connect(server.url)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-BACKENDS = ("httpx", "httpx2")
+BACKENDS = ("httpx", "httpx2", "aiohttp")
 CANARIES = ("60123456789", "ada@example.com", "canary-token", "a secret text", "%2B60")
 
 _CALLS = """
@@ -122,17 +122,17 @@ def test_spans_are_named_by_template(script: str, backend: str) -> None:
     seen = watched(script, backend)
     assert any("60123456789" in target for target in seen["targets"])
     contact = f"{seen['url']}/contact/%7Bidentifier%7D"
-    assert [unquoted(each) for each in seen["seen"]] == [
-        unquoted(each)
-        for each in (
-            f"GET {contact}",
-            f"GET {contact}/channels",
-            f"POST {contact}/message",
-            f"GET {contact}",
-            f"GET {contact}",
-        )
+    expected = [
+        f"GET {contact}",
+        f"GET {contact}/channels",
+        f"POST {contact}/message",
+        f"GET {contact}",
+        f"GET {contact}",
     ]
-    assert len(seen["targets"]) == 5
+    assert len(seen["targets"]) == len(expected)
+    if (script, backend) == (_SENTRY, "aiohttp"):
+        expected.pop()  # its integration for aiohttp never ends the span of a request that failed
+    assert [unquoted(each) for each in seen["seen"]] == [unquoted(each) for each in expected]
     assert not [canary for canary in CANARIES if canary in seen["all"]]
     assert seen.get("reports", 2) == 2
 
