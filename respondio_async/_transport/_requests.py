@@ -19,7 +19,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Remembered(dict[Key, Value]):
+class BoundedCache(dict[Key, Value]):
     """What *make* has made, at most so many at once: a client sends to the same few templates with
     the same few sets of headers.
     """
@@ -71,10 +71,10 @@ class Requests:
         self._address = address
         self._prefix = address.prefix.encode("ascii")
         self._nothing = library.ByteStream(b"")
-        self._urls: Remembered[str, Any] = Remembered(
+        self._urls: BoundedCache[str, Any] = BoundedCache(
             lambda template: library.URL(f"{address.url}{template}")
         )
-        self._headers: Remembered[tuple[HeaderSet, int | None], Any] = Remembered(
+        self._headers: BoundedCache[tuple[HeaderSet, int | None], Any] = BoundedCache(
             lambda key: library.Headers(header_pairs(address, *key))
         )
 

@@ -24,7 +24,7 @@ from ._body import read_content
 from ._pool import KEEPALIVE, ConnectionLease, Pool
 from ._ports import Answer, Request
 from ._proxy import proxy_for
-from ._requests import HeaderSet, Remembered, header_pairs
+from ._requests import BoundedCache, HeaderSet, header_pairs
 from ._surplus import is_readable
 from ._tls import shared_context
 
@@ -186,10 +186,10 @@ class SessionPool(Pool[SessionLease]):
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         super().__init__(library, address, size)
         self.protocols: WeakSet[ResponseHandler] = WeakSet()
-        self.urls: Remembered[str, yarl.URL] = Remembered(
+        self.urls: BoundedCache[str, yarl.URL] = BoundedCache(
             lambda template: yarl.URL(f"{address.url}{template}")
         )
-        self.headers: Remembered[tuple[HeaderSet, int | None], CIMultiDict[str]] = Remembered(
+        self.headers: BoundedCache[tuple[HeaderSet, int | None], CIMultiDict[str]] = BoundedCache(
             lambda key: CIMultiDict(header_pairs(address, *key))
         )
         self.options: dict[str, Any] = {"allow_redirects": False}
