@@ -16,7 +16,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any, Final, Generic, TypeVar
 
 from .. import _wire
@@ -263,27 +262,31 @@ class Attempts(Generic[T]):
         self, priority: Priority, timeout: float | None
     ) -> tuple[Reservation, Connection] | None:
         """Queue for the permit. None: the server went down meanwhile."""
-        endpoint = self._call.endpoint
-        with ExitStack() as undo:
-            reservation = await self._settings.limiter.reserve(
-                endpoint.bucket,
-                priority=priority,
-                timeout=timeout,
-                is_retry=self.tally.attempts > 0,
-            )
-            undo.callback(reservation.abandon)
-            undo.callback(self._withdraw)
+        reservation = await self._settings.limiter.reserve(
+            self._call.endpoint.bucket,
+            priority=priority,
+            timeout=timeout,
+            is_retry=self.tally.attempts > 0,
+        )
+        connection: Connection | None = None
+        is_granted = False
+        try:
             while not self._must_wait():
                 await self._announce()
                 connection = await self._engine.transport.acquire()
-                with ExitStack() as unused:
-                    unused.callback(connection.release)
-                    if await reservation.permit(max_wait=_MAX_PERMIT_WAIT):
-                        unused.pop_all()
-                        undo.pop_all()
-                        return reservation, connection
+                is_granted = await reservation.permit(max_wait=_MAX_PERMIT_WAIT)
+                if is_granted:
+                    return reservation, connection
+                connection.release()
+                connection = None
                 await reservation.wait_until_near()
             return None
+        finally:
+            if not is_granted:
+                if connection is not None:
+                    connection.release()
+                self._withdraw()
+                reservation.abandon()
 
     def _must_wait(self) -> bool:
         return self._breaker.is_open and not self._is_probe

@@ -150,18 +150,25 @@ class SessionLease(ConnectionLease):
         self.headers = owner.headers[request.headers, None if content is None else len(content)]
         self.target = f"{owner.address.prefix}{request.target}"
         self.unsent = True
-        options: dict[str, Any] = owner.options
+        url = owner.urls[request.template]
+        body = None if content is None else _Body(content, self)
+        bounds = owner.bounds
         if phases is not None:
             bounds = aiohttp.ClientTimeout(connect=phases.connect, sock_read=phases.read)
-            options = dict(options, timeout=bounds)
         token = _lease.set(self)
         try:
-            response = await owner.session.request(
-                request.method,
-                owner.urls[request.template],
-                data=None if content is None else _Body(content, self),
-                **options,
-            )
+            if owner.session.trace_configs:
+                response = await owner.session.request(
+                    request.method,
+                    url,
+                    data=body,
+                    allow_redirects=False,
+                    timeout=bounds,
+                    proxy=owner.proxy,
+                    proxy_headers=owner.proxy_headers,
+                )
+            else:
+                response = await self._request(request.method, url, body, bounds)
         finally:
             _lease.reset(token)
         self.status = response.status
@@ -171,6 +178,47 @@ class SessionLease(ConnectionLease):
             )
         except BaseException:
             response.close()
+            raise
+
+    async def _request(
+        self, method: str, url: yarl.URL, body: "_Body | None", bounds: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """Do what `ClientSession.request` does to a request without cookies, redirects and traces,
+        in two thirds of its time.
+        """
+        owner = self._owner
+        connector = owner.session.connector
+        assert connector is not None  # noqa: S101 - the pool closes it last
+        outgoing = _Request(
+            method,
+            url,
+            headers={},
+            data=body,
+            loop=owner.loop,
+            proxy=owner.proxy,
+            proxy_headers=owner.proxy_headers,
+            session=owner.session,
+        )
+        try:
+            connection = await connector.connect(outgoing, traces=[], timeout=bounds)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        try:
+            assert connection.protocol is not None  # noqa: S101 - it has just been made or chosen
+            connection.protocol.set_response_params(
+                skip_payload=method == "HEAD",
+                read_until_eof=True,
+                auto_decompress=False,
+                read_timeout=bounds.sock_read,
+            )
+            response: aiohttp.ClientResponse = await outgoing.send(connection)
+            try:
+                return await response.start(connection)
+            except BaseException:
+                response.close()
+                raise
+        except BaseException:
+            connection.close()
             raise
 
     def release(self) -> None:
@@ -192,11 +240,10 @@ class SessionPool(Pool[SessionLease]):
         self.headers: BoundedCache[tuple[HeaderSet, int | None], CIMultiDict[str]] = BoundedCache(
             lambda key: CIMultiDict(header_pairs(address, *key))
         )
-        self.options: dict[str, Any] = {"allow_redirects": False}
+        self.bounds = aiohttp.ClientTimeout(total=None)
         proxy = proxy_for(library, address, socks=False)
-        if proxy is not None:
-            self.options["proxy"] = str(proxy.url)
-            self.options["proxy_headers"] = _credentials(proxy.auth)
+        self.proxy = None if proxy is None else yarl.URL(str(proxy.url))
+        self.proxy_headers = None if proxy is None else _credentials(proxy.auth)
         self._opened_session = False
 
     async def _lease(self) -> SessionLease:
