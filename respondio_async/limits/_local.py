@@ -149,9 +149,10 @@ class LocalRateLimiter:
         queue, route = self._queues.get(reservation.route), reservation.queue.route
         if queue is None or queue.route is not route or reservation.sent is None:
             return
+        changes = route.changes
         route.learn(reservation.sent, feedback, queue.loop.time())
-        if feedback.status == 429:
-            queue.paused()
+        if route.changes != changes:
+            queue.replan()
         else:
             queue.answered(reservation.sent.until)
 

@@ -163,8 +163,10 @@ class Queue:
         if self._timer is not None and free_at - self.lead < self._timer.when():
             self.pump()
 
-    def paused(self) -> None:
-        """The route was paused: tell those who cannot, or will not, wait so long."""
+    def replan(self) -> None:
+        """The route was paused or has another pace: tell those who cannot, or will not, wait so
+        long.
+        """
         for each in [*self.queued, *self._called]:
             if each.deadline < self.route.opens_at:
                 self._expire(each)

@@ -84,7 +84,7 @@ class Route:
         self._probe: Sent | None = None
         self.granted = self.refused = self.pauses = 0
         self.changes = 0
-        """Incremented by every grant and pause; unchanged, a permit that was due is still due."""
+        """Grants, pauses and changes of the pace; unchanged, a permit that was due is still due."""
         self._rate = self._left = 0.0
         self._follow(0.0)
 
@@ -278,6 +278,7 @@ class Route:
         was = self.pace.shape
         if (size, overpace) != was[1:3] or abs(rate - was[0]) > 0.02 * rate or extra != was[3]:
             self.pace.keep(now, rate, size, overpace, extra)
+            self.changes += 1
 
     def shift(self, delta: float) -> None:
         """Move every time by *delta*: the clock has changed."""
