@@ -64,8 +64,3 @@ class Burst:
     def stop(self, now: float, rate: float, size: int) -> None:
         """Forget what idle time has filled."""
         self._full_at = now + self.most(size) / (rate * IDLE_RATE)
-
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed."""
-        self._full_at += delta
-        self._again_at += delta

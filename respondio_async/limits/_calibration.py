@@ -82,9 +82,6 @@ class Calibration:
             self._trial_until = -inf
         return True
 
-    def shift(self, delta: float, *, pause: bool = False) -> None:
-        """Move every time by *delta*: the clock has changed, or a *pause* is no part of a trial."""
-        self._trial_until += delta
-        if not pause:
-            self._raise_at += delta
-            self._trust_at += delta
+    def paused(self, seconds: float) -> None:
+        """A pause is no part of a trial."""
+        self._trial_until += seconds

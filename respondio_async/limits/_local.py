@@ -92,10 +92,10 @@ class LocalRateLimiter:
         self._limits = {**DEFAULT_LIMITS, **limits}
         self._share = float(share)
         self._bounds = (float(bounds[0]), float(bounds[1]))
-        self._routes: dict[str, Route] = {}
         self._queues: dict[str, Queue] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._seen = 0.0
+        self._seen = self._ahead = 0.0
+        """When it was last used, and by how much its time is ahead of the loop's."""
         self.used_at = time.monotonic()
         """When it was last used, on the process's monotonic clock."""
 
@@ -118,7 +118,7 @@ class LocalRateLimiter:
             raise InvalidArgumentError(
                 'priority must be "interactive" or "bulk"', argument="priority"
             )
-        now = self._seen = loop.time()
+        now = self._seen = queue.now()
         self.used_at = time.monotonic()
         deadline = inf
         if timeout is not None:
@@ -150,7 +150,7 @@ class LocalRateLimiter:
         if queue is None or queue.route is not route or reservation.sent is None:
             return
         changes = route.changes
-        route.learn(reservation.sent, feedback, queue.loop.time())
+        route.learn(reservation.sent, feedback, queue.now())
         if route.changes != changes:
             queue.replan()
         else:
@@ -170,26 +170,24 @@ class LocalRateLimiter:
             granted=route.granted,
             refused=route.refused,
             margin=route.margin.value,
-            paused=max(0.0, route.paused_until - queue.loop.time()),
+            paused=max(0.0, route.paused_until - queue.now()),
             pauses=route.pauses,
             wait_p50=waits[len(waits) // 2],
             wait_p99=waits[len(waits) * 99 // 100],
         )
 
     def _open(self, name: str, loop: asyncio.AbstractEventLoop) -> Queue:
-        route = self._routes.get(name)
-        if route is None:
-            limit = self._limits.get(name, UNLISTED_LIMIT)
-            route = self._routes[name] = Route(limit, share=self._share, bounds=self._bounds)
-        queue = self._queues[name] = Queue(name, route, loop)
+        route = Route(
+            self._limits.get(name, UNLISTED_LIMIT), share=self._share, bounds=self._bounds
+        )
+        queue = self._queues[name] = Queue(name, route, loop, self._ahead)
         return queue
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve another event loop from now on; what was sent and learnt is kept."""
-        before = self._loop
+        before, queues = self._loop, self._queues
         if before is not None:
-            waiting = any(len(queue) for queue in self._queues.values())
-            if before.is_running() or (waiting and not before.is_closed()):
+            if before.is_running() or (any(map(len, queues.values())) and not before.is_closed()):
                 raise ConfigurationError(
                     "this limiter is in use on another event loop; give each thread a client with "
                     "a limiter of its own, "
@@ -197,13 +195,10 @@ class LocalRateLimiter:
                 )
             # Each loop has a clock of its own. How long ago the last call was, the process's clock
             # tells.
-            then = self._seen + (time.monotonic() - self.used_at)
-            delta = loop.time() - then
-            for route in self._routes.values():
-                route.shift(delta)
-            self._queues = {}
-            for name in self._routes:
-                self._open(name, loop)
+            self._ahead = self._seen + (time.monotonic() - self.used_at) - loop.time()
+            for name, queue in queues.items():
+                queue.route.move()
+                queues[name] = Queue(name, queue.route, loop, self._ahead)
         self._loop = loop
 
 

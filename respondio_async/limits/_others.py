@@ -111,13 +111,13 @@ class Others:
         self._sorted.clear()
         self.changes_at = inf
 
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed, or the route has been paused."""
-        self._recent = deque((at + delta, left) for at, left in self._recent)
-        self._refused_at += delta
-        self.changes_at += delta
+    def paused(self, seconds: float) -> None:
+        """A pause tells nothing of others, so what is known of them is kept that much longer."""
+        self._recent = deque((at + seconds, left) for at, left in self._recent)
+        self._refused_at += seconds
+        self.changes_at += seconds
         if self._sharing:
-            self._sharing.shift(delta)
+            self._sharing.paused(seconds)
 
 
 class Sharing:
@@ -151,7 +151,7 @@ class Sharing:
             self._until = now + tuning.SHARE_TIME
         return left - self._given
 
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*."""
-        self._at += delta
-        self._until += delta
+    def paused(self, seconds: float) -> None:
+        """A pause is no part of any time here."""
+        self._at += seconds
+        self._until += seconds

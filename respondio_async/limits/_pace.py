@@ -59,11 +59,7 @@ class Pace:
         """Count a send that the bucket let through no later than *now*."""
         self._empty_at = max(self._empty_at, now) + self.gap
 
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed, and with it the event loop, to which
-        an `AsyncLimiter` belongs.
-        """
-        self._empty_at += delta
-        self._bucket = self._bucket and AsyncLimiter(
-            self._bucket.max_rate, self._bucket.time_period
-        )
+    def renew(self) -> None:
+        """Take a new bucket: an `AsyncLimiter` belongs to an event loop."""
+        if self._bucket is not None:
+            self._bucket = AsyncLimiter(self._bucket.max_rate, self._bucket.time_period)

@@ -23,6 +23,7 @@ class Queue:
     """Those who wait for one route, and those of them who were called; see `State`."""
 
     __slots__ = (
+        "_ahead",
         "_called",
         "_gather_at",
         "_timer",
@@ -34,10 +35,16 @@ class Queue:
         "waits",
     )
 
-    def __init__(self, name: str, route: Route, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, name: str, route: Route, loop: asyncio.AbstractEventLoop, ahead: float = 0.0
+    ) -> None:
         self.name = name
         self.route = route
         self.loop = loop
+        self._ahead = ahead
+        """Seconds by which the limiter's time, which goes on when the loop changes, is ahead of the
+        loop's.
+        """
         self.queued: Priorities[LocalReservation] = Priorities()
         self._called: list[LocalReservation] = []
         """Those who were called and have no permit yet, in that order."""
@@ -46,6 +53,10 @@ class Queue:
         """Seconds before its permit at which a holder is called."""
         self._timer: asyncio.TimerHandle | None = None
         self.waits: deque[float] = deque(maxlen=KEPT_WAITS)
+
+    def now(self) -> float:
+        """The limiter's time."""
+        return self.loop.time() + self._ahead
 
     def __len__(self) -> int:
         return self.queued.size + len(self._called)
@@ -93,7 +104,9 @@ class Queue:
     def lie_down(self, reservation: LocalReservation) -> "asyncio.Future[None]":
         """What its holder sleeps on until it is called."""
         if reservation.deadline < inf and reservation.timer is None:
-            reservation.timer = self.loop.call_at(reservation.deadline, self._expire, reservation)
+            reservation.timer = self.loop.call_at(
+                reservation.deadline - self._ahead, self._expire, reservation
+            )
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -133,7 +146,7 @@ class Queue:
     def _expire(self, reservation: LocalReservation) -> None:
         """Send one away who sleeps and can no longer be in time."""
         if reservation.future is not None and not reservation.future.done():
-            due = max(self.route.due(self.loop.time()), self.route.opens_at)
+            due = max(self.route.due(self.now()), self.route.opens_at)
             reservation.future.set_exception(self._too_late(reservation, due))
 
     # ── the permit ───────────────────────────────────────────────────────────────────────────────
@@ -160,7 +173,7 @@ class Queue:
 
     def answered(self, free_at: float) -> None:
         """A slot comes free at this time, maybe sooner than was thought."""
-        if self._timer is not None and free_at - self.lead < self._timer.when():
+        if self._timer is not None and free_at - self.lead - self._ahead < self._timer.when():
             self.pump()
 
     def replan(self) -> None:
@@ -170,7 +183,7 @@ class Queue:
         for each in [*self.queued, *self._called]:
             if each.deadline < self.route.opens_at:
                 self._expire(each)
-        now = self.loop.time()
+        now = self.now()
         for each in self._called:
             if each.state is State.WAITING:
                 each.call(now, self.due(each, now))
@@ -180,7 +193,7 @@ class Queue:
 
     def pump(self) -> None:
         """Call those whose permits are near due, and set the timer for the next."""
-        now, route, called = self.loop.time(), self.route, self._called
+        now, route, called = self.now(), self.route, self._called
         route.refresh(now)
         when, ahead = self._start_burst(now), 0
         for each in called:
@@ -218,11 +231,10 @@ class Queue:
 
     def set_timer(self, when: float) -> None:
         """Call `pump` at that time, or before."""
-        if self._timer is not None:
-            if when >= self._timer.when():
-                return
-            self._timer.cancel()
-        self._timer = self.loop.call_at(max(when, self.loop.time() + SHORTEST_SLEEP), self._ring)
+        when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
+        if self._timer is None or when < self._timer.when():
+            self._stop_timer()
+            self._timer = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
         self._timer = None

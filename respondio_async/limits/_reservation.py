@@ -102,7 +102,7 @@ class LocalReservation:
             )
         queue, route = self.queue, self.queue.route
         try:
-            now = queue.loop.time()
+            now = queue.now()
             # Who needs to prepare is called early; who never does, when the permit is due.
             if now > self.called_at + PROMPT:
                 queue.lead = LEAD
@@ -114,7 +114,7 @@ class LocalReservation:
                 if paced:
                     changes = route.changes
                     await route.pace.acquire()
-                    now = queue.loop.time()
+                    now = queue.now()
                     if route.changes != changes:
                         # The bucket made it wait after all, and another went meanwhile.
                         continue
@@ -128,7 +128,7 @@ class LocalReservation:
                     queue.pump()
                     return False
                 await queue.sleep(self, State.WAITING, due)
-                now = queue.loop.time()
+                now = queue.now()
         except BaseException:
             self.abandon()
             raise
@@ -140,7 +140,7 @@ class LocalReservation:
         """
         try:
             while self.state is State.CALLED or self.state is State.PARKED:
-                due = self.queue.due(self, now := self.queue.loop.time())
+                due = self.queue.due(self, now := self.queue.now())
                 if due <= now + LEAD:
                     self.call(now, due)
                     return

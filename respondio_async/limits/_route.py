@@ -239,8 +239,8 @@ class Route:
         self.paused_until = max(self.paused_until, now + min(seconds, tuning.LONGEST_PAUSE))
         self._probing |= self.paused_until - now >= tuning.PROBE_FROM
         self._probe = None
-        self.others.shift(self.paused_until - begin)
-        self.calibration.shift(self.paused_until - begin, pause=True)
+        self.others.paused(self.paused_until - begin)
+        self.calibration.paused(self.paused_until - begin)
         # Those of a burst who had not gone yet would all go together when it ends.
         self.burst_left = 0
         self.burst.stop(now, self._rate, self.window.size)
@@ -280,11 +280,7 @@ class Route:
             self.pace.keep(now, rate, size, overpace, extra)
             self.changes += 1
 
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed."""
-        self.burst_left = 0  # theirs who were in the queue on the loop before
-        for part in (self.window, self.burst, self.others, self.calibration, self.pace):
-            part.shift(delta)
-        self.paused_until += delta
-        self.opens_at += delta
-        self._blamed += delta
+    def move(self) -> None:
+        """Go on on another event loop, where nobody is in the queue."""
+        self.burst_left = 0
+        self.pace.renew()

@@ -68,10 +68,3 @@ class Window:
             del slots[place]
             sent.until = sent.at + self.span + guard
             insort(slots, sent.until)
-
-    def shift(self, delta: float) -> None:
-        """Move every time by *delta*: the clock has changed."""
-        self.slots = [until + delta for until in self.slots]
-        for sent in self._log:
-            sent.at += delta
-            sent.until += delta

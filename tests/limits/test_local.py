@@ -1180,7 +1180,7 @@ def test_a_trial_does_not_run_out_during_the_pause_of_its_refusal(pause: float) 
     assert calibration.step(1.0)
     assert calibration.refused(1.5)
     assert calibration.limit == 20
-    calibration.shift(pause, pause=True)
+    calibration.paused(pause)
     assert calibration.refused(1.5 + pause + 0.5)
     assert calibration.limit == 10
     assert not calibration.step(50.0)
