@@ -123,7 +123,7 @@ async def test_ensure_ends_with_its_timeout(steps: tuple[Any, ...]) -> None:
     assert now() - began < 10.01
     assert "secret" not in f"{caught.value!r} {caught.value}"
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), DeadlineExceededError)
-    assert transport.lent == 0
+    assert transport.leased == 0
 
 
 async def test_ensure_passes_on_what_is_definitely_wrong() -> None:

@@ -4,20 +4,22 @@ import asyncio
 import itertools
 import json
 import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import InvalidArgumentError, PaginationError, Paginator
-from respondio_async._wire import decode
 from respondio_async.models import Page
 
 ITEM = dict[str, int]
 
 
-def next_forms(cursor):
+def next_forms(cursor: int) -> list[Any]:
     """Every way in which a server has been seen, or might be found, to write the next cursor."""
     return [
         cursor,
@@ -33,7 +35,7 @@ def next_forms(cursor):
 END_FORMS = [None, "", "missing", "no pagination", "null pagination"]
 
 
-def body(items, next_=None, end=None):
+def body(items: list[Any], next_: int | str | None = None, end: str | None = None) -> bytes:
     """A page's JSON."""
     envelope = {"items": items}
     if end == "null pagination":
@@ -48,30 +50,30 @@ def body(items, next_=None, end=None):
 class Server:
     """Pages by cursor; counts what is fetched."""
 
-    def __init__(self, pages):
+    def __init__(self, pages: dict[Any, Any]) -> None:
         self.pages = pages
         self.fetched = []
         self.tasks = []
 
-    async def fetch(self, cursor):
+    async def fetch(self, cursor: int | None) -> SimpleNamespace:
         self.fetched.append(cursor)
         await asyncio.sleep(0)
         page = self.pages[cursor]
         if isinstance(page, Exception):
             raise page
-        return SimpleNamespace(value=decode(page, Page[ITEM]).value)
+        return SimpleNamespace(value=msgspec.json.decode(page, type=Page[ITEM]))
 
-    def spawn(self, work):
+    def spawn(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(lambda t: t.cancelled() or t.exception())
         self.tasks.append(task)
         return task
 
-    def paginator(self, **options):
+    def paginator(self, **options: Any) -> Paginator:
         return Paginator(self.fetch, self.spawn, endpoint="GET /things", **options)
 
 
-def three_pages():
+def three_pages() -> Server:
     return Server(
         {
             None: body([{"id": 1}, {"id": 2}], 2),
@@ -81,7 +83,7 @@ def three_pages():
     )
 
 
-def chain(sizes, forms, end):
+def chain(sizes: list[int], forms: list[Callable[..., Any]], end: str | None) -> tuple[Any, ...]:
     """A server whose pages have these sizes; page n's cursor is its last id (or a made-up one when
     empty).
     """
@@ -103,13 +105,13 @@ def chain(sizes, forms, end):
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("end", END_FORMS)
 @pytest.mark.parametrize("form", range(7))
-async def test_each_item_comes_once_in_order(form, end, prefetch):
+async def test_each_item_comes_once_in_order(form: int, end: str | None, prefetch: int) -> None:
     """For every form of cursor and of end."""
     server, expected = chain([3, 0, 2, 1], [lambda c: next_forms(c)[form]] * 4, end)
     assert [item["id"] async for item in server.paginator(prefetch=prefetch)] == expected
 
 
-async def test_a_thousand_page_shapes_lose_and_double_nothing():
+async def test_a_thousand_page_shapes_lose_and_double_nothing() -> None:
     """Random sizes, empty pages included, with the cursor's form changing from page to page."""
     dice = random.Random(7)
     for _ in range(1000):
@@ -121,12 +123,14 @@ async def test_a_thousand_page_shapes_lose_and_double_nothing():
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.integers(0, 1), st.data())
-def test_resuming_from_any_stored_cursor_loses_nothing(sizes, prefetch, data):
+def test_resuming_from_any_stored_cursor_loses_nothing(
+    sizes: list[int], prefetch: int, data: st.DataObject
+) -> None:
     """Stop after any item, start again from the cursor: together the two walks hold every item;
     only one page's items may repeat.
     """
 
-    async def walk():
+    async def walk() -> None:
         server, expected = chain(sizes, [lambda c: next_forms(c)[2]] * len(sizes), None)
         stop = data.draw(st.integers(0, max(0, len(expected) - 1)))
         paginator = server.paginator(prefetch=prefetch)
@@ -146,7 +150,7 @@ def test_resuming_from_any_stored_cursor_loses_nothing(sizes, prefetch, data):
     asyncio.run(walk())
 
 
-async def test_the_cursor_moves_only_when_the_consumer_asks_past_the_page():
+async def test_the_cursor_moves_only_when_the_consumer_asks_past_the_page() -> None:
     """What is stored while items of a page are still in work fetches that page again."""
     server = three_pages()
     paginator = server.paginator()
@@ -156,7 +160,7 @@ async def test_the_cursor_moves_only_when_the_consumer_asks_past_the_page():
     assert seen == [(1, None), (2, None), (3, 2), (4, 2), (5, 4)]
 
 
-async def test_one_page_is_fetched_ahead_and_no_more():
+async def test_one_page_is_fetched_ahead_and_no_more() -> None:
     """While the first page is consumed the second is on its way, the third is not."""
     server = three_pages()
     async for _ in server.paginator():
@@ -165,7 +169,7 @@ async def test_one_page_is_fetched_ahead_and_no_more():
     assert server.fetched == [None, 2]
 
 
-async def test_without_prefetch_nothing_is_fetched_ahead():
+async def test_without_prefetch_nothing_is_fetched_ahead() -> None:
     """`prefetch=0` asks only for what is consumed."""
     server = three_pages()
     async for _ in server.paginator(prefetch=0):
@@ -174,7 +178,7 @@ async def test_without_prefetch_nothing_is_fetched_ahead():
     assert server.fetched == [None]
 
 
-async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty_pages():
+async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty_pages() -> None:
     """And is None for an empty list."""
     server, _ = chain([0, 0, 2, 1], [lambda c: c] * 4, None)
     assert await server.paginator().first() == {"id": 1}
@@ -186,7 +190,7 @@ async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty
 @pytest.mark.parametrize(
     ("limit", "expected"), [(None, 5), (0, 0), (1, 1), (2, 2), (3, 3), (5, 5), (99, 5)]
 )
-async def test_collect_gives_a_list_of_at_most_max_items(limit, expected):
+async def test_collect_gives_a_list_of_at_most_max_items(limit: int | None, expected: int) -> None:
     """And asks for no page that it does not need."""
     server = three_pages()
     items = await server.paginator(prefetch=0).collect(max_items=limit)
@@ -195,14 +199,14 @@ async def test_collect_gives_a_list_of_at_most_max_items(limit, expected):
 
 
 @pytest.mark.parametrize("limit", [-1, True])
-async def test_collect_refuses_a_count_that_is_none(limit):
+async def test_collect_refuses_a_count_that_is_none(limit: bool | int) -> None:
     """Named, before any request."""
     with pytest.raises(InvalidArgumentError) as caught:
         await three_pages().paginator().collect(max_items=limit)
     assert caught.value.argument == "max_items"
 
 
-async def test_pages_have_items_and_cursors():
+async def test_pages_have_items_and_cursors() -> None:
     """Page by page, for those who work in pages."""
     found = [
         ([i["id"] for i in page.items], page.next_cursor)
@@ -211,7 +215,7 @@ async def test_pages_have_items_and_cursors():
     assert found == [([1, 2], 2), ([3, 4], 4), ([5], None)]
 
 
-async def test_walking_twice_starts_at_the_beginning_each_time():
+async def test_walking_twice_starts_at_the_beginning_each_time() -> None:
     """A paginator is an iterable, not an iterator."""
     paginator = three_pages().paginator()
     assert len(await paginator.collect()) == len(await paginator.collect()) == 5
@@ -219,7 +223,9 @@ async def test_walking_twice_starts_at_the_beginning_each_time():
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 @pytest.mark.parametrize("loop", [2, 4, None])
-async def test_a_repeated_cursor_ends_in_an_error_after_its_page(prefetch, loop):
+async def test_a_repeated_cursor_ends_in_an_error_after_its_page(
+    prefetch: int, loop: int | None
+) -> None:
     """The items of the page that points back are good and are given; the walk does not go round."""
     pages = three_pages().pages
     pages[4] = body([{"id": 5}], loop or 4)
@@ -230,7 +236,7 @@ async def test_a_repeated_cursor_ends_in_an_error_after_its_page(prefetch, loop)
     assert got == [1, 2, 3, 4, 5]
 
 
-async def test_twenty_empty_pages_in_a_row_end_in_an_error():
+async def test_twenty_empty_pages_in_a_row_end_in_an_error() -> None:
     """Nineteen do not."""
     server, expected = chain([1] + [0] * 19 + [1], [lambda c: c] * 21, None)
     assert [i["id"] async for i in server.paginator()] == expected
@@ -240,7 +246,7 @@ async def test_twenty_empty_pages_in_a_row_end_in_an_error():
     assert len(server.fetched) == 20
 
 
-async def test_an_error_of_a_page_comes_when_the_page_is_asked_for():
+async def test_an_error_of_a_page_comes_when_the_page_is_asked_for() -> None:
     """Not before, though the page was fetched ahead; and the walk can go on from there."""
     server = three_pages()
     good, server.pages[2] = server.pages[2], RuntimeError("boom")
@@ -252,7 +258,7 @@ async def test_an_error_of_a_page_comes_when_the_page_is_asked_for():
     assert [item["id"] async for item in _rest(walk)] == [3, 4, 5]
 
 
-async def _rest(walk):
+async def _rest(walk: Any) -> AsyncIterator[Any]:
     while True:
         try:
             yield await anext(walk)
@@ -260,7 +266,7 @@ async def _rest(walk):
             return
 
 
-async def test_an_unwanted_page_and_its_error_are_nobodys():
+async def test_an_unwanted_page_and_its_error_are_nobodys() -> None:
     """`break` leaves nothing to clean up and no exception that was never retrieved."""
     server = three_pages()
     server.pages[2] = RuntimeError("never seen")
@@ -269,13 +275,13 @@ async def test_an_unwanted_page_and_its_error_are_nobodys():
     await asyncio.wait(server.tasks)
 
 
-async def test_a_cancelled_consumer_does_not_cancel_the_page_that_is_on_its_way():
+async def test_a_cancelled_consumer_does_not_cancel_the_page_that_is_on_its_way() -> None:
     """The next one who asks gets it."""
     server = three_pages()
     gate = asyncio.Event()
     fetch = server.fetch
 
-    async def slow(cursor):
+    async def slow(cursor: int | None) -> SimpleNamespace:
         if cursor == 2:
             await gate.wait()
         return await fetch(cursor)
@@ -293,7 +299,7 @@ async def test_a_cancelled_consumer_does_not_cancel_the_page_that_is_on_its_way(
     assert server.fetched == [None, 2, 4]
 
 
-async def test_a_page_dropped_by_closing_the_client_is_asked_for_again():
+async def test_a_page_dropped_by_closing_the_client_is_asked_for_again() -> None:
     """So that the client's own words about being closed reach the consumer, not a stray
     CancelledError.
     """
@@ -309,24 +315,24 @@ async def test_a_page_dropped_by_closing_the_client_is_asked_for_again():
     "options",
     [{"cursor": 1.5}, {"cursor": True}, {"prefetch": 2}, {"prefetch": True}, {"prefetch": -1}],
 )
-def test_wrong_options_fail_at_once(options):
+def test_wrong_options_fail_at_once(options: dict[str, Any]) -> None:
     """Named, before any request."""
     with pytest.raises(InvalidArgumentError) as caught:
         three_pages().paginator(**options)
     assert caught.value.argument == next(iter(options))
 
 
-async def test_an_empty_stored_cursor_is_the_beginning():
+async def test_an_empty_stored_cursor_is_the_beginning() -> None:
     """A cursor that went through a text file as "" still works."""
     assert len(await three_pages().paginator(cursor="").collect()) == 5
 
 
-async def test_a_million_items_keep_nothing_but_their_cursors():
+async def test_a_million_items_keep_nothing_but_their_cursors() -> None:
     """The walk holds one page and the cursors it has seen."""
     page_items = [{"id": 1}] * 1000
     counter = itertools.count(1)
 
-    async def fetch(cursor):
+    async def fetch(cursor: int | None) -> SimpleNamespace:
         number = next(counter)
         return SimpleNamespace(value=Page(page_items, {"next": number if number < 100 else None}))
 

@@ -6,20 +6,21 @@ import asyncio
 import json
 import operator
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from respondio_async import F, InvalidArgumentError, PaginationError
-from respondio_async._transport import Answer
-from tests.support.scripted import scripted
+from respondio_async import AsyncRespond, F, InvalidArgumentError, PaginationError
+from tests.support.scripted import Answer, Request, scripted
 from tests.support.virtual import VIRTUAL_NO_DEBUG
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL_NO_DEBUG
 
 
@@ -28,7 +29,15 @@ class ContactServer:
     order of its own.
     """
 
-    def __init__(self, times, *, order="rising", inclusive=True, shift=timedelta(0), seconds=1.0):
+    def __init__(
+        self,
+        times: list[Any],
+        *,
+        order: str = "rising",
+        inclusive: bool = True,
+        shift: timedelta = timedelta(0),
+        seconds: float = 1.0,
+    ) -> None:
         ids = range(1, len(times) + 1)
         self.contacts = [
             {"id": n, "firstName": "A", "created_at": int(t.timestamp())}
@@ -45,7 +54,7 @@ class ContactServer:
         self.seconds = seconds
         self.busy = self.most_busy = self.asked = 0
 
-    def matching(self, conditions):
+    def matching(self, conditions: Iterable[dict[str, str]]) -> list[Any]:
         """The contacts between the bounds of *conditions*."""
         comparisons = {
             ("isTimestampAfter", True): operator.ge,
@@ -60,7 +69,7 @@ class ContactServer:
             found = [contact for contact in found if holds(contact["minute"], bound)]
         return found
 
-    def answer(self, request):
+    def answer(self, request: Request) -> Answer:
         self.asked += 1
         query = dict(pair.split("=") for pair in request.target.partition("?")[2].split("&"))
         size, cursor = int(query["limit"]), query.get("cursorId")
@@ -80,11 +89,11 @@ class ContactServer:
             200, [], json.dumps({"items": page, "pagination": {"next": following}}).encode()
         )
 
-    def client(self):
+    def client(self) -> AsyncRespond:
         client, transport, _ = scripted(self.answer)
         send = transport.send
 
-        async def slow(request, **options):
+        async def slow(request: Request, **options: Any) -> Answer:
             self.busy += 1
             self.most_busy = max(self.most_busy, self.busy)
             await asyncio.sleep(self.seconds)
@@ -95,7 +104,7 @@ class ContactServer:
         return client
 
 
-def spread(kind, count):
+def spread(kind: str, count: int) -> list[Any]:
     """Creation times: even, bunched, all at once, or growing."""
     dice = random.Random(count)
     span = timedelta(days=700)
@@ -117,7 +126,9 @@ def spread(kind, count):
 @pytest.mark.parametrize("inclusive", [True, False])
 @pytest.mark.parametrize("order", ["rising", "falling", "none"])
 @pytest.mark.parametrize("kind", ["even", "bunched", "at once", "one instant", "growing"])
-async def test_each_contact_comes_once(kind, order, inclusive, partitions):
+async def test_each_contact_comes_once(
+    kind: str, order: str, inclusive: bool, partitions: int
+) -> None:
     """However the contacts lie, however the server sorts them and reads the bounds."""
     server = ContactServer(spread(kind, 300), order=order, inclusive=inclusive)
     got = [c.id async for c in server.client().contacts.list(partitions=partitions, page_size=10)]
@@ -125,7 +136,7 @@ async def test_each_contact_comes_once(kind, order, inclusive, partitions):
 
 
 @pytest.mark.parametrize("hours", [-9, 9])
-async def test_a_server_that_reads_the_bounds_in_another_zone_loses_nothing(hours):
+async def test_a_server_that_reads_the_bounds_in_another_zone_loses_nothing(hours: int) -> None:
     """The spans overlap as the server sees them, and items are told apart by id."""
     server = ContactServer(spread("even", 500), shift=timedelta(hours=hours))
     got = [c.id async for c in server.client().contacts.list(partitions=8, page_size=20)]
@@ -133,7 +144,7 @@ async def test_a_server_that_reads_the_bounds_in_another_zone_loses_nothing(hour
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101])
-async def test_short_lists_cost_no_more_requests_than_they_need(count):
+async def test_short_lists_cost_no_more_requests_than_they_need(count: int) -> None:
     """What fits a page is not cut."""
     server = ContactServer(spread("even", count))
     assert len(await server.client().contacts.list(partitions=8).collect()) == count
@@ -142,7 +153,7 @@ async def test_short_lists_cost_no_more_requests_than_they_need(count):
 
 @pytest.mark.parametrize(("kind", "faster"), [("even", 4), ("bunched", 2.5), ("growing", 2.5)])
 @pytest.mark.parametrize("order", ["rising", "falling"])
-async def test_walks_go_side_by_side(kind, faster, order):
+async def test_walks_go_side_by_side(kind: str, faster: float, order: str) -> None:
     """5,000 contacts, a second a page, eight walks: the cuts find the contacts wherever they
     lie.
     """
@@ -153,7 +164,7 @@ async def test_walks_go_side_by_side(kind, faster, order):
     assert server.most_busy == 8
 
 
-async def test_break_leaves_only_requests_that_end_by_themselves():
+async def test_break_leaves_only_requests_that_end_by_themselves() -> None:
     """No walk goes on for nobody."""
     server = ContactServer(spread("even", 1000))
     async for _ in server.client().contacts.list(partitions=4, page_size=20):
@@ -163,12 +174,12 @@ async def test_break_leaves_only_requests_that_end_by_themselves():
     assert server.asked <= 5
 
 
-async def test_a_failed_page_is_asked_for_again_by_whoever_goes_on():
+async def test_a_failed_page_is_asked_for_again_by_whoever_goes_on() -> None:
     """Nothing is lost by an error in between."""
     server = ContactServer(spread("even", 600))
     good, failures = server.answer, [3]
 
-    def sometimes(request):
+    def sometimes(request: Request) -> Answer:
         failures[0] -= 1
         return Answer(400, [], b"{}") if failures[0] == 0 else good(request)
 
@@ -187,7 +198,7 @@ async def test_a_failed_page_is_asked_for_again_by_whoever_goes_on():
     assert sorted(got) == list(range(1, 601))
 
 
-async def test_cursors_that_go_round_end_in_an_error_after_their_page():
+async def test_cursors_that_go_round_end_in_an_error_after_their_page() -> None:
     """Never an endless walk."""
     body = b'{"items": [{"id": 1, "created_at": 1700000000}], "pagination": {"next": 1}}'
     client, _, _ = scripted(Answer(200, [], body))
@@ -198,7 +209,7 @@ async def test_cursors_that_go_round_end_in_an_error_after_their_page():
     assert got == [1]
 
 
-async def test_the_users_filter_and_zone_are_kept():
+async def test_the_users_filter_and_zone_are_kept() -> None:
     """The spans are joined to it; an "or" cannot be joined."""
     client, transport, _ = scripted(ContactServer(spread("even", 300)).answer)
     await client.contacts.list(
@@ -219,7 +230,7 @@ async def test_the_users_filter_and_zone_are_kept():
     "options",
     [{"partitions": 0}, {"partitions": 33}, {"partitions": True}, {"partitions": 2, "cursor": 5}],
 )
-async def test_options_that_cannot_work_fail_before_any_request(options):
+async def test_options_that_cannot_work_fail_before_any_request(options: dict[str, Any]) -> None:
     """Named."""
     client, transport, _ = scripted(Answer(200, [], b"{}"))
     with pytest.raises(InvalidArgumentError):
@@ -227,7 +238,7 @@ async def test_options_that_cannot_work_fail_before_any_request(options):
     assert transport.requests == []
 
 
-async def test_bounds_are_an_hour_wider_where_a_clock_is_set_back():
+async def test_bounds_are_an_hour_wider_where_a_clock_is_set_back() -> None:
     """That zone writes an hour twice, and the server may mean either."""
     from respondio_async._engine.partitions import span_conditions
 

@@ -5,6 +5,8 @@ In virtual time.
 
 import asyncio
 import pickle
+from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
@@ -32,15 +34,17 @@ from respondio_async import (
     WaitStarted,
 )
 from respondio_async._engine.context import after_unsent, before_unsafe_send, current_priority
-from respondio_async._transport import Answer, SendError
 from tests.support.scripted import (
     LOST,
     TIMED_OUT,
     UNSENT,
+    Answer,
     OpenLimiter,
-    OpenTurn,
+    OpenReservation,
+    Request,
     ScriptedClient,
     ScriptedTransport,
+    SendError,
     answer,
     error_answer,
     scripted,
@@ -53,11 +57,11 @@ REF = answer(200, b'{"contactId": 7}')
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> tuple[str, dict[str, Any]]:
     return VIRTUAL
 
 
-def now():
+def now() -> float:
     return asyncio.get_running_loop().time()
 
 
@@ -67,19 +71,21 @@ def now():
 @pytest.mark.parametrize(
     "failure", [UNSENT, LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(503)]
 )
-async def test_a_read_is_repeated_until_it_succeeds(failure):
+async def test_a_read_is_repeated_until_it_succeeds(failure: Answer | SendError) -> None:
     """A read may be sent again after anything that passes."""
     client, transport, _ = scripted(failure, failure, CONTACT)
     assert (await client.contacts.get(7)).id == 7
     assert len(transport.requests) == 3
-    assert transport.lent == 0
+    assert transport.leased == 0
 
 
 @pytest.mark.parametrize(
     "failure", [LOST, TIMED_OUT, error_answer(500), error_answer(502), error_answer(504)]
 )
 @pytest.mark.parametrize("operation", ["message", "comment", "create", "merge", "field", "tag"])
-async def test_an_unsafe_write_that_may_have_landed_is_sent_once(failure, operation):
+async def test_an_unsafe_write_that_may_have_landed_is_sent_once(
+    failure: Answer | SendError, operation: str
+) -> None:
     """The caller is told that nobody knows, with the cause."""
     client, transport, _ = scripted(failure)
     with pytest.raises(OutcomeUnknownError) as caught:
@@ -92,7 +98,7 @@ async def test_an_unsafe_write_that_may_have_landed_is_sent_once(failure, operat
     assert isinstance(pickle.loads(pickle.dumps(error)).__cause__, type(error.__cause__))
 
 
-def unsafe(client, operation):
+def unsafe(client: ScriptedClient, operation: str) -> Awaitable[Any]:
     return {
         "message": lambda: client.messages.send(7, "hi"),
         "comment": lambda: client.comments.create(7, "note"),
@@ -104,14 +110,16 @@ def unsafe(client, operation):
 
 
 @pytest.mark.parametrize("failure", [UNSENT, error_answer(429, retry_after="1"), error_answer(449)])
-async def test_an_unsafe_write_that_provably_did_nothing_is_sent_again(failure):
+async def test_an_unsafe_write_that_provably_did_nothing_is_sent_again(
+    failure: Answer | SendError,
+) -> None:
     """Never left, or refused."""
     client, transport, _ = scripted(failure, SENT)
     assert (await client.messages.send(7, "hi")).message_id == 1783918786000000
     assert len(transport.requests) == 2
 
 
-async def test_503_on_an_unsafe_write_is_raised_as_it_is():
+async def test_503_on_an_unsafe_write_is_raised_as_it_is() -> None:
     """The server has said no: known, and not repeated."""
     client, transport, _ = scripted(error_answer(503))
     with pytest.raises(ServiceUnavailableError):
@@ -122,7 +130,7 @@ async def test_503_on_an_unsafe_write_is_raised_as_it_is():
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, BadRequestError), (403, ForbiddenError), (404, NotFoundError)]
 )
-async def test_a_definite_answer_is_raised_at_once(status, kind):
+async def test_a_definite_answer_is_raised_at_once(status: int, kind: type[Any]) -> None:
     """With its status and the number of attempts."""
     client, transport, _ = scripted(error_answer(status))
     with pytest.raises(kind) as caught:
@@ -131,7 +139,7 @@ async def test_a_definite_answer_is_raised_at_once(status, kind):
     assert len(transport.requests) == 1
 
 
-async def test_attempts_end_and_the_last_failure_is_raised():
+async def test_attempts_end_and_the_last_failure_is_raised() -> None:
     """Five tries, then what the last one met."""
     client, transport, _ = scripted(error_answer(502))
     with pytest.raises(BadGatewayError) as caught:
@@ -139,7 +147,7 @@ async def test_attempts_end_and_the_last_failure_is_raised():
     assert caught.value.attempts == len(transport.requests) == 5
 
 
-async def test_a_deleted_contact_that_is_gone_on_the_repeat_counts_as_done():
+async def test_a_deleted_contact_that_is_gone_on_the_repeat_counts_as_done() -> None:
     """The first try landed, its answer was lost."""
     client, _, _ = scripted(LOST, error_answer(404))
     assert await client.contacts.delete(7) == ContactRef(contact_id=None)
@@ -186,14 +194,14 @@ async def test_another_400_is_an_error_also_when_missing_is_well() -> None:
 
 
 @pytest.mark.parametrize("first", [UNSENT, error_answer(503), error_answer(429, retry_after="0")])
-async def test_a_404_after_a_try_that_did_nothing_is_a_404(first):
+async def test_a_404_after_a_try_that_did_nothing_is_a_404(first: Answer | SendError) -> None:
     """Nothing was deleted by us."""
     client, _, _ = scripted(first, error_answer(404))
     with pytest.raises(NotFoundError):
         await client.contacts.delete(7)
 
 
-async def test_a_404_on_the_first_try_is_a_404():
+async def test_a_404_on_the_first_try_is_a_404() -> None:
     """There was nothing to delete."""
     client, _, _ = scripted(error_answer(404))
     with pytest.raises(NotFoundError):
@@ -203,16 +211,16 @@ async def test_a_404_on_the_first_try_is_a_404():
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_429_waits_for_the_named_seconds():
+async def test_429_waits_for_the_named_seconds() -> None:
     """And then the call succeeds."""
     client, transport, limiter = scripted(error_answer(429, Retry_After="7"), CONTACT)
     await client.contacts.get(7)
     assert 7.0 <= transport.times[1] - transport.times[0] < 7.01
-    assert [each.status for each in limiter.learnt] == [429, 200]
-    assert limiter.learnt[0].retry_after == 7.0
+    assert [each.status for each in limiter.updates] == [429, 200]
+    assert limiter.updates[0].retry_after == 7.0
 
 
-async def test_a_retry_after_beyond_the_deadline_raises_at_once():
+async def test_a_retry_after_beyond_the_deadline_raises_at_once() -> None:
     """Three days are not waited for."""
     client, _, _ = scripted(error_answer(429, Retry_After="259200"))
     began = now()
@@ -222,7 +230,7 @@ async def test_a_retry_after_beyond_the_deadline_raises_at_once():
     assert caught.value.retry_after == 259200.0
 
 
-async def test_449_is_waited_out_and_ends_with_the_deadline():
+async def test_449_is_waited_out_and_ends_with_the_deadline() -> None:
     """2, 4, 8, 16, 30 … seconds; a last look one second before the end."""
     client, transport, _ = scripted(error_answer(449))
     with pytest.raises(NotReadyError):
@@ -233,7 +241,7 @@ async def test_449_is_waited_out_and_ends_with_the_deadline():
     assert (await client.contacts.add_tags(7, "vip")).contact_id == 7
 
 
-async def test_a_repeated_call_keeps_its_place_in_line():
+async def test_a_repeated_call_keeps_its_place_in_line() -> None:
     """The limiter is told that the call has been there before."""
     client, _, limiter = scripted(error_answer(429, retry_after="0"), CONTACT)
     await client.contacts.get(7)
@@ -243,7 +251,7 @@ async def test_a_repeated_call_keeps_its_place_in_line():
 # ── time ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_the_deadline_covers_attempts_and_waits():
+async def test_the_deadline_covers_attempts_and_waits() -> None:
     """A server that never answers is left when the deadline says so."""
     client, transport, _ = scripted(CONTACT, seconds=1000.0, deadline=50.0, timeout=20.0)
     began = now()
@@ -255,7 +263,7 @@ async def test_the_deadline_covers_attempts_and_waits():
     assert transport.timeouts[-1] < 20.0
 
 
-async def test_the_deadline_during_an_unsafe_write_leaves_its_outcome_unknown():
+async def test_the_deadline_during_an_unsafe_write_leaves_its_outcome_unknown() -> None:
     """It was on its way."""
     client, transport, _ = scripted(SENT, seconds=1000.0, deadline=10.0, timeout=20.0)
     with pytest.raises(OutcomeUnknownError) as caught:
@@ -264,25 +272,25 @@ async def test_the_deadline_during_an_unsafe_write_leaves_its_outcome_unknown():
     assert transport.timeouts == [10.0]
 
 
-async def test_a_timeout_without_a_further_try_is_a_timeout():
+async def test_a_timeout_without_a_further_try_is_a_timeout() -> None:
     """`RequestTimeoutError`, not the deadline."""
     client, _, _ = scripted(TIMED_OUT, retry=RetryPolicy(max_attempts=1))
     with pytest.raises(RequestTimeoutError):
         await client.contacts.get(7)
 
 
-async def test_without_timeout_and_deadline_nothing_bounds_a_call():
+async def test_without_timeout_and_deadline_nothing_bounds_a_call() -> None:
     """None means none."""
     client, transport, _ = scripted(CONTACT, seconds=10_000.0, deadline=None, timeout=None)
     await client.contacts.get(7)
     assert transport.timeouts == [None]
 
 
-async def test_queueing_is_not_part_of_the_deadline():
+async def test_queueing_is_not_part_of_the_deadline() -> None:
     """A thousand tasks behind a slow route must all get through."""
 
     class Slow(OpenLimiter):
-        async def reserve(self, route, **options):
+        async def reserve(self, route: str, **options: Any) -> Any:
             await asyncio.sleep(500)
             return await super().reserve(route, **options)
 
@@ -291,11 +299,11 @@ async def test_queueing_is_not_part_of_the_deadline():
     assert limiter.asked[0]["timeout"] is None
 
 
-async def test_queue_timeout_bounds_the_wait_for_the_first_permit():
+async def test_queue_timeout_bounds_the_wait_for_the_first_permit() -> None:
     """And says so, with what was needed."""
 
     class Full(OpenLimiter):
-        async def reserve(self, route, **options):
+        async def reserve(self, route: str, **options: Any) -> None:
             raise DeadlineExceededError("full", needed=33.0)
 
     client, _, _ = scripted(CONTACT, limiter=Full(), queue_timeout=5.0)
@@ -306,11 +314,11 @@ async def test_queue_timeout_bounds_the_wait_for_the_first_permit():
     assert not caught.value.sent
 
 
-async def test_a_limiter_with_a_bound_of_its_own_needs_no_queue_timeout():
+async def test_a_limiter_with_a_bound_of_its_own_needs_no_queue_timeout() -> None:
     """The error names neither of the client's bounds."""
 
     class Impatient(OpenLimiter):
-        async def reserve(self, route, **options):
+        async def reserve(self, route: str, **options: Any) -> None:
             raise TimeoutError
 
     client, _, _ = scripted(CONTACT, limiter=Impatient())
@@ -318,11 +326,11 @@ async def test_a_limiter_with_a_bound_of_its_own_needs_no_queue_timeout():
         await client.contacts.get(7)
 
 
-async def test_a_wait_for_a_connection_counts_as_queueing():
+async def test_a_wait_for_a_connection_counts_as_queueing() -> None:
     """Busy connections cannot hold a call past its queue_timeout."""
     client, transport, _ = scripted(CONTACT, queue_timeout=5.0)
 
-    async def never():
+    async def never() -> None:
         await asyncio.sleep(1e6)
 
     transport.acquire = never
@@ -332,75 +340,75 @@ async def test_a_wait_for_a_connection_counts_as_queueing():
     assert 5.0 <= now() - began < 5.01
 
 
-async def test_later_permits_count_against_the_deadline():
+async def test_later_permits_count_against_the_deadline() -> None:
     """The limiter hears what is left."""
     client, _, limiter = scripted(error_answer(429, Retry_After="7"), CONTACT, deadline=20.0)
     await client.contacts.get(7)
     assert limiter.asked[1]["timeout"] == pytest.approx(13.0, abs=0.01)
 
 
-async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile():
+async def test_a_permit_that_moves_away_gives_the_connection_back_meanwhile() -> None:
     """A paused route holds no connection."""
     client, transport, limiter = scripted(CONTACT)
-    lent = []
+    leased: list[int] = []
 
-    class Reservation(OpenTurn):
+    class Reservation(OpenReservation):
         tries = 0
 
-        async def permit(self, *, max_wait=None):
+        async def permit(self, *, max_wait: float | None = None) -> bool:
             self.tries += 1
             return self.tries > 2
 
-        async def wait_until_near(self):
-            lent.append(transport.lent)
+        async def wait_until_near(self) -> None:
+            leased.append(transport.leased)
 
-    async def reserve(route, **_):
+    async def reserve(route: str, **_: Any) -> Any:
         return Reservation(route)
 
     limiter.reserve = reserve
     await client.contacts.get(7)
-    assert lent == [0, 0]
-    assert transport.lent == 0
+    assert leased == [0, 0]
+    assert transport.leased == 0
 
 
 # ── cancellation ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_cancelled_call_gives_everything_back_and_is_observed():
+async def test_a_cancelled_call_gives_everything_back_and_is_observed() -> None:
     """The connection is released, and the limiter hears of its permit."""
     client, transport, limiter = scripted(CONTACT, seconds=100.0)
     task = asyncio.create_task(client.contacts.get(7))
     await asyncio.sleep(1)
-    assert transport.lent == 1
+    assert transport.leased == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert transport.lent == 0
-    assert [each.status for each in limiter.learnt] == [None]
-    assert limiter.learnt[0].sent
+    assert transport.leased == 0
+    assert [each.status for each in limiter.updates] == [None]
+    assert limiter.updates[0].sent
 
 
 @pytest.mark.parametrize("where", ["reserve", "acquire", "permit"])
-async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
+async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where: str) -> None:
     """Nothing stays behind, wherever it stood."""
     client, transport, limiter = scripted(CONTACT)
     abandoned = []
 
-    class Reservation(OpenTurn):
-        async def permit(self, *, max_wait=None):
+    class Reservation(OpenReservation):
+        async def permit(self, *, max_wait: float | None = None) -> bool:
             if where == "permit":
                 await asyncio.sleep(1e6)
             return True
 
-        def abandon(self):
+        def abandon(self) -> None:
             abandoned.append(self)
 
-    async def reserve(route, **_):
+    async def reserve(route: str, **_: Any) -> Any:
         if where == "reserve":
             await asyncio.sleep(1e6)
         return Reservation(route)
 
-    async def never():
+    async def never() -> None:
         await asyncio.sleep(1e6)
 
     limiter.reserve = reserve
@@ -411,7 +419,7 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert transport.lent == 0
+    assert transport.leased == 0
     assert len(abandoned) == (where != "reserve")
 
 
@@ -419,13 +427,13 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where):
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
-async def test_an_empty_answer_says_no_more_than_its_status(body):
+async def test_an_empty_answer_says_no_more_than_its_status(body: bytes) -> None:
     """Done, without an id."""
     client, _, _ = scripted(answer(200, body))
     assert await client.contacts.update(7, first_name="Ada") == ContactRef()
 
 
-async def test_an_unreadable_answer_to_a_read_is_a_decode_error():
+async def test_an_unreadable_answer_to_a_read_is_a_decode_error() -> None:
     """With the route."""
     client, _, _ = scripted(answer(200, b"<html>"))
     with pytest.raises(DecodeError) as caught:
@@ -433,7 +441,7 @@ async def test_an_unreadable_answer_to_a_read_is_a_decode_error():
     assert caught.value.endpoint == "GET /contact/{identifier}"
 
 
-async def test_an_unreadable_answer_to_an_unsafe_write_leaves_its_outcome_unknown():
+async def test_an_unreadable_answer_to_an_unsafe_write_leaves_its_outcome_unknown() -> None:
     """It most likely happened: nobody may take it for a failure."""
     client, transport, _ = scripted(answer(200, b'{"messageId": 17839'))
     with pytest.raises(OutcomeUnknownError) as caught:
@@ -445,7 +453,7 @@ async def test_an_unreadable_answer_to_an_unsafe_write_leaves_its_outcome_unknow
 @pytest.mark.parametrize(
     ("call", "kind"), [("read", TransportError), ("write", OutcomeUnknownError)]
 )
-async def test_an_answer_that_is_too_large_is_not_fetched_again(call, kind):
+async def test_an_answer_that_is_too_large_is_not_fetched_again(call: str, kind: type[Any]) -> None:
     """It would be too large again."""
     client, transport, _ = scripted(
         SendError("too large", failure="too_large", sent=True, status=200)
@@ -455,7 +463,7 @@ async def test_an_answer_that_is_too_large_is_not_fetched_again(call, kind):
     assert len(transport.requests) == 1
 
 
-async def test_raw_gives_the_value_and_how_it_came():
+async def test_raw_gives_the_value_and_how_it_came() -> None:
     """Status, headers in any case, limits, attempts, content."""
     good = answer(200, CONTACT.content, X_RateLimit_Limit="20", X_RateLimit_Remaining="19")
     client, _, _ = scripted(UNSENT, good)
@@ -471,7 +479,7 @@ async def test_raw_gives_the_value_and_how_it_came():
     assert "Ada" not in repr(response)
 
 
-async def test_the_custom_field_path_falls_back_once_and_is_remembered():
+async def test_the_custom_field_path_falls_back_once_and_is_remembered() -> None:
     """The vendor's pages disagree about it."""
     listed = answer(200, b'{"items": [{"id": 3, "name": "plan", "dataType": "text"}]}')
     one = answer(200, b'{"id": 3, "name": "plan", "dataType": "text"}')
@@ -482,15 +490,17 @@ async def test_the_custom_field_path_falls_back_once_and_is_remembered():
     assert paths == ["/space/custom_field", "/space/contact_field", "/space/contact_field/3"]
 
 
-async def test_lists_side_by_side_all_find_the_other_custom_field_path():
+async def test_lists_side_by_side_all_find_the_other_custom_field_path() -> None:
     """The 404 of one may come after another has found the way."""
 
     class Slow(ScriptedTransport):
-        async def send(self, request, *, timeout, phases=None):
+        async def send(
+            self, request: Request, *, timeout: float | None, phases: Any = None
+        ) -> Answer:
             await asyncio.sleep(len(self.requests) if "custom" in request.target else 0)
             return await super().send(request, timeout=timeout, phases=phases)
 
-    def field(request):
+    def field(request: Request) -> Answer:
         return (
             error_answer(404)
             if "custom" in request.target
@@ -502,7 +512,7 @@ async def test_lists_side_by_side_all_find_the_other_custom_field_path():
     assert [each.id for each in fields] == [3, 3, 3]
 
 
-async def test_when_neither_custom_field_path_exists_the_first_error_is_raised():
+async def test_when_neither_custom_field_path_exists_the_first_error_is_raised() -> None:
     """And nothing is remembered."""
     client, transport, _ = scripted(error_answer(404))
     for _ in range(2):
@@ -511,7 +521,7 @@ async def test_when_neither_custom_field_path_exists_the_first_error_is_raised()
     assert len(transport.requests) == 4
 
 
-async def test_a_missing_custom_field_is_simply_missing():
+async def test_a_missing_custom_field_is_simply_missing() -> None:
     """Only a list tells that the path is wrong."""
     client, transport, _ = scripted(error_answer(404))
     with pytest.raises(NotFoundError):
@@ -522,7 +532,7 @@ async def test_a_missing_custom_field_is_simply_missing():
 # ── hooks, lanes, journals ────────────────────────────────────────────────────────────────────────
 
 
-async def test_hooks_hear_of_attempts_waits_drift_and_the_end():
+async def test_hooks_hear_of_attempts_waits_drift_and_the_end() -> None:
     """One event each, with the template and never a path."""
     events = []
     drifted = answer(200, b'{"id": "7", "firstName": 3.5}')
@@ -539,7 +549,7 @@ async def test_hooks_hear_of_attempts_waits_drift_and_the_end():
     assert "60123456789" not in repr(events)
 
 
-async def test_hooks_hear_of_errors_and_cancellation():
+async def test_hooks_hear_of_errors_and_cancellation() -> None:
     """By the class's name."""
     events = []
     client, _, _ = scripted(error_answer(404), hooks=[events.append])
@@ -555,10 +565,10 @@ async def test_hooks_hear_of_errors_and_cancellation():
     assert events[-2].failure == "cancelled"
 
 
-async def test_a_broken_hook_breaks_nothing(caplog):
+async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the call goes on."""
 
-    def broken(event):
+    def broken(event: AttemptEnded | OperationEnded) -> None:
         raise RuntimeError("metrics are down")
 
     client, _, _ = scripted(CONTACT, hooks=[broken])
@@ -566,7 +576,7 @@ async def test_a_broken_hook_breaks_nothing(caplog):
     assert "a hook failed" in caplog.text
 
 
-async def test_the_lane_comes_from_the_view_or_else_from_the_context():
+async def test_the_lane_comes_from_the_view_or_else_from_the_context() -> None:
     """A bulk run's workers need not pass it on."""
     client, _, limiter = scripted(CONTACT)
     await client.contacts.get(7)
@@ -595,12 +605,14 @@ async def test_the_lane_comes_from_the_view_or_else_from_the_context():
         ([error_answer(503)], ["before", "withdrawn"]),
     ],
 )
-async def test_a_journal_hears_before_each_unsafe_send_and_when_it_did_nothing(steps, expected):
+async def test_a_journal_hears_before_each_unsafe_send_and_when_it_did_nothing(
+    steps: list[Any], expected: list[str]
+) -> None:
     """So that a killed run knows which sends may have landed."""
     client, _, _ = scripted(*steps)
     heard = []
 
-    async def before():
+    async def before() -> None:
         heard.append("before")
 
     one, two = before_unsafe_send.set(before), after_unsent.set(lambda: heard.append("withdrawn"))
@@ -610,11 +622,11 @@ async def test_a_journal_hears_before_each_unsafe_send_and_when_it_did_nothing(s
     assert heard == expected
 
 
-async def test_a_journal_that_fails_ends_the_call_before_it_is_sent():
+async def test_a_journal_that_fails_ends_the_call_before_it_is_sent() -> None:
     """An intent that cannot be noted must not become a message."""
     client, transport, _ = scripted(SENT)
 
-    async def before():
+    async def before() -> None:
         raise OSError("disk full")
 
     token = before_unsafe_send.set(before)
@@ -627,7 +639,7 @@ async def test_a_journal_that_fails_ends_the_call_before_it_is_sent():
 # ── the end ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_closing_waits_for_calls_on_their_way():
+async def test_closing_waits_for_calls_on_their_way() -> None:
     """They get some seconds."""
     client, transport, _ = scripted(CONTACT, seconds=3.0)
     task = asyncio.create_task(client.contacts.get(7))
@@ -637,7 +649,7 @@ async def test_closing_waits_for_calls_on_their_way():
     assert transport.closed
 
 
-async def test_closing_drops_calls_that_only_wait():
+async def test_closing_drops_calls_that_only_wait() -> None:
     """With a clear error; their tasks are not cancelled."""
     client, _, _ = scripted(error_answer(429, Retry_After="60"), CONTACT)
     task = asyncio.create_task(client.contacts.get(7))
@@ -650,7 +662,7 @@ async def test_closing_drops_calls_that_only_wait():
     assert not task.cancelled()
 
 
-async def test_a_call_cancelled_by_its_owner_while_closing_is_cancelled():
+async def test_a_call_cancelled_by_its_owner_while_closing_is_cancelled() -> None:
     """Closing does not turn a cancellation into an error."""
     client, _, _ = scripted(error_answer(429, Retry_After="60"), CONTACT)
     task = asyncio.create_task(client.contacts.get(7))
@@ -663,7 +675,7 @@ async def test_a_call_cancelled_by_its_owner_while_closing_is_cancelled():
     await closing
 
 
-async def test_closing_leaves_what_is_on_the_wire_to_the_transport():
+async def test_closing_leaves_what_is_on_the_wire_to_the_transport() -> None:
     """A request that is on its way is not cancelled by us: its outcome would be unknown for
     nothing.
     """
@@ -676,7 +688,7 @@ async def test_closing_leaves_what_is_on_the_wire_to_the_transport():
     assert (await task).id == 7
 
 
-async def test_a_call_that_finds_the_connections_closed_says_so():
+async def test_a_call_that_finds_the_connections_closed_says_so() -> None:
     """It came just before the end."""
     client, transport, _ = scripted(CONTACT)
     transport.closed = True
@@ -684,11 +696,11 @@ async def test_a_call_that_finds_the_connections_closed_says_so():
         await client.contacts.get(7)
 
 
-async def test_a_journal_need_not_hear_of_what_did_nothing():
+async def test_a_journal_need_not_hear_of_what_did_nothing() -> None:
     """`before_unsafe_send` alone is enough."""
     client, _, _ = scripted(error_answer(400))
 
-    async def before(): ...
+    async def before() -> None: ...
 
     token = before_unsafe_send.set(before)
     with pytest.raises(BadRequestError):
@@ -696,7 +708,7 @@ async def test_a_journal_need_not_hear_of_what_did_nothing():
     before_unsafe_send.reset(token)
 
 
-async def test_raw_lists_give_one_page_with_its_answer():
+async def test_raw_lists_give_one_page_with_its_answer() -> None:
     """Where the cursor leads is the caller's business."""
     client, transport, _ = scripted(
         answer(200, b'{"items": [{"id": 1}], "pagination": {"next": 5}}')
@@ -709,7 +721,7 @@ async def test_raw_lists_give_one_page_with_its_answer():
     assert len(transport.requests) == 2
 
 
-async def test_unassigning_sends_null():
+async def test_unassigning_sends_null() -> None:
     """The key is required; null takes the conversation from whoever has it."""
     client, transport, _ = scripted(REF)
     await client.conversations.unassign(7)

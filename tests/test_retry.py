@@ -1,5 +1,8 @@
 """Retry decisions: pure, so every rule is a table."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,16 +14,16 @@ POLICY = RetryPolicy()
 
 
 def ask(
-    failure,
+    failure: Failure,
     *,
-    tally=None,
-    replay="always",
-    policy=POLICY,
-    budget=None,
-    left=100.0,
-    is_paced=False,
-    rng=lambda: 1.0,
-):
+    tally: Tally | None = None,
+    replay: str = "always",
+    policy: RetryPolicy = POLICY,
+    budget: RetryBudget | None = None,
+    left: float | None = 100.0,
+    is_paced: bool = False,
+    rng: Callable[..., Any] = lambda: 1.0,
+) -> Retry | Stop:
     return decide(
         failure,
         tally if tally is not None else Tally(),
@@ -33,38 +36,40 @@ def ask(
     )
 
 
-def answered(status, retry_after=None):
+def answered(status: int, retry_after: float | None = None) -> Failure:
     return Failure("answered", status, retry_after)
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 520, 522, 524, 599])
-def test_a_write_whose_server_failed_midway_is_unknown_and_a_harmless_call_is_repeated(status):
+def test_a_write_whose_server_failed_midway_is_unknown_and_a_harmless_call_is_repeated(
+    status: int,
+) -> None:
     """A 5xx that may come after the work leaves an unsafe write unknown."""
     assert ask(answered(status), replay="unsent") == Stop(unknown=True)
     assert isinstance(ask(answered(status), replay="always"), Retry)
 
 
 @pytest.mark.parametrize("status", [503, 501, 505])
-def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status):
+def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status: int) -> None:
     """503, 501 and 505 say that nothing was done, so the outcome is not unknown; and the write is
     not repeated.
     """
     assert ask(answered(status), replay="unsent") == Stop()
 
 
-def test_503_is_repeated_where_a_repeat_is_harmless_and_501_never():
+def test_503_is_repeated_where_a_repeat_is_harmless_and_501_never() -> None:
     """Overload passes; a missing feature does not."""
     assert ask(answered(503, 3.0)) == Retry(3.0, "outage")
     assert ask(answered(501)) == Stop()
 
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
-def test_what_never_left_is_sent_again_whatever_it_is(replay):
+def test_what_never_left_is_sent_again_whatever_it_is(replay: str) -> None:
     """A failed connection has done nothing."""
     assert ask(Failure("unsent"), replay=replay) == Retry(0.5, "outage")
 
 
-def test_a_lost_answer_repeats_only_harmless_calls():
+def test_a_lost_answer_repeats_only_harmless_calls() -> None:
     """Reset or timeout after sending."""
     assert isinstance(ask(Failure("unknown")), Retry)
     assert ask(Failure("unknown"), replay="unsent") == Stop(unknown=True)
@@ -72,32 +77,32 @@ def test_a_lost_answer_repeats_only_harmless_calls():
 
 @pytest.mark.parametrize("status", [300, 302, 400, 401, 403, 404, 409, 418, 422])
 @pytest.mark.parametrize("replay", ["always", "unsent"])
-def test_a_definite_answer_is_final(status, replay):
+def test_a_definite_answer_is_final(status: int, replay: str) -> None:
     """What the server has decided is not asked again."""
     assert ask(answered(status), replay=replay) == Stop()
 
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
-def test_429_waits_as_long_as_the_server_says_and_costs_no_budget(replay):
+def test_429_waits_as_long_as_the_server_says_and_costs_no_budget(replay: str) -> None:
     """A refusal did nothing, so even an unsafe write comes back."""
     budget = RetryBudget(0)
     assert ask(answered(429, 7.0), replay=replay, budget=budget) == Retry(7.0, "rate_limited")
 
 
-def test_429_without_a_header_waits_the_vendors_window_and_then_longer():
+def test_429_without_a_header_waits_the_vendors_window_and_then_longer() -> None:
     """One second, doubling."""
     tally = Tally()
     assert [ask(answered(429), tally=tally).seconds for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_a_retry_after_beyond_the_deadline_stops_at_once():
+def test_a_retry_after_beyond_the_deadline_stops_at_once() -> None:
     """Three days of waiting end now, not at the deadline."""
     assert ask(answered(429, 259_200.0), left=119.0) == Stop(why="deadline")
     assert ask(answered(503, 259_200.0), left=119.0) == Stop(why="deadline")
     assert ask(answered(449, 259_200.0), left=119.0) == Stop(why="deadline")
 
 
-def test_without_a_deadline_refusals_are_still_counted():
+def test_without_a_deadline_refusals_are_still_counted() -> None:
     """Nothing is for ever."""
     tally = Tally()
     policy = RetryPolicy(max_refusals=3)
@@ -110,26 +115,26 @@ def test_without_a_deadline_refusals_are_still_counted():
 
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
-def test_449_is_waited_out_on_its_own_schedule(replay):
+def test_449_is_waited_out_on_its_own_schedule(replay: str) -> None:
     """Two seconds, doubling to thirty."""
     tally = Tally()
     waits = [ask(answered(449), tally=tally, replay=replay, left=1000.0).seconds for _ in range(6)]
     assert waits == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
-def test_449_uses_the_last_second_for_one_more_try():
+def test_449_uses_the_last_second_for_one_more_try() -> None:
     """A wait that would pass the deadline is cut to end one second before it; then it is over."""
     tally = Tally(not_ready=4, refusals=4)
     assert ask(answered(449), tally=tally, left=10.0) == Retry(9.0, "not_ready")
     assert ask(answered(449), tally=tally, left=1.0) == Stop(why="deadline")
 
 
-def test_449_takes_a_retry_after_when_there_is_one():
+def test_449_takes_a_retry_after_when_there_is_one() -> None:
     """The server knows best."""
     assert ask(answered(449, 5.0)) == Retry(5.0, "not_ready")
 
 
-def test_a_retry_after_of_zero_leaves_the_wait_to_us():
+def test_a_retry_after_of_zero_leaves_the_wait_to_us() -> None:
     """A server that says "at once" and refuses again would be asked at full speed until the
     attempts are used up.
     """
@@ -142,7 +147,7 @@ def test_a_retry_after_of_zero_leaves_the_wait_to_us():
     assert ask(answered(503, 0.0)) == Retry(0.5, "outage")
 
 
-def test_back_off_is_full_jitter_and_bounded():
+def test_back_off_is_full_jitter_and_bounded() -> None:
     """Between nothing and a bound that doubles up to the maximum."""
     tally = Tally()
     policy = RetryPolicy(max_attempts=100)
@@ -151,7 +156,7 @@ def test_back_off_is_full_jitter_and_bounded():
     assert ask(answered(500), rng=lambda: 0.0) == Retry(0.0, "failed")
 
 
-def test_attempts_are_bounded():
+def test_attempts_are_bounded() -> None:
     """Five in all by default."""
     tally = Tally()
     decisions = [ask(answered(500), tally=tally) for _ in range(5)]
@@ -160,7 +165,7 @@ def test_attempts_are_bounded():
 
 
 @pytest.mark.parametrize("failure", [Failure("unsent"), answered(503)])
-def test_an_outage_uses_up_time_and_neither_attempts_nor_budget(failure):
+def test_an_outage_uses_up_time_and_neither_attempts_nor_budget(failure: Failure) -> None:
     """Its waits grow as those of any failure."""
     tally, budget = Tally(), RetryBudget(1)
     waits = [ask(failure, tally=tally, budget=budget) for _ in range(7)]
@@ -171,7 +176,7 @@ def test_an_outage_uses_up_time_and_neither_attempts_nor_budget(failure):
 
 
 @pytest.mark.parametrize("failure", [Failure("unsent"), answered(503)])
-def test_an_outage_is_a_failure_like_any_other_for_whoever_wants_it_so(failure):
+def test_an_outage_is_a_failure_like_any_other_for_whoever_wants_it_so(failure: Failure) -> None:
     """With `outage="fail"` attempts count, and nothing is repeated while the breaker is open."""
     policy, tally = RetryPolicy(outage="fail"), Tally()
     decisions = [ask(failure, tally=tally, policy=policy) for _ in range(5)]
@@ -180,7 +185,7 @@ def test_an_outage_is_a_failure_like_any_other_for_whoever_wants_it_so(failure):
     assert ask(failure, policy=policy, is_paced=True) == Stop()
 
 
-def test_a_repeat_that_the_breaker_paces_costs_no_budget_and_still_counts():
+def test_a_repeat_that_the_breaker_paces_costs_no_budget_and_still_counts() -> None:
     """A failed probe is an attempt of its call."""
     tally, budget = Tally(), RetryBudget(0)
     decisions = [ask(answered(500), tally=tally, budget=budget, is_paced=True) for _ in range(5)]
@@ -188,18 +193,18 @@ def test_a_repeat_that_the_breaker_paces_costs_no_budget_and_still_counts():
 
 
 @pytest.mark.parametrize("status", [429, 449, 500, 503])
-def test_one_attempt_means_one_attempt(status):
+def test_one_attempt_means_one_attempt(status: int) -> None:
     """`max_attempts=1` turns every repeat off, refusals included."""
     assert isinstance(ask(answered(status), policy=RetryPolicy(max_attempts=1)), Stop)
 
 
-def test_a_wait_that_does_not_fit_the_deadline_stops():
+def test_a_wait_that_does_not_fit_the_deadline_stops() -> None:
     """Waiting only to fail helps nobody."""
     assert ask(answered(500), left=0.4) == Stop(why="deadline")
     assert isinstance(ask(answered(500), left=0.6), Retry)
 
 
-def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten():
+def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten() -> None:
     """A dead server is not hammered; a healthy one refills the budget."""
     budget = RetryBudget(60)
     taken = sum(budget.spend() for _ in range(100))
@@ -215,7 +220,7 @@ def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten()
     assert budget.left == 60
 
 
-def test_an_outcome_that_may_have_landed_is_remembered():
+def test_an_outcome_that_may_have_landed_is_remembered() -> None:
     """So that a 404 on a repeated DELETE can be read as done."""
     tally = Tally()
     ask(answered(503), tally=tally)
@@ -235,8 +240,15 @@ def test_an_outcome_that_may_have_landed_is_remembered():
     failures=st.integers(0, 10),
 )
 def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
-    certainty, status, retry_after, replay, left, rng, refusals, failures
-):
+    certainty: str,
+    status: int,
+    retry_after: float | None,
+    replay: str,
+    left: float | None,
+    rng: float,
+    refusals: int,
+    failures: int,
+) -> None:
     """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative
     wait.
     """
@@ -261,7 +273,7 @@ def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
         {"max_backoff": float("nan")},
     ],
 )
-def test_a_policy_that_cannot_work_is_refused(options):
+def test_a_policy_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
     """Wrong numbers fail where they are written."""
     with pytest.raises(ConfigurationError):
         RetryPolicy(**options)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from respondio_async import CustomField, F, InvalidArgumentError
-from respondio_async._wire import contact_body
+from respondio_async.checks import check_contact
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, Notation, typed_value
 from respondio_async.cli._identify import identify, normal_phone, same_contact, whole_number
@@ -375,7 +375,7 @@ def test_an_option_is_a_plain_number(respondio: Respondio, arguments: tuple[str,
 def test_a_giant_decimal_costs_nothing(number: str) -> None:
     """An integer of so many digits would never end."""
     with pytest.raises(InvalidArgumentError, match="finite"):
-        contact_body({"custom_fields": {"Age": Decimal(number)}})
+        check_contact("id:1", custom_fields={"Age": Decimal(number)})
     with pytest.raises(InvalidArgumentError, match="finite"):
         F.field("Age").between(1, Decimal(number))
 

@@ -1,6 +1,6 @@
-"""What every witness of the server has seen, read by our models, with nothing lost on the way.
+"""What every source shows of the server, read by our models, with nothing lost on the way.
 
-A witness is the vendor's documentation, one of its clients, or a record of the live server. Each
+A source is the vendor's documentation, one of its clients, or a record of the live server. Each
 row is a body, its type, and what must be readable of it. A second test compares every value of the
 body with every value of what was read; what is dropped stands in `DROPPED` with its reason.
 """

@@ -1,5 +1,5 @@
-"""The pipeline's neighbours, scripted: a transport that answers what it is told to, and a limiter
-that lets everybody go.
+"""The engine's ports, scripted: a transport that plays its steps, and a limiter that grants every
+permit at once.
 """
 
 import asyncio
@@ -41,17 +41,17 @@ class ScriptedTransport:
         self.timeouts: list[float | None] = []
         self.phases: list[Any] = []
         self.times: list[float] = []
-        self.lent = 0
+        self.leased = 0
         self.closed = False
 
     async def acquire(self) -> "ScriptedTransport":
         if self.closed:
             raise SendError("the client is closed", failure="closed", sent=False)
-        self.lent += 1
+        self.leased += 1
         return self
 
     def release(self) -> None:
-        self.lent -= 1
+        self.leased -= 1
 
     async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
         self.requests.append(request)
@@ -73,14 +73,14 @@ class ScriptedTransport:
         return step
 
     def statistics(self) -> PoolStatistics:
-        return PoolStatistics(1, self.lent, 0, 1, 0)
+        return PoolStatistics(1, self.leased, 0, 1, 0)
 
     async def aclose(self) -> None:
         self.closed = True
 
 
-class OpenTurn:
-    """A turn that is always granted."""
+class OpenReservation:
+    """A reservation that is granted at once."""
 
     def __init__(self, route: str) -> None:
         self.route = route
@@ -94,18 +94,18 @@ class OpenTurn:
 
 
 class OpenLimiter:
-    """Lets everybody go and remembers what it was told."""
+    """Grants every permit at once, and records what it was asked and given."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
-        self.learnt: list[Feedback] = []
+        self.updates: list[Feedback] = []
 
-    async def reserve(self, route: str, **options: Any) -> OpenTurn:
+    async def reserve(self, route: str, **options: Any) -> OpenReservation:
         self.asked.append({"route": route, **options})
-        return OpenTurn(route)
+        return OpenReservation(route)
 
     def update(self, reservation: Any, feedback: Feedback) -> None:
-        self.learnt.append(feedback)
+        self.updates.append(feedback)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         return {}

@@ -1,0 +1,87 @@
+"""What tests may know of the package that its users do not see.
+
+A test of a package may import that package's private modules. Everything else that is private, an
+import or an attribute, stands below with its reason.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+
+OWN = {
+    # test → the packages whose own test it is, beside the one that its folder is named after
+    "support/scripted.py": "_transport",  # hands the engine a transport of its own
+    "test_blocking.py": "_transport",
+    "test_checks.py": "_engine",
+    "test_client.py": "_engine",
+    "test_files.py": "_storage",
+    "test_misuse.py": "_transport",
+    "test_operations.py": "_engine",
+    "test_outages.py": "_engine",
+    "test_pagination.py": "_engine",
+    "test_partitions.py": "_engine",
+    "test_pipeline.py": "_engine",
+    "test_reprs.py": "discreet",
+    "test_retry.py": "_engine",
+    "faults": "_transport",
+    "transport": "_transport",
+    "storage": "_storage",
+    "wire": "_wire",
+}
+
+UNDER_REWORK = {"limits", "transport", "webhooks"}
+
+REASONS = {
+    # file: what is private → why
+    "bulk/fakes.py: _engine.context": "plays the part of a client's call",
+    "bulk/test_run.py: _engine.context": "reads what a client's call is told",
+    "conformance/test_operations.py: _engine.endpoints.ENDPOINTS": "walks every row",
+    "conformance/test_operations.py: _engine.endpoints.Endpoint": "the type of a row",
+    "conformance/test_operations.py: sandbox._routes.match": "asks whether a row is served",
+    "conformance/test_seen_in_answers.py: _wire.api_error": "reads answers without sending",
+    "conformance/test_seen_in_answers.py: _wire.decode": "reads answers without sending",
+    "docs/test_pages.py: cli._app.app": "compares the commands of the pages with those there are",
+    "faults/server.py: ._eof": "asyncio does not say whether a stream has ended",
+    "sandbox/test_running.py: ._thread": "ends the thread behind the sandbox's back",
+    "support/stalls.py: ._initrequest": "pytest has no public way to run a test again",
+    "test_face.py: ._MODULE_OF": "compares the lazy look-up with the imports for type checkers",
+    "test_files.py: cli._screen.Screen": "opens a sink as the command line does",
+    "test_identifiers.py: _wire.build_target": "looks at a whole target, without sending it",
+    "test_secrets.py: ._core": "closes the transport of a client that is gone",
+    "wire/test_decode.py: _engine.endpoints.ENDPOINTS": "reads the answer type of every row",
+}
+
+
+def private_parts(path: Path) -> Iterator[str]:
+    """Private names of another package that a test imports, and private attributes that it uses."""
+    own = {path.relative_to(TESTS).parts[0], OWN.get(path.relative_to(TESTS).as_posix(), "")}
+    own.add(OWN.get(path.relative_to(TESTS).parts[0], ""))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+            is_own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            if node.attr == "__class__" or (is_private and not is_own and node.attr != "_replace"):
+                yield f".{node.attr}"
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            for name in names:
+                parts = name.split(".")
+                if parts[0] != "respondio_async" or parts[1:2] == ["__version__"]:
+                    continue
+                if any(part.startswith("_") for part in parts) and not own & {*parts}:
+                    yield name.removeprefix("respondio_async.")
+
+
+def test_what_is_private_is_used_for_a_reason() -> None:
+    """Whatever a test reaches for that users cannot is listed, and nothing that no test needs."""
+    found = {
+        f"{path.relative_to(TESTS).as_posix()}: {part}"
+        for path in TESTS.rglob("*.py")
+        if path.relative_to(TESTS).parts[0] not in UNDER_REWORK
+        for part in private_parts(path)
+    }
+    assert found == {*REASONS}
