@@ -51,12 +51,12 @@ class OpenTelemetryHook:
 
     - `http.client.request.duration` (s): one attempt
     - `respondio.client.operation.duration` (s): a whole call, waits included
-    - `respondio.client.queue.duration` (s): the part of it in line for permits
+    - `respondio.client.queue.duration` (s): the part of it in the queue for permits
     - `respondio.client.refusals`: answers of 429
     - `respondio.client.retries`: attempts after the first
     - `respondio.client.outcomes_unknown`: writes of unknown outcome
     - `respondio.client.limit` (1/s): gauge: the limit in force, by route
-    - `respondio.client.queue.length`: gauge: calls in line, by route
+    - `respondio.client.queue.length`: gauge: calls in the queue, by route
     """
 
     def __init__(

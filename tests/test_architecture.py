@@ -110,7 +110,7 @@ def test_the_base_layer_imports_nothing_above() -> None:
 
 
 def test_models_import_no_more_than_they_need() -> None:
-    """msgspec, the standard library, and the errors."""
+    """Models import msgspec, the standard library and the errors."""
     used = set[str]().union(
         *(packages_used(name) for name in FILES if package_of(name) == "models")
     )
@@ -124,7 +124,7 @@ def test_the_four_parts_never_import_one_another() -> None:
 
 
 def test_the_retry_decision_is_pure() -> None:
-    """No clock and no sleep of its own."""
+    """It has no clock and no sleep of its own."""
     used = {module.split(".")[0] for module in imports("_engine/retry.py")}
     assert used <= {"random", "collections", "typing", "msgspec", "respondio_async"}
 
@@ -231,7 +231,7 @@ def test_the_examples_use_public_names_only(path: Path) -> None:
 
 
 def test_a_private_name_is_seen() -> None:
-    """However it is imported."""
+    """A private name is seen, however it is imported."""
     for text in (
         "from .._engine.exchange import Response",
         "from .. import _engine",

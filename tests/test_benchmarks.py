@@ -141,7 +141,6 @@ async def test_limits_live(tmp_path: Path) -> None:
 
 
 async def test_limits_live_burst() -> None:
-    """Five calls on an idle route: none is refused."""
     with SandboxProcess(contacts=50) as own:
         assert [refused for _, refused in await limits_live.bursts(own, 1)] == [0]
         assert len(own.ask("arrivals")) == 6

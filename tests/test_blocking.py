@@ -51,7 +51,7 @@ def guard() -> Iterator[BlockBuster]:
 
 @pytest.mark.parametrize("operation", [*ALWAYS, *UNSENT])
 async def test_no_operation_blocks(guard: BlockBuster, kind: str, operation: str) -> None:
-    """The first call of a client and the ones after it."""
+    """No operation blocks: the first call of a client and the ones after it."""
     async with (
         FaultServer(default=faults.answer(200, GOOD)) as server,
         connected(kind, server.url) as client,
@@ -73,7 +73,9 @@ async def test_no_operation_blocks(guard: BlockBuster, kind: str, operation: str
     ],
 )
 async def test_no_failure_blocks(guard: BlockBuster, kind: str, fault: Callable[..., Any]) -> None:
-    """Reading an error, throwing a connection away, waiting and trying again."""
+    """No failure blocks: an error is read, a connection thrown away, and the call waits and tries
+    again.
+    """
     async with (
         FaultServer(default=faults.answer(200, GOOD)) as server,
         connected(kind, server.url, timeout=0.1) as client,
@@ -86,7 +88,7 @@ async def test_no_failure_blocks(guard: BlockBuster, kind: str, fault: Callable[
 
 
 async def test_a_refused_connection_does_not_block(guard: BlockBuster, kind: str) -> None:
-    """Nor does the look-up of a name."""
+    """The look-up of a name does not block either."""
     async with connected(kind, nobody().replace("127.0.0.1", "localhost")) as client:
         assert await outcome(client.contacts.get(7)) is not None
 
@@ -118,8 +120,8 @@ async def test_the_tls_context_is_built_off_the_loop(
 @pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
 @pytest.mark.parametrize("backend", ["httpx", "aiohttp", "httpx2"])
 async def test_a_day_s_work_on_the_sandbox_does_not_block(guard: BlockBuster, backend: str) -> None:
-    """Writing, paging with prefetch, filters, helpers and views, with the limiter of the vendor's
-    table in between.
+    """A day's work on the sandbox does not block: writing, paging with prefetch, filters, helpers
+    and views, with the limiter of the vendor's table in between.
     """
     async with (
         Sandbox(

@@ -66,7 +66,7 @@ async def test_the_token_comes_from_the_argument_or_the_environment(
 
 
 def test_no_token_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And how to pass it."""
+    """It says how to pass one, too."""
     monkeypatch.delenv("RESPONDIO_API_TOKEN", raising=False)
     with pytest.raises(ConfigurationError, match="RESPONDIO_API_TOKEN"):
         AsyncRespond()
@@ -74,7 +74,7 @@ def test_no_token_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("token", ["", "  ", "Bearer abc", "a\nb", "tökén", "a\x00b", 5])
 def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: int | str) -> None:
-    """Early, and silent about the value."""
+    """It fails early, and is silent about the value."""
     with pytest.raises(ConfigurationError) as caught:
         AsyncRespond(token)
     assert not str(token).strip() or str(token) not in str(caught.value)
@@ -83,7 +83,7 @@ def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: i
 async def test_the_base_url_comes_from_the_argument_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And else is the vendor's."""
+    """Otherwise it is the vendor's."""
     monkeypatch.delenv("RESPONDIO_BASE_URL", raising=False)
     assert (await sent("t")).url == "https://api.respond.io/v2/contact/id:7"
     monkeypatch.setenv("RESPONDIO_BASE_URL", "http://127.0.0.1:9/v2")
@@ -128,19 +128,21 @@ async def test_the_base_url_comes_from_the_argument_or_the_environment(
     ids=str,
 )
 def test_arguments_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -> None:
-    """Where they are written, not in the first call."""
+    """Arguments that cannot work are refused at once where they are written, not in the first
+    call.
+    """
     with pytest.raises(ConfigurationError):
         AsyncRespond("t", **options)
 
 
 def test_nothing_of_the_client_shows_the_token() -> None:
-    """Not its repr, and nothing it refers to."""
+    """Nothing of the client shows the token, not its repr, and nothing it refers to."""
     client = AsyncRespond("canary-token")
     assert "canary" not in repr(client) + str(client) + repr(client.contacts) + repr(client.raw)
 
 
 async def test_headers_are_added_and_replace_ours_of_the_same_name() -> None:
-    """In any case of letters."""
+    """Headers are added and replace ours of the same name in any case of letters."""
     client, transport, _ = scripted(CONTACT, headers={"user-agent": "mine/1", "X-Trace": "1"})
     await client.contacts.get(7)
     headers = transport.requests[0].headers
@@ -152,7 +154,9 @@ async def test_headers_are_added_and_replace_ours_of_the_same_name() -> None:
     "app_info", ["crm", "crm/2.1", "acme-crm/2.1 (https://acme.example; eu)", "crm/2 flow/0.3b1"]
 )
 async def test_a_program_names_itself_behind_the_client(app_info: str) -> None:
-    """With and without a body, and on a view too; a User-Agent of one's own replaces both."""
+    """It does so with and without a body, and on a view too; a User-Agent of one's own replaces
+    both.
+    """
     client, transport, _ = scripted(CONTACT, CONTACT, CONTACT, app_info=app_info)
     await client.contacts.get(7)
     await client.with_options(token="two", headers=None).contacts.update_lifecycle(7, "Lead")
@@ -236,7 +240,7 @@ async def test_a_view_keeps_the_retry_policy_it_is_given() -> None:
 
 
 async def test_request_calls_what_has_no_method_yet() -> None:
-    """Quoted, limited under its own template, plain Python back."""
+    """The path is quoted, the call limited under its own template, and plain Python comes back."""
     client, transport, limiter = scripted(answer(200, b'{"a": [1]}'))
     got = await client.request("get", "/new/{thing}", params={"thing": "a/b?c"}, query={"x": True})
     assert got == {"a": [1]}
@@ -304,7 +308,9 @@ async def test_request_decodes_into_the_type_that_is_asked_for() -> None:
 
 
 async def test_statistics_count_per_route() -> None:
-    """Sent, repeated, refused; the limiter's line; the connections; the budget."""
+    """Statistics count per route: sent, repeated, refused; the limiter's line; the connections; the
+    budget.
+    """
     steps = [answer(429, b"{}", retry_after="0"), answer(500, b"{}"), CONTACT]
     client, _, _ = scripted(*steps, limiter=LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 1000.0)))
     await client.contacts.get(7)
@@ -341,7 +347,7 @@ async def _close(client: AsyncRespond) -> None:
 
 
 async def test_a_closed_client_refuses_calls() -> None:
-    """Clearly; closing twice is no error."""
+    """It says so clearly; closing twice is no error."""
     client, transport, _ = scripted(CONTACT)
     await client.aclose()
     await client.aclose()
@@ -416,7 +422,9 @@ async def test_an_injected_client_is_used_and_never_closed() -> None:
 
 
 async def test_an_error_of_the_transport_reaches_the_caller_as_ours() -> None:
-    """Picklable, without the address's path."""
+    """An error of the transport reaches the caller as ours: picklable, without the address's
+    path.
+    """
 
     def handler(request: httpx.Request) -> None:
         raise httpx.ConnectError(

@@ -82,7 +82,9 @@ def test_what_is_missing_is_named_with_its_extra() -> None:
 
 
 def test_every_command_to_install_names_an_extra_that_is_there() -> None:
-    """In the package's messages and in everything that is written for users."""
+    """Every command to install names an extra that is there in the package's messages and in
+    everything that is written for users.
+    """
     texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     texts += [*(ROOT / "respondio_async").rglob("*.py"), *(ROOT / "examples").glob("*.py")]
     named = {

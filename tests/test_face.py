@@ -58,7 +58,9 @@ def test_every_name_can_be_imported(name: str) -> None:
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    """As in any module, so that hasattr() and `from … import …` work."""
+    """A name that is not there is an attribute error, as in any module, so that hasattr() and `from
+    … import …` work.
+    """
     with pytest.raises(AttributeError, match="Respond'"):
         respondio_async.Respond  # noqa: B018
     with pytest.raises(ImportError):

@@ -37,7 +37,9 @@ HARMLESS = [
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_is_marked(text: str) -> None:
-    """In every form that some spreadsheet calculates; the mark is taken away again."""
+    """A formula is marked in every form that some spreadsheet calculates; the mark is taken away
+    again.
+    """
     assert guard(text) == f"'{text}"
     assert unguard(guard(text)) == text
 
@@ -53,7 +55,7 @@ CHARACTERS = st.one_of(st.sampled_from("'=+-@＝＋\t\r\n 1x"), st.characters())
 
 @given(st.text(alphabet=CHARACTERS, max_size=9))
 def test_reading_takes_back_what_writing_did(text: str) -> None:
-    """Whatever a contact is called."""
+    """Reading takes back what writing did, whatever a contact is called."""
     assert unguard(guard(text)) == text
     line = csv_row(["a", text])
     assert [unguard(cell) for cell in next(csv.reader(StringIO(line, newline="")))] == ["a", text]
@@ -94,7 +96,6 @@ async def _by_table(folder: Path, fields: dict[str, str]) -> Path:
 
 @pytest.mark.parametrize("write", [_by_bulk, _by_runs, _by_export, _by_table])
 async def test_every_writer_guards(tmp_path: Path, write: Callable[..., Any]) -> None:
-    """Column names too: a JSON file's fields are somebody's."""
     fields = {"＝column": "＠value", "plain": "=cmd|' /C calc'!A0", "phone": "+60123456789"}
     path = await write(tmp_path, fields)
     with path.open(newline="", encoding="utf-8") as file:

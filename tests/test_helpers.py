@@ -73,8 +73,8 @@ async def test_find_raises_whatever_else_is_wrong(status: int, kind: type[Any]) 
 
 
 async def test_ensure_writes_and_reads_back() -> None:
-    """By the id that the write has told: its fields may just have changed the e-mail that named the
-    contact.
+    """The read goes by the id that the write returned: its fields may just have changed the e-mail
+    that named the contact.
     """
     client, transport, _ = scripted(REF, CONTACT)
     contact = await client.contacts.ensure("a@b.cd", first_name="Ada", email="new@b.cd")
@@ -112,8 +112,8 @@ async def test_ensure_repeats_a_write_whose_answer_was_lost() -> None:
 
 @pytest.mark.parametrize("steps", [(NO_ID, MISSING), (error_answer(449),), (LOST,)])
 async def test_ensure_ends_with_its_timeout(steps: tuple[Any, ...]) -> None:
-    """In a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot end in
-    time is not begun.
+    """It ends in a `DeadlineExceededError` by then, whatever it was waiting for; a wait that cannot
+    end in time is not begun.
     """
     client, transport, _ = scripted(*steps, deadline=None)
     client = client.with_options(retry=RetryPolicy(max_attempts=10_000, budget=10_000))
@@ -180,7 +180,7 @@ class Workspace:
 @pytest.mark.parametrize("user", [2, "agent@x.yz"])
 @pytest.mark.parametrize("status", ["closed", "open"])
 async def test_hand_over_opens_assigns_and_verifies(user: int | str, status: str) -> None:
-    """By id or by e-mail, in whatever case the server writes it."""
+    """The user is named by id or by e-mail, in whatever case the server writes it."""
     workspace = Workspace(status=status)
     client, _, _ = scripted(workspace)
     contact = await client.conversations.hand_over(7, user)
@@ -193,7 +193,9 @@ async def test_hand_over_opens_assigns_and_verifies(user: int | str, status: str
 
 
 async def test_hand_over_repeats_what_did_not_take() -> None:
-    """200 and no effect: opened and assigned again until reading it back shows the user."""
+    """After 200 without an effect it opens and assigns again, until reading it back shows the
+    user.
+    """
     workspace = Workspace(takes_after=3)
     client, _, _ = scripted(workspace)
     began = now()
@@ -221,7 +223,7 @@ async def test_hand_over_ends_with_its_timeout() -> None:
 
 @pytest.mark.parametrize("user", ["", 0, -1, True, None, 1.5])
 async def test_hand_over_refuses_what_names_no_user(user: Any) -> None:
-    """Before any request; None would unassign, and would then be waited for in vain."""
+    """It does so before any request; None would unassign, and would then be waited for in vain."""
     client, transport, _ = scripted(REF)
     with pytest.raises(InvalidArgumentError):
         await client.conversations.hand_over(7, user)
@@ -269,7 +271,7 @@ async def test_the_default_is_delivered() -> None:
 
 
 async def test_looks_grow_apart() -> None:
-    """Half a second at first, five at last."""
+    """Looks grow apart: half a second at first, five at last."""
     client, transport, _ = scripted(*[message("pending")] * 6, message("read"))
     await client.messages.wait_for_status(7, ID)
     waits = [b - a for a, b in zip(transport.times, transport.times[1:], strict=False)]
@@ -284,7 +286,9 @@ async def test_a_status_of_tomorrow_is_waited_past() -> None:
 
 
 async def test_a_failed_message_raises_with_the_reason_masked() -> None:
-    """The channel's own words, without the phone number that it quotes."""
+    """A failed message raises with the reason masked: the channel's own words, without the phone
+    number that it quotes.
+    """
     client, _, _ = scripted(
         message("pending", "failed", message="131026: +60121233112 is not on WhatsApp, ada@b.cd")
     )
@@ -326,7 +330,7 @@ async def test_a_message_that_does_not_exist_is_not_waited_for() -> None:
     "options", [{"status": "failed"}, {"status": "seen"}, {"timeout": 0}, {"timeout": -1}]
 )
 async def test_wait_for_status_refuses_what_cannot_come(options: dict[str, Any]) -> None:
-    """Before any request."""
+    """Such a wait is refused before any request."""
     client, transport, _ = scripted(message("read"))
     with pytest.raises(InvalidArgumentError) as caught:
         await client.messages.wait_for_status(7, ID, **options)
@@ -382,8 +386,8 @@ class Inbox:
 async def test_list_new_gives_each_newer_message_once_oldest_first(
     order: str, prefetch: int
 ) -> None:
-    """Over several pages, in whatever order a page is written, with the known message among them or
-    not.
+    """They come over several pages, in whatever order a page is written, with the known message
+    among them or not.
     """
     inbox = Inbox(range(100, 111), order=order)
     client, _, _ = scripted(inbox)
@@ -394,7 +398,7 @@ async def test_list_new_gives_each_newer_message_once_oldest_first(
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_list_new_of_nothing_new_is_empty(prefetch: int) -> None:
-    """One request, no items."""
+    """It takes one request and gives no items."""
     inbox = Inbox([100, 101])
     client, transport, _ = scripted(inbox)
     assert await client.messages.list_new(7, 101, prefetch=prefetch).collect() == []
@@ -464,7 +468,7 @@ def template_page(*templates: Any, after: int | None = None) -> Answer:
 
 
 async def test_find_template_by_name_and_language() -> None:
-    """On whatever page it is; without a language the first of the name wins."""
+    """It is found on whatever page it is; without a language the first of the name wins."""
     pages = (
         template_page((1, "hello", "en"), after=9),
         template_page((2, "hello", "ms"), (3, "bye", "en")),

@@ -401,9 +401,6 @@ async def test_bytes_out_and_struct_in(
     reply: dict[str, Any],
     kind: type[Any],
 ) -> None:
-    """Method, path, query, body and headers as the vendor documents them; the answer as its
-    struct.
-    """
     events = []
     client, transport, _ = scripted(answer(200, json.dumps(reply).encode()), hooks=[events.append])
     value = await call(client)
@@ -424,7 +421,7 @@ async def test_bytes_out_and_struct_in(
 
 
 def test_every_row_of_the_table_is_called_here() -> None:
-    """Each operation, once."""
+    """Each operation is called once."""
     assert sorted(row[0] for row in OPERATIONS) == sorted(endpoint.name for endpoint in ENDPOINTS)
 
 
@@ -465,7 +462,7 @@ async def test_raw_has_every_method(group: str) -> None:
 
 
 def test_what_must_not_be_repeated() -> None:
-    """Message, comment, create, merge, field, tag; everything else may."""
+    """These are message, comment, create, merge, field and tag; everything else may be repeated."""
     unsafe = {endpoint.name for endpoint in ENDPOINTS if endpoint.replay == "unsent"}
     assert unsafe == {
         "messages.send",
@@ -566,7 +563,9 @@ BAD = [
 async def test_bad_input_fails_before_any_request_and_names_the_argument(
     argument: str, call: Callable[..., Any]
 ) -> None:
-    """As `InvalidArgumentError`, also a ValueError, without the value."""
+    """Bad input fails before any request and names the argument, as `InvalidArgumentError`, also a
+    ValueError, without the value.
+    """
     client, transport, limiter = scripted(answer())
     with pytest.raises(ValueError, match=r".") as caught:
         result = call(client)

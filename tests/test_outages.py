@@ -77,7 +77,9 @@ async def test_a_write_that_never_left_is_waited_for_too() -> None:
 
 @pytest.mark.parametrize("failure", [UNSENT, LOST, error_answer(503), error_answer(502)])
 async def test_a_total_outage_costs_little_more_than_one_request_a_call(failure: Any) -> None:
-    """1,000 calls at once, all of which fail within their deadline of a minute."""
+    """A total outage costs little more than one request a call: 1,000 calls at once, all of which
+    fail within their deadline of a minute.
+    """
     client, transport, _ = scripted(failure, deadline=60.0)
     began = now()
     results = await gather(client, 1000)
@@ -110,7 +112,7 @@ async def test_a_lone_read_under_a_server_that_always_fails_makes_its_attempts_a
 
 
 async def test_a_route_that_always_fails_does_not_stop_the_others() -> None:
-    """One breaker for each route."""
+    """Each route has a breaker of its own."""
     client, _, _ = scripted(lambda request: error_answer(500) if "/tag" in request.target else GOOD)
     with pytest.raises(ServerError):
         await client.contacts.add_tags(7, "vip")
@@ -177,7 +179,7 @@ async def test_a_failure_here_and_there_stops_nobody() -> None:
 
 
 async def test_a_wait_for_the_server_is_told_to_the_hooks() -> None:
-    """With the seconds until the server is asked again."""
+    """A hook is told the seconds until the server is asked again."""
     waits: list[WaitStarted] = []
     client, _, _ = scripted(
         down_for(20.0, UNSENT),
@@ -210,7 +212,7 @@ def opened(rng: float = 0.0) -> Breaker:
 
 
 async def test_the_pauses_double_up_to_a_longest() -> None:
-    """Less a random fifth."""
+    """The pauses double up to a longest, each less a random fifth."""
     breaker = opened()
     pauses = []
     for _ in range(6):
@@ -261,7 +263,9 @@ async def test_a_closed_breaker_says_how_long_it_was_open_and_wakes_everybody() 
 
 
 async def test_a_waiting_call_that_is_cancelled_is_passed_over() -> None:
-    """Also in the very turn in which it was to be the probe."""
+    """A waiting call that is cancelled is passed over, also in the very turn in which it was to be
+    the probe.
+    """
     breaker = opened()
     first, second = (asyncio.ensure_future(breaker.wait()) for _ in range(2))
     await asyncio.sleep(0)

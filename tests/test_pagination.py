@@ -106,13 +106,15 @@ def chain(sizes: list[int], forms: list[Callable[..., Any]], end: str | None) ->
 @pytest.mark.parametrize("end", END_FORMS)
 @pytest.mark.parametrize("form", range(7))
 async def test_each_item_comes_once_in_order(form: int, end: str | None, prefetch: int) -> None:
-    """For every form of cursor and of end."""
+    """Each item comes once in order for every form of cursor and of end."""
     server, expected = chain([3, 0, 2, 1], [lambda c: next_forms(c)[form]] * 4, end)
     assert [item["id"] async for item in server.paginator(prefetch=prefetch)] == expected
 
 
 async def test_a_thousand_page_shapes_lose_and_double_nothing() -> None:
-    """Random sizes, empty pages included, with the cursor's form changing from page to page."""
+    """A thousand page shapes lose and double nothing: random sizes, empty pages included, with the
+    cursor's form changing from page to page.
+    """
     dice = random.Random(7)
     for _ in range(1000):
         sizes = [dice.choice([0, 1, 2, 5]) for _ in range(dice.randint(1, 12))]
@@ -179,7 +181,7 @@ async def test_without_prefetch_nothing_is_fetched_ahead() -> None:
 
 
 async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty_pages() -> None:
-    """And is None for an empty list."""
+    """It is None for an empty list."""
     server, _ = chain([0, 0, 2, 1], [lambda c: c] * 4, None)
     assert await server.paginator().first() == {"id": 1}
     await asyncio.sleep(0.01)
@@ -191,7 +193,7 @@ async def test_first_takes_the_first_item_fetches_nothing_ahead_and_passes_empty
     ("limit", "expected"), [(None, 5), (0, 0), (1, 1), (2, 2), (3, 3), (5, 5), (99, 5)]
 )
 async def test_collect_gives_a_list_of_at_most_max_items(limit: int | None, expected: int) -> None:
-    """And asks for no page that it does not need."""
+    """It asks for no page that it does not need."""
     server = three_pages()
     items = await server.paginator(prefetch=0).collect(max_items=limit)
     assert [item["id"] for item in items] == list(range(1, expected + 1))
@@ -200,14 +202,14 @@ async def test_collect_gives_a_list_of_at_most_max_items(limit: int | None, expe
 
 @pytest.mark.parametrize("limit", [-1, True])
 async def test_collect_refuses_a_count_that_is_none(limit: bool | int) -> None:
-    """Named, before any request."""
+    """The argument is named, before any request."""
     with pytest.raises(InvalidArgumentError) as caught:
         await three_pages().paginator().collect(max_items=limit)
     assert caught.value.argument == "max_items"
 
 
 async def test_pages_have_items_and_cursors() -> None:
-    """Page by page, for those who work in pages."""
+    """Pages have items and cursors: page by page, for those who work in pages."""
     found = [
         ([i["id"] for i in page.items], page.next_cursor)
         async for page in three_pages().paginator().pages()
@@ -247,7 +249,9 @@ async def test_twenty_empty_pages_in_a_row_end_in_an_error() -> None:
 
 
 async def test_an_error_of_a_page_comes_when_the_page_is_asked_for() -> None:
-    """Not before, though the page was fetched ahead; and the walk can go on from there."""
+    """An error of a page comes when the page is asked for, not before, though the page was fetched
+    ahead; and the walk can go on from there.
+    """
     server = three_pages()
     good, server.pages[2] = server.pages[2], RuntimeError("boom")
     walk = aiter(server.paginator())
@@ -300,8 +304,8 @@ async def test_a_cancelled_consumer_does_not_cancel_the_page_that_is_on_its_way(
 
 
 async def test_a_page_dropped_by_closing_the_client_is_asked_for_again() -> None:
-    """So that the client's own words about being closed reach the consumer, not a stray
-    CancelledError.
+    """A page dropped by closing the client is asked for again, so that the client's own words about
+    being closed reach the consumer, not a stray CancelledError.
     """
     server = three_pages()
     walk = aiter(server.paginator())
@@ -316,7 +320,7 @@ async def test_a_page_dropped_by_closing_the_client_is_asked_for_again() -> None
     [{"cursor": 1.5}, {"cursor": True}, {"prefetch": 2}, {"prefetch": True}, {"prefetch": -1}],
 )
 def test_wrong_options_fail_at_once(options: dict[str, Any]) -> None:
-    """Named, before any request."""
+    """The argument is named, before any request."""
     with pytest.raises(InvalidArgumentError) as caught:
         three_pages().paginator(**options)
     assert caught.value.argument == next(iter(options))

@@ -129,7 +129,9 @@ def spread(kind: str, count: int) -> list[Any]:
 async def test_each_contact_comes_once(
     kind: str, order: str, inclusive: bool, partitions: int
 ) -> None:
-    """However the contacts lie, however the server sorts them and reads the bounds."""
+    """Each contact comes once, however the contacts lie, however the server sorts them and reads
+    the bounds.
+    """
     server = ContactServer(spread(kind, 300), order=order, inclusive=inclusive)
     got = [c.id async for c in server.client().contacts.list(partitions=partitions, page_size=10)]
     assert sorted(got) == list(range(1, 301))
@@ -154,8 +156,8 @@ async def test_short_lists_cost_no_more_requests_than_they_need(count: int) -> N
 @pytest.mark.parametrize(("kind", "faster"), [("even", 4), ("bunched", 2.5), ("growing", 2.5)])
 @pytest.mark.parametrize("order", ["rising", "falling"])
 async def test_walks_go_side_by_side(kind: str, faster: float, order: str) -> None:
-    """5,000 contacts, a second a page, eight walks: the cuts find the contacts wherever they
-    lie.
+    """Walks go side by side: 5,000 contacts, a second a page, eight walks: the cuts find the
+    contacts wherever they lie.
     """
     server = ContactServer(spread(kind, 5000), order=order)
     began = asyncio.get_running_loop().time()
@@ -199,7 +201,7 @@ async def test_a_failed_page_is_asked_for_again_by_whoever_goes_on() -> None:
 
 
 async def test_cursors_that_go_round_end_in_an_error_after_their_page() -> None:
-    """Never an endless walk."""
+    """Cursors that go round end in an error, never in an endless walk."""
     body = b'{"items": [{"id": 1, "created_at": 1700000000}], "pagination": {"next": 1}}'
     client, _, _ = scripted(Answer(200, [], body))
     got = []
@@ -231,7 +233,7 @@ async def test_the_users_filter_and_zone_are_kept() -> None:
     [{"partitions": 0}, {"partitions": 33}, {"partitions": True}, {"partitions": 2, "cursor": 5}],
 )
 async def test_options_that_cannot_work_fail_before_any_request(options: dict[str, Any]) -> None:
-    """Named."""
+    """The option is named."""
     client, transport, _ = scripted(Answer(200, [], b"{}"))
     with pytest.raises(InvalidArgumentError):
         client.contacts.list(**options)

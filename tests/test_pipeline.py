@@ -113,7 +113,7 @@ def unsafe(client: ScriptedClient, operation: str) -> Awaitable[Any]:
 async def test_an_unsafe_write_that_provably_did_nothing_is_sent_again(
     failure: Answer | SendError,
 ) -> None:
-    """Never left, or refused."""
+    """A write that never left, or was refused, is sent again."""
     client, transport, _ = scripted(failure, SENT)
     assert (await client.messages.send(7, "hi")).message_id == 1783918786000000
     assert len(transport.requests) == 2
@@ -131,7 +131,7 @@ async def test_503_on_an_unsafe_write_is_raised_as_it_is() -> None:
     ("status", "kind"), [(400, BadRequestError), (403, ForbiddenError), (404, NotFoundError)]
 )
 async def test_a_definite_answer_is_raised_at_once(status: int, kind: type[Any]) -> None:
-    """With its status and the number of attempts."""
+    """A definite answer is raised at once with its status and the number of attempts."""
     client, transport, _ = scripted(error_answer(status))
     with pytest.raises(kind) as caught:
         await client.contacts.get(7)
@@ -140,7 +140,7 @@ async def test_a_definite_answer_is_raised_at_once(status: int, kind: type[Any])
 
 
 async def test_attempts_end_and_the_last_failure_is_raised() -> None:
-    """Five tries, then what the last one met."""
+    """Attempts end and the last failure is raised: five tries, then what the last one met."""
     client, transport, _ = scripted(error_answer(502))
     with pytest.raises(BadGatewayError) as caught:
         await client.contacts.get(7)
@@ -165,8 +165,8 @@ async def test_a_deleted_contact_that_is_gone_on_the_repeat_counts_as_done() -> 
     ],
 )
 async def test_deleting_what_is_not_there_may_count_as_done(gone: Answer) -> None:
-    """With missing_ok at once, and on a repeat in any case, whichever status the server says it
-    with.
+    """With missing_ok it counts as done at once, and on a repeat in any case, whichever status the
+    server says it with.
     """
     client, transport, _ = scripted(gone)
     assert await client.contacts.delete(7, missing_ok=True) == ContactRef(contact_id=None)
@@ -212,7 +212,7 @@ async def test_a_404_on_the_first_try_is_a_404() -> None:
 
 
 async def test_429_waits_for_the_named_seconds() -> None:
-    """And then the call succeeds."""
+    """429 waits for the named seconds, and then the call succeeds."""
     client, transport, limiter = scripted(error_answer(429, Retry_After="7"), CONTACT)
     await client.contacts.get(7)
     assert 7.0 <= transport.times[1] - transport.times[0] < 7.01
@@ -231,7 +231,9 @@ async def test_a_retry_after_beyond_the_deadline_raises_at_once() -> None:
 
 
 async def test_449_is_waited_out_and_ends_with_the_deadline() -> None:
-    """2, 4, 8, 16, 30 … seconds; a last look one second before the end."""
+    """449 is waited out and ends with the deadline: 2, 4, 8, 16, 30 … seconds; a last look one
+    second before the end.
+    """
     client, transport, _ = scripted(error_answer(449))
     with pytest.raises(NotReadyError):
         await client.contacts.add_tags(7, "vip")
@@ -273,7 +275,7 @@ async def test_the_deadline_during_an_unsafe_write_leaves_its_outcome_unknown() 
 
 
 async def test_a_timeout_without_a_further_try_is_a_timeout() -> None:
-    """`RequestTimeoutError`, not the deadline."""
+    """A timeout without a further try is a timeout: `RequestTimeoutError`, not the deadline."""
     client, _, _ = scripted(TIMED_OUT, retry=RetryPolicy(max_attempts=1))
     with pytest.raises(RequestTimeoutError):
         await client.contacts.get(7)
@@ -300,7 +302,7 @@ async def test_queueing_is_not_part_of_the_deadline() -> None:
 
 
 async def test_queue_timeout_bounds_the_wait_for_the_first_permit() -> None:
-    """And says so, with what was needed."""
+    """Queue timeout bounds the wait for the first permit, and says so, with what was needed."""
 
     class Full(OpenLimiter):
         async def reserve(self, route: str, **options: Any) -> None:
@@ -428,13 +430,13 @@ async def test_a_call_cancelled_while_it_waits_abandons_its_turn(where: str) -> 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 async def test_an_empty_answer_says_no_more_than_its_status(body: bytes) -> None:
-    """Done, without an id."""
+    """It is done, without an id."""
     client, _, _ = scripted(answer(200, body))
     assert await client.contacts.update(7, first_name="Ada") == ContactRef()
 
 
 async def test_an_unreadable_answer_to_a_read_is_a_decode_error() -> None:
-    """With the route."""
+    """An unreadable answer to a read is a decode error with the route."""
     client, _, _ = scripted(answer(200, b"<html>"))
     with pytest.raises(DecodeError) as caught:
         await client.contacts.get(7)
@@ -464,7 +466,9 @@ async def test_an_answer_that_is_too_large_is_not_fetched_again(call: str, kind:
 
 
 async def test_raw_gives_the_value_and_how_it_came() -> None:
-    """Status, headers in any case, limits, attempts, content."""
+    """Raw gives the value and how it came: status, headers in any case, limits, attempts,
+    content.
+    """
     good = answer(200, CONTACT.content, X_RateLimit_Limit="20", X_RateLimit_Remaining="19")
     client, _, _ = scripted(UNSENT, good)
     response = await client.raw.contacts.get(7)
@@ -513,7 +517,9 @@ async def test_lists_side_by_side_all_find_the_other_custom_field_path() -> None
 
 
 async def test_when_neither_custom_field_path_exists_the_first_error_is_raised() -> None:
-    """And nothing is remembered."""
+    """When neither custom field path exists the first error is raised, and nothing is
+    remembered.
+    """
     client, transport, _ = scripted(error_answer(404))
     for _ in range(2):
         with pytest.raises(NotFoundError):
@@ -533,7 +539,7 @@ async def test_a_missing_custom_field_is_simply_missing() -> None:
 
 
 async def test_hooks_hear_of_attempts_waits_drift_and_the_end() -> None:
-    """One event each, with the template and never a path."""
+    """Hooks get one event for each, with the template and never a path."""
     events = []
     drifted = answer(200, b'{"id": "7", "firstName": 3.5}')
     client, _, _ = scripted(error_answer(500), LOST, drifted, hooks=[events.append])
@@ -550,7 +556,6 @@ async def test_hooks_hear_of_attempts_waits_drift_and_the_end() -> None:
 
 
 async def test_hooks_hear_of_errors_and_cancellation() -> None:
-    """By the class's name."""
     events = []
     client, _, _ = scripted(error_answer(404), hooks=[events.append])
     with pytest.raises(NotFoundError):
@@ -608,7 +613,7 @@ async def test_the_lane_comes_from_the_view_or_else_from_the_context() -> None:
 async def test_a_journal_hears_before_each_unsafe_send_and_when_it_did_nothing(
     steps: list[Any], expected: list[str]
 ) -> None:
-    """So that a killed run knows which sends may have landed."""
+    """A killed run then knows which sends may have landed."""
     client, _, _ = scripted(*steps)
     heard = []
 
@@ -650,7 +655,7 @@ async def test_closing_waits_for_calls_on_their_way() -> None:
 
 
 async def test_closing_drops_calls_that_only_wait() -> None:
-    """With a clear error; their tasks are not cancelled."""
+    """Closing drops calls that only wait with a clear error; their tasks are not cancelled."""
     client, _, _ = scripted(error_answer(429, Retry_After="60"), CONTACT)
     task = asyncio.create_task(client.contacts.get(7))
     await asyncio.sleep(1)

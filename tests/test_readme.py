@@ -22,7 +22,7 @@ def links(text: str) -> list[str]:
 
 
 def test_the_five_lines_work() -> None:
-    """As they stand, in an interpreter of their own."""
+    """The five lines work, as they stand, in an interpreter of their own."""
     [program] = blocks(README, "python")
     with Sandbox(contacts=3, quirks=Quirks.calm()) as sandbox:
         done = subprocess.run(

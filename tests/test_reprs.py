@@ -172,7 +172,6 @@ def test_what_people_look_for_is_shown() -> None:
 
 
 def test_to_dict() -> None:
-    """Plain Python by the names used here, or by the API's; objects within included."""
     wire = (
         b'{"id":7,"firstName":"Jane","custom_fields":[{"name":"Plan","value":"gold"}],'
         b'"assignee":{"id":3,"firstName":"Al"},"tags":["vip"]}'

@@ -70,7 +70,7 @@ def test_what_never_left_is_sent_again_whatever_it_is(replay: str) -> None:
 
 
 def test_a_lost_answer_repeats_only_harmless_calls() -> None:
-    """Reset or timeout after sending."""
+    """A lost answer repeats only harmless calls: reset or timeout after sending."""
     assert isinstance(ask(Failure("unknown")), Retry)
     assert ask(Failure("unknown"), replay="unsent") == Stop(unknown=True)
 
@@ -90,7 +90,7 @@ def test_429_waits_as_long_as_the_server_says_and_costs_no_budget(replay: str) -
 
 
 def test_429_without_a_header_waits_the_vendors_window_and_then_longer() -> None:
-    """One second, doubling."""
+    """429 without a header waits the vendors window and then longer: one second, doubling."""
     tally = Tally()
     assert [ask(answered(429), tally=tally).seconds for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
 
@@ -116,7 +116,7 @@ def test_without_a_deadline_refusals_are_still_counted() -> None:
 
 @pytest.mark.parametrize("replay", ["always", "unsent"])
 def test_449_is_waited_out_on_its_own_schedule(replay: str) -> None:
-    """Two seconds, doubling to thirty."""
+    """449 is waited out on its own schedule: two seconds, doubling to thirty."""
     tally = Tally()
     waits = [ask(answered(449), tally=tally, replay=replay, left=1000.0).seconds for _ in range(6)]
     assert waits == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
@@ -148,7 +148,9 @@ def test_a_retry_after_of_zero_leaves_the_wait_to_us() -> None:
 
 
 def test_back_off_is_full_jitter_and_bounded() -> None:
-    """Between nothing and a bound that doubles up to the maximum."""
+    """Back off is full jitter and bounded between nothing and a bound that doubles up to the
+    maximum.
+    """
     tally = Tally()
     policy = RetryPolicy(max_attempts=100)
     bounds = [ask(answered(500), tally=tally, policy=policy).seconds for _ in range(7)]
@@ -157,7 +159,7 @@ def test_back_off_is_full_jitter_and_bounded() -> None:
 
 
 def test_attempts_are_bounded() -> None:
-    """Five in all by default."""
+    """Attempts are bounded: five in all by default."""
     tally = Tally()
     decisions = [ask(answered(500), tally=tally) for _ in range(5)]
     assert [isinstance(each, Retry) for each in decisions] == [True] * 4 + [False]
@@ -221,7 +223,9 @@ def test_the_budget_lets_sixty_repeats_ahead_of_successes_and_then_one_per_ten()
 
 
 def test_an_outcome_that_may_have_landed_is_remembered() -> None:
-    """So that a 404 on a repeated DELETE can be read as done."""
+    """An outcome that may have landed is remembered, so that a 404 on a repeated DELETE can be read
+    as done.
+    """
     tally = Tally()
     ask(answered(503), tally=tally)
     assert not tally.may_have_landed
@@ -249,8 +253,8 @@ def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
     refusals: int,
     failures: int,
 ) -> None:
-    """Whatever happens: no repeat of what may have landed, no wait past the deadline, no negative
-    wait.
+    """An unsafe write is never repeated after it may have landed, whatever happens: no repeat of
+    what may have landed, no wait past the deadline, no negative wait.
     """
     failure = Failure(certainty, status if certainty == "answered" else None, retry_after)
     tally = Tally(refusals=refusals, failures=failures, not_ready=refusals)

@@ -214,7 +214,7 @@ def leaks() -> Iterator[Leaks]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_nothing_of_a_call_is_shown(leaks: Leaks, kind: str, fault: str) -> None:
-    """Whatever becomes of it, over any backend."""
+    """Nothing of a call is shown, whatever becomes of it, over any backend."""
     allowed_by_echo = "echo" in fault or fault in ("449", "429")
     # What a server writes into the head of its answer, httpcore's own trace of the wire shows to
     # whoever turns it on.

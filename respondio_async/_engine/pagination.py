@@ -123,7 +123,7 @@ class Source(Generic[T]):
 
 
 class Pages(AsyncIterator[Page[T]]):
-    """One walk over the pages; *moved* hears of each cursor that is asked for."""
+    """One walk over the pages; *moved* is called with each cursor whose page is fetched."""
 
     def __init__(
         self, source: Source[T], start: Cursor, *, prefetch: int, moved: Callable[[Cursor], None]

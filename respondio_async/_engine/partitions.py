@@ -6,16 +6,17 @@ a second, one request of the five that the limit allows is used. The contact lis
 minutes), so neighbours overlap and an item that has come is dropped when it comes again: exact
 whatever the answer, for the price of remembering ids.
 
-The first page of the whole list tells in which direction it runs. What lies beyond it is dealt out
-in spans of time; a span that turns out to be full is cut again whenever a place is free. The former
-owner of what was cut off goes on until its page ends with an item that another walk has brought: in
-a list with an order that other walk is ahead of it, and goes on.
+The first page of the whole list tells in which direction it runs. What lies beyond it is split into
+spans of time; a span that turns out to be full is cut again whenever fewer walks run than may. The
+former owner of what was cut off goes on until its page ends with an item that another walk has
+brought: in a list with an order that other walk is ahead of it, and goes on.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +55,7 @@ class Span(msgspec.Struct):
     came: int = 0
     """Items that its walk has brought, also those dropped."""
     empty: int = 0
+    """Empty pages in a row."""
     first: datetime | None = None
     """Creation time of the first item of its walk."""
     last: datetime | None = None
@@ -66,6 +68,59 @@ class Span(msgspec.Struct):
     def direction(self) -> int:
         """1: older first, -1: newer first, 0: not known yet, or no order."""
         return self.rising - self.falling
+
+    def note(self, page: Page[Contact]) -> None:
+        """Note a page of its walk: how far that has come, and in which order."""
+        self.cursor = page.next_cursor
+        self.came += len(page.items)
+        self.empty = 0 if page.items else self.empty + 1
+        times = [contact.created for contact in page.items if contact.created is not None]
+        if times:
+            self.first = self.first or times[0]
+            whole = [self.last or times[0], *times]
+            self.rising = self.rising and all(a <= b for a, b in pairwise(whole))
+            self.falling = self.falling and all(a >= b for a, b in pairwise(whole))
+            self.last = times[-1]
+
+    @property
+    def ahead(self) -> tuple[datetime, datetime] | None:
+        """Where the walk is, and where it would end; None when it runs in no known order or has not
+        begun.
+        """
+        if self.last is None or not self.direction:
+            return None
+        if self.direction > 0:
+            return self.last, self.end or datetime.now(UTC)
+        # How old the oldest contact is, is not known: guess far back, and let the cuts find out.
+        walked = (self.first or self.last) - self.last
+        return self.last, self.start or self.last - max(timedelta(days=365), 10 * walked)
+
+    @property
+    def pages_left(self) -> float:
+        """Pages to be expected in what is left, if it is as full as what has come."""
+        if self.last is None or self.first is None:
+            return inf  # not begun: look first
+        bounds = self.ahead
+        if bounds is None:
+            return 0.0
+        # A walk whose order is known has come from its first item to another instant.
+        return abs(bounds[1] - bounds[0]) / abs(bounds[0] - self.first) * self.came / 100
+
+    def cut(self, part: float) -> "Span | None":
+        """Cut off the far *part* of what is left; None: that is not worth a walk."""
+        bounds = self.ahead
+        if bounds is None:
+            return None
+        near, far = bounds
+        if abs(far - near) * part < _SHORTEST:
+            return None
+        at = far - (far - near) * part
+        self.was_cut = True
+        if self.direction > 0:
+            cut_off, self.end = Span(at, self.end, at, self.end), at
+        else:
+            cut_off, self.start = Span(self.start, at, self.start, at), at
+        return cut_off
 
 
 def span_conditions(
@@ -142,7 +197,7 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         """Spans whose next page has not been asked for."""
         self._running: dict[asyncio.Task[Response[Page[Contact]]], Span] = {}
         self._seen: set[int] = set()
-        self._dealt = False
+        self._is_split = False
         self._lost: PaginationError | None = None
         """Said when the next page is asked for, so that no item is held back."""
 
@@ -170,19 +225,15 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
     def _ask(self) -> None:
         """Ask for as many pages as there are places."""
         while len(self._running) < self._partitions:
-            if not self._idle and not self._cut():
+            if not self._idle and not self._cut_fullest():
                 return
-            span = max(self._idle, key=_left)  # the fullest first: it has the longest way to go
+            # The fullest first: it has the longest way to go.
+            span = max(self._idle, key=lambda each: each.pages_left)
             self._idle.remove(span)
             self._running[self._spawn(self._fetch(span.low, span.high, span.cursor))] = span
 
     def _goes_on(self, span: Span, page: Page[Contact], fresh: list[Contact]) -> bool:
-        span.empty = 0 if page.items else span.empty + 1
-        _note_order(
-            span, [contact.created for contact in page.items if contact.created is not None]
-        )
-        span.came += len(page.items)
-        span.cursor = page.next_cursor
+        span.note(page)
         met_another = bool(page.items) and (not fresh or page.items[-1] is not fresh[-1])
         if span.cursor is None or (span.was_cut and span.direction and met_another):
             return False
@@ -191,77 +242,30 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
                 f"{self._endpoint}: the server's cursors go round in circles"
             )
         span.visited.add(span.cursor)
-        if not self._dealt and span.direction:
-            self._dealt = True
-            self._deal(span)
+        if not self._is_split and span.direction:
+            self._split(span)
         return True
 
-    def _deal(self, whole: Span) -> None:
+    def _split(self, whole: Span) -> None:
         """Cut what lies beyond the first page into spans: by guess a little less than whole pages,
         since one that ends just past a page's edge costs a request for a few items.
         """
-        pages = _left(whole)
+        self._is_split = True
+        pages = whole.pages_left
         share = pages / self._partitions
-        if 2 <= share < float("inf"):
+        if 2 <= share < inf:
             share = 0.98 * int(share)
         for parts in range(self._partitions - 1, 0, -1):
-            self._cut_one(whole, share / pages if pages < float("inf") else 1 / (parts + 1))
+            self._cut(whole, share / pages if pages < inf else 1 / (parts + 1))
             pages -= share
 
-    def _cut(self) -> bool:
+    def _cut_fullest(self) -> bool:
         """Cut the fullest span in two; False when none is worth it."""
-        spans = [*self._running.values()]
-        ranked = sorted(((_left(span), at) for at, span in enumerate(spans)), reverse=True)
-        return any(left >= _FULL and self._cut_one(spans[at], 0.5) for left, at in ranked)
+        ranked = sorted(self._running.values(), key=lambda each: each.pages_left, reverse=True)
+        return any(span.pages_left >= _FULL and self._cut(span, 0.5) for span in ranked)
 
-    def _cut_one(self, span: Span, part: float) -> bool:
-        """Cut off the far *part* of what is left of a span."""
-        bounds = _ahead(span)
-        if bounds is None:
-            return False
-        near, far = bounds
-        if abs(far - near) * part < _SHORTEST:
-            return False
-        cut = far - (far - near) * part
-        if span.direction > 0:
-            self._idle.append(Span(cut, span.end, cut, span.end))
-            span.end = cut
-        else:
-            self._idle.append(Span(span.start, cut, span.start, cut))
-            span.start = cut
-        span.was_cut = True
-        return True
-
-
-def _note_order(span: Span, times: list[datetime]) -> None:
-    if not times:
-        return
-    span.first = span.first or times[0]
-    whole = [span.last or times[0], *times]
-    span.rising = span.rising and all(a <= b for a, b in pairwise(whole))
-    span.falling = span.falling and all(a >= b for a, b in pairwise(whole))
-    span.last = times[-1]
-
-
-def _ahead(span: Span) -> tuple[datetime, datetime] | None:
-    """Where the walk is, and where it would end; None when it runs in no known order or has not
-    begun.
-    """
-    if span.last is None or not span.direction:
-        return None
-    if span.direction > 0:
-        return span.last, span.end or datetime.now(UTC)
-    # How old the oldest contact is, is not known: guess far back, and let the cuts find out.
-    walked = (span.first or span.last) - span.last
-    return span.last, span.start or span.last - max(timedelta(days=365), 10 * walked)
-
-
-def _left(span: Span) -> float:
-    """Pages to be expected in what is left, if it is as full as what has come."""
-    if span.last is None or span.first is None:
-        return float("inf")  # not begun: look first
-    bounds = _ahead(span)
-    if bounds is None:
-        return 0.0
-    # A walk whose order is known has come from its first item to another instant.
-    return abs(bounds[1] - bounds[0]) / abs(bounds[0] - span.first) * span.came / 100
+    def _cut(self, span: Span, part: float) -> bool:
+        far = span.cut(part)
+        if far is not None:
+            self._idle.append(far)
+        return far is not None

@@ -24,7 +24,7 @@ class Journal:
     def __init__(self, path: Path, work: str, *, on_failure: Callable[[Exception], None]) -> None:
         """*work* names what the run does.
 
-        *on_failure* hears, once, that the file cannot be written any more.
+        *on_failure* is called once, when the file cannot be written any more.
         """
         self.earlier_work: str | None = None
         """The name of the work that the file was begun with; None: it is new."""

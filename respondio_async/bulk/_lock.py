@@ -1,7 +1,7 @@
 """One process a journal.
 
 The lock is SQLite's own, held on an empty database beside the journal: the operating system frees
-it when the process dies, however it dies, it works wherever SQLite does, and the journal itself
+it when the process ends, however it ends, it works wherever SQLite does, and the journal itself
 stays readable while the run goes on.
 """
 

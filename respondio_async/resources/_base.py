@@ -55,9 +55,9 @@ class Caller(Protocol):
         ...
 
 
-class Patience:
-    """How long a helper goes on looking: seconds from its first look, so that waiting for permits
-    does not count.
+class PollTimer:
+    """The pauses of a helper that polls, and its end: *seconds* after the first look, so that
+    waiting for the first permit does not count.
     """
 
     def __init__(self, seconds: float, pauses: tuple[float, ...]) -> None:

@@ -1,7 +1,7 @@
 """`client.raw`: the same methods with the same arguments, returning the whole `Response`.
 
-Each line below is the plain method, made on a caller that returns responses, with its return type
-told anew.
+Each line below is the plain method on a caller that returns responses, with the return type that it
+then has.
 """
 
 from collections.abc import Awaitable, Callable

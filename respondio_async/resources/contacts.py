@@ -22,7 +22,7 @@ from ..errors import DeadlineExceededError, InvalidArgumentError, NotFoundError,
 from ..filters import Condition, Filter, render
 from ..identifiers import Identifier, segment
 from ..models import Ack, Contact, ContactChannel, ContactFields, ContactRef, CustomFieldInput, Page
-from ._base import Patience, Resource
+from ._base import PollTimer, Resource
 
 _READ_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between looks for a contact that was just written; the last one repeats."""
@@ -165,8 +165,8 @@ class Contacts(Resource):
             - custom_fields (`Mapping[str, CustomFieldInput]`): Values by the fields' names; a value
               of None clears its field.
         """
-        patience = Patience(timeout, _READ_AGAIN)
-        caller = self._caller.within(patience.seconds)
+        timer = PollTimer(timeout, _READ_AGAIN)
+        caller = self._caller.within(timer.seconds)
         try:
             ref = await Contacts(caller).create_or_update(identifier, **fields)
         except NotReadyError as error:
@@ -182,7 +182,7 @@ class Contacts(Resource):
             contact = await Contacts(caller).find(written)
             if contact is not None:
                 return contact
-            if not await patience.pause():
+            if not await timer.pause():
                 raise DeadlineExceededError(
                     f"contacts.ensure: written, but could not be read back within {timeout:g} s",
                     endpoint=e.GET_CONTACT.template,

@@ -10,7 +10,7 @@ from .._wire import check_assignee, check_closing_note
 from ..errors import DeadlineExceededError
 from ..identifiers import Identifier
 from ..models import Contact, ContactRef
-from ._base import Patience, Resource
+from ._base import PollTimer, Resource
 
 _ASSIGN_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries of a hand-over that did not take; the last one repeats."""
@@ -65,11 +65,11 @@ class Conversations(Resource):
 
         The server accepts an assignment without carrying it out, so it is read back, and repeated
         where it did not take. Raises `DeadlineExceededError` when it still has not after *timeout*
-        seconds; time in line for permits does not count. Safe to repeat.
+        seconds; time in the queue for permits does not count. Safe to repeat.
         """
         user = check_assignee(user)
-        patience = Patience(timeout, _ASSIGN_AGAIN)
-        caller = self._caller.within(patience.seconds)
+        timer = PollTimer(timeout, _ASSIGN_AGAIN)
+        caller = self._caller.within(timer.seconds)
         conversations = Conversations(caller)
         while True:
             await conversations.open(identifier)
@@ -77,7 +77,7 @@ class Conversations(Resource):
             contact = await caller.call(e.GET_CONTACT, {"identifier": identifier})
             if _is_assigned(contact, user):
                 return contact
-            if not await patience.pause():
+            if not await timer.pause():
                 raise DeadlineExceededError(
                     f"conversations.hand_over: the assignment did not take within {timeout:g} s",
                     endpoint=e.ASSIGN_CONVERSATION.template,

@@ -9,7 +9,7 @@ from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedE
 from ..identifiers import Identifier, segment
 from ..models import Message, Page, SentMessage
 from ..models.payloads import CustomPayload, Payload, to_wire
-from ._base import Patience, Resource
+from ._base import PollTimer, Resource
 
 _PROGRESS: Final = ("pending", "sent", "delivered", "read")
 _LOOK_AGAIN: Final = (0.5, 1.0, 2.0, 3.0, 5.0)
@@ -97,14 +97,14 @@ class Messages(Resource):
 
         Raises `MessageFailedError` with the channel's reason when it fails, `DeadlineExceededError`
         when it has not come that far
-        *timeout* seconds after the first look; time in line for permits does not count.
+        *timeout* seconds after the first look; time in the queue for permits does not count.
         """
         if status not in _PROGRESS:
             raise InvalidArgumentError(
                 f"status is one of {', '.join(_PROGRESS)}", argument="status"
             )
-        patience = Patience(timeout, _LOOK_AGAIN)
-        messages = Messages(self._caller.within(patience.seconds))
+        timer = PollTimer(timeout, _LOOK_AGAIN)
+        messages = Messages(self._caller.within(timer.seconds))
         reached = _PROGRESS[_PROGRESS.index(status) :]
         while True:
             message = await messages.get(identifier, message_id)
@@ -116,7 +116,7 @@ class Messages(Resource):
                 )
             if current is not None and current.value in reached:
                 return message
-            if not await patience.pause():
+            if not await timer.pause():
                 raise DeadlineExceededError(
                     f"messages.wait_for_status: the message was not {status} within {timeout:g} s",
                     endpoint=e.GET_MESSAGE.template,

@@ -54,7 +54,6 @@ async def send_all(sandbox: Sandbox, journal: Path, *, in_step: bool = False) ->
 async def test_every_message_gets_its_status(
     sandbox: Sandbox, tmp_path: Path, *, in_step: bool
 ) -> None:
-    """Failed ones with the channel's reason, masked."""
     journal = tmp_path / "run.sqlite"
     failing = {contact.id for contact in sandbox.contacts[::4]}
     sandbox.fail_messages(lambda contact, _: contact.id in failing, reason="no +60123456789")
@@ -97,7 +96,9 @@ async def test_it_goes_on_where_it_was(sandbox: Sandbox, tmp_path: Path) -> None
 
 
 async def test_it_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
-    """As long as it was told to, and no longer than there is something to wait for."""
+    """It waits for what is on its way, as long as it was told to, and no longer than there is
+    something to wait for.
+    """
     journal = tmp_path / "run.sqlite"
     with Sandbox(contacts=3, quirks=Quirks.calm(), delivery=(0.0, 5_000.0, 9_000.0)) as sandbox:
         await send_all(sandbox, journal)
@@ -111,7 +112,7 @@ async def test_it_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
 
 
 async def test_a_message_that_is_gone_is_not_waited_for(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Nor is one whose contact cannot be named; both are told."""
+    """A message whose contact cannot be named is not waited for either; both are reported."""
     journal = tmp_path / "run.sqlite"
     await send_all(sandbox, journal)
     for contact in sandbox.contacts:

@@ -159,7 +159,7 @@ async def test_a_function_of_the_users_that_raises_stops_nothing_unheard(
 
 
 async def test_leaving_a_work_that_swallows_every_cancellation_is_bounded() -> None:
-    """The grace, and two seconds."""
+    """Leaving it takes the grace, and two seconds at most."""
     release = asyncio.Event()
 
     async def work(item: int) -> None:

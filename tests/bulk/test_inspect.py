@@ -123,7 +123,9 @@ def test_what_is_not_there_or_cannot_be_opened_is_no_journal(tmp_path: Path) -> 
 
 
 async def test_results_are_those_of_every_run_together(tmp_path: Path) -> None:
-    """Each item with its value or error, and what its steps returned; models as themselves."""
+    """Results are those of every run together: each item with its value or error, and what its
+    steps returned; models as themselves.
+    """
     path = tmp_path / "j"
     down = True
 
@@ -213,8 +215,9 @@ READERS = (
 
 @pytest.mark.parametrize("seed", range(30))
 async def test_a_damaged_journal_is_read_or_refused_in_our_words(tmp_path: Path, seed: int) -> None:
-    """Whatever is cut off, overwritten or of another type: no error of SQLite's own, none of
-    Python's; by those who look at it and by the next run.
+    """A damaged journal is read or refused in our words, whatever is cut off, overwritten or of
+    another type: no error of SQLite's own, none of Python's; by those who look at it and by the
+    next run.
     """
 
     async def work(item: dict[str, int]) -> str:

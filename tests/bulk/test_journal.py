@@ -551,7 +551,9 @@ async def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
 def test_a_journal_that_would_not_outlive_the_process_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Before anything happens, and without a file of that name; so is a folder."""
+    """Both are refused before anything happens: no file of that name is made; a folder is refused
+    too.
+    """
     monkeypatch.chdir(tmp_path)
     for refused in (name, tmp_path):
         with pytest.raises(InvalidArgumentError) as caught:
@@ -620,14 +622,14 @@ async def test_a_failed_journal_answers_every_later_request_with_its_failure(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Store, "leftovers", full)
-    heard: list[Any] = []
-    journal = Journal(path, "work", on_failure=heard.append)
+    errors: list[Any] = []
+    journal = Journal(path, "work", on_failure=errors.append)
     await journal.open()
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="disk is full"):
             await journal.leftovers(0, 1)
     journal.retract(1, "x")
-    assert len(heard) == 1
+    assert len(errors) == 1
     await journal.aclose()
 
 

@@ -367,7 +367,7 @@ async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
     """The callback gets counts, the total where it is known, a rate and the time that is left; what
     it raises is logged.
     """
-    heard: list[Progress] = []
+    snapshots: list[Progress] = []
 
     async def work(item: int) -> None:
         await asyncio.sleep(1)
@@ -375,14 +375,14 @@ async def test_progress_is_told_now_and_then_and_at_the_end() -> None:
             raise ValueError
 
     def hear(progress: Progress) -> None:
-        heard.append(progress)
+        snapshots.append(progress)
         raise RuntimeError
 
     run = Bulk(work, [*range(100)], concurrency=10, progress=hear)
     await outcomes(run)
-    assert 15 < len(heard) < 25
-    assert heard[-1] == run.statistics
-    last, middle = heard[-1], heard[len(heard) // 2]
+    assert 15 < len(snapshots) < 25
+    assert snapshots[-1] == run.statistics
+    last, middle = snapshots[-1], snapshots[len(snapshots) // 2]
     assert (last.done, last.failed, last.total, last.in_progress) == (99, 1, 100, 0)
     assert last.rate == pytest.approx(10, rel=0.05)
     assert last.remaining == 0
@@ -463,7 +463,7 @@ async def test_a_callable_object_may_be_the_work() -> None:
     ],
 )
 def test_the_total_is_given_or_hinted_at(items: Any, given: int | None, total: int | None) -> None:
-    """By the caller first, then by a length or a length hint."""
+    """The total is given or hinted at by the caller first, then by a length or a length hint."""
     assert Bulk(echo, items, total=given).statistics.total == total
 
 

@@ -47,7 +47,7 @@ async def test_a_paginator_is_copied_while_it_is_listed(sandbox: Sandbox) -> Non
     assert all("copied" in contact.tags for contact in sandbox.contacts)
 
 
-async def test_its_calls_use_the_bulk_lane(sandbox: Sandbox) -> None:
+async def test_its_calls_use_the_bulk_priority(sandbox: Sandbox) -> None:
     """An interactive call of the same organisation goes first."""
     async with connect(sandbox) as client:
         order = []
@@ -67,7 +67,7 @@ async def test_its_calls_use_the_bulk_lane(sandbox: Sandbox) -> None:
 
 
 async def test_a_revoked_token_ends_the_run_with_one_error(sandbox: Sandbox) -> None:
-    """Not with one for each item."""
+    """A revoked token ends the run with one error, not with one for each item."""
     async with connect(sandbox) as client:
         seen = []
 
@@ -87,7 +87,9 @@ async def test_a_revoked_token_ends_the_run_with_one_error(sandbox: Sandbox) -> 
 async def test_a_send_whose_answer_was_lost_is_reported_and_not_repeated(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """In this run and in the next; every other item arrives once."""
+    """A send whose answer was lost is reported and not repeated in this run and in the next; every
+    other item arrives once.
+    """
     sandbox.fault("reset_after", path="/contact/{identifier}/message", times=1, after=7)
     numbers = [contact.id for contact in sandbox.contacts[:30]]
     journal = tmp_path / "run.sqlite"
@@ -116,7 +118,7 @@ async def test_a_send_whose_answer_was_lost_is_reported_and_not_repeated(
 
 
 async def test_break_leaves_nothing_running(sandbox: Sandbox) -> None:
-    """No worker, no watcher, no call."""
+    """Break leaves nothing running: no worker, no watcher, no call."""
     async with connect(sandbox) as client:
         async with client.bulk(lambda n: client.contacts.get(100000001), range(100_000)) as run:
             async for _ in run:

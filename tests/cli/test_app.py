@@ -35,7 +35,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    """With examples, and without an option that takes the token."""
+    """Every command explains itself, with examples, and without an option that takes the token."""
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="respondio")
     assert result.exit_code == 0
     assert "Examples" in result.output
@@ -44,7 +44,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 
 def test_the_exit_codes_are_documented() -> None:
-    """In the help of the whole."""
+    """The exit codes are documented in the help of the whole."""
     output = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
     for code in ("0 ", "1 ", "2 ", "3 ", "4 ", "130 "):
         assert code in output.partition("Exit codes")[2]
@@ -52,7 +52,7 @@ def test_the_exit_codes_are_documented() -> None:
 
 
 def test_a_wrong_command_ends_with_2() -> None:
-    """As everywhere."""
+    """A wrong command ends with 2, as everywhere."""
     assert CliRunner().invoke(app, ["contact"]).exit_code == 2
 
 
@@ -64,7 +64,9 @@ def test_without_a_token_it_says_where_to_get_one() -> None:
 
 
 def test_the_token_is_asked_for_without_showing_it() -> None:
-    """On a terminal; what is typed does not appear, and Ctrl-C ends the question."""
+    """The token is asked for without showing it on a terminal; what is typed does not appear, and
+    Ctrl-C ends the question.
+    """
     with Sandbox(contacts=1) as sandbox:
         output, code = _on_terminal(
             "limits", "--observe", "--base-url", sandbox.url, typed=f"{sandbox.token}\n"
@@ -128,7 +130,7 @@ def _take_terminal() -> None:
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_a_missing_library_is_said_with_the_command_to_get_it(missing: str) -> None:
-    """Not a traceback."""
+    """A missing library is said with the command to get it, not a traceback."""
     code = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['limits']; "
         "from respondio_async.cli import main; main()"
@@ -188,7 +190,7 @@ def test_limits_are_shown_and_observed(respondio: Respondio, sandbox: Sandbox) -
 def test_what_failed_while_limits_were_observed_is_told(
     respondio: Respondio, sandbox: Sandbox, path: str | None, status: int, code: int, said: str
 ) -> None:
-    """And ends the command as every failure does, so that nobody takes the server for healthy."""
+    """It ends the command as every failure does, so that nobody takes the server for healthy."""
     sandbox.fault("status", path=path, status=status)
     assert f": {said} " in respondio("limits", "--observe", code=code).stderr
 
@@ -229,13 +231,13 @@ def test_a_sandbox_that_cannot_be_says_why() -> None:
 
 
 def test_a_journal_that_is_none_is_refused(respondio: Respondio) -> None:
-    """With 2, and a word."""
+    """It ends with 2, and a word."""
     assert "no journal" in respondio("runs", "show", "nothing.sqlite", code=2).stderr
 
 
 def test_a_killed_import_goes_on(tmp_path: Path) -> None:
-    """kill -9 in the middle; the same command with the journal does the rest, and each contact is
-    written once more at most.
+    """A killed import goes on: kill -9 in the middle; the same command with the journal does the
+    rest, and each contact is written once more at most.
     """
     (tmp_path / "people.csv").write_text(
         "email,tags\n" + "".join(f"p{number}@b.example,new\n" for number in range(60))
@@ -269,7 +271,7 @@ def test_a_killed_import_goes_on(tmp_path: Path) -> None:
 def test_a_stopped_import_says_how_to_go_on(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """Ctrl-C and SIGTERM: what is in flight ends, and the command to go on with is there to
+    """On Ctrl-C and SIGTERM what is in flight ends, and the command that goes on is there to
     copy.
     """
     (tmp_path / "people.csv").write_text(
@@ -293,7 +295,7 @@ def test_a_stopped_import_says_how_to_go_on(
 
 
 def test_a_killed_export_goes_on(tmp_path: Path) -> None:
-    """kill -9 in the middle; --resume has every contact once."""
+    """A killed export goes on: kill -9 in the middle; --resume has every contact once."""
     output = tmp_path / "out.jsonl"
     with Sandbox(contacts=2_000, limits_factor=4, quirks=Quirks.calm()) as sandbox:
         variables = {"RESPONDIO_API_TOKEN": sandbox.token, "RESPONDIO_BASE_URL": sandbox.url}
@@ -321,7 +323,7 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 def test_the_entry_point_runs_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the process's own arguments."""
+    """The entry point runs the command with the process's own arguments."""
     monkeypatch.setattr(sys, "argv", ["respondio", "--version"])
     with pytest.raises(SystemExit) as caught:
         main()
@@ -344,7 +346,7 @@ def test_a_missing_part_is_said(
     arguments: tuple[str, ...],
     extra: str,
 ) -> None:
-    """With the extra that has it, before any work."""
+    """A missing part is said with the extra that has it, before any work."""
     for name in ("a.csv", "a.xlsx"):
         Path(name).write_text("phone\n1\n")
     monkeypatch.setitem(sys.modules, module, None)
@@ -352,13 +354,12 @@ def test_a_missing_part_is_said(
 
 
 def test_a_file_that_cannot_be_written_is_named(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Before the first request."""
+    """A file that cannot be written is named before the first request."""
     assert "nowhere" in respondio("contacts", "export", "-o", "nowhere/a.csv", code=2).stderr
     assert sandbox.count() == 0
 
 
 def test_the_sandbox_checks_its_options() -> None:
-    """In this process too."""
     assert CliRunner().invoke(app, ["sandbox", "--limits-factor", "0"]).exit_code == 2
     with Sandbox() as sandbox:
         port = sandbox.url.rpartition(":")[2].partition("/")[0]

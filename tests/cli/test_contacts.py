@@ -67,7 +67,7 @@ def test_a_filter_selects(respondio: Respondio, sandbox: Sandbox) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_option_ends_with_2(respondio: Respondio, arguments: tuple[str, ...]) -> None:
-    """Before anything is read."""
+    """A wrong option ends with 2 before anything is read."""
     assert "error: " in respondio("contacts", "export", *arguments, code=2).stderr
 
 
@@ -88,7 +88,7 @@ def test_parquet_has_types(respondio: Respondio) -> None:
 def test_a_dry_run_shows_every_bad_row_and_writes_nothing(
     respondio: Respondio, sandbox: Sandbox
 ) -> None:
-    """With its line and its reasons, and without its values."""
+    """Each comes with its line and its reasons, and without its values."""
     name = _write(
         PEOPLE
         + "012-345 6789,Ada,a@b.example,36,yes,vip;new,x\n"
@@ -139,7 +139,7 @@ def test_a_dry_run_shows_every_bad_row_and_writes_nothing(
 
 
 def test_an_unknown_column_is_refused(respondio: Respondio) -> None:
-    """Rather than dropped without a word, as the server would."""
+    """An unknown column is refused, rather than dropped without a word, as the server would."""
     name = _write(PEOPLE + "+60123456789,,,,,,x\n")
     assert "Notes" in respondio("contacts", "import", name, code=2).stderr
 
@@ -166,8 +166,8 @@ def test_what_failed_can_be_tried_again(respondio: Respondio, sandbox: Sandbox) 
 
 
 def test_tags_come_and_go(respondio: Respondio, sandbox: Sandbox) -> None:
-    """By name, by file or by filter; one that selects by the tag that it removes still reaches
-    everybody.
+    """Tags come and go by name, by file or by filter; one that selects by the tag that it removes
+    still reaches everybody.
     """
     respondio("contacts", "tag", "x", "y", "--contact", f"id:{sandbox.contacts[0].id}")
     assert sandbox.contacts[0].tags[-2:] == ["x", "y"]
@@ -207,7 +207,7 @@ def test_deleting_asks(respondio: Respondio, sandbox: Sandbox) -> None:
 
 
 def test_pairs_are_merged(respondio: Respondio, sandbox: Sandbox) -> None:
-    """One pair by ids, many by a table."""
+    """Pairs are merged: one pair by ids, many by a table."""
     ids = [contact.id for contact in sandbox.contacts]
     respondio("contacts", "merge", str(ids[0]), str(ids[1]), "--yes")
     _write(f"first,second\n{ids[2]},{ids[3]}\n{ids[4]},{ids[5]}\n")
@@ -244,13 +244,13 @@ def test_a_merge_that_nobody_knows_of_ends_with_3(respondio: Respondio, sandbox:
     "arguments", [("1",), (), ("1", "2", "--from", "p.csv"), ("--from", "p.csv")]
 )
 def test_pairs_must_be_pairs(respondio: Respondio, arguments: tuple[str, ...]) -> None:
-    """Two ids, or a table of them."""
+    """Pairs must be pairs: two ids, or a table of them."""
     _write("first,second\n1,x\n", "p.csv")
     respondio("contacts", "merge", *arguments, "--yes", code=2)
 
 
 def test_a_refused_token_ends_with_4(respondio: Respondio, sandbox: Sandbox) -> None:
-    """In the middle of a run too, with one error and the way to go on."""
+    """It ends so in the middle of a run too, with one error and the way to go on."""
     _write("email\n" + "".join(f"p{number}@b.example\n" for number in range(60)))
     sandbox.fault("status", path="/contact/create_or_update/{identifier}", status=401, after=5)
     result = respondio("contacts", "import", "people.csv", "--journal", "run.sqlite", code=4)
@@ -265,7 +265,9 @@ def test_a_refused_token_ends_with_4(respondio: Respondio, sandbox: Sandbox) -> 
 
 
 def test_a_refused_custom_field_is_named(respondio: Respondio, sandbox: Sandbox) -> None:
-    """With its type and what it takes: the server counts the fields of the call, from 0."""
+    """A refused custom field is named with its type and what it takes: the server counts the fields
+    of the call, from 0.
+    """
     Path("p.csv").write_text("email,Company,Age\nann@example.com,ACME,5\n")
     sandbox.fault(
         "status", path="/contact/create_or_update/{identifier}", status=400,
@@ -276,7 +278,7 @@ def test_a_refused_custom_field_is_named(respondio: Respondio, sandbox: Sandbox)
 
 
 def test_a_wrong_filter_field_names_those_that_exist(respondio: Respondio) -> None:
-    """Before any contact is asked for."""
+    """A wrong filter field names those that exist before any contact is asked for."""
     said = respondio("contacts", "export", "--field", "Agee=5", code=2).stderr
     assert "firstName" in said
     assert "Age" in said

@@ -1,4 +1,4 @@
-"""CSV files as people have them: read rightly, or refused by the line and with the cure."""
+"""CSV files as people have them: read exactly, or refused with the line and what to do."""
 
 import csv
 from pathlib import Path
@@ -35,7 +35,9 @@ def _read(
     ],
 )  # fmt: skip
 def test_a_table_is_read_as_it_is_meant(tmp_path: Path, content: str) -> None:
-    """Whatever comes before the header, between cells and at the ends of lines."""
+    """A table is read as it is meant, whatever comes before the header, between cells and at the
+    ends of lines.
+    """
     rows = _read(tmp_path / "a.csv", content)
     assert [cells for _, cells, _ in rows] == [{"name": "Zoë", "note": "a,b"}]
 
@@ -61,7 +63,9 @@ def test_a_delimiter_is_one_that_makes_a_table(
 
 
 def test_one_bad_quote_is_one_bad_row(tmp_path: Path) -> None:
-    """By its line; the rows around it are as they are, also those that the quote would swallow."""
+    """One bad quote is one bad row by its line; the rows around it are as they are, also those that
+    the quote would swallow.
+    """
     content = 'name,x\nAda,1\n"Bo,2\nCy,3\nDee,"4"\nEve,"5" 6\n"F ""x""\ny",7\nGus,8\n'
     rows = _read(tmp_path / "a.csv", content)
     assert [(line, cells.get("name")) for line, cells, bad in rows if not bad] == [
@@ -75,7 +79,9 @@ def test_one_bad_quote_is_one_bad_row(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_never_closes_is_one_bad_row(tmp_path: Path) -> None:
-    """At the end of a file, or thousands of lines before it."""
+    """A quote that never closes is one bad row at the end of a file, or thousands of lines before
+    it.
+    """
     content = 'name\n"Ada\n' + "Bo\n" * 2_500
     rows = _read(tmp_path / "a.csv", content)
     assert ([line for line, _, bad in rows if bad], len(rows)) == ([2], 2_501)
@@ -83,7 +89,7 @@ def test_a_quote_that_never_closes_is_one_bad_row(tmp_path: Path) -> None:
 
 
 def test_a_giant_cell_is_one_bad_row(tmp_path: Path) -> None:
-    """More than a message can hold; the limit is the csv module's own."""
+    """A giant cell is one bad row: more than a message can hold; the limit is that of `csv`."""
     giant = "x" * (csv.field_size_limit() + 1)
     rows = _read(tmp_path / "a.csv", f'name,x\nAda,1\nBo,{giant}\nCy,"{giant}"\nDee,4\n')
     assert [(line, bad) for line, _, bad in rows] == [(2, False), (3, True), (4, True), (5, False)]
@@ -100,7 +106,7 @@ def test_a_file_full_of_bad_quotes_is_no_csv(tmp_path: Path) -> None:
     [('"a,b\n1,2\n', "line 1"), ("\n\n", "name the columns"), ("a,b\n", "no rows")],
 )
 def test_a_header_that_is_none_is_refused(tmp_path: Path, header: str, said: str) -> None:
-    """By its line where there is one."""
+    """A header that is none is refused by its line where there is one."""
     (tmp_path / "a.csv").write_text(header)
     with pytest.raises(UsageError, match=said):
         columns_of_file(TableFile(tmp_path / "a.csv"))
@@ -110,7 +116,9 @@ def test_a_header_that_is_none_is_refused(tmp_path: Path, header: str, said: str
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
 )
 def test_an_encoding_is_found_where_it_is_certain(tmp_path: Path, encoding: str) -> None:
-    """By its mark, by the zeros between its letters, or since all Latin code pages agree."""
+    """An encoding is found where it is certain by its mark, by the zeros between its letters, or
+    since all Latin code pages agree.
+    """
     text = "name,city\nJosé,Köln\nZöe Müller,Linköping\n"
     rows = _read(tmp_path / "a.csv", text.encode(encoding))
     assert [cells["name"] for _, cells, _ in rows] == ["José", "Zöe Müller"]
@@ -130,7 +138,9 @@ def test_an_encoding_is_found_where_it_is_certain(tmp_path: Path, encoding: str)
 def test_an_encoding_that_is_not_certain_is_asked_for(
     tmp_path: Path, name: str, encoding: str
 ) -> None:
-    """By the first line in doubt: a guess would write the name wrongly."""
+    """An encoding that is not certain is asked for by the first line in doubt: a guess would write
+    the name wrongly.
+    """
     content = f"name,x\nAda,1\n{name},2\n".encode(encoding)
     with pytest.raises(UsageError, match="line 3 is not UTF-8.*--encoding"):
         _read(tmp_path / "a.csv", content)
@@ -138,7 +148,9 @@ def test_an_encoding_that_is_not_certain_is_asked_for(
 
 
 def test_an_encoding_that_is_wrong_is_said(tmp_path: Path) -> None:
-    """By the file; and by the option, if there is no such encoding."""
+    """An encoding that is wrong is said by the file; and by the option, if there is no such
+    encoding.
+    """
     with pytest.raises(UsageError, match=r"a\.csv: it is not ascii"):
         _read(tmp_path / "a.csv", "a\né\n", "ascii")
     for name in ("no-such", "hex", ""):
@@ -165,7 +177,6 @@ def test_bad_rows_are_grouped_and_kept(respondio: Respondio, sandbox: Sandbox) -
 
 
 def test_tags_and_dates_of_people(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Day-first dates, decimal commas, ticked boxes and tags with commas, by the command alone."""
     table = (
         "email;Birthday;Age;Subscribed;tags\n"
         "a@b.example;31/12/1985;1,5;Ja;vip, beta\nb@b.example;01/02/1990;2;Nein;vip\n"

@@ -1,4 +1,4 @@
-"""`respondio demo`, the first thing a stranger sees."""
+"""`respondio demo`, the first command of a new user."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def test_json_is_all_there_is_on_standard_output() -> None:
 
 
 def test_ctrl_c_stops_with_a_word() -> None:
-    """Ctrl-C in the middle: a sentence, 130, and no traceback."""
+    """Ctrl-C in the middle gives a sentence, 130, and no traceback."""
     process = start("demo")
     assert process.stdout is not None
     for line in process.stdout:
@@ -169,7 +169,9 @@ def test_every_copy_is_a_duplicate() -> None:
 def test_the_floor_is_what_a_sliding_second_allows(
     operations: int, limit: float, floor: float
 ) -> None:
-    """L at once, L more a second later, and so on; below one a second, one gap after another."""
+    """That is L at once, L more a second later, and so on; below one a second, one gap after
+    another.
+    """
     assert floor_seconds(operations, limit) == floor
 
 

@@ -65,7 +65,7 @@ def doctor(
 def test_a_refusal_has_its_cause_and_its_cure(
     behaviour: Behaviour, code: int, verdict: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each refusal is told from the others, and what depends on access is skipped."""
+    """Each refusal is reported as what it is, and what depends on access is skipped."""
     with strict_server(behaviour) as url:
         ended, checks = doctor(url, monkeypatch)
     access = checks["access"]
@@ -107,7 +107,7 @@ def test_a_server_that_is_down_fails_the_connection(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_name_without_an_address_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelt host is told from a server that is down."""
+    """A misspelt host and a server that is down are reported differently."""
     ended, checks = doctor("https://api.respond.invalid/v2", monkeypatch)
     assert ended == 1
     assert "has no address" in checks["connection"]["detail"]

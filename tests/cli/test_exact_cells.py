@@ -41,7 +41,7 @@ INVISIBLE = ["\u200b", "\u200e", "\u2060", "\ufeff", "\u202c", "\u00ad"]
     ],
 )
 def test_a_phone_is_that_phone(text: str, phone: str) -> None:
-    """However a spreadsheet or pandas has written the number."""
+    """A phone is that phone, however a spreadsheet or pandas has written the number."""
     assert normal_phone(text, "MY") == phone
 
 
@@ -70,7 +70,7 @@ def test_a_local_number_is_no_phone() -> None:
 
 @pytest.mark.parametrize(("text", "number"), [("5", 5), (" 5.0 ", 5), ("12345678.00", 12345678)])
 def test_an_id_is_a_whole_number(text: str, number: int) -> None:
-    """With the ".0" of a column that had an empty cell."""
+    """An id is a whole number with the ".0" of a column that had an empty cell."""
     assert whole_number(text) == number
     assert identify("id", {"id": text}, None) == f"id:{number}"
 
@@ -98,7 +98,7 @@ def test_an_id_in_other_clothes_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_value_is_exact(field: CustomField, text: str, value: object) -> None:
-    """Whatever program wrote it."""
+    """A value is exact, whatever program wrote it."""
     typed = typed_value(field, text)
     assert typed == value
     assert type(typed) is type(value)
@@ -118,7 +118,9 @@ def test_a_value_is_exact(field: CustomField, text: str, value: object) -> None:
     ],
 )  # fmt: skip
 def test_a_value_that_is_not_exact_is_refused(field: CustomField, text: str) -> None:
-    """Rather than cut, rounded or guessed; and a giant exponent costs nothing."""
+    """A value that is not exact is refused, rather than cut, rounded or guessed; and a giant
+    exponent costs nothing.
+    """
     with pytest.raises(ValueError, match=r"\w"):
         typed_value(field, text)
 
@@ -133,7 +135,9 @@ def test_invisible_ends_are_refused(text: str, mark: str) -> None:
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\x1b[1m", "half \ud83d", "\udc00", "a\x85b", "#REF!"])
 def test_what_is_no_text_is_refused(text: str) -> None:
-    """Halves of surrogate pairs, control characters, and a spreadsheet's errors."""
+    """What is no text is refused: halves of surrogate pairs, control characters, and a
+    spreadsheet's errors.
+    """
     with pytest.raises(ValueError, match=r"\w"):
         clean(text)
 
@@ -147,7 +151,7 @@ def test_what_is_no_text_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_names_of_people_stay(text: str) -> None:
-    """Joined emoji, Persian, the flag of England, a line break."""
+    """Names of people stay: joined emoji, Persian, the flag of England, a line break."""
     assert clean(f" \u3000{text}\n") == text
 
 
@@ -155,19 +159,25 @@ def test_names_of_people_stay(text: str) -> None:
     ("value", "cell"), [(float("nan"), ""), (1e-7, "0.0000001"), (60123456789.0, "60123456789")]
 )
 def test_a_typed_value_becomes_its_text(value: float, cell: str) -> None:
-    """Without an exponent, and nothing for NaN, which is how pandas writes an empty cell."""
+    """A typed value becomes its text without an exponent, and nothing for NaN, which is how pandas
+    writes an empty cell.
+    """
     assert read_value(value) == cell
 
 
 @pytest.mark.parametrize("value", [float("inf"), -float("inf"), 1e15, 1.2345678901234568e17, b"x"])
 def test_a_typed_value_without_a_text_is_refused(value: object) -> None:
-    """Infinity, and numbers that a spreadsheet has rounded."""
+    """A typed value without a text is refused: infinity, and numbers that a spreadsheet has
+    rounded.
+    """
     with pytest.raises(ValueError, match=r"\w"):
         read_value(value)
 
 
 def test_json_lines_keep_their_numbers(tmp_path: Path) -> None:
-    """Digit for digit; NaN is an empty cell, and Infinity or a doubled name a bad one."""
+    """JSON lines keep their numbers digit for digit; NaN is an empty cell, and Infinity or a
+    doubled name a bad one.
+    """
     path = tmp_path / "a.jsonl"
     path.write_text(
         '{"a": 12345678901234567890, "b": 60123456789.0, "c": NaN, "d": 1e999999999}\n'
@@ -192,7 +202,9 @@ def test_json_lines_keep_their_numbers(tmp_path: Path) -> None:
 
 
 def test_one_contact_has_one_key() -> None:
-    """Whatever the letter case, and however its accents are put together."""
+    """One contact has one key, whatever the letter case, and however its accents are put
+    together.
+    """
     assert same_contact("email:JOS\u00c9@X.example") == same_contact("email:jose\u0301@x.EXAMPLE")
     assert same_contact("email:a@b.c") != same_contact("email:ab@b.c")
 
@@ -246,7 +258,9 @@ def test_a_column_tells_how_its_dates_are_read(cells: list[str], order: str) -> 
     [(["03/04/2025"], "more than one"), (["31/12/2025", "12/31/2025"], "another order")],
 )
 def test_dates_with_two_readings_are_asked_for(cells: list[str], said: str) -> None:
-    """By the column and a line; then the user's word counts."""
+    """Dates with two readings are asked for by the column and a line; then the user's word
+    counts.
+    """
     with pytest.raises(
         UsageError, match=f"Born: .*{said}.*--date-format|Born: line 3.*--date-format"
     ):
@@ -264,7 +278,7 @@ def test_a_date_in_its_order_is_exact() -> None:
 
 
 def test_an_order_is_written_in_many_ways() -> None:
-    """As people write formats, or as strptime does."""
+    """An order is written in many ways, as people write formats, or as strptime does."""
     assert [order_of(text) for text in ("DD/MM/YYYY", "%m/%d/%Y", "d.m.y", "yyyy-mm-dd")] == [
         "DMY",
         "MDY",
@@ -280,12 +294,12 @@ def test_an_order_is_written_in_many_ways() -> None:
     [(["vip, beta", "x"], ","), (["a;b"], ";"), (["a"], ";"), (['["a, b"]', "c;d"], ";")],
 )
 def test_a_tag_separator_is_found(cells: list[str], separator: str) -> None:
-    """From the whole column."""
+    """A tag separator is found from the whole column."""
     assert _study(cells, "tags").tag_separator == separator
 
 
 def test_two_tag_separators_are_asked_for() -> None:
-    """As "a, b; c" is two tags or three."""
+    """Two tag separators are asked for, as "a, b; c" is two tags or three."""
     with pytest.raises(UsageError, match="--tag-separator"):
         _study(["a, b", "c; d"], "tags")
     assert _study(["a, b", "c; d"], "tags", tag_separator="|").tag_separator == "|"
@@ -366,7 +380,9 @@ def test_one_person_gets_one_message(respondio: Respondio, sandbox: Sandbox) -> 
     ],
 )
 def test_an_option_is_a_plain_number(respondio: Respondio, arguments: tuple[str, ...]) -> None:
-    """Where Python's int() and float() would read another one, or none."""
+    """An option is a plain number where Python's int() and float() would read another one, or
+    none.
+    """
     Path("p.csv").write_text("phone\n+60123456789\n")
     assert "number" in respondio(*arguments, code=2).stderr
 

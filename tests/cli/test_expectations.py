@@ -22,7 +22,7 @@ from tests.cli.terminal import run_on_terminal
 
 
 def test_skipped_rows_are_in_the_report(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Their number, their lines and why."""
+    """Skipped rows are in the report: their number, their lines and why."""
     Path("people.csv").write_text("email,first_name\na@b.example,Ada\nnone,Bo\n,Cy\n")
     result = respondio("contacts", "import", "people.csv", "--skip-bad", "--json", code=5)
     report = json.loads(result.stdout)
@@ -56,7 +56,9 @@ def test_skipped_rows_are_in_the_report(respondio: Respondio, sandbox: Sandbox) 
 def test_what_cannot_be_meant_is_refused(
     respondio: Respondio, sandbox: Sandbox, words: tuple[str, ...], said: str
 ) -> None:
-    """With 2, before the first request, in words that say what there is."""
+    """What cannot be meant is refused with 2, before the first request, in words that say what
+    there is.
+    """
     Path("there.csv").write_text("precious")
     Path("in.csv").write_text("email\nnone\n")
     assert said in respondio(*words, code=2).stderr
@@ -67,7 +69,9 @@ def test_what_cannot_be_meant_is_refused(
 def test_a_file_is_replaced_when_that_is_said(
     respondio: Respondio, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
-    """By --force, or by a yes on a terminal; a no leaves it."""
+    """A file is replaced when that is said by --force, or by a yes on a terminal; a no leaves
+    it.
+    """
     path = Path("there.jsonl")
     path.write_text("precious")
     monkeypatch.setattr("respondio_async.cli.files.sinks.can_ask", lambda: True)
@@ -128,14 +132,15 @@ def test_a_run_has_a_title(respondio: Respondio) -> None:
     ],
 )  # fmt: skip
 def test_one_is_not_many(count: int, noun: str, text: str) -> None:
-    """Nor are none."""
     assert counted(count, noun) == text
 
 
 def test_a_dry_run_shows_a_message_as_it_would_be_sent(
     respondio: Respondio, sandbox: Sandbox
 ) -> None:
-    """To whom, and every variable filled; as JSON what would go onto the wire."""
+    """A dry run shows a message as it would be sent to whom, and every variable filled; as JSON
+    what would go onto the wire.
+    """
     phone = sandbox.contacts[0].phone
     Path("people.csv").write_text(f"phone,first_name,order\nbad,Bo,B\n{phone},Aina,A-1\n")
     start = ("messages", "broadcast", "--from", "people.csv", "--channel", "2001", "--dry-run")
@@ -169,7 +174,6 @@ def test_a_dry_run_fills_headers_and_buttons(respondio: Respondio, sandbox: Sand
 
 
 def test_the_messages_of_one_contact(respondio: Respondio, sandbox: Sandbox) -> None:
-    """By any identifier, several of them, each once."""
     first, second = sandbox.contacts[:2]
     words = (
         "messages",
@@ -226,7 +230,7 @@ def test_every_command_is_explained_by_help(words: tuple[str, ...]) -> None:
 
 
 def test_a_group_without_a_command_shows_its_help() -> None:
-    """As `gh` does, and `help` alone."""
+    """A group without a command shows its help, as `gh` does, and `help` alone."""
     runner = CliRunner()
     whole = runner.invoke(app, ["--help"], prog_name="respondio").output
     assert runner.invoke(app, [], prog_name="respondio").output == whole
@@ -279,7 +283,7 @@ def test_completion_of_names_imports_no_command(arguments: str, completed: str) 
 
 
 def test_help_and_version_import_no_command() -> None:
-    """Nor rich: drawing takes longer to load than all the rest."""
+    """They import no rich either: drawing takes longer to load than all the rest."""
     code = (
         "import sys\nfrom respondio_async.cli._app import app\n"
         "try: app(['{}'], prog_name='respondio')\n"
@@ -314,7 +318,9 @@ def test_the_package_is_the_command() -> None:
 def test_a_damaged_journal_is_said_in_words(
     respondio: Respondio, monkeypatch: pytest.MonkeyPatch, damage: str, options: tuple[str, ...]
 ) -> None:
-    """With 2, and no traceback; the name is there, and what to do."""
+    """A damaged journal is said in words with 2, and no traceback; the name is there, and what to
+    do.
+    """
     import sqlite3
 
     path = Path("run.sqlite")

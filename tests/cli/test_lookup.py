@@ -32,7 +32,7 @@ def test_a_look_up_is_a_table_or_json(
 
 
 def test_one_contact_is_shown(respondio: Respondio, sandbox: Sandbox) -> None:
-    """By id, with its fields; a missing one is exit code 1."""
+    """One contact is shown by id, with its fields; a missing one is exit code 1."""
     contact = sandbox.contacts[0]
     assert str(contact.id) in respondio("contacts", "get", f"id:{contact.id}").output
     found = json.loads(respondio("contacts", "get", f"id:{contact.id}", "--json").stdout)

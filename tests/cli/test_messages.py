@@ -24,7 +24,9 @@ def _people(sandbox: Sandbox, *extra: str) -> None:
 
 
 def test_histories_are_exported_whole(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Every message of every contact once, with its time and its sender."""
+    """Histories are exported whole: every message of every contact once, with its time and its
+    sender.
+    """
     result = respondio("messages", "export", "-o", "m.csv")
     assert "24 messages in m.csv" in result.stdout
     rows = list(csv.DictReader(Path("m.csv").read_text().splitlines()))
@@ -54,7 +56,7 @@ def test_an_export_of_histories_goes_on(respondio: Respondio, sandbox: Sandbox) 
 
 
 def test_a_message_is_sent(respondio: Respondio, sandbox: Sandbox) -> None:
-    """And waited for, if asked to; one that the server refuses ends with 1."""
+    """A message is sent, and waited for, if asked to; one that the server refuses ends with 1."""
     contact = sandbox.contacts[0]
     assert "accepted" in respondio("messages", "send", f"id:{contact.id}", "hi").stdout
     sent = json.loads(
@@ -101,7 +103,7 @@ def test_a_template_is_broadcast(respondio: Respondio, sandbox: Sandbox) -> None
 
 
 def test_a_header_and_a_button_are_filled(respondio: Respondio, sandbox: Sandbox) -> None:
-    """From columns of their own."""
+    """A header and a button are filled from columns of their own."""
     Path("p.csv").write_text(
         f"phone,1,2,file,link\n{sandbox.contacts[0].phone},Ada,5,https://a.example/i.pdf,x1\n"
     )
@@ -112,7 +114,7 @@ def test_a_header_and_a_button_are_filled(respondio: Respondio, sandbox: Sandbox
 
 
 def test_a_text_is_broadcast_at_a_rate(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Bad rows are told by line; the server's own variables are left to it."""
+    """Bad rows are reported by line; the server's own variables are left to it."""
     _people(sandbox, "+60199,,9", f"{sandbox.contacts[0].phone},Again,1")
     arguments = (
         "messages",
@@ -162,7 +164,7 @@ async def test_a_rate_is_kept_whatever_the_server_allows() -> None:
 def test_a_broadcast_that_cannot_be_is_refused(
     respondio: Respondio, sandbox: Sandbox, arguments: tuple[str, ...], said: str
 ) -> None:
-    """Before anybody gets a message."""
+    """A broadcast that cannot be is refused before anybody gets a message."""
     _people(sandbox)
     if "--channel" not in arguments:
         arguments = (*arguments, "--channel", "2001")

@@ -160,7 +160,9 @@ def test_a_bulk_command_says_what_happened(
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_second_run_reads_as_it_did(ready: Respondio, sandbox: Sandbox, name: str) -> None:
-    """In words, and with a corrected row; with --failed skip what failed is left and reported."""
+    """The second run reads as it did in words, and with a corrected row; with --failed skip what
+    failed is left and reported.
+    """
     words = (*_words(name), "--journal", "run.sqlite")
     sandbox.fault("status", path=COMMANDS[name].path, status=400, times=1)
     ready(*words, code=1)
@@ -192,7 +194,9 @@ def test_without_a_server_or_a_token_nothing_is_done(
     code: int,
     said: str,
 ) -> None:
-    """Said in words; what there is of a run goes on when the same command is given again."""
+    """Without a server or a token nothing is done: said in words; what there is of a run goes on
+    when the same command is given again.
+    """
     words = (*_words(name), "--journal", "run.sqlite")
     with monkeypatch.context() as patch:
         patch.setenv(variable, value)
@@ -222,7 +226,9 @@ def test_a_message_is_sent_failed_or_in_doubt(
     ready: Respondio, sandbox: Sandbox, kind: str | None, options: dict[str, int], code: int,
     said: str,
 ) -> None:  # fmt: skip
-    """Never twice; giving the command again after a failure sends it."""
+    """A message is sent failed or in doubt, never twice; giving the command again after a failure
+    sends it.
+    """
     contact = f"id:{sandbox.contacts[0].id}"
     if kind is not None:
         sandbox.fault(kind, path="/contact/{identifier}/message", **options)  # type: ignore[arg-type]

@@ -89,7 +89,9 @@ def test_what_is_no_such_value_is_said_without_it(field: str, text: str) -> None
     ],
 )
 def test_phones_become_e164(text: str, country: str | None, normal: str) -> None:
-    """However people write them, with the default country where they name none."""
+    """Phones become E.164, however people write them, with the default country where they name
+    none.
+    """
     assert normal_phone(text, country) == normal
 
 
@@ -103,13 +105,13 @@ def test_phones_become_e164(text: str, country: str | None, normal: str) -> None
     ],
 )
 def test_no_phone_is_said_without_it(text: str, country: str | None, said: str) -> None:
-    """And a country is asked for where it would help."""
+    """No phone is said without it, and a country is asked for where it would help."""
     with pytest.raises(ValueError, match=said):
         normal_phone(text, country)
 
 
 def test_a_country_is_a_code() -> None:
-    """In either case of letters."""
+    """A country is a code in either case of letters."""
     assert check_country("my") == "MY"
     assert check_country(None) is None
     with pytest.raises(UsageError):
@@ -132,7 +134,9 @@ def test_an_id_is_never_guessed() -> None:
 
 
 def test_columns_find_their_fields() -> None:
-    """By name, alias, slug, or as told; what an export has and nobody can write is left out."""
+    """They are found by name, alias, slug, or as given; what an export has and nobody can write is
+    left out.
+    """
     given = {"Kunde": "custom:Company", "Notes": "-"}
     columns = [
         "First Name",
@@ -172,7 +176,7 @@ def test_a_mapping_that_cannot_be_is_refused(
 
 
 def test_a_mapping_comes_from_a_file_and_options(tmp_path: Path) -> None:
-    """JSON or TOML; the options come after it."""
+    """A mapping comes from a file and options: JSON or TOML; the options come after it."""
     (tmp_path / "m.json").write_text('{"a": "phone", "b": "email"}')
     (tmp_path / "m.toml").write_text('a = "phone"\n"b c" = "email"')
     assert read_mapping(tmp_path / "m.json", ["b=-", "x=y=tags"]) == {
@@ -210,7 +214,7 @@ def test_a_row_becomes_a_plan() -> None:
 
 
 def test_empty_cells_clear_when_told_to() -> None:
-    """But never the first name, which a contact must have."""
+    """Empty cells clear when told to, but never the first name, which a contact must have."""
     cells = {"email": "a@b.c", "phone": "", "first_name": "", "last_name": "", "Age": ""}
     plan = _planner(list(cells), clear_empty=True, lifecycle="New").plan(Row(2, cells))
     assert plan.fields == {"phone": None, "last_name": None, "custom_fields": {"Age": None}}
@@ -224,7 +228,7 @@ def test_many_tags_are_several_calls() -> None:
 
 
 def test_every_problem_of_a_row_is_told_at_once() -> None:
-    """By its column, without the value."""
+    """Each is reported by its column, without the value."""
     cells = {
         "phone": "abc",
         "email": "secret@",
@@ -257,7 +261,7 @@ def test_a_survey_counts_the_requests(tmp_path: Path) -> None:
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
-    """Rather than reported as a success of nothing."""
+    """A file without rows is refused, rather than reported as a success of nothing."""
     (tmp_path / "a.csv").write_text("email\n")
     (tmp_path / "a.jsonl").write_text('{"a":1}\n{"b":1}\n')
     with pytest.raises(UsageError, match="no rows"):

@@ -85,7 +85,9 @@ def _login(sandbox: Sandbox, *arguments: str, code: int = 0) -> str:
 def test_a_token_is_kept_in_a_file_of_its_owners(
     monkeypatch: pytest.MonkeyPatch, respondio: Respondio, sandbox: Sandbox, other: Sandbox
 ) -> None:
-    """Where there is no keyring; each profile goes to its own server."""
+    """A token is kept in a file of its owners where there is no keyring; each profile goes to its
+    own server.
+    """
     _login(sandbox)
     said = _login(other, "--profile", "other")
     assert str(profiles_path()) in said
@@ -109,7 +111,9 @@ def test_a_token_is_kept_in_a_file_of_its_owners(
 def test_a_token_is_kept_in_the_keyring(
     monkeypatch: pytest.MonkeyPatch, respondio: Respondio, sandbox: Sandbox, memory: Memory
 ) -> None:
-    """Where there is one; the file then holds names alone, and a locked keyring is said."""
+    """A token is kept in the keyring where there is one; the file then holds names alone, and a
+    locked keyring is said.
+    """
     assert "keyring" in _login(sandbox, "--profile", "acme")
     assert memory.kept == {("respondio", "acme"): sandbox.token}
     assert sandbox.token not in profiles_path().read_text()
@@ -125,7 +129,9 @@ def test_a_token_is_kept_in_the_keyring(
 def test_the_environment_goes_before_the_file(
     monkeypatch: pytest.MonkeyPatch, respondio: Respondio, sandbox: Sandbox, other: Sandbox
 ) -> None:
-    """Unless the command names a profile; the doctor says which it was."""
+    """The environment goes before the file, unless the command names a profile; the doctor says
+    which it was.
+    """
     _login(other, "--profile", "other")
     monkeypatch.setenv("RESPONDIO_PROFILE", "other")
     assert "Otherwise" not in respondio("users").stdout
@@ -145,7 +151,9 @@ def test_the_environment_goes_before_the_file(
 def test_a_file_that_others_can_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, respondio: Respondio, sandbox: Sandbox, mode: int
 ) -> None:
-    """With the remedy; so is a link, and one that is no longer JSON."""
+    """A file that others can read is refused with the remedy; so is a link, and one that is no
+    longer JSON.
+    """
     _login(sandbox)
     path = profiles_path()
     path.chmod(mode)
@@ -166,7 +174,7 @@ def test_a_file_that_others_can_read_is_refused(
 def test_a_refused_token_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, respondio: Respondio, sandbox: Sandbox
 ) -> None:
-    """Nor is one that could not be tried."""
+    """A token that could not be tried is not kept either."""
     sandbox.fault("status", status=401)
     assert "Nothing was kept" in _login(sandbox, code=4)
     sandbox.stop()
@@ -200,7 +208,7 @@ def test_every_command_with_a_server_takes_a_profile(respondio: Respondio) -> No
 
 
 def test_the_file_lies_where_the_platform_keeps_such() -> None:
-    """On Linux below XDG_CONFIG_HOME."""
+    """On Linux that is below XDG_CONFIG_HOME."""
     if sys.platform == "linux":
         home = Path(os.environ["XDG_CONFIG_HOME"])
         assert profiles_path() == home / "respondio" / "profiles.json"

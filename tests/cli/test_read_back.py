@@ -180,7 +180,9 @@ def _compare(person: Person, found: dict[str, Any]) -> None:
 def test_what_the_table_holds_is_what_arrives(
     respondio: Respondio, name: str, examples: int
 ) -> None:
-    """In every format: letters, marks and line breaks, numbers, dates, ticks and tags."""
+    """What the table holds is what arrives in every format: letters, marks and line breaks,
+    numbers, dates, ticks and tags.
+    """
 
     @settings(
         max_examples=examples,

@@ -30,7 +30,7 @@ def _rows(path: str) -> list[dict[str, str]]:
 
 
 def test_a_broadcast_waits_for_delivery(respondio: Respondio, sandbox: Sandbox) -> None:
-    """Messages that fail at their channel are told by reason, and end it with 1."""
+    """Messages that fail at their channel are counted by reason, and end it with 1."""
     _people(sandbox)
     failing = {sandbox.contacts[2].phone, sandbox.contacts[7].phone}
     sandbox.fail_messages(lambda contact, _: contact.phone in failing, reason="Number <b>gone</b>")
@@ -118,7 +118,9 @@ def test_a_length_of_time_is_one(respondio: Respondio, span: str) -> None:
 
 
 def test_failed_items_are_tried_once_more(respondio: Respondio, sandbox: Sandbox) -> None:
-    """With --retry-failed, at the end of the same run; what fails again is told once."""
+    """With --retry-failed they are tried at the end of the same run; what fails again is reported
+    once.
+    """
     sandbox.fault("status", path="/contact/{identifier}/tag", status=400, times=3)
     arguments = ("contacts", "tag", "x", "--all", "--json")
     report = json.loads(respondio(*arguments, "--retry-failed").stdout)
@@ -189,13 +191,13 @@ def test_a_broadcast_killed_twice_is_accounted_for(tmp_path: Path, count: int) -
 
 
 def test_the_final_line_says_what_held_the_run_up(capsys: pytest.CaptureFixture[str]) -> None:
-    """The routes on which requests stood in line for long, the longest first."""
+    """It names the routes on which requests queued for long, the longest first."""
     report = BulkReport(2, done=2, waits={"POST /x": 31.26, "GET /y": 0.4, "GET /z": 0.01})
     print_report(Screen(), report, "contact", "imported")
     assert "in line for a request: POST /x 31.3 s, GET /y 0.4 s\n" in capsys.readouterr().out
 
 
 def test_a_report_has_the_time_in_line(respondio: Respondio) -> None:
-    """For each route of the job."""
+    """The time in the queue is given for each route of the job."""
     report = json.loads(respondio("contacts", "tag", "x", "--all", "--json").stdout)
     assert list(report["waits"]) == ["POST|DELETE /contact/{identifier}/tag"]

@@ -76,7 +76,9 @@ def _export(
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("die_at", [None, 0, 4])
 def test_an_export_goes_on_exactly(tmp_path: Path, format: str, die_at: int | None) -> None:
-    """Wherever it died, each row is there once, and nothing else is left in the directory."""
+    """An export goes on exactly, wherever it died, each row is there once, and nothing else is left
+    in the directory.
+    """
     path = tmp_path / f"out.{format}"
     if die_at is not None:
         _export(path, range(10), format=format, die_at=die_at)
@@ -160,8 +162,9 @@ def test_only_the_same_question_can_go_on(tmp_path: Path) -> None:
 def test_what_somebody_planted_is_neither_followed_nor_kept(
     tmp_path: Path, suffix: str, kind: str, *, resume: bool
 ) -> None:
-    """In a folder that others can write to: an export that begins anew makes its own files, and one
-    that goes on refuses files that others could have written.
+    """What somebody planted is neither followed nor kept in a folder that others can write to: an
+    export that begins anew makes its own files, and one that goes on refuses files that others
+    could have written.
     """
     path, victim = tmp_path / "out.parquet", tmp_path / "victim"
     victim.write_text("precious")
@@ -211,7 +214,7 @@ def test_what_another_user_began_is_not_gone_on_with(
 
 @pytest.mark.parametrize("kind", ["folder", "link", FIFO])
 def test_an_output_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """Before the first request, and with --force too."""
+    """An output that is no file is refused before the first request, and with --force too."""
     path = tmp_path / "out.jsonl"
     if kind == "folder":
         path.mkdir()
@@ -237,7 +240,9 @@ def test_what_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_format_comes_from_the_name(tmp_path: Path) -> None:
-    """Or from the option, which comes first; standard output has lines."""
+    """The format comes from the name, or from the option, which comes first; standard output has
+    lines.
+    """
     assert choose_target(tmp_path / "a.CSV", None).format == "csv"
     assert choose_target(tmp_path / "a.csv", "jsonl").format == "jsonl"
     assert choose_target(None, None) == choose_target(Path("-"), None) == Target(None, "jsonl")

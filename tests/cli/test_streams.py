@@ -46,7 +46,9 @@ def shell(line: str, sandbox: Sandbox, folder: Path) -> subprocess.CompletedProc
 def test_a_reader_that_has_enough_ends_it_quietly(
     line: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """As every tool of a shell: no word, and the code of a broken pipe, or 0."""
+    """A reader that has enough ends it quietly, as every tool of a shell: no word, and the code of
+    a broken pipe, or 0.
+    """
     ended = shell(line, sandbox, tmp_path)
     assert ended.returncode in {0, 141}, ended.stderr
     assert ended.stderr == ""

@@ -185,7 +185,9 @@ def test_events_are_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch, *, as_
 
 
 def test_json_on_a_terminal_is_the_same_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Escaped by its own rules, so that copying it from the terminal loses nothing."""
+    """JSON on a terminal is the same JSON: escaped by its own rules, so that copying it from the
+    terminal loses nothing.
+    """
     value: dict[str, Any] = {"a": NAME, "\u202e": ["\U000e0041", "ü💚", "👩‍👧", "\x7f"]}
     with terminal(monkeypatch) as shown:
         Screen(json=True).document(value)
@@ -203,7 +205,9 @@ def test_a_newline_of_a_strangers_begins_no_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_markup_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever rich would read it: a table's cells and headings, and what is printed as it is."""
+    """Markup is text, wherever rich would read it: a table's cells and headings, and what is
+    printed as it is.
+    """
     table = Table("[red]heading[/red]", title=":smile: [i]title[/i]")
     table.add_row("[link=https://evil.example]cell[/link]")
     with terminal(monkeypatch) as shown:
@@ -220,8 +224,9 @@ def _is_invisible(character: str) -> bool:
 
 
 def test_every_character_that_acts_or_hides_is_escaped() -> None:
-    """By the Unicode tables, but for what writing needs: the joiners of emoji and scripts, and the
-    signs of Arabic, Syriac and Kaithi, which are seen.
+    """Every character that acts or hides is escaped by the Unicode tables, but for what writing
+    needs: the joiners of emoji and scripts, and the signs of Arabic, Syriac and Kaithi, which are
+    seen.
     """
     kept = {"\t", "\n", "\u200c", "\u200d"}
     seen = {*map(chr, range(0x0600, 0x0606)), "\u06dd", "\u070f", "\u0890", "\u0891", "\u08e2"}
@@ -240,7 +245,7 @@ def test_every_character_that_acts_or_hides_is_escaped() -> None:
 def test_a_pipe_gets_lines_as_they_are(
     write: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither wrapped nor cleaned."""
+    """A pipe gets lines as they are: neither wrapped nor cleaned."""
     text = f"{NAME} {'long ' * 60}"
     write(Screen(), text, "two")
     captured = capsys.readouterr()
@@ -248,7 +253,7 @@ def test_a_pipe_gets_lines_as_they_are(
 
 
 def test_a_short_line_of_somebody_elses_is_one_line() -> None:
-    """For summaries."""
+    """A text that somebody else wrote becomes one short line for a summary."""
     assert shorten("a\nb\x1b[31m", 100) == "a b [31m"
     assert shorten("abcdef", 4) == "abc…"
     assert msgspec.json.encode(shorten("\ud800", 9)) == b'" "'

@@ -1,4 +1,4 @@
-"""`respondio webhooks listen`, a process of its own, hears what the sandbox sends."""
+"""`respondio webhooks listen`, a process of its own, receives what the sandbox sends."""
 
 import json
 import os
@@ -58,7 +58,9 @@ def end(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def test_events_are_printed_a_line_each() -> None:
-    """Type, name, id, and what it is about; Ctrl-C ends it with a count and no traceback."""
+    """Events are printed a line each: type, name, id, and what it is about; Ctrl-C ends it with a
+    count and no traceback.
+    """
     with listening() as (process, sandbox):
         customer = sandbox.customer(PHONE, name="Aina")
         customer.says("hello\n\x1b[31mred")
@@ -101,7 +103,9 @@ def test_json_lines_are_the_whole_bodies() -> None:
 
 
 def test_what_is_not_signed_is_refused() -> None:
-    """And said so, for a wrong key must be noticed; nothing of it is printed."""
+    """What is not signed is refused, and said so, for a wrong key must be noticed; nothing of it is
+    printed.
+    """
     with listening(keys="other") as (process, sandbox):
         url = sandbox.webhooks.registered[0].url
         with httpx.Client(verify=False) as http:
@@ -119,7 +123,7 @@ def test_what_is_not_signed_is_refused() -> None:
 
 
 def test_keys_come_from_a_file(tmp_path: Path) -> None:
-    """One a line."""
+    """Keys come from a file: one a line."""
     file = tmp_path / "keys"
     file.write_text("one\ntwo\n")
     with listening("--key-file", str(file), keys="ignored") as (process, sandbox):
@@ -144,7 +148,7 @@ def test_no_option_takes_a_key() -> None:
 
 
 def test_a_person_is_asked_for_the_key() -> None:
-    """At a terminal, without showing it."""
+    """A person is asked for the key at a terminal, without showing it."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *LISTEN], stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -173,7 +177,7 @@ def test_a_person_is_asked_for_the_key() -> None:
 
 
 def test_a_port_in_use() -> None:
-    """Said in a line."""
+    """A port in use is said in a line."""
     with listening() as (_, sandbox):
         port = sandbox.webhooks.registered[0].url.rsplit(":", 1)[1].strip("/")
         done = respondio("webhooks", "listen", "--port", port, env={"RESPONDIO_WEBHOOK_KEYS": "x"})

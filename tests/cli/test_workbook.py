@@ -105,7 +105,9 @@ def test_a_formula_that_nobody_calculated_is_no_empty_cell(tmp_path: Path) -> No
 
 
 def test_the_first_visible_sheet_is_read(tmp_path: Path) -> None:
-    """Or the one that is named; a workbook without a visible one asks."""
+    """The first visible sheet is read, or the one that is named; a workbook without a visible one
+    asks.
+    """
     book = Workbook()
     for number, state in enumerate(("hidden", "veryHidden", "visible", "visible")):
         sheet = book.active if number == 0 else book.create_sheet()
@@ -149,7 +151,9 @@ def test_values_are_what_people_see(tmp_path: Path) -> None:
 
 
 def test_a_date_that_is_none_is_a_fault(tmp_path: Path) -> None:
-    """A number far past the last date, shown as ##### by spreadsheets."""
+    """A date that is none is a fault: a number far past the last date, shown as ##### by
+    spreadsheets.
+    """
     book = Workbook()
     book.active.append(["when"])
     book.active.append([1e9])
@@ -186,7 +190,7 @@ _HEADER = f'<row r="1">{_text("A1", "x")}</row>'
     ids=["rows", "cells", "attributes", "text", "far columns"],
 )
 def test_a_bomb_is_refused(tmp_path: Path, rows: str) -> None:
-    """With words that name the cure."""
+    """A bomb is refused with words that name the cure."""
     path = _sheet(tmp_path, rows)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(UsageError, match="save it as CSV"):
@@ -195,7 +199,7 @@ def test_a_bomb_is_refused(tmp_path: Path, rows: str) -> None:
 
 @pytest.mark.parametrize("strings", ["<si/>" * 510_000, "<si><t>x</t></si>" * 510_000])
 def test_a_bomb_of_shared_texts_is_refused(tmp_path: Path, strings: str) -> None:
-    """Whether they are empty or not."""
+    """A bomb of shared texts is refused, whether they are empty or not."""
     book = Workbook()
     book.active.append(["x"])
     table = (
@@ -225,7 +229,7 @@ def test_a_row_far_below_is_no_endless_gap(tmp_path: Path) -> None:
     ids=["entities", "missing", "cut", "utf-16"],
 )
 def test_a_damaged_workbook_is_refused(tmp_path: Path, edit: Edit) -> None:
-    """By its name, whatever its parts raise and whenever."""
+    """A damaged workbook is refused by its name, whatever its parts raise and whenever."""
     book = Workbook()
     for number in range(5):
         book.active.append([number])

@@ -17,7 +17,9 @@ quiet one there are none, and a bucket that is not shared costs many.
 
 @pytest.mark.parametrize("window", ["sliding", "fixed", "bucket"])
 async def test_sixty_calls_at_once_are_never_refused(window: str) -> None:
-    """Six seconds' worth of a route of ten a second; every request is admitted."""
+    """Sixty calls at once are never refused: six seconds' worth of a route of ten a second; every
+    request is admitted.
+    """
     async with (
         Sandbox(contacts=1, quirks=Quirks.calm(), window=window) as sandbox,
         AsyncRespond(sandbox.token, base_url=sandbox.url, limiter=LocalRateLimiter()) as client,
@@ -52,7 +54,7 @@ async def test_routes_that_share_a_bucket_share_it_here_too() -> None:
 
 
 async def test_two_clients_of_one_organisation_share_the_limit() -> None:
-    """By default and without being told to: two tokens of one organisation are one line."""
+    """Two tokens of one organisation share one limiter, by default."""
     async with Sandbox(contacts=1, quirks=Quirks.calm(), tokens=2) as sandbox:
         first, second = (AsyncRespond(token, base_url=sandbox.url) for token in sandbox.tokens)
         async with first, second:

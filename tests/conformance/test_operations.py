@@ -219,14 +219,14 @@ async def test_every_operation_under_each_habit(quirk: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("answer", alternatives(Answers))
 async def test_every_operation_under_each_open_answer(answer: dict[str, Any]) -> None:
-    """Whatever the vendor answers to what its documentation leaves open."""
+    """Every operation works, whatever the vendor answers to what its documentation leaves open."""
     async with workspace(None, answer) as (sandbox, client):
         await whole_day(sandbox, client)
 
 
 @pytest.mark.parametrize("backend", ["aiohttp", "httpx2"])
 async def test_every_operation_over_the_other_backends(backend: str) -> None:
-    """One seam, the same day."""
+    """The whole day works over every backend."""
     async with (
         workspace() as (sandbox, _),
         AsyncRespond(
@@ -238,7 +238,9 @@ async def test_every_operation_over_the_other_backends(backend: str) -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_every_row_is_on_the_server(endpoint: Endpoint) -> None:
-    """By its path, and by its other path where the vendor's pages disagree, in the same bucket."""
+    """Every row is on the server by its path, and by its other path where the vendor's pages
+    disagree, in the same bucket.
+    """
     for path in filter(None, (endpoint.path, endpoint.alternative)):
         found = match(
             endpoint.method,
@@ -250,7 +252,7 @@ def test_every_row_is_on_the_server(endpoint: Endpoint) -> None:
 
 
 async def test_the_custom_field_path_is_found_out_once() -> None:
-    """One 404, then the other path for the client's life."""
+    """It costs one 404; then the other path is taken for the client's life."""
     async with workspace(None, {"custom_field_path": "contact_field"}) as (sandbox, client):
         for _ in range(3):
             await client.space.list_custom_fields().collect()
@@ -282,7 +284,7 @@ async def test_templates_are_found_under_either_path(path: str, statuses: list[i
 
 @pytest.mark.parametrize("retry_after", [None, 0])
 async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after: int | None) -> None:
-    """The caller of tag, comment, assignee and status hears nothing of it, and nothing is done
+    """The caller of tag, comment, assignee and status sees nothing of it, and nothing is done
     twice.
     """
     async with workspace(
@@ -298,7 +300,9 @@ async def test_449_is_waited_out_on_every_write_to_a_new_contact(retry_after: in
 
 
 async def test_a_new_contact_may_take_minutes() -> None:
-    """449 for as long as it takes, and on the upsert too: the wait is the caller's to set."""
+    """A new contact may take minutes: 449 for as long as it takes, and on the upsert too: the wait
+    is the caller's to set.
+    """
     operations = frozenset({"tag", "create_or_update"})
     quirks = {"not_ready_for": 180.0, "not_ready_operations": operations}
     async with workspace(quirks) as (sandbox, client):
@@ -336,7 +340,7 @@ async def test_a_message_that_fails_says_why() -> None:
 
 
 async def test_a_plan_without_the_api_is_told_from_the_edge() -> None:
-    """403 with JSON: every operation raises it, with the server's words."""
+    """It is a 403 with JSON: every operation raises it, with the server's words."""
     async with workspace({"plan_forbids_api": True}) as (_, client):
         with pytest.raises(RespondError, match="plan") as caught:
             await client.contacts.get(1)

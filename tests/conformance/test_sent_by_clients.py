@@ -172,7 +172,7 @@ async def test_argument_in_bytes_out(call: Call, target: str, body: Any) -> None
 
 @pytest.mark.parametrize(("call", "target", "body"), CASES)
 async def test_the_sandbox_takes_it(call: Call, target: str, body: Any) -> None:
-    """Over real sockets, with a contact whose conversation is there."""
+    """The sandbox takes it over real sockets, with a contact whose conversation is there."""
     quirks = Quirks.calm()
     async with (
         Sandbox(contacts=3, messages=2, limits=None, quirks=quirks) as sandbox,

@@ -128,8 +128,8 @@ async def test_the_migration_writes_everything_once(tmp_path: Path) -> None:
 
 
 async def test_a_killed_migration_goes_on_and_welcomes_nobody_twice(tmp_path: Path) -> None:
-    """Killed while one welcome has no answer: the next start does the rest, and reports the ones
-    that may have been sent.
+    """It is killed while one welcome has no answer: the next start does the rest, and reports the
+    ones that may have been sent.
     """
     write_people(tmp_path, [person(phone, first_name="Kai") for phone in PHONES])
     async with quick() as sandbox:
@@ -162,7 +162,7 @@ async def test_the_migration_looks_before_the_first_write(tmp_path: Path) -> Non
 
 
 async def test_the_export_has_each_contact_once(tmp_path: Path) -> None:
-    """As the sandbox holds them, in the types of the columns."""
+    """The export has each contact once, as the sandbox holds them, in the types of the columns."""
     async with quick(contacts=130) as sandbox:
         sandbox.contacts[0].custom[4001] = "Acme"
         output, _ = await run(
@@ -225,7 +225,7 @@ async def test_the_broadcast_sends_at_most_once_and_reports(tmp_path: Path) -> N
 async def test_the_broadcast_says_what_is_missing(
     tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    """Before it sends anything."""
+    """The broadcast says what is missing before it sends anything."""
     async with quick(contacts=5) as sandbox:
         _, errors = await run(tmp_path, "broadcast.py", *words, sandbox=sandbox, exits=1)
         assert said in errors

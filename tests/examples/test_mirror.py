@@ -67,7 +67,7 @@ def test_an_older_answer_does_not_replace_a_newer_one(tmp_path: Path) -> None:
 
 
 def test_the_listing_is_a_command(tmp_path: Path) -> None:
-    """As cron runs it."""
+    """The listing is a command, as cron runs it."""
     with Sandbox(contacts=7, limits_factor=20, quirks=Quirks.calm()) as sandbox:
         ended = subprocess.run(
             [sys.executable, str(EXAMPLE), "m.sqlite", "--list-once"],

@@ -54,7 +54,7 @@ async def test_while_waiting_for_a_connection(server, kind, call):
 
 
 async def test_while_waiting_for_a_permit(server, kind, call):
-    """The route is slow: what leaves the line is never sent, and those behind it move up."""
+    """The route is slow: what leaves the queue is never sent, and those behind it move up."""
     limiter = LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 20.0), bounds=None)
     async with connected(kind, server.url, limiter=limiter) as client:
         tasks = [asyncio.ensure_future(call(client)) for _ in range(26)]

@@ -73,7 +73,7 @@ def test_cursor_shapes(given_as: Any, cursor: int | str | None) -> None:
 
 @pytest.mark.parametrize("pagination", [None, {}, [], "", False, 5, "https://x/?cursorId=5"])
 def test_a_page_without_cursors(pagination: Any) -> None:
-    """No pagination object, no neighbours."""
+    """Without a pagination object there are no neighbours."""
     assert page(pagination).next_cursor is page(pagination).previous_cursor is None
     assert Page([]).next_cursor is None
 

@@ -356,7 +356,6 @@ def test_components_in_any_form(components: Any) -> None:
 
 @pytest.mark.parametrize("components", [None, "", []])
 def test_a_template_without_components(components: Any) -> None:
-    """Has nothing to fill."""
     assert p.to_wire(p.WhatsAppTemplate.fill(template(components=components)))["template"] == {
         "name": "promo",
         "languageCode": "en",
@@ -411,7 +410,7 @@ def test_headers_with_a_text(header: Any) -> None:
 
 
 def test_an_unknown_component_goes_as_it_came() -> None:
-    """Its type in lower case."""
+    """An unknown component goes as it came: its type in lower case."""
     filled = p.WhatsAppTemplate.fill(template({"type": "CAROUSEL", "cards": []}))
     assert p.to_wire(filled)["template"]["components"] == [{"type": "carousel", "cards": []}]
 

@@ -23,7 +23,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 async def test_a_mounted_router_is_where_its_client_is(sandbox: Sandbox) -> None:
-    """On the loop that mounted it, although the sandbox serves from a thread of its own."""
+    """A mounted router is where its client is on the loop that mounted it, although the sandbox
+    serves from a thread of its own.
+    """
     seen: list[asyncio.AbstractEventLoop] = []
     async with (
         AsyncRespond(sandbox.token, base_url=sandbox.url) as client,
@@ -102,7 +104,7 @@ async def test_the_window_closes_a_day_after_the_customer_wrote(
 
 
 async def test_the_window_can_be_left_open(sandbox: Sandbox) -> None:
-    """For tests of something else."""
+    """The window can be left open for tests of something else."""
     sandbox.quirks.reply_window = None
     customer = sandbox.customer("+60123456789")
     customer.says("hello")

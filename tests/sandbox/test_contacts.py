@@ -144,7 +144,7 @@ async def test_a_wrong_field_is_refused(api: Api, field: str, value: Any) -> Non
     "body", [b"[]", b"{", b'"x"', b"", b"NaN", b'{"firstName": NaN}', b"\xff", b"[" * 50_000]
 )
 async def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
-    """Broken JSON and other JSON alike."""
+    """A body that is no object is refused: broken JSON and other JSON alike."""
     assert await api.refused("PUT", "/contact/id:100000001", content=body) == (
         400,
         "Validation error.",
@@ -192,7 +192,7 @@ async def test_a_changed_phone_is_the_new_identifier(api: Api) -> None:
 async def test_each_custom_field_type_takes_its_json_type(
     api: Api, name: str, good: bool | float | str, wrong: bool | int | str, shown: str
 ) -> None:
-    """Numbers and booleans must be JSON ones; they come back as strings, unless told otherwise."""
+    """Numbers and booleans must be JSON ones; they come back as strings, unless switched."""
     status, message = await api.refused(
         "PUT", "/contact/id:100000001", {"custom_fields": [{"name": name, "value": wrong}]}
     )
@@ -237,7 +237,7 @@ async def test_an_unknown_custom_field_refuses_the_whole_write(api: Api) -> None
 async def test_custom_fields_are_named_as_the_answer_says(
     api: Api, naming: str, by_name: int, by_slug: int
 ) -> None:
-    """Display name, slug, or either."""
+    """Custom fields are named as the answer says: display name, slug, or either."""
     api.sandbox.answers.custom_field_name = naming
     for name, status in (("Work Email", by_name), ("work_email", by_slug)):
         answer = await api.call(
@@ -257,7 +257,6 @@ async def test_custom_fields_may_be_null_or_empty(api: Api) -> None:
 
 
 async def test_create_or_update(api: Api) -> None:
-    """Creates, then updates, with the id both times."""
     first = await api.ok(
         "POST", "/contact/create_or_update/email:n@example.com", {"firstName": "A"}
     )
@@ -278,7 +277,7 @@ async def test_create_or_update_may_give_no_id(api: Api) -> None:
 
 
 async def test_create_or_update_may_need_a_first_name(api: Api) -> None:
-    """Only for a create."""
+    """Create or update may need a first name, only for a create."""
     api.sandbox.answers.create_or_update_needs_first_name = True
     assert (await api.refused("POST", "/contact/create_or_update/email:n@example.com", {}))[
         1
@@ -300,7 +299,7 @@ async def test_delete(api: Api) -> None:
 
 @pytest.mark.parametrize("reverse", [False, True])
 async def test_the_older_contact_survives_a_merge(api: Api, reverse: bool) -> None:
-    """Whatever the order; it takes over what it lacks."""
+    """The older contact survives a merge, whatever the order; it takes over what it lacks."""
     older = await api.contact("email:old@example.com", firstName="Old")
     younger = await api.contact("phone:+60123456789", firstName="Young", lastName="Y")
     await api.ok("POST", f"/contact/id:{younger}/tag", ["t"])
@@ -337,7 +336,7 @@ async def test_a_merge_takes_over_missing_identifiers(api: Api) -> None:
      ([True, 100000001], 400)],
 )  # fmt: skip
 async def test_a_wrong_merge_is_refused(api: Api, ids: list[Any] | str | None, status: int) -> None:
-    """Two different ids, as JSON numbers, of contacts that exist."""
+    """A wrong merge is refused: two different ids, as JSON numbers, of contacts that exist."""
     assert (await api.refused("POST", "/contact/merge", {"contactIds": ids}))[0] == status
 
 
@@ -375,7 +374,9 @@ async def test_tags_are_added_and_removed(api: Api) -> None:
     ],
 )
 async def test_wrong_tags_are_refused(api: Api, body: dict[str, Any] | list[Any] | None) -> None:
-    """1 to 10 unique strings of at most 255 characters, not wrapped in anything."""
+    """Wrong tags are refused: 1 to 10 unique strings of at most 255 characters, not wrapped in
+    anything.
+    """
     assert (await api.refused("POST", "/contact/id:100000001/tag", body))[0] == 400
 
 
@@ -385,7 +386,6 @@ async def test_ten_long_tags_are_taken(api: Api) -> None:
 
 
 async def test_lifecycle(api: Api) -> None:
-    """Set by name, cleared by null; the key is required."""
     path = "/contact/id:100000001/lifecycle/update"
     assert (await api.ok("POST", path, {"name": "Anything"}))["code"] == 200
     assert (await api.ok("GET", "/contact/id:100000001"))["lifecycle"] == "Anything"

@@ -15,7 +15,7 @@ async def open_it(api: Api) -> None:
 
 @pytest.mark.parametrize("assignee", [1003, "ANNA@sandbox.example"])
 async def test_an_open_conversation_is_assigned(api: Api, assignee: int | str) -> None:
-    """By id or by email; null takes it back."""
+    """An open conversation is assigned by id or by email; null takes it back."""
     await open_it(api)
     assert await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": assignee}) == {
         "contactId": 100000001
@@ -32,7 +32,7 @@ async def test_an_open_conversation_is_assigned(api: Api, assignee: int | str) -
 
 
 async def test_assigning_while_closed_does_nothing(api: Api) -> None:
-    """It answers 200 all the same, unless told otherwise."""
+    """It answers 200 all the same, unless switched."""
     await api.ok("POST", f"{CONTACT}/conversation/assignee", {"assignee": 1003})
     assert (await api.ok("GET", CONTACT))["assignee"] is None
     api.sandbox.quirks.assign_on_closed_is_silent = False
@@ -116,5 +116,5 @@ async def test_comments(api: Api) -> None:
     ],
 )  # fmt: skip
 async def test_a_wrong_comment_is_refused(api: Api, text: int | str | None, message: str) -> None:
-    """A thousand characters at most."""
+    """A wrong comment is refused: a thousand characters at most."""
     assert await api.refused("POST", f"{CONTACT}/comment", {"text": text}) == (400, message)

@@ -37,7 +37,6 @@ async def test_a_status_with_or_without_the_work(api: Api) -> None:
      ("torn", httpx.RemoteProtocolError, 1)],
 )  # fmt: skip
 async def test_a_broken_connection(api: Api, kind: str, error: type[Any], sent: int) -> None:
-    """Before or after the work, and within the answer."""
     api.sandbox.fault(kind, times=1)
     with pytest.raises(error):
         await api.call("POST", SEND, TEXT)
@@ -60,7 +59,7 @@ async def test_a_torn_answer_begins_well(api: Api) -> None:
 
 @pytest.mark.parametrize("processed", [False, True])
 async def test_a_request_can_hang(api: Api, processed: bool) -> None:
-    """Until the client gives up."""
+    """A request can hang until the client gives up."""
     api.sandbox.fault("hang", processed=processed)
     with pytest.raises(httpx.ReadTimeout):
         await api.call("POST", SEND, TEXT, timeout=0.05)
@@ -69,7 +68,7 @@ async def test_a_request_can_hang(api: Api, processed: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["slow", "delay"])
 async def test_a_slow_answer_is_whole(api: Api, kind: str) -> None:
-    """In pieces, or late."""
+    """A slow answer is whole in pieces, or late."""
     plain = await api.ok("GET", "/space/user")
     api.sandbox.fault(kind, seconds=0.02)
     assert await api.ok("GET", "/space/user") == plain
@@ -83,7 +82,6 @@ async def test_the_edge_can_block(api: Api) -> None:
 
 
 async def test_rules_choose_their_requests(api: Api) -> None:
-    """By method, by path in any of its spellings, by a function, after some, some times."""
     sandbox = api.sandbox
     rules = [
         sandbox.fault(method="DELETE"),
@@ -108,7 +106,7 @@ async def test_rules_choose_their_requests(api: Api) -> None:
 
 
 async def test_a_rule_may_strike_by_chance() -> None:
-    """The same ones for the same seed."""
+    """A rule may strike by chance: the same ones for the same seed."""
     outcomes = []
     for _ in range(2):
         async with serving(seed=3) as api:

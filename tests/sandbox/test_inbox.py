@@ -159,7 +159,7 @@ async def test_a_foreign_page_writes_nothing(
 
 
 async def test_a_link_on_another_page_may_be_followed(api: Api) -> None:
-    """But a foreign page may not embed or fetch."""
+    """A link on another page may be followed, but a foreign page may not embed or fetch."""
     follow = {
         "sec-fetch-site": "cross-site",
         "sec-fetch-mode": "navigate",
@@ -176,7 +176,7 @@ async def test_a_link_on_another_page_may_be_followed(api: Api) -> None:
 
 
 async def test_same_origin_writes(api: Api) -> None:
-    """As the page itself does."""
+    """Same origin writes, as the page itself does."""
     origin = api.sandbox.inbox_url.removesuffix("/inbox")
     answer = await api.http.post(
         f"{api.sandbox.inbox_url}/say",
@@ -198,7 +198,6 @@ async def test_same_origin_writes(api: Api) -> None:
     ],
 )  # fmt: skip
 async def test_what_nobody_can_say(api: Api, body: bytes) -> None:
-    """Answered in words."""
     answer = await api.http.post(
         f"{api.sandbox.inbox_url}/say", content=body, headers={"content-type": "application/json"}
     )
@@ -259,12 +258,11 @@ async def test_the_state_shows_a_conversation(api: Api) -> None:
 
 @pytest.mark.parametrize("contact", ["x", "9" * 30, "-1", "12345", "١"])
 async def test_a_contact_that_is_none(api: Api, contact: str) -> None:
-    """Shown as nobody."""
     assert (await state(api, contact))["contact"] is None
 
 
 async def test_a_person_closes_a_conversation(api: Api) -> None:
-    """As an agent in the real inbox does: the bot hears of it."""
+    """An agent in the real inbox does so too: the bot receives the event."""
     async with receiving() as receiver:
         api.sandbox.webhook(receiver.url, ["conversation.closed"])
         contact = (await say(api, contact=PHONE, text="hi")).json()["contact"]
@@ -357,7 +355,7 @@ async def test_a_stream_goes_on_where_it_broke_off(api: Api) -> None:
 async def test_a_quiet_stream_says_that_it_is_alive(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that neither browser nor proxy takes it for dead."""
+    """A quiet stream says that it is alive, so that neither browser nor proxy takes it for dead."""
     monkeypatch.setattr(feed_module, "_QUIET", 0.01)
     async with api.http.stream("GET", f"{api.sandbox.inbox_url}/feed") as answer:
         async for line in answer.aiter_lines():

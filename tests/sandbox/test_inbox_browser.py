@@ -114,8 +114,8 @@ def test_a_person_talks_to_the_bot(sandbox: Sandbox, browser: Browser) -> None:
 
 
 def test_state_and_close_button(sandbox: Sandbox, browser: Browser) -> None:
-    """Open, assigned, closed; closing is for open conversations; the next message opens it
-    again.
+    """State and close button: open, assigned, closed; closing is for open conversations; the next
+    message opens it again.
     """
     customer = sandbox.customer("+60123456789", name="Aina")
     customer.says("hi")

@@ -13,7 +13,9 @@ USERS = "GET /space/user"
 
 
 async def test_a_refusal_names_the_wait_and_the_limit() -> None:
-    """429 with Retry-After in whole seconds and both headers."""
+    """A refusal names the wait and the limit: 429 with Retry-After in whole seconds and both
+    headers.
+    """
     async with serving(limits={USERS: 0.01}) as api:
         first = await api.call("GET", "/space/user")
         assert (first.headers["X-RateLimit-Limit"], first.headers["X-RateLimit-Remaining"]) == (
@@ -31,7 +33,7 @@ async def test_a_refusal_names_the_wait_and_the_limit() -> None:
 
 
 async def test_the_headers_are_switchable() -> None:
-    """No X-RateLimit headers; Retry-After as a date, or not at all."""
+    """The headers are switchable: no X-RateLimit headers; Retry-After as a date, or not at all."""
     async with serving(limits={USERS: 0.01}) as api:
         await api.ok("GET", "/space/user")
         api.sandbox.quirks.rate_limit_headers = False
@@ -110,7 +112,7 @@ def test_wrong_limits_are_refused(options: dict[str, Any], text: str) -> None:
 
 
 async def test_any_window_can_be_given() -> None:
-    """By name or as a function from a limit to a window."""
+    """Any window can be given by name or as a function from a limit to a window."""
     async with serving(
         limits={USERS: 2.0}, window=lambda limit: TokenBucket(limit / 1e6, burst=limit)
     ) as api:

@@ -47,7 +47,7 @@ async def test_the_next_cursor_is_in_a_url(api: Api, style: str, start: str) -> 
 
 @pytest.mark.parametrize(("style", "cursor"), [("integer", 100000002), ("string", "100000002")])
 async def test_the_next_cursor_may_be_bare(api: Api, style: str, cursor: int | str) -> None:
-    """A number or a numeric string."""
+    """It is a number or a numeric string."""
     api.sandbox.quirks.next_cursor = style
     page = await api.ok("POST", f"{LIST}?limit=2", wanting())
     assert page["pagination"] == {"next": cursor, "previous": None}
@@ -65,14 +65,14 @@ async def test_the_next_cursor_may_be_bare(api: Api, style: str, cursor: int | s
 async def test_the_last_page_says_so_in_one_of_four_ways(
     api: Api, style: str, pagination: dict[str, Any] | None
 ) -> None:
-    """null, "", no key, no object."""
+    """The last page says so in one of four ways: null, "", no key, no object."""
     api.sandbox.quirks.last_page = style
     assert (await api.ok("POST", LIST, wanting())).get("pagination") == pagination
 
 
 async def test_a_walk_gives_each_contact_once() -> None:
-    """Ten a page unless asked otherwise; a contact that is deleted meanwhile does not disturb the
-    walk.
+    """A walk gives each contact once: ten a page unless asked otherwise; a contact that is deleted
+    meanwhile does not disturb the walk.
     """
     async with serving(contacts=45) as api:
         api.sandbox.quirks.next_cursor = "integer"
@@ -100,7 +100,7 @@ async def test_a_negative_cursor_walks_back(api: Api) -> None:
 
 
 async def test_a_cursor_of_zero_is_the_start(api: Api) -> None:
-    """As is an empty one."""
+    """A cursor of zero is the start, as is an empty one."""
     assert (
         await ids(api, wanting(), cursorId=0) == await ids(api, wanting(), cursorId="") == [1, 2, 3]
     )
@@ -111,7 +111,7 @@ async def test_a_cursor_of_zero_is_the_start(api: Api) -> None:
     [("limit", "101"), ("limit", "0"), ("limit", ""), ("limit", "1.5"), ("cursorId", "x")],
 )
 async def test_wrong_paging_is_refused(api: Api, name: str, value: str) -> None:
-    """A hundred a page at most."""
+    """Wrong paging is refused: a hundred a page at most."""
     assert await api.refused("POST", LIST, wanting(), params={name: value}) == (
         400,
         f"{name}: Invalid value",
@@ -264,7 +264,7 @@ async def people() -> AsyncIterator[Api]:
 async def test_each_operator_finds_what_it_says(
     people: Api, condition: dict[str, Any], found: list[Any]
 ) -> None:
-    """Every category, field kind and operator."""
+    """Each operator finds what it says: every category, field kind and operator."""
     assert await ids(people, wanting(condition)) == found
 
 
@@ -283,7 +283,7 @@ async def test_conditions_are_joined_by_and_or_or(people: Api) -> None:
 async def test_search_is_a_part_of_name_email_or_phone(
     people: Api, search: str, found: list[Any]
 ) -> None:
-    """Whatever the case; it narrows a filter too."""
+    """The case does not matter; it narrows a filter too."""
     assert await ids(people, wanting(search=search)) == found
     assert await ids(people, wanting(field("lastName", "exists"), search=search)) == found
 

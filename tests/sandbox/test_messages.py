@@ -143,7 +143,7 @@ async def test_the_template_text_may_be_required(api: Api) -> None:
 
 
 async def test_a_custom_payload_is_forbidden_on_whatsapp(api: Api) -> None:
-    """A 403 with a JSON body."""
+    """A custom payload is forbidden on WhatsApp: a 403 with a JSON body."""
     body = {"channelId": 2001, "message": {"type": "custom_payload", "payload": {}}}
     assert (await api.refused("POST", SEND, body))[0] == 403
 
@@ -173,13 +173,15 @@ async def test_a_new_contact_has_no_last_channel(api: Api) -> None:
 
 
 async def test_message_ids_are_unique_and_grow(api: Api) -> None:
-    """Even within one microsecond."""
+    """Message ids are unique and grow, even within one microsecond."""
     ids = [(await api.ok("POST", SEND, text()))["messageId"] for _ in range(20)]
     assert ids == sorted(set(ids))
 
 
 async def test_a_message_moves_on_with_time(api: Api) -> None:
-    """pending, sent, delivered, read; the last element is the current one."""
+    """A message moves on with time: pending, sent, delivered, read; the last element is the current
+    one.
+    """
     message_id = (await api.ok("POST", SEND, text()))["messageId"]
     seen = []
     for seconds in (0, 0.2, 0.5, 2):
@@ -197,7 +199,9 @@ async def test_a_message_moves_on_with_time(api: Api) -> None:
 
 @pytest.mark.parametrize("way", ["rule", "number"])
 async def test_a_message_can_fail(api: Api, way: str) -> None:
-    """By a rule, or because of the phone number; the reason is in the last status."""
+    """A message can fail by a rule, or because of the phone number; the reason is in the last
+    status.
+    """
     contact_id = await api.contact("phone:+15005550123")
     if way == "rule":
         contact_id = 100000001
@@ -215,7 +219,7 @@ async def test_a_message_can_fail(api: Api, way: str) -> None:
 
 @pytest.mark.parametrize("message_id", ["5", "x", "-1"])
 async def test_an_unknown_message_is_404(api: Api, message_id: str) -> None:
-    """Another contact's message, too."""
+    """Another contact's message is unknown, too."""
     assert (await api.refused("GET", f"{SEND}/{message_id}"))[0] == 404
     other = await api.ok("POST", "/contact/id:100000002/message", text())
     assert (await api.refused("GET", f"{SEND}/{other['messageId']}"))[0] == 404
@@ -276,7 +280,7 @@ async def test_a_customer_writes(api: Api) -> None:
 
 
 async def test_sending_may_open_the_conversation(api: Api) -> None:
-    """Not by default."""
+    """Sending opens the conversation only if asked to."""
     await api.ok("POST", SEND, text())
     assert (await api.ok("GET", "/contact/id:100000001"))["status"] == "closed"
     api.sandbox.quirks.sending_opens = True

@@ -22,7 +22,9 @@ def test_the_table_of_limits_is_the_clients() -> None:
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer x{token}", "Bearer"])
 async def test_a_wrong_token_is_401(api: Api, header: str) -> None:
-    """With the name that the server gives the error; an empty token reaches the API too."""
+    """A wrong token is 401 with the name that the server gives the error; an empty token reaches
+    the API too.
+    """
     headers = {"Authorization": header.format(token=api.sandbox.token)}
     answer = await api.call("GET", "/space/user", headers=headers)
     assert answer.status_code == 401
@@ -54,13 +56,13 @@ async def test_no_authorization_is_blocked_at_the_edge(api: Api) -> None:
 
 
 async def test_patch_is_blocked_at_the_edge(api: Api) -> None:
-    """With a good token too."""
+    """PATCH is blocked at the edge with a good token too."""
     answer = await api.call("PATCH", "/contact/id:100000001", {})
     assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
 
 
 async def test_a_plan_without_the_api_is_a_json_403(api: Api) -> None:
-    """To be told from the edge's."""
+    """It differs from the 403 of the edge, which is no JSON."""
     api.sandbox.quirks.plan_forbids_api = True
     assert (await api.refused("GET", "/space/user"))[0] == 403
 
@@ -80,7 +82,7 @@ async def test_a_plan_without_the_api_is_a_json_403(api: Api) -> None:
     ],
 )
 async def test_paths_that_people_invent_are_404(api: Api, path: str) -> None:
-    """JSON, with the envelope."""
+    """Paths that people invent are 404: JSON, with the envelope."""
     assert await api.refused("GET", path) == (404, "Not Found")
 
 
@@ -95,7 +97,7 @@ async def test_other_versions_are_404(api: Api) -> None:
     [("PUT", "/space/user"), ("DELETE", "/contact/merge/x"), ("GET", "/contact/id:1/tag")],
 )
 async def test_a_wrong_method_is_refused(api: Api, method: str, path: str) -> None:
-    """405 where another method would be right, 404 where none is."""
+    """A wrong method is refused: 405 where another method would be right, 404 where none is."""
     assert (await api.refused(method, path))[0] == (404 if "merge" in path else 405)
 
 
@@ -125,7 +127,9 @@ async def test_the_token_looks_like_the_vendors(api: Api) -> None:
 
 
 async def test_tokens_of_an_organisation_see_the_same_workspace() -> None:
-    """Up to ten of them; a revoked one is refused."""
+    """Tokens of an organisation see the same workspace: up to ten of them; a revoked one is
+    refused.
+    """
     async with serving(contacts=1, tokens=2) as api:
         first, second = api.sandbox.tokens
         third = api.sandbox.add_token()
@@ -165,7 +169,7 @@ async def test_a_failure_of_the_sandbox_is_a_500_and_is_logged(
 
 
 async def test_other_applications_can_be_mounted(api: Api) -> None:
-    """Beside the API: no token, no limits, no record."""
+    """Other applications can be mounted beside the API: no token, no limits, no record."""
 
     async def page(
         scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]

@@ -37,7 +37,7 @@ async def test_each_request_is_recorded(api: Api) -> None:
 
 
 async def test_a_body_that_is_not_json_is_kept_as_bytes(api: Api) -> None:
-    """So that an assertion can see what was sent."""
+    """A body that is not JSON is kept as bytes, so that an assertion can see what was sent."""
     await api.call("PUT", "/contact/id:100000001", content=b"{")
     assert api.sandbox.requests[0].body == b"{"
 
@@ -69,7 +69,7 @@ def test_the_most_in_any_second() -> None:
 
 
 async def test_duplicates_are_found(api: Api) -> None:
-    """The same message or comment to the same contact, twice."""
+    """Duplicates are found: the same message or comment to the same contact, twice."""
     message = {"message": {"type": "text", "text": "hi"}}
     await api.ok("POST", SEND, message)
     await api.ok("POST", "/contact/id:100000002/message", message)
@@ -88,7 +88,7 @@ async def test_duplicates_are_found(api: Api) -> None:
 
 
 async def test_changes_are_told_to_listeners(api: Api) -> None:
-    """With the names of the webhook events; a silent 200 tells nothing."""
+    """A listener is called with the names of the webhook events; a silent 200 calls none."""
     seen = []
     api.sandbox.on_event.append(
         lambda event: seen.append((event.type, event.contact.id, event.data))
@@ -123,7 +123,7 @@ async def test_changes_are_told_to_listeners(api: Api) -> None:
 
 
 async def test_delays_change_no_answer() -> None:
-    """Jitter on the way in, latency on the way out; both can be changed while it runs."""
+    """Jitter is added on the way in, latency on the way out; both can be changed while it runs."""
     async with serving(contacts=1, latency=0.01, jitter=0.01) as api:
         answers = await asyncio.gather(*(api.ok("GET", "/contact/id:100000001") for _ in range(10)))
         assert all(each == answers[0] for each in answers)

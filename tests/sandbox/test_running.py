@@ -60,7 +60,7 @@ def test_no_url_before_it_runs() -> None:
 
 
 async def test_a_taken_port_fails_at_once() -> None:
-    """In both styles, and the sandbox can be started later."""
+    """A taken port fails at once in both styles, and the sandbox can be started later."""
     async with serving() as api:
         port = int(api.sandbox.url.split(":")[2].split("/")[0])
         other = Sandbox(port=port)
@@ -100,7 +100,7 @@ async def test_a_cancelled_start_leaves_nothing() -> None:
 
 
 def test_stopping_twice_is_harmless() -> None:
-    """Even when the thread has ended by itself meanwhile."""
+    """Stopping twice is harmless, even when the thread has ended by itself meanwhile."""
     sandbox = Sandbox()
     sandbox.start()
     thread = sandbox._thread
@@ -172,7 +172,7 @@ def test_the_command_reads_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_serve_ends_when_it_is_told(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """Ctrl+C and SIGTERM; the handler of before is put back."""
+    """Ctrl-C and SIGTERM end it; the handler of before is put back."""
 
     class Terminal(io.StringIO):
         def flush(self) -> None:
@@ -195,7 +195,7 @@ def test_the_public_names() -> None:
 
 
 def test_an_unknown_contact_is_a_key_error() -> None:
-    """And its value is not in the text."""
+    """An unknown contact is a key error, and its value is not in the text."""
     with pytest.raises(KeyError, match="no such contact"):
         Sandbox().contact("+60123456789")
 

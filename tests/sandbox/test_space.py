@@ -26,7 +26,7 @@ async def test_lists(api: Api, path: str, count: int) -> None:
     "path", ["/space/user", "/space/channel", "/space/custom_field", "/space/closing_notes"]
 )
 async def test_each_list_pages(api: Api, path: str) -> None:
-    """Every item once, in order."""
+    """Each list pages: every item once, in order."""
     api.sandbox.quirks.next_cursor = "integer"
     everything = (await api.ok("GET", f"{path}?limit=100"))["items"]
     found, cursor = [], None
@@ -42,7 +42,6 @@ async def test_each_list_pages(api: Api, path: str) -> None:
 
 
 async def test_users(api: Api) -> None:
-    """By id; a team, or none."""
     user = await api.ok("GET", "/space/user/1003")
     assert (user["email"], user["role"], user["team"]) == (
         "anna@sandbox.example",
@@ -73,7 +72,6 @@ async def test_templates(api: Api) -> None:
 
 
 async def test_custom_fields(api: Api) -> None:
-    """By id; a list field has its values as an array or in an object."""
     field = await api.ok("GET", "/space/custom_field/4002")
     assert (field["name"], field["dataType"], field["allowedValues"]) == (
         "Plan",
@@ -103,7 +101,9 @@ async def test_custom_fields_live_under_one_of_two_names(
 
 
 async def test_a_custom_field_is_created(api: Api) -> None:
-    """And can be written at once; the slug is made from the name unless given."""
+    """A custom field is created, and can be written at once; the slug is made from the name unless
+    given.
+    """
     field = await api.ok(
         "POST", "/space/custom_field", {"name": "Shoe Size", "dataType": "number", "slug": None}
     )
@@ -141,7 +141,6 @@ async def test_a_wrong_custom_field_is_refused(api: Api, body: dict[str, Any]) -
 
 
 async def test_workspace_tags(api: Api) -> None:
-    """Made, changed, deleted; contacts follow."""
     tag = await api.ok(
         "POST",
         "/space/tag",

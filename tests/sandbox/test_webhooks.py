@@ -34,7 +34,9 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver) -> None:
-    """base64(HMAC-SHA256(key, body)), flat compact JSON, one key a webhook."""
+    """A webhook is signed with its own key: base64(HMAC-SHA256(key, body)), flat compact JSON, one
+    key a webhook.
+    """
     first = api.sandbox.webhook(receiver.url, ["message.received"])
     second = api.sandbox.webhook(receiver.url, ["message.received"], key="secret")
     api.sandbox.customer(PHONE).says("grüß dich")
@@ -56,7 +58,6 @@ async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver
 
 
 async def test_the_signature_of_the_published_example(api: Api, receiver: Receiver) -> None:
-    """Computed by others for the key "secret-key"."""
     webhook = api.sandbox.webhook(receiver.url, key="secret-key")
     api.sandbox.customer(PHONE).says("hi")
     await api.sandbox.webhooks.wait_settled()
@@ -211,9 +212,7 @@ async def test_who_had_a_closed_conversation(api: Api, receiver: Receiver) -> No
 
 
 async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver: Receiver) -> None:
-    """call.ended, and types that no client has heard of: only a webhook without a choice gets
-    those.
-    """
+    """A webhook without a choice gets call.ended and unknown types, and no other webhook does."""
     contact = api.sandbox.customer(PHONE).says("hi") and api.sandbox.contact(PHONE)
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhook(receiver.url)
@@ -238,7 +237,6 @@ async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver:
 async def test_nobody_is_assigned_in_several_ways(
     receiver: Receiver, form: Any, shown: Any
 ) -> None:
-    """As is the contact whole, if so wished."""
     quirks = Quirks(webhook_no_assignee=form, webhook_contact_lacks=frozenset())
     async with serving(quirks=quirks) as api:
         api.sandbox.webhook(receiver.url, ["contact.created"])
@@ -249,7 +247,7 @@ async def test_nobody_is_assigned_in_several_ways(
 
 
 async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver) -> None:
-    """As JSON.stringify does; UTF-8 has no bytes for it."""
+    """Half a surrogate pair is escaped, as JSON.stringify does; UTF-8 has no bytes for it."""
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("\ud83d")
     await api.sandbox.webhooks.wait_settled()
@@ -257,7 +255,9 @@ async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver) ->
 
 
 async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver) -> None:
-    """However long each answer takes; another contact's do not wait for them."""
+    """Events of one contact come in order, however long each answer takes; another contact's do not
+    wait for them.
+    """
     gate = asyncio.Event()
 
     async def answer(request: Received) -> bytes:
@@ -284,7 +284,6 @@ async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver)
 
 
 async def test_duplicates_on_demand(api: Api, receiver: Receiver) -> None:
-    """The same body again, and marked in the record."""
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhooks.duplicate(1.0)
     api.sandbox.customer(PHONE).says("hi")
@@ -411,7 +410,7 @@ async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(
 
 
 async def test_nobody_is_there(api: Api, receiver: Receiver) -> None:
-    """An error as well."""
+    """Nobody is there: an error as well."""
     api.sandbox.webhook("http://127.0.0.1:1/hook", ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
     await api.sandbox.webhooks.wait_settled()
@@ -420,10 +419,10 @@ async def test_nobody_is_there(api: Api, receiver: Receiver) -> None:
 
 async def test_an_https_webhook_speaks_tls(api: Api) -> None:
     """To a server that does not, nothing of the event is sent."""
-    heard = asyncio.Queue[bytes]()
+    received = asyncio.Queue[bytes]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.put_nowait(await reader.read(65_536))
+        received.put_nowait(await reader.read(65_536))
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
@@ -433,7 +432,7 @@ async def test_an_https_webhook_speaks_tls(api: Api) -> None:
         api.sandbox.webhook(f"https://127.0.0.1:{port}/hook", ["message.received"])
         api.sandbox.customer(PHONE).says("hi")
         await api.sandbox.webhooks.wait_settled()
-        assert (await heard.get()).startswith(b"\x16\x03")  # a TLS handshake
+        assert (await received.get()).startswith(b"\x16\x03")  # a TLS handshake
     delivery = api.sandbox.webhooks.deliveries[0]
     assert (delivery.status, delivery.ok) == (None, False)
     assert "answer" not in (delivery.error or "")
@@ -488,7 +487,7 @@ async def test_stopping_waits_for_no_answer(receiver: Receiver) -> None:
 
 
 async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver) -> None:
-    """As if it had never been."""
+    """A removed webhook is sent nothing, as if it had never been."""
     api.sandbox.webhooks.remove(api.sandbox.webhook(receiver.url))
     api.sandbox.customer(PHONE).says("hi")
     assert not api.sandbox.webhooks.deliveries
@@ -510,7 +509,7 @@ async def test_a_removed_webhook_is_sent_nothing(api: Api, receiver: Receiver) -
     ],
 )
 def test_a_url_that_nothing_can_be_sent_to(url: str) -> None:
-    """Found when it is registered."""
+    """Such a URL is refused when it is registered."""
     with pytest.raises(ValueError, match=r"url|Port|port|label"):
         Sandbox().webhook(url)
 
@@ -526,8 +525,8 @@ def test_events_that_do_not_exist(events: Any) -> None:
 async def test_a_sandbox_of_the_command_line_sends_webhooks(
     receiver: Receiver, keys: str | None
 ) -> None:
-    """Signed with the key that the bot reads from the environment; without one it is printed, to be
-    put there. Its page is named too.
+    """A sandbox of the command line sends webhooks: signed with the key that the bot reads from the
+    environment; without one it is printed, to be put there. Its page is named too.
     """
     environment = {
         name: value for name, value in os.environ.items() if name != "RESPONDIO_WEBHOOK_KEYS"
@@ -585,7 +584,7 @@ def test_serve_registers_webhooks(monkeypatch: pytest.MonkeyPatch, keys: str) ->
 
 
 def test_a_workspace_has_at_most_35_webhooks() -> None:
-    """And none with an empty key."""
+    """A workspace has at most 35 webhooks, and none with an empty key."""
     sandbox = Sandbox()
     with pytest.raises(ValueError, match="key"):
         sandbox.webhook("http://127.0.0.1/", key="")

@@ -12,8 +12,8 @@ PHONE = "+60123456789"
 
 
 async def test_the_first_message_makes_the_contact() -> None:
-    """Contact, channel and open conversation, as the real inbox does; a second message makes
-    nothing more.
+    """The first message makes the contact: contact, channel and open conversation, as the real
+    inbox does; a second message makes nothing more.
     """
     async with serving() as api:
         customer = api.sandbox.customer(PHONE, name="Aina")
@@ -49,7 +49,9 @@ def test_a_customer_writes_through_a_channel(identifier: str, channel: Any, sour
 
 
 def test_a_contact_that_exists_writes_as_itself() -> None:
-    """By its id; an id that nobody has, and no channel of that name, are mistakes."""
+    """A contact that exists writes as itself by its id; an id that nobody has, and no channel of
+    that name, are mistakes.
+    """
     sandbox = Sandbox(contacts=1)
     (contact,) = sandbox.contacts
     assert sandbox.customer(contact.id).says("hi").contact_id == contact.id
@@ -61,7 +63,7 @@ def test_a_contact_that_exists_writes_as_itself() -> None:
 
 @pytest.mark.parametrize("identifier", ["", "60123456789", "phone:+60123456789", "someone"])
 def test_a_customer_needs_an_address(identifier: str) -> None:
-    """A phone with its +, or an e-mail address."""
+    """It is a phone with its +, or an e-mail address."""
     with pytest.raises(ValueError, match="phone"):
         Sandbox().customer(identifier)
 

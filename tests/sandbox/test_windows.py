@@ -1,4 +1,4 @@
-"""How requests are counted, told the time."""
+"""How requests are counted, with the time as a parameter."""
 
 from typing import Any
 

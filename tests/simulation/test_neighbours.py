@@ -63,7 +63,7 @@ def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
     [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(15, marks=pytest.mark.slow)],
 )
 def test_a_header_in_another_unit_costs_little(retry_after: int) -> None:
-    """Ten a second, of which the header says a hundred: an hour's raises cost little of it."""
+    """At ten a second, of which the header says a hundred, an hour's raises cost little of it."""
     outcome = play(Scene(stranger=f"header 100, Retry-After {retry_after}"), 3600.0)
     assert outcome.use >= {1: 0.9, 5: 0.85, 15: 0.8}[retry_after]
     assert outcome.refused <= 0.01

@@ -178,7 +178,9 @@ async def test_a_file_that_is_damaged_full_or_locked_says_what_to_do(path: Path)
 
 
 async def test_the_file_and_what_sqlite_keeps_beside_it_are_private(path: Path) -> None:
-    """Under a umask that takes nothing; older files with more rights are tightened."""
+    """The file and what SQLite keeps beside it are private under a umask that takes nothing; older
+    files with more rights are tightened.
+    """
     for suffix in SIDECARS:
         path.with_name(path.name + suffix).touch(0o644)
     before = os.umask(0)

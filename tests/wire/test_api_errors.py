@@ -84,7 +84,9 @@ def test_the_usual_envelope() -> None:
     ],
 )
 def test_any_body_becomes_one_line(content: Any, message: str) -> None:
-    """JSON of any shape, HTML, text, torn bytes: one line, 500 characters at most, never empty."""
+    """JSON of any shape, HTML, text and torn bytes become one line of 500 characters at most, never
+    empty.
+    """
     assert make(400, content).message == message
 
 

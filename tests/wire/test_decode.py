@@ -340,7 +340,7 @@ def test_what_is_not_json_is_an_error(content: bytes, reason: str) -> None:
 
 
 def test_the_last_of_duplicate_keys_wins() -> None:
-    """As everywhere in JSON."""
+    """The last of duplicate keys wins, as everywhere in JSON."""
     assert decode(b'{"id": 1, "id": 2}', m.Contact).value.id == 2
 
 
@@ -426,7 +426,7 @@ def test_constraints_and_unions_hold_leniently() -> None:
 
 
 def test_a_type_that_no_json_can_be() -> None:
-    """Found before any request, and named."""
+    """Such a type is refused before any request, and named."""
     for ask in (lambda: check_type("nonsense"), lambda: decode(b"1", "nonsense")):
         with pytest.raises(InvalidArgumentError) as caught:
             ask()

@@ -187,7 +187,6 @@ class Pair(msgspec.Struct):
     ],
 )
 def test_json_bodies(body: Any, expected: str) -> None:
-    """Compact UTF-8; dates and times in the API's forms."""
     assert w.encode_json(body).decode() == expected
 
 
@@ -326,7 +325,6 @@ def test_required_fields(fields: Any) -> None:
 
 
 def test_good_arguments_pass() -> None:
-    """At the very limits."""
     assert w.check_tags(["a" * 255, *"bcdefghij"])[0] == "a" * 255
     assert w.check_comment("é" * 1000) == "é" * 1000
     assert (w.check_page_size(1, most=50), w.check_page_size(50, most=50)) == (1, 50)
