@@ -385,7 +385,6 @@ def test_errors_of_msgspec_are_caught_by_their_base() -> None:
 SHARED_CLASS_NAMES = {
     # name → why two classes bear it
     "Conversation": "an event's part of a conversation, and the sandbox's record of one",
-    "RedisClient": "two protocols of what is needed of redis; to be one",
 }
 
 

@@ -1,5 +1,5 @@
-"""What all models share: frozen, snake_case over the wire's camelCase, and a repr that holds no
-contact's data.
+"""What all models share: a frozen base with snake_case names whose repr shows no personal data, and
+the reading of fields that the server sends now as JSON and now as JSON inside a string.
 """
 
 from typing import Any, cast
@@ -8,7 +8,7 @@ import msgspec
 
 from respondio_async.discreet import Discreet
 
-__all__ = ["Model"]
+__all__ = ["Model", "elements", "parsed"]
 
 
 # gc=False: a model holds JSON, so it can't be part of a cycle; 100,000 kept contacts cost the
@@ -40,3 +40,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def parsed(value: Any) -> Any:
+    """Parse a JSON text; give back what isn't a string, and None for a text that isn't JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def elements(value: Any) -> list[Any]:
+    """The elements of a list; none when it is no list."""
+    try:
+        return msgspec.convert(value, list[Any])
+    except msgspec.ValidationError:
+        return []

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ._base import Model
-from ._json import parsed
+from ._base import Model, parsed
 from ._times import moment
 
 __all__ = ["Channel", "ChannelSource", "ContactChannel"]

@@ -11,8 +11,7 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from ._base import Model
-from ._json import elements
+from ._base import Model, elements
 
 __all__ = [
     "AttachedFile",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
-from ._base import Model
-from ._json import elements, parsed
+from ._base import Model, elements, parsed
 from ._times import moment
 
 __all__ = [

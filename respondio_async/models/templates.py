@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ._base import Model
-from ._json import elements, parsed
+from ._base import Model, elements, parsed
 
 __all__ = ["Template"]
 

@@ -101,8 +101,8 @@ class SQLiteDeduplicator:
         return row is not None
 
 
-class RedisClient(Protocol):
-    """What is needed of `redis.asyncio.Redis`."""
+class RedisSet(Protocol):
+    """The one command that is needed of `redis.asyncio.Redis`."""
 
     def set(self, name: str, value: str, *, nx: bool, ex: int) -> Any: ...
 
@@ -115,7 +115,7 @@ class RedisDeduplicator:
     """
 
     def __init__(
-        self, redis: RedisClient, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600
+        self, redis: RedisSet, *, prefix: str = "respondio:webhook:", ttl: int = 7 * 24 * 3600
     ) -> None:
         if ttl < 1:
             raise ConfigurationError("ttl must be at least one second")
