@@ -13,6 +13,7 @@ TESTS = Path(__file__).parent
 OWN = {
     # test or folder → whose own test it is, beside the package that its folder is named after
     "support/scripted.py": "_transport",  # hands the engine a transport of its own
+    "support/windows.py": "_storage webhooks",  # gives both the file system of Windows
     "test_blocking.py": "_transport",
     "test_checks.py": "_engine",
     "test_client.py": "_engine",
@@ -23,6 +24,7 @@ OWN = {
     "test_pagination.py": "_engine",
     "test_partitions.py": "_engine",
     "test_pipeline.py": "_engine",
+    "test_platforms.py": "webhooks",
     "test_reprs.py": "discreet",
     "test_retry.py": "_engine",
     "docs": "_engine cli webhooks",  # compares the pages with all that there is
