@@ -20,6 +20,7 @@ from respondio_async.sandbox import Sandbox
 _AS_USERS = (
     "--allow-untyped-defs", "--allow-untyped-calls",  # tests are written so
     "--disable-error-code=import-untyped",  # vcrpy
+    "--allow-untyped-decorators",  # celery
 )  # fmt: skip
 
 

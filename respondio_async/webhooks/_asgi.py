@@ -1,11 +1,20 @@
 """The router as an ASGI application, by the ASGI 3 specification alone."""
 
+import gc
+import logging
+import sys
+import threading
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ._router import WebhookRouter
+
+LOOK_AFTER: Final = 1.0
+"""Seconds after which an application that is made must have its place."""
+_logger: Final = logging.getLogger("respondio_async.webhooks")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,6 +26,10 @@ class ASGIApp:
 
     def __init__(self, router: "WebhookRouter") -> None:
         self._router = router
+        if "starlette.routing" in sys.modules:
+            look = threading.Timer(LOOK_AFTER, _warn_of_redirects, [weakref.ref(self)])
+            look.daemon = True
+            look.start()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -58,6 +71,31 @@ class ASGIApp:
         await receive()
         await self._router.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _warn_of_redirects(reference: "weakref.ref[ASGIApp]") -> None:
+    """Say so if Starlette will redirect what is sent to the path at which an application was
+    mounted: senders of webhooks do not follow, and the application never hears of it.
+    """
+    app = reference()
+    if app is None:
+        return
+    routing: Any = sys.modules["starlette.routing"]
+    # Nobody is told of a mount, so we look for it; by type(), as objects may lie about their class.
+    routes: list[Any] = [
+        each for each in gc.get_objects() if issubclass(type(each), routing.BaseRoute)
+    ]
+    ours = [each for each in routes if getattr(each, "app", None) is app]
+    exact = {each.path for each in ours if isinstance(each, routing.Route)}
+    for mount in ours:
+        if isinstance(mount, routing.Mount) and mount.path and mount.path not in exact:
+            _logger.error(
+                'NO WEBHOOK ARRIVES at %s: app.mount("%s", router.asgi()) answers it with a '
+                "redirect (307), which respond.io does not follow. Use "
+                'app.include_router(router.fastapi("%s")), or Route("%s", router.asgi()), or give '
+                "the router to respond_lifespan(client, router).",
+                *[mount.path] * 4,
+            )
 
 
 class _HungUpError(Exception):

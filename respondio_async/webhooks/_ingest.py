@@ -57,6 +57,7 @@ class Ingest:
         states: ContactStates,
         errors: ErrorReporter,
         start: Callable[[], Awaitable[None]],
+        start_within: float | None,
         hand_on: Callable[[EventJob], None],
     ) -> None:
         self.accepted = self.duplicates = self.refused = self.turned_away = 0
@@ -71,6 +72,7 @@ class Ingest:
         self._states = states
         self._errors = errors
         self._start = start
+        self._start_within = start_within
         self._hand_on = hand_on
         self._arrivals = KeyedLocks()
         self._storing: set[asyncio.Task[WebhookAnswer]] = set()
@@ -119,8 +121,9 @@ class Ingest:
         """Take in an event that is known to be true."""
         if not self.closing:
             try:
-                await self._start()
-            except InboxUnavailableError:
+                async with asyncio.timeout(self._start_within):
+                    await self._start()  # goes on by itself if it takes longer
+            except (InboxUnavailableError, TimeoutError):
                 return self._turn_away()
             except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
                 await self._errors.report(error, None)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER: Final = 0.05
 """Seconds after which `catch_up` tries again when the router is at capacity."""
+_START_WITHIN: Final = 1.5
+"""Seconds that an event waits for a database to be reached, before it is answered with 503."""
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
@@ -165,6 +167,7 @@ class WebhookRouter(Handlers):
             states=self._states,
             errors=self._errors,
             start=self.start,
+            start_within=_START_WITHIN if is_postgres(inbox) else None,
             hand_on=self._dispatcher.put,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -411,7 +414,8 @@ class WebhookRouter(Handlers):
 
         `app.mount("/webhook", router.asgi())` answers at /webhook/ alone: Starlette redirects
         /webhook with a 307, which senders of webhooks do not follow, unless `respond_lifespan` was
-        given the router and adds the exact path. Neither a route nor a mounted application hears of
+        given the router and adds the exact path. An error in the log tells of it within a second or
+        so. Neither a route nor a mounted application hears of
         the lifespan: enter the router in that of the application around it.
         """
         from ._asgi import ASGIApp

@@ -5,14 +5,15 @@ import contextlib
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -34,8 +35,10 @@ def binaries() -> Path | None:
 class PostgresServer:
     """One server. It refuses to be root's, so root runs it as `postgres`."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
+        """*durable*: wait for the disk, which a crash of the machine alone would need."""
         self._programs = programs
+        self._fsync = "on" if durable else "off"
         self._folder = Path(tempfile.mkdtemp(prefix="respondio-postgres-"))
         self._user = None
         if os.geteuid() == 0:
@@ -67,7 +70,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": self._fsync,
             "max_connections": "200",
             "shared_buffers": "16MB",
             "log_min_messages": "panic",
@@ -92,18 +95,23 @@ class PostgresServer:
                 return
 
     def kill(self) -> None:
-        """End without a word to anybody, as a crash does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
+        """Kill every process of it."""
+        if self._process is None:
+            return
+        for process in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        self._process = None
+
+    def _processes(self) -> list[psutil.Process]:
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        return [main, *main.children()]
 
     def pause(self, *, paused: bool) -> None:
         """Let every process of it stand still, or go on."""
-        assert self._process is not None
-        import psutil
-
-        main = psutil.Process(self._process.pid)
-        for process in [main, *main.children()]:
+        for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend() if paused else process.resume()
 
@@ -118,7 +126,8 @@ class PostgresServer:
         if self._template is None:
             self._template = "migrated"
             self.run(f"CREATE DATABASE {self._template}")
-            assert asyncio.run(migrate_inbox(self.url(self._template)))
+            with ThreadPoolExecutor(1) as thread:  # an event loop may run in this one
+                thread.submit(asyncio.run, migrate_inbox(self.url(self._template))).result()
         return self.database(self._template)
 
     def run(self, statement: str, url: str | None = None) -> None:
@@ -133,7 +142,7 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Have a server while a session of tests lasts; without its programs, skip, but never in CI."""
     programs = binaries()
     if programs is None:
@@ -144,7 +153,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    server = PostgresServer(programs)
+    server = PostgresServer(programs, durable=durable)
     try:
         server.start()
         yield server

@@ -20,6 +20,7 @@ from starlette.routing import Mount
 
 from respondio_async.errors import ConfigurationError
 from respondio_async.webhooks import Event, MessageReceived, WebhookRouter
+from respondio_async.webhooks import _asgi as asgi_module
 from respondio_async.webhooks import _ingest as ingest_module
 from respondio_async.webhooks.aiohttp import RESPOND_CLIENT, respond_context
 from respondio_async.webhooks.fastapi import respond_client, respond_lifespan, verified_event
@@ -207,6 +208,44 @@ async def test_mounted(in_fastapi: bool) -> None:
         assert router.client is client  # type: ignore[comparison-overlap]
     assert seen == ["event-1", "event-5"]
     assert client.life == ["open", "close"]
+
+
+@pytest.mark.parametrize("kind", ["bare", "with lifespan", "route", "alone"])
+async def test_a_mount_that_redirects_is_told_of(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Starlette answers POST /hook with a 307 and asks nobody: an error says so, and what to do,
+    soon after the start; where all is well, nothing is said.
+    """
+    looks: list[threading.Timer] = []
+
+    class Look(threading.Timer):
+        def start(self) -> None:
+            looks.append(self)
+
+    monkeypatch.setattr(asgi_module.threading, "Timer", Look)
+    router, _ = make_router()
+    app: Any = FastAPI()
+    match kind:
+        case "bare":
+            app.mount("/hook", router.asgi())
+        case "with lifespan":
+            app = FastAPI(lifespan=respond_lifespan(None, router))
+            app.mount("/hook", router.asgi())
+        case "route":
+            app.include_router(router.fastapi("/hook"))
+        case _:
+            app = router.asgi()
+    with served(app) as port:
+        redirected = await post(port, "/hook", message(1)) == 307
+        assert looks
+        for look in looks:
+            look.function(*look.args)
+    assert redirected is (kind == "bare")
+    told = [each.getMessage() for each in caplog.records if each.name.startswith("respondio")]
+    assert len(told) == redirected
+    assert all('router.fastapi("/hook")' in each for each in told)
+    await router.aclose()
 
 
 @pytest.mark.usefixtures("impatient")

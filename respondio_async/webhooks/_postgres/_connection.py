@@ -12,6 +12,7 @@ from procrastinate import PsycopgConnector
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 
+from .._store import InboxUnavailableError
 from ._schema import CONNECT, SEARCH_PATH, out_of_reach
 
 T = TypeVar("T")
@@ -119,6 +120,8 @@ class InboxDatabase(PsycopgConnector):
 
     async def _until_done(self, act: Callable[[], Awaitable[T]]) -> T:
         while True:
+            if self._async_pool is None:
+                raise InboxUnavailableError("the inbox is closed")
             try:
                 result = await act()
             except (psycopg.Error, ConnectorException) as error:

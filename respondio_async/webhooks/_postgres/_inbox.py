@@ -5,7 +5,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, Final
@@ -201,6 +201,7 @@ class PostgresInbox:
         await asyncio.gather(*ending, return_exceptions=True)
         await self._heartbeat.aclose()
         try:
+            await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
             await self._app.job_manager.unregister_worker(self._owner)
         except InboxUnavailableError:
             pass  # it will be taken for dead
@@ -280,7 +281,8 @@ class PostgresInbox:
                 stalled_worker_timeout=86_400.0,
             )
             try:
-                await self._worker.run()  # type: ignore[no-untyped-call]
+                run: Callable[[], Awaitable[None]] = self._worker.run  # it has no types
+                await run()
             except Exception:
                 if self._database.closing:
                     return
@@ -364,7 +366,10 @@ class PostgresInbox:
                     await asyncio.sleep(_LOOK_EVERY)
             yield
         finally:
-            await manager.finish_job_by_id_async(job.id, Status.SUCCEEDED, delete_job=True)
+            try:
+                await manager.finish_job_by_id_async(job.id, Status.SUCCEEDED, delete_job=True)
+            except InboxUnavailableError:
+                pass  # closed, with its locks, or out of reach: it will be taken for dead
 
     # Care
 

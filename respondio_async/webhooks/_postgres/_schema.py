@@ -1,4 +1,5 @@
 """The schema `respondio_webhooks`: Procrastinate's tables and ours, made and upgraded together."""
+# ruff: noqa: S608 - what is put into the statements are constants of this package
 
 from importlib import resources
 from typing import Any, Final, LiteralString, cast
@@ -62,6 +63,17 @@ END;
 $$;
 CREATE TRIGGER wake_next AFTER DELETE ON procrastinate_jobs
     FOR EACH ROW EXECUTE PROCEDURE wake_next();
+-- The engine's history of each job, which nobody reads here, would double what is written.
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'procrastinate_jobs'::regclass
+        AND tgname LIKE 'procrastinate_trigger_status_events%'
+    LOOP
+        EXECUTE format('ALTER TABLE procrastinate_jobs DISABLE TRIGGER %I', name);
+    END LOOP;
+END;
+$$;
 -- Whoever fetches a job asks for others of its contact: without an index, of each job there is.
 CREATE INDEX job_lock ON procrastinate_jobs (lock, priority DESC, id)
     WHERE status IN ('todo', 'doing');
@@ -80,13 +92,17 @@ ALTER TABLE event SET (
 async def migrate(url: str) -> bool:
     """Make or upgrade the schema; False when there was nothing to do."""
     try:
-        async with await psycopg.AsyncConnection.connect(url, **CONNECT) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, **CONNECT
+        ) as connection:
             if await _is_current(connection):
                 return False
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATING,))
-            if await _is_current(connection):
-                return False  # another process was faster
-            await _upgrade(connection)
+            await connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
+            # A transaction that began before might not see what another process made meanwhile.
+            async with connection.transaction():
+                if await _is_current(connection):
+                    return False
+                await _upgrade(connection)
             return True
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(

@@ -112,6 +112,11 @@ DELETE FROM procrastinate_jobs WHERE task_name = '{LOCK_TASK}'
 """
 """Frees what dead processes locked."""
 
+FORGET_OWN_LOCKS: Final[LiteralString] = f"""
+DELETE FROM procrastinate_jobs
+WHERE task_name = '{LOCK_TASK}' AND (args->>'owner')::bigint = %(owner)s
+"""
+
 FORGET_WORKERS: Final[LiteralString] = """
 DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 day'
 """
