@@ -3,36 +3,48 @@ done, and the pool works on.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from respondio_async import DEFAULT_LIMITS, LocalRateLimiter, RetryPolicy
 from respondio_async._transport import _borrowed
 from tests.faults import server as faults
-from tests.faults.server import FaultServer
-from tests.faults.support import ALWAYS, CONNECTIONS, GOOD, UNSENT, check_health, connected
+from tests.faults.server import Fault, FaultServer
+from tests.faults.support import (
+    ALWAYS,
+    CONNECTIONS,
+    GOOD,
+    UNSENT,
+    Operation,
+    check_health,
+    connected,
+)
 
 CALLS = {"message": UNSENT["message"], "get": ALWAYS["get"]}
 
 
 @pytest.fixture(params=CALLS)
-def call(request: pytest.FixtureRequest):
+def call(request: pytest.FixtureRequest) -> Operation:
     return CALLS[request.param]
 
 
-async def cancelled(task):
+async def cancelled(task: asyncio.Task[Any]) -> None:
     """Cancel, and see that the caller gets just that."""
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def until(condition):
+async def until(condition: Callable[[], Any]) -> None:
     while not condition():
         await asyncio.sleep(0.002)
 
 
-async def test_while_waiting_for_a_connection(server, kind, call):
+async def test_while_waiting_for_a_connection(
+    server: FaultServer, kind: str, call: Operation
+) -> None:
     """All connections are taken: what never got one is never sent."""
     async with connected(kind, server.url) as client:
         server.default = faults.answer(200, GOOD, delay=0.15)
@@ -53,7 +65,7 @@ async def test_while_waiting_for_a_connection(server, kind, call):
         await check_health(client, server)
 
 
-async def test_while_waiting_for_a_permit(server, kind, call):
+async def test_while_waiting_for_a_permit(server: FaultServer, kind: str, call: Operation) -> None:
     """The route is slow: what leaves the queue is never sent, and those behind it move up."""
     limiter = LocalRateLimiter(dict.fromkeys(DEFAULT_LIMITS, 20.0), bounds=None)
     async with connected(kind, server.url, limiter=limiter) as client:
@@ -74,7 +86,9 @@ async def test_while_waiting_for_a_permit(server, kind, call):
         await check_health(client.with_options(), server, calls=3)
 
 
-async def test_while_connecting(kind, call, monkeypatch):
+async def test_while_connecting(
+    kind: str, call: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The handshake hangs: nothing was sent, and no socket stays behind."""
     # Cancelled in a handshake, httpcore forgets its socket; a borrowed client is left to its own
     # timeout, which closes it.
@@ -99,7 +113,9 @@ async def test_while_connecting(kind, call, monkeypatch):
         pytest.param(faults.drip(), 0.03, id="in a slow body"),
     ],
 )
-async def test_while_on_the_wire(server, kind, call, fault, pause):
+async def test_while_on_the_wire(
+    server: FaultServer, kind: str, call: Operation, fault: Fault, pause: float
+) -> None:
     """The request is there: it is not sent again, and the connection is not used again."""
     async with connected(kind, server.url) as client:
         server.plan(*[fault] * CONNECTIONS)
@@ -112,7 +128,7 @@ async def test_while_on_the_wire(server, kind, call, fault, pause):
         await check_health(client, server)
 
 
-async def test_while_waiting_to_try_again(server, kind, call):
+async def test_while_waiting_to_try_again(server: FaultServer, kind: str, call: Operation) -> None:
     """The back-off holds no connection, and cancelling it sends nothing."""
     patient = RetryPolicy(not_ready_wait=60.0, max_not_ready_wait=60.0)
     async with connected(kind, server.url, retry=patient, deadline=None) as client:
@@ -125,7 +141,7 @@ async def test_while_waiting_to_try_again(server, kind, call):
         await check_health(client, server)
 
 
-async def test_at_any_turn_of_the_loop(server, kind):
+async def test_at_any_turn_of_the_loop(server: FaultServer, kind: str) -> None:
     """From before the permit to after the answer, by single steps of the event loop: no step is a
     bad one.
     """
@@ -146,7 +162,7 @@ async def test_at_any_turn_of_the_loop(server, kind):
 
 
 @pytest.mark.slow
-async def test_a_storm_of_cancelled_calls(server, kind):
+async def test_a_storm_of_cancelled_calls(server: FaultServer, kind: str) -> None:
     """After 2,400 cancelled calls on ten connections, 30 of 30 later calls succeed."""
     async with connected(kind, server.url, max_connections=10) as client:
         server.default = faults.answer(200, GOOD, delay=0.01)

@@ -39,6 +39,7 @@ from tests.faults.support import (
     KINDS,
     QUICK,
     UNSENT,
+    Operation,
     check_health,
     check_ledger,
     connected,
@@ -147,8 +148,8 @@ one.
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", LANDED_NAMES)
 async def test_a_write_that_may_have_landed_is_sent_once_and_its_caller_told(
-    server, kind, name, operation
-):
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """Whether or not it did land: nobody here can know."""
     async with connected(kind, server.url, **options(name)) as client:
         server.plan(MAY_HAVE_LANDED[name][0])
@@ -166,8 +167,8 @@ async def test_a_write_that_may_have_landed_is_sent_once_and_its_caller_told(
     ["200 that is not JSON", "200 that is huge", "200 that is huge, in chunks", "200 of no form"],
 )
 async def test_a_write_whose_answer_cannot_be_read_is_not_repeated(
-    server, kind, name, operation, monkeypatch
-):
+    server: FaultServer, kind: str, name: str, operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has most likely happened, and the caller is told so."""
     monkeypatch.setattr(_body, "MAX_ANSWER", 100_000)
     bad = {
@@ -188,7 +189,9 @@ async def test_a_write_whose_answer_cannot_be_read_is_not_repeated(
 @TWO_KINDS
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_write_that_was_refused_is_sent_again(server, kind, name, operation):
+async def test_a_write_that_was_refused_is_sent_again(
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """429 and 449 are answered before any work is done."""
     async with connected(kind, server.url, **options(name)) as client:
         server.plan(REFUSED[name], REFUSED[name])
@@ -203,8 +206,8 @@ async def test_a_write_that_was_refused_is_sent_again(server, kind, name, operat
 @pytest.mark.parametrize("operation", operations(UNSENT))
 @pytest.mark.parametrize("name", [*DEFINITE, "503"])
 async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(
-    server, kind, name, operation
-):
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """The caller gets the answer as it is."""
     fault, expected = DEFINITE.get(name, (faults.refuse(503), ServiceUnavailableError))
     async with connected(kind, server.url, **options(name)) as client:
@@ -222,7 +225,9 @@ async def test_a_write_that_was_answered_no_is_not_done_and_not_repeated(
 @TWO_KINDS
 @pytest.mark.parametrize("operation", operations(ALWAYS))
 @pytest.mark.parametrize("name", [*LANDED_NAMES, *REFUSED, "503"])
-async def test_what_may_be_repeated_is(server, kind, name, operation):
+async def test_what_may_be_repeated_is(
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """Any passing fault is worth another try."""
     fault = (
         MAY_HAVE_LANDED[name][0]
@@ -240,7 +245,9 @@ async def test_what_may_be_repeated_is(server, kind, name, operation):
 @TWO_KINDS
 @pytest.mark.parametrize("operation", operations(ALWAYS))
 @pytest.mark.parametrize("name", LANDED_NAMES)
-async def test_a_fault_that_stays_ends_the_call_in_its_own_error(server, kind, name, operation):
+async def test_a_fault_that_stays_ends_the_call_in_its_own_error(
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """After `max_attempts` the last failure is raised, with the number of attempts."""
     fault, expected = MAY_HAVE_LANDED[name]
     async with connected(kind, server.url, **options(name)) as client:
@@ -256,7 +263,9 @@ async def test_a_fault_that_stays_ends_the_call_in_its_own_error(server, kind, n
 @TWO_KINDS
 @pytest.mark.parametrize("operation", operations(ALWAYS))
 @pytest.mark.parametrize("name", DEFINITE)
-async def test_a_no_is_not_argued_with(server, kind, name, operation):
+async def test_a_no_is_not_argued_with(
+    server: FaultServer, kind: str, name: str, operation: Operation
+) -> None:
     """4xx, a redirect and a wait beyond the deadline are raised at once."""
     fault, expected = DEFINITE[name]
     async with connected(kind, server.url, **options(name)) as client:
@@ -266,7 +275,9 @@ async def test_a_no_is_not_argued_with(server, kind, name, operation):
         await check_health(client, server)
 
 
-async def test_a_read_that_cannot_be_decoded_is_not_repeated(server, kind, monkeypatch):
+async def test_a_read_that_cannot_be_decoded_is_not_repeated(
+    server: FaultServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same answer would come again: not JSON, or more than memory should hold."""
     monkeypatch.setattr(_body, "MAX_ANSWER", 100_000)
     async with connected(kind, server.url) as client:
@@ -277,7 +288,7 @@ async def test_a_read_that_cannot_be_decoded_is_not_repeated(server, kind, monke
         await check_health(client, server)
 
 
-async def test_a_delete_whose_answer_was_lost_is_done(server, kind):
+async def test_a_delete_whose_answer_was_lost_is_done(server: FaultServer, kind: str) -> None:
     """The repeat meets 404, because the first try has done it."""
     async with connected(kind, server.url) as client:
         server.plan(faults.reset(), faults.refuse(404))
@@ -290,7 +301,9 @@ async def test_a_delete_whose_answer_was_lost_is_done(server, kind):
 
 
 @pytest.mark.parametrize("operation", ["message", "get"])
-async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(kind, operation):
+async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(
+    kind: str, operation: str
+) -> None:
     """Nobody listens: even a write may be tried again, and its failure is a definite one."""
     async with connected(kind, nobody(), deadline=0.3) as client:
         call = {**UNSENT, **ALWAYS}[operation]
@@ -304,7 +317,7 @@ async def test_a_refused_connection_is_tried_again_and_certainly_not_sent(kind, 
 
 
 @pytest.mark.parametrize("operation", ["message", "get"])
-async def test_a_server_that_comes_back_is_found(kind, operation):
+async def test_a_server_that_comes_back_is_found(kind: str, operation: str) -> None:
     """A write whose connection was refused is sent once the server listens again, exactly once."""
     port = free_port()
     back = FaultServer(default=faults.answer(200, GOOD), port=port)
@@ -323,7 +336,9 @@ async def test_a_server_that_comes_back_is_found(kind, operation):
 
 @pytest.mark.parametrize("operation", ["message", "get"])
 @pytest.mark.parametrize("say_so", [True, False])
-async def test_a_connection_that_was_closed_while_idle_is_not_used(server, kind, operation, say_so):
+async def test_a_connection_that_was_closed_while_idle_is_not_used(
+    server: FaultServer, kind: str, operation: str, say_so: bool
+) -> None:
     """The server closed it after the last answer: the next write goes out on a new one, once, and
     succeeds.
     """
@@ -339,7 +354,9 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used(server, kind,
         await check_health(client, server)
 
 
-async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_unknown(server, kind):
+async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_unknown(
+    server: FaultServer, kind: str
+) -> None:
     """The race that no client can win: the server resets a kept connection just as the request
     arrives.
     """
@@ -357,7 +374,9 @@ async def test_a_connection_that_breaks_under_a_kept_write_leaves_its_outcome_un
 
 
 @pytest.mark.parametrize("fault", [faults.hang(), faults.hang_in_body(), faults.drip()])
-async def test_the_deadline_ends_what_has_no_timeout(server, kind, fault):
+async def test_the_deadline_ends_what_has_no_timeout(
+    server: FaultServer, kind: str, fault: Fault
+) -> None:
     """A write then has an unknown outcome; a read has simply run out of time."""
     async with connected(kind, server.url, timeout=None, deadline=0.2) as client:
         server.plan(fault, fault)
@@ -368,7 +387,7 @@ async def test_the_deadline_ends_what_has_no_timeout(server, kind, fault):
         await check_health(client, server)
 
 
-async def test_a_handshake_that_hangs_ends_unsent(kind):
+async def test_a_handshake_that_hangs_ends_unsent(kind: str) -> None:
     """The connection is there, the TLS handshake is not: a definite error, for a write too."""
     async with (
         FaultServer(deaf=True) as deaf,
@@ -383,8 +402,8 @@ async def test_a_handshake_that_hangs_ends_unsent(kind):
 
 
 async def test_a_request_that_was_given_up_unsent_is_never_sent_after_all(
-    server, kind, monkeypatch
-):
+    server: FaultServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Connecting outlasts the attempt: it counts as unsent and is tried again, so the first try
     must not arrive later.
     """

@@ -9,7 +9,7 @@ from benchmarks.outage import outage
 from tests.support import virtual
 
 
-async def test_nothing_is_sent_twice_in_a_storm_of_faults(kind):
+async def test_nothing_is_sent_twice_in_a_storm_of_faults(kind: str) -> None:
     """Sixty sends a backend, one exchange in three broken, one call in ten cancelled."""
     tally = await storm(kind, 60, seed=7)
     assert (tally.duplicates, tally.lost, tally.lies) == (0, 0, 0)
@@ -19,13 +19,13 @@ async def test_nothing_is_sent_twice_in_a_storm_of_faults(kind):
 
 
 @pytest.mark.slow
-async def test_nothing_is_sent_twice_in_a_long_storm(kind):
+async def test_nothing_is_sent_twice_in_a_long_storm(kind: str) -> None:
     """Two thousand sends a backend, half of the exchanges broken."""
     tally = await storm(kind, 2000, seed=3, share=0.5)
     assert (tally.duplicates, tally.lost, tally.lies) == (0, 0, 0)
 
 
-def test_an_outage_is_not_made_worse():
+def test_an_outage_is_not_made_worse() -> None:
     """Hardly more than a request a call, whatever the outage is."""
     figures = virtual.run(outage(200))
     assert set(figures) == {"503", "502", "reset", "refused"}
