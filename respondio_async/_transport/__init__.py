@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..errors import ConfigurationError
 from ._address import Address, check_base_url
 from ._library import Backend, library_of, load
+from ._log_filter import hide_urls
 from ._ports import (
     Answer,
     Connection,
@@ -18,7 +19,6 @@ from ._ports import (
     SendFailure,
     Transport,
 )
-from ._quiet import quiet
 
 __all__ = [
     "Address",
@@ -83,10 +83,10 @@ def open_transport(
         from ._borrowed import BorrowedPool
 
         library = library_of(http_client)
-        quiet(library.__name__, address.netloc)
+        hide_urls(library.__name__, address.netloc)
         return BorrowedPool(library, address, max_connections, http_client)
     library = load(backend)
-    quiet(library.__name__, address.netloc)
+    hide_urls(library.__name__, address.netloc)
     if backend == "aiohttp":
         from ._session import SessionPool
 

@@ -34,7 +34,7 @@ class BorrowedLease(ClientLease):
         self._owner = owner
         self._task: asyncio.Task[Answer] | None = None
         self._left = False
-        """The caller has gone.
+        """The caller was cancelled, or out of time.
 
         What had not been sent by then must not be sent after: the caller was told so, and may
         repeat it.

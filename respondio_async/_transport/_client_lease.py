@@ -11,12 +11,12 @@ from ._surplus import connection_below, has_surplus
 class ClientLease(ConnectionLease):
     """Sends by `AsyncClient.send`, so that whatever wraps it sees every request."""
 
-    __slots__ = ("_heard", "_redirect")
+    __slots__ = ("_redirect", "_traced")
 
     def __init__(self) -> None:
         super().__init__()
-        self._heard = False
-        """The library has told what it does: a real connection carries the request."""
+        self._traced = False
+        """A trace event came: a real connection carries the request, and no mock."""
         self._redirect: Answer | None = None
 
     async def _deliver(self, client: Any, built: Any) -> Answer:
@@ -29,7 +29,7 @@ class ClientLease(ConnectionLease):
         except library.TransportError as error:
             if self._redirect is not None and isinstance(error, library.RemoteProtocolError):
                 return self._redirect
-            if not self._heard:
+            if not self._traced:
                 # A mock plays the connection: only its error says how far the request had come.
                 self.unsent = False
             raise
@@ -48,8 +48,8 @@ class ClientLease(ConnectionLease):
             raise
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
-        """Hear what httpcore does: its extension "trace"."""
-        self._heard = True
+        """Follow what httpcore does: its extension "trace"."""
+        self._traced = True
         if event == "connection.connect_tcp.started":
             self.unsent = True
         elif (

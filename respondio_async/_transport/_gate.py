@@ -7,8 +7,7 @@ from collections import OrderedDict
 class Gate:
     """Lets *size* callers in at a time, first come first served.
 
-    A place is never lost: a caller that is cancelled at the very moment it is let in hands its
-    place on.
+    A caller that is cancelled at the moment it is let in lets the next one in.
     """
 
     __slots__ = ("_queue", "free", "open", "size")
@@ -26,34 +25,38 @@ class Gate:
         return len(self._queue)
 
     async def enter(self) -> bool:
-        """Wait for a place; False when the gate was closed."""
+        """Wait to be let in; False when the gate was closed."""
         if not self.open:
             return False
         if self.free:  # nobody can be queueing: `leave` serves the queue first
             self.free -= 1
             return True
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue[place] = None
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue[waiter] = None
         try:
-            return await place
+            return await waiter
         except asyncio.CancelledError:
-            if self._queue.pop(place, place) is place and not place.cancelled() and place.result():
+            if (
+                self._queue.pop(waiter, waiter) is waiter
+                and not waiter.cancelled()
+                and waiter.result()
+            ):
                 self.leave()
             raise
 
     def leave(self) -> None:
-        """Free a place, for the first in the queue if there is one."""
+        """Let in the first of the queue, if there is one."""
         while self._queue:
-            place, _ = self._queue.popitem(last=False)
-            if not place.done():
-                place.set_result(True)
+            waiter, _ = self._queue.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(True)
                 return
         self.free += 1
 
     def close(self) -> None:
-        """Turn away all who wait, and all who come."""
+        """Let nobody in any more; those who wait get False."""
         self.open = False
         while self._queue:
-            place, _ = self._queue.popitem(last=False)
-            if not place.done():
-                place.set_result(False)
+            waiter, _ = self._queue.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(False)

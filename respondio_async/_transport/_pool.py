@@ -119,7 +119,7 @@ class Pool(ABC, Generic[LeaseT]):
         self._gate = Gate(size)
         self._busy: set[LeaseT] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._last_one_out: asyncio.Event | None = None
+        self._all_returned: asyncio.Event | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     async def acquire(self) -> LeaseT:
@@ -136,11 +136,11 @@ class Pool(ABC, Generic[LeaseT]):
         return lease
 
     def end(self, lease: LeaseT) -> None:
-        """Free the place of *lease* for the first in the queue."""
+        """End *lease*, and let in the first of the queue."""
         self._busy.discard(lease)
         self._gate.leave()
-        if self._last_one_out is not None and not self._busy:
-            self._last_one_out.set()
+        if self._all_returned is not None and not self._busy:
+            self._all_returned.set()
 
     def statistics(self) -> PoolStatistics:
         return PoolStatistics(
@@ -152,7 +152,7 @@ class Pool(ABC, Generic[LeaseT]):
         )
 
     async def aclose(self) -> None:
-        """Turn away who waits, give calls in flight five seconds, then end those that are left.
+        """Refuse those who wait, give calls in flight five seconds, then end those that are left.
 
         A repeat does nothing.
         """
@@ -174,10 +174,10 @@ class Pool(ABC, Generic[LeaseT]):
 
     async def _wait_for_busy(self, seconds: float) -> None:
         if self._busy:
-            self._last_one_out = asyncio.Event()
+            self._all_returned = asyncio.Event()
             try:
                 async with asyncio.timeout(seconds):
-                    await self._last_one_out.wait()
+                    await self._all_returned.wait()
             except TimeoutError:
                 pass
 

@@ -47,7 +47,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     open: int
     """Connections that exist."""
     busy: int
-    """Connections lent to a call."""
+    """Connections leased to a call."""
     waiting: int
     """Calls that wait for a connection."""
     opened: int
@@ -78,7 +78,7 @@ class SendError(Exception):
 
 
 class Connection(Protocol):
-    """A connection lent to one call."""
+    """A connection leased to one call."""
 
     @property
     def left_at(self) -> float | None:

@@ -71,7 +71,7 @@ class SlotLease(ClientLease):
             extensions["trace"] = self._trace
             self.unsent = True
         else:
-            self._heard = True  # when the connection was made
+            self._traced = True  # when the connection was made
         return await self._deliver(owner.client, owner.build(request, extensions))
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ class _OtherHosts(logging.Filter):
 _filters: Final[dict[str, _OtherHosts]] = {}
 
 
-def quiet(library: str, netloc: str) -> None:
+def hide_urls(library: str, netloc: str) -> None:
     """Drop the lines that the logger of *library* ("httpx", "httpx2") writes about *netloc*, for
     the rest of the process.
     """
