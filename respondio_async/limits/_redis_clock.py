@@ -9,7 +9,7 @@ DRIFT: Final = 0.0005
 class ServerClock:
     """The difference between the server's clock and ours, known ever more narrowly.
 
-    Each exchange bounds it: the server read its clock after we asked and before we heard. All
+    Each exchange bounds it: the server read its clock between our request and its answer. All
     bounds hold at once, so their intersection does, and a slow answer does not blur what a quick
     one has shown. Bounds that exclude one another mean that a clock was set: then only the newest
     counts.
@@ -20,16 +20,16 @@ class ServerClock:
         self._high = float("inf")
         self._at = 0.0
 
-    def update(self, asked: float, heard: float, server: float) -> None:
-        """Take in one exchange: our clock when we asked and when we heard, the server's in between
-        (all in seconds).
+    def update(self, asked: float, answered: float, server: float) -> None:
+        """Take in one exchange: our clock when we asked and when the answer came, the server's in
+        between (all in seconds).
         """
-        low, high = server - heard, server - asked
-        drift = DRIFT * (heard - self._at)
+        low, high = server - answered, server - asked
+        drift = DRIFT * (answered - self._at)
         self._low, self._high, self._at = (
             max(low, self._low - drift),
             min(high, self._high + drift),
-            heard,
+            answered,
         )
         if self._low > self._high:
             self._low, self._high = low, high

@@ -14,8 +14,8 @@ logger = logging.getLogger("respondio_async")
 
 FIRST_PROBE: Final = 0.1
 LAST_PROBE: Final = 1.0
-"""Seconds between two looks whether Redis is back: doubled from the first to the last, and no more,
-because the others wait for everyone to have looked (see `REGROUP`).
+"""Seconds between two probes for Redis: doubled from the first to the last, and no more,
+because the others wait until all have probed (see `RESYNC`).
 """
 FIRST_TIME: Final = 2.0
 """Seconds for the first exchange: it connects, shakes hands and loads the script as well."""
@@ -28,10 +28,10 @@ keys cannot be used, it seems to come and go with every probe.
 
 
 class Exchange(NamedTuple):
-    """One question, answered: our clock when it was asked and when it was heard, and the answer."""
+    """One request to Redis: our clock when it was sent and when its answer came, and the answer."""
 
     asked: float
-    heard: float
+    answered: float
     reply: list[int]
 
 
@@ -52,7 +52,7 @@ class Member(Protocol):
     @property
     def busy(self) -> bool: ...
 
-    async def regroup(self) -> bool: ...
+    async def resync(self) -> bool: ...
 
 
 class Link:
@@ -78,9 +78,9 @@ class Link:
         self.outages = 0
         """Outages so far.
 
-        A route that last agreed with the others before the newest must regroup first.
+        A route that last agreed with the others before the newest must resync first.
         """
-        self._told = False
+        self._warned = False
         """Whether the log's last word is that Redis is away."""
         self._back_at = 0.0
         self._absent: set[Member] = set()
@@ -96,21 +96,21 @@ class Link:
         failure: BaseException | None = None
         for _ in range(2 if self.up else 1):
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._time_limit()):
                     exchange = await self._evaluate(keys, arguments)
             except self._unusable as error:
                 raise Unusable from error
             except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, calls go on without it
                 failure = error
             else:
-                took = exchange.heard - exchange.asked
+                took = exchange.answered - exchange.asked
                 self.round_trip = max(took, self.round_trip + (took - self.round_trip) / 8)
                 self._rose()
                 return exchange
         self._fell(type(failure).__name__)
         raise Unreachable
 
-    def _patience(self) -> float:
+    def _time_limit(self) -> float:
         """Seconds that the next exchange may take."""
         if self.round_trip == 0.0 and self.up:
             return max(FIRST_TIME, self.timeout)
@@ -120,17 +120,17 @@ class Link:
         now = asyncio.get_running_loop().time()
         if not self.up:
             self.up, self._back_at = True, now
-        if self._told and now - self._back_at >= STEADY:
-            self._told = False
+        if self._warned and now - self._back_at >= STEADY:
+            self._warned = False
             logger.info("Redis is back: the limits are shared again")
 
     def _fell(self, reason: str) -> None:
         if self.up:
             self.up = False
             self.outages += 1
-            if self._told:
+            if self._warned:
                 return
-            self._told = True
+            self._warned = True
             # The error's words may hold the server's address or user name; its class does not.
             logger.warning(
                 "Redis does not answer (%s): each process limits itself to %g of the limits until "
@@ -140,7 +140,7 @@ class Link:
             )
 
     def watch(self, member: Member) -> None:
-        """Look for Redis until it is back, and let *member* regroup then; given up when nobody
+        """Look for Redis until it is back, and let *member* resync then; given up when nobody
         waits there any more.
         """
         self._absent.add(member)
@@ -150,10 +150,10 @@ class Link:
     async def _watch(self) -> None:
         pause = FIRST_PROBE
         while self._absent:
-            await anyio.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - so that processes do not look in step
+            await anyio.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - so that processes do not probe in step
             pause = min(LAST_PROBE, 2 * pause)
             for member in tuple(self._absent):
-                if not member.busy or await member.regroup():
+                if not member.busy or await member.resync():
                     self._absent.discard(member)
                 elif not self.up:
                     break

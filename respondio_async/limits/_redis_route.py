@@ -1,5 +1,5 @@
-"""One route whose turns Redis hands out: who leads, what is leased, and what is told to the
-others.
+"""One route whose permits Redis hands out: the queue of this process, its leases, and the updates
+that it owes the others.
 """
 
 import asyncio
@@ -13,58 +13,54 @@ from ._priorities import Priorities
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Link, Unreachable, Unusable, logger
-from ._redis_news import MICRO, News
-from ._redis_turn import RedisReservation
+from ._redis_reservation import RedisReservation
+from ._redis_updates import MICRO, PendingUpdates
 from ._route import share_of
 from ._tuning import DEFAULT_PAUSE, LEAD, LONGEST_PAUSE
 
 HORIZON: Final = 0.5
-"""Seconds ahead within which turns are handed out: a process that dies holding one costs the others
-no more.
+"""Seconds ahead within which leases are handed out: a process that is killed with one costs the
+others no more.
 """
 ROUND_TRIPS: Final = 2.0
-"""Added to the horizon for each second of a round trip: the next turn is asked for a round trip
+"""Added to the horizon for each second of a round trip: the next lease is asked for a round trip
 early.
 """
 UNUSABLE: Final = 5.0
 """Seconds for which a route whose keys hold something else is limited locally."""
 SPAN: Final = 0.06
-"""Seconds that the turns of one lease may lie apart; at ten a second that is one turn, at a hundred
-six.
-"""
-REGROUP: Final = 1.5
+"""Seconds that the permits of one request may lie apart: at ten a second one, at a hundred six."""
+RESYNC: Final = 1.5
 """Seconds that the first to find Redis back gives the others to find it too: the longest pause
 between two probes, a probe that times out, and some.
 """
 LATE: Final = 0.001
-"""Seconds past its time from which a permit's true time is told to the others."""
+"""Seconds past its time from which a permit's true time is reported to the others."""
 VERY_LATE: Final = 0.02
-"""Seconds past its time from which it is told at once, if no question is about to go anyway."""
+"""Seconds past its time from which it is reported at once, if no request is about to go anyway."""
 TOO_LATE: Final = 0.25
-"""Seconds past its time at which a permit is no longer used: the others must hear the true time
+"""Seconds past its time at which a permit is no longer used: the others must know the true time
 before they count on its slot.
 """
 
 
 class Lease(NamedTuple):
-    """One turn: `unit` permits that go together, which above 200 a second are more than one."""
+    """`unit` permits that go together, which above 200 a second are more than one."""
 
     due: float
     permit_id: str
 
 
-class Outlook(NamedTuple):
-    """The leader's permit is due then; `look_again` is None once that is settled, else when to
-    ask.
-    """
+class Estimate(NamedTuple):
+    """When the head waiter's permit is due. `ask_again_at` is None once that is settled."""
 
     due: float
-    look_again: float | None = None
+    ask_again_at: float | None = None
 
 
 class RedisRoute:
-    """Calls wait in our own line; only its leader is given turns, each of them for whoever leads
-    when it is due.
+    """Calls queue in this process; only the head waiter reserves on Redis, and a lease belongs to
+    whoever is at the head when it is due.
     """
 
     def __init__(
@@ -90,8 +86,8 @@ class RedisRoute:
         self._share = share
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
-        self._line: Priorities[RedisReservation] = Priorities()
-        self._leader: RedisReservation | None = None
+        self._queue: Priorities[RedisReservation] = Priorities()
+        self._head: RedisReservation | None = None
         self._leases: deque[Lease] = deque()
         self._left = 1
         """Permits left of the first lease."""
@@ -99,11 +95,11 @@ class RedisRoute:
         self._number = 0
         self._window = max(1.0, 1.0 / limit)
         self._margin = Margin()
-        self._news = News()
+        self._updates = PendingUpdates()
         self._asking: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ask_at = 0.0
-        self._told_unusable = False
+        self._warned_unusable = False
         self._paused_until = 0.0
         self._agreed = 0
         """The outage after which this route has last agreed with the other processes."""
@@ -113,12 +109,12 @@ class RedisRoute:
         """
         self._last_local = float("-inf")
         self._sends: deque[float] = deque()
-        self._witness: tuple[float, str] | None = None
+        self._last_permit: tuple[float, str] | None = None
         """Our newest permit that Redis must know of."""
         self._granted = self._refused = self._pauses = 0
         self._waits: deque[float] = deque(maxlen=512)
 
-    # The line
+    # The queue
 
     def now(self) -> float:
         return self._loop.time()
@@ -126,19 +122,19 @@ class RedisRoute:
     async def reserve(
         self, priority: Priority, is_retry: bool, timeout: float | None
     ) -> RedisReservation:
-        """Wait until a new turn leads and is due soon."""
+        """Wait until a new reservation is at the head and near due."""
         reservation = RedisReservation(self, priority, is_retry, timeout)
-        if self._leader is None:
-            self._leader = reservation
+        if self._head is None:
+            self._head = reservation
         else:
-            # At the least: the others are not counted, and turns may be a tenth closer than they
-            # are on average.
-            ahead = 0.9 * (1 + self._line.ahead(priority, is_retry)) * self._window / self._size()
+            # At the least: the other processes are not counted, and permits may be a tenth closer
+            # than they are on average.
+            ahead = 0.9 * (1 + self._queue.ahead(priority, is_retry)) * self._window / self._size()
             due = max(reservation.began, self._paused_until) + ahead
             if reservation.misses(due):
                 raise reservation.too_late(due)
             reservation.called = self._loop.create_future()
-            self._line.join(reservation)
+            self._queue.join(reservation)
             try:
                 async with asyncio.timeout_at(reservation.deadline):
                     await reservation.called
@@ -151,27 +147,27 @@ class RedisRoute:
         return reservation
 
     def leave(self, reservation: RedisReservation) -> None:
-        """Let the next one lead."""
-        if reservation is not self._leader:
-            self._line.leave(reservation)
+        """Let the next one be the head."""
+        if reservation is not self._head:
+            self._queue.leave(reservation)
             return
-        self._leader = leader = self._line.pop() if self._line.size else None
-        if leader is None:
+        self._head = head = self._queue.pop() if self._queue.size else None
+        if head is None:
             self._give_back(self._leases)
-        elif leader.called is not None and not leader.called.done():
-            leader.called.set_result(None)
+        elif head.called is not None and not head.called.done():
+            head.called.set_result(None)
 
-    # The leader
+    # The head waiter
 
-    async def outlook(self, reservation: RedisReservation) -> Outlook:
-        """When the leader's permit is due, as far as can be known now."""
+    async def estimate(self, reservation: RedisReservation) -> Estimate:
+        """When the head waiter's permit is due, as far as can be known now."""
         while True:
             now = self.now()
-            if reservation.gone:  # given up by another task: nothing is asked for it any more
-                return Outlook(now)
+            if reservation.ended:  # given up by another task: nothing is asked for it any more
+                return Estimate(now)
             if not self._shared(now):
                 if not self._link.up or self._agreed == self._link.outages:
-                    return await self._outlook_locally(reservation, now)
+                    return await self._estimate_locally(reservation, now)
             else:
                 if reservation.local is not None:
                     reservation.local.abandon()
@@ -180,10 +176,10 @@ class RedisRoute:
                     self._drop_first()
                 if self._leases:
                     self._ask_ahead(now)
-                    return Outlook(self._leases[0].due)
+                    return Estimate(self._leases[0].due)
                 ask_at = max(self._ask_at, self._last_local + self._window)
                 if now < ask_at:
-                    return Outlook(max(self._not_before, ask_at), ask_at)
+                    return Estimate(max(self._not_before, ask_at), ask_at)
             await self._answer(reservation.remaining())
             reservation.refuse_after(self.now())
 
@@ -191,7 +187,7 @@ class RedisRoute:
         """Whether Redis gives the permits; otherwise the local limiter does."""
         return self._link.up and self._agreed == self._link.outages and now >= self._local_until
 
-    async def _outlook_locally(self, reservation: RedisReservation, now: float) -> Outlook:
+    async def _estimate_locally(self, reservation: RedisReservation, now: float) -> Estimate:
         if not self._link.up:
             self._link.watch(self)
         if reservation.local is None:
@@ -202,34 +198,34 @@ class RedisRoute:
             opens = self._sends[-size] + window if len(self._sends) >= size else now
             opens = max(opens, self._paused_until)
             if opens > now:
-                return Outlook(opens, opens)
+                return Estimate(opens, opens)
             reservation.local = await self._local.reserve(
                 self.name,
                 priority=reservation.priority,
                 timeout=reservation.remaining(),
                 is_retry=reservation.is_retry,
             )
-        return Outlook(self.now())
+        return Estimate(self.now())
 
     def granted(self, reservation: RedisReservation, now: float) -> None:
-        """The leader goes, on the first lease."""
+        """Note that the head waiter goes, on the first lease."""
         lease = self._leases[0]
         self._left -= 1
         if self._left == 0:
             self._drop_first()
         reservation.permit_id = lease.permit_id
-        self._witness = now, lease.permit_id
+        self._last_permit = now, lease.permit_id
         self._record(reservation, now)
         if now - lease.due > LATE:
             self._move(lease.permit_id, now - lease.due)
 
     def granted_locally(self, reservation: RedisReservation) -> None:
-        """The leader goes, on the local limiter's permit."""
+        """Note that the head waiter goes, on the local limiter's permit."""
         self._last_local = now = self.now()
         self._record(reservation, now)
 
     def _record(self, reservation: RedisReservation, now: float) -> None:
-        reservation.gone, reservation.sent_at = True, now
+        reservation.ended, reservation.sent_at = True, now
         self._granted += 1
         self._waits.append(now - reservation.began)
         self._sends.append(now)
@@ -246,14 +242,14 @@ class RedisRoute:
         if leases and self._left < self._unit:
             self._drop_first()
         for lease in leases:
-            self._news.unused(lease.permit_id)
-            self._tell()
+            self._updates.unused(lease.permit_id)
+            self._send_updates()
         leases.clear()
 
-    # What the answers teach
+    # What the answers show
 
     def update(self, reservation: RedisReservation, feedback: Feedback) -> None:
-        """Learn from one answer, and tell the others."""
+        """Take in one answer, and report it to the others."""
         now = self.now()
         if reservation.sent_at is None or reservation.observed:
             return
@@ -262,9 +258,9 @@ class RedisRoute:
             self._local.update(reservation.local, feedback)
         elif not feedback.sent:
             if self._unit == 1:  # otherwise others may have gone on the same lease
-                self._news.unused(reservation.permit_id)
-                if self._witness is not None and self._witness[1] == reservation.permit_id:
-                    self._witness = None
+                self._updates.unused(reservation.permit_id)
+                if self._last_permit is not None and self._last_permit[1] == reservation.permit_id:
+                    self._last_permit = None
             return
         else:
             # Its second began when it left; it cannot have left later than now.
@@ -292,16 +288,18 @@ class RedisRoute:
             self._move(permit_id, late)
 
     def _move(self, permit_id: str, late: float) -> None:
-        self._news.move(permit_id, late)
-        if late > VERY_LATE and self._leader is None:
-            self._tell()
+        self._updates.move(permit_id, late)
+        if late > VERY_LATE and self._head is None:
+            self._send_updates()
 
     def _pause(self, now: float, retry_after: float | None) -> None:
         seconds = retry_after if retry_after is not None and retry_after > 0 else DEFAULT_PAUSE
-        self._news.refused += 1
-        self._news.paused_until = max(self._news.paused_until, now + min(seconds, LONGEST_PAUSE))
-        self._paused(self._news.paused_until)
-        self._tell()
+        self._updates.refused += 1
+        self._updates.paused_until = max(
+            self._updates.paused_until, now + min(seconds, LONGEST_PAUSE)
+        )
+        self._paused(self._updates.paused_until)
+        self._send_updates()
 
     def _paused(self, until: float) -> None:
         """Nobody goes before *until*: leases that fall due before are given back."""
@@ -319,18 +317,18 @@ class RedisRoute:
             and self._bounds[0] <= advertised <= self._bounds[1]
             and advertised != self._limit
         ):
-            self._news.advertised = advertised
+            self._updates.advertised = advertised
             if advertised < self._limit:
-                self._tell()
+                self._send_updates()
 
     # Redis
 
     @property
     def busy(self) -> bool:
         """Whether anybody waits here."""
-        return self._leader is not None
+        return self._head is not None
 
-    async def regroup(self) -> bool:
+    async def resync(self) -> bool:
         """Agree with the other processes on when Redis gives the permits again; False while it is
         away.
         """
@@ -353,10 +351,10 @@ class RedisRoute:
             task.result()
 
     def _ask_ahead(self, now: float) -> None:
-        """At high rates, ask for the next lease while the last turn of this one is still to
+        """At high rates, ask for the next lease while the last permit of this one is still to
         come.
         """
-        last = len(self._leases) == 1 and self._left <= self._line.size
+        last = len(self._leases) == 1 and self._left <= self._queue.size
         far = self._link.round_trip
         if (
             last
@@ -366,27 +364,27 @@ class RedisRoute:
         ):
             self._ask()
 
-    def _tell(self) -> None:
-        """Send the news now, unless Redis is away."""
+    def _send_updates(self) -> None:
+        """Send the updates now, unless Redis is away."""
         if self._link.up:
-            self._news.urgent = True
+            self._updates.urgent = True
             self._ask()
 
     async def _question(self) -> None:
         while True:
-            news, self._news = self._news, News()
+            updates, self._updates = self._updates, PendingUpdates()
             asked, outages = self.now(), self._link.outages
-            regroup = self._agreed != outages
-            want = 0 if regroup or asked < self._ask_at else self._lacking()
-            witness = ""
-            if self._witness is not None and asked - self._witness[0] < self._window:
-                witness = self._witness[1]
+            resync = self._agreed != outages
+            want = 0 if resync or asked < self._ask_at else self._lacking()
+            last_permit = ""
+            if self._last_permit is not None and asked - self._last_permit[0] < self._window:
+                last_permit = self._last_permit[1]
             arguments: list[str | int | float] = [
                 self._configured, want, int(self._horizon() * MICRO),
                     int(max(SPAN, self._link.round_trip) * MICRO), self._nonce, self._number,
-                    witness,
-                int(REGROUP * MICRO) if regroup else 0, int(self._margin.reserve * MICRO),
-                    *news.arguments(asked),
+                    last_permit,
+                int(RESYNC * MICRO) if resync else 0, int(self._margin.reserve * MICRO),
+                    *updates.arguments(asked),
             ]  # fmt: skip
             first, self._number = self._number, self._number + want
             try:
@@ -394,24 +392,28 @@ class RedisRoute:
             except Unreachable as error:
                 if isinstance(error, Unusable):
                     self._local_until = self.now() + UNUSABLE
-                    if not self._told_unusable:
-                        self._told_unusable = True
+                    if not self._warned_unusable:
+                        self._warned_unusable = True
                         logger.warning(
                             "Something else is kept under the keys of %s on Redis: this route is "
                             "limited to %g of its limit by each process",
                             self.name,
                             self._share,
                         )
-                self._news.paused_until = max(self._news.paused_until, news.paused_until)
+                self._updates.paused_until = max(self._updates.paused_until, updates.paused_until)
                 return
             now, limit, window, unit, slot, come, pause, *reservations = exchange.reply
-            self._clock.update(exchange.asked, exchange.heard, now / MICRO)
+            self._clock.update(exchange.asked, exchange.answered, now / MICRO)
             self._limit, self._window = limit / MICRO, window / MICRO
             if unit != self._unit:
                 self._unit = self._left = unit
             opens = self._clock.local(slot / MICRO)
-            if regroup:
-                self._agreed, self._local_until, self._witness = outages, opens - self._window, None
+            if resync:
+                self._agreed, self._local_until, self._last_permit = (
+                    outages,
+                    opens - self._window,
+                    None,
+                )
                 self._not_before, self._ask_at = opens, opens - self._horizon()
             elif want and not reservations:
                 self._not_before, self._ask_at = (
@@ -422,23 +424,23 @@ class RedisRoute:
                 self._leases.append(
                     Lease(self._clock.local(reservation / MICRO), f"{self._nonce}{number}")
                 )
-            if self._leases and (self._leader is None or self._leases[0].due < self._paused_until):
-                # While we asked, whoever waited has left, or a refusal was heard.
+            if self._leases and (self._head is None or self._leases[0].due < self._paused_until):
+                # Meanwhile whoever waited has left, or a refusal came.
                 self._give_back(self._leases)
             self._paused(self._clock.local(pause / MICRO))
-            if not self._news.urgent:
+            if not self._updates.urgent:
                 return
 
     def _horizon(self) -> float:
-        """Seconds ahead within which turns are handed out."""
+        """Seconds ahead within which leases are handed out."""
         return HORIZON + ROUND_TRIPS * self._link.round_trip
 
     def _lacking(self) -> int:
         """How many leases those who wait still need."""
-        if self._leader is None:
+        if self._head is None:
             return 0
         have = self._unit * (len(self._leases) - 1) + self._left if self._leases else 0
-        return max(0, math.ceil((1 + self._line.size - have) / self._unit))
+        return max(0, math.ceil((1 + self._queue.size - have) / self._unit))
 
     def statistics(self) -> RouteStatistics:
         """A snapshot."""
@@ -448,7 +450,7 @@ class RedisRoute:
         return RouteStatistics(
             route=self.name,
             limit=self._limit if shared else share_of(self._configured, self._share),
-            waiting=self._line.size + (self._leader is not None),
+            waiting=self._queue.size + (self._head is not None),
             granted=self._granted,
             refused=self._refused,
             margin=self._window - max(1.0, 1.0 / self._limit),

@@ -3,15 +3,15 @@ Valkey).
 
 The vendor counts an organisation's requests, whichever process sends them. So does this limiter: a
 short script on the Redis server keeps the log of a route's last sends and, asked once, *reserves*:
-it tells the caller at which instant to send, and counts that as sent.
+it returns the instant at which the caller may send, and counts that as sent.
 
 * **One clock.** The server's; each process knows its own clock's distance from it (`ServerClock`).
-* **Little is reserved.** Only for the call at the head of a process's line, at most half a second
-  ahead; at high rates for the next few of the line in one question. A process that is killed costs
-  the others that much. Lanes, and first come, first served, stay matters of each process. Whoever
-  finds no turn within that half second is told when to ask again: with more processes than turns in
-  it a permit costs two questions, not one.
-* **The truth is told afterwards.** A permit that was used late, or whose answer shows that it
+* **Little is reserved.** Only for the call at the head of a process's queue, at most half a second
+  ahead; at high rates for the next few of the queue in one request. A process that is killed costs
+  the others that much. Priorities, and first come, first served, stay matters of each process. A
+  process that finds no permit within that half second gets the time at which to ask again: with
+  more processes than permits in it a permit costs two requests, not one.
+* **Times are corrected afterwards.** A permit that was used late, or whose answer shows that it
   travelled long, is moved in the log before its slot is counted on again.
 * **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers'
   headers advertise.
@@ -50,8 +50,8 @@ from ._local import LocalRateLimiter
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Exchange, Link
+from ._redis_reservation import RedisReservation
 from ._redis_route import RedisRoute
-from ._redis_turn import RedisReservation
 
 __all__ = ["RedisRateLimiter"]
 
@@ -61,9 +61,9 @@ SCRIPT: Final = (
 SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 POOL_WAIT: Final = 0.002
 """Seconds until the next look at a pool that has no connection to spare."""
-LANES: Final = frozenset({"interactive", "bulk"})
+PRIORITIES: Final = frozenset({"interactive", "bulk"})
 FACTS: Final = 7
-"""Numbers that begin the script's reply, before the turns."""
+"""Numbers that begin the script's reply, before the permits."""
 
 
 class UnusableKeyError(Exception):
@@ -135,8 +135,8 @@ class RedisRateLimiter:
         timeout: float | None = None,
         is_retry: bool = False,
     ) -> Reservation:
-        """Wait for the head of the *route*'s line; see `RateLimiter`."""
-        if priority not in LANES:
+        """Wait for the head of the *route*'s queue; see `RateLimiter`."""
+        if priority not in PRIORITIES:
             raise InvalidArgumentError(
                 'priority must be "interactive" or "bulk"', argument="priority"
             )
@@ -147,9 +147,9 @@ class RedisRateLimiter:
         return await self._route(route).reserve(priority, is_retry, timeout)
 
     def update(self, reservation: Reservation, feedback: Feedback) -> None:
-        """Learn from what became of a granted turn.
+        """Take in what became of a granted reservation.
 
-        A turn that was never granted, was observed before, or is another limiter's teaches nothing.
+        One that was never granted, was observed before, or is another limiter's changes nothing.
         """
         route = self._routes.get(reservation.route)
         if (
@@ -184,7 +184,7 @@ class RedisRateLimiter:
                     f"{self._tag}:{name}:queue",
                 ),
                 # Made at the first use: processes forked from one that had made it would hand out
-                # one another's turns.
+                # one another's permits.
                 nonce=secrets.token_hex(4) + ":",
                 link=self._link,
                 clock=self._clock,

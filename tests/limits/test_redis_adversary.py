@@ -17,7 +17,7 @@ import redis.asyncio
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter
 from respondio_async.limits._protocol import Feedback, Reservation
-from respondio_async.limits._redis_turn import RedisReservation
+from respondio_async.limits._redis_reservation import RedisReservation
 from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server

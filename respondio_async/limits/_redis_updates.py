@@ -1,12 +1,12 @@
-"""What a process has yet to tell the others about a route."""
+"""What a process has yet to report to the others about a route."""
 
 from typing import Final
 
 MICRO: Final = 1_000_000
 
 
-class News:
-    """Gathered between two questions to Redis and sent with the next one, or at once when
+class PendingUpdates:
+    """Gathered between two requests to Redis and sent with the next one, or at once when
     `urgent`.
     """
 
