@@ -61,8 +61,8 @@ class LocalRateLimiter:
     *limits* overrides the vendor's table per route, in requests a second: any positive number, 0.2
     and 1,000,000 too. *share* is this process's part when several that do not talk to one another
     use the same organisation: 0.25 for one of four. It is rounded down to whole requests a second;
-    below one a second it is one every so many seconds, and as the processes cannot know of one
-    another's turns, up to two thirds of those are refused: `RedisRateLimiter` knows.
+    below one a second it is one every so many seconds, and as the processes do not know one
+    another's permits, up to two thirds of those are refused: `RedisRateLimiter` knows.
 
     `X-RateLimit-Limit` corrects a route's limit within *bounds*; None leaves the limits as they are
     given. Clients of the same organisation should share one limiter. It serves one event loop at a
@@ -107,7 +107,7 @@ class LocalRateLimiter:
         timeout: float | None = None,
         is_retry: bool = False,
     ) -> Reservation:
-        """Wait for the head of the *route*'s line; see `RateLimiter.turn`."""
+        """Wait for the head of the *route*'s queue; see `RateLimiter.reserve`."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)

@@ -1,17 +1,17 @@
-"""The seam between the pipeline and whatever keeps it under the organisation's limits.
+"""The port (interface) between the engine and a rate limiter.
 
 One call, in order:
 
-1. ``reservation = await limiter.reserve(route, priority=…, timeout=…)`` waits in the route's line
-   until this call stands at its head *and* its permit is due soon (within `LEAD` seconds), so that
-   a call holds a connection only when it is about to use it;
-2. the pipeline takes a connection;
+1. ``reservation = await limiter.reserve(route, priority=…, timeout=…)`` waits in the route's
+   queue until this call is at its head *and* its permit is near due (within `LEAD` seconds), so
+   that a call holds a connection only when it is about to use it;
+2. the engine takes a connection;
 3. ``await reservation.permit()`` returns at the instant the request may go. Nothing queues between
    the permit and the wire;
-4. ``limiter.update(reservation, feedback)`` tells what became of it. Every granted permit is
+4. ``limiter.update(reservation, feedback)`` reports what became of it. Every granted permit is
    observed exactly once;
-5. ``reservation.abandon()`` gives up a turn that was never granted (or is a no-op after a grant);
-   it never stalls the line.
+5. ``reservation.abandon()`` gives up a reservation that was never granted (it is a no-op after a
+   grant); it never stalls the queue.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ class RouteStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reservation(Protocol):
-    """A place at the head of a route's line."""
+    """A place at the head of a route's queue."""
 
     @property
     def route(self) -> str: ...
@@ -85,18 +85,18 @@ class Reservation(Protocol):
     async def permit(self, *, max_wait: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now.
 
-        With *patience*, return False as soon as it is clear that the permit is further away than
-        that many seconds (the route was paused meanwhile): the place at the head is kept, and the
-        caller gives its connection back and awaits `soon()`. Less than `LEAD` is as much as `LEAD`.
+        With *max_wait*, return False once it is clear that the permit is further away than that
+        many seconds (the route was paused meanwhile): the place at the head is kept, and the caller
+        gives its connection back and awaits `wait_until_near()`. Less than `LEAD` means `LEAD`.
         """
         ...
 
     async def wait_until_near(self) -> None:
-        """Wait until the permit is due within `LEAD` seconds again. The turn's timeout applies."""
+        """Wait until the permit is near due again. The reservation's timeout applies."""
         ...
 
     def abandon(self) -> None:
-        """Leave the line. Safe at any time, any number of times; after a grant it does nothing."""
+        """Leave the queue. Safe at any time, any number of times; after a grant it does nothing."""
         ...
 
 
@@ -112,11 +112,11 @@ class RateLimiter(Protocol):
         timeout: float | None = None,
         is_retry: bool = False,
     ) -> Reservation:
-        """Wait for the head of the *route*'s line.
+        """Wait for the head of the *route*'s queue.
 
-        *again*: this call has had a permit before and was refused or failed. It goes ahead of those
-        in its priority that have had none (among its like first come, first served): at the back of
-        a long line it would outlive its deadline.
+        *is_retry*: this call has had a permit before and was refused or failed. It goes ahead of
+        those in its priority that have had none (among its like first come, first served): at the
+        back of a long queue it would outlive its deadline.
 
         *timeout* bounds the whole wait for the permit, in seconds; None waits as long as it takes.
         A wait that cannot end in time fails at once with `DeadlineExceededError` whose `.needed` is
@@ -126,7 +126,7 @@ class RateLimiter(Protocol):
         ...
 
     def update(self, reservation: Reservation, feedback: Feedback) -> None:
-        """Learn from what became of a granted turn."""
+        """Take in what became of a granted reservation."""
         ...
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
