@@ -32,7 +32,7 @@ import psycopg
 from benchmarks.webhooks_verify import EVENT, KEY
 from respondio_async.webhooks import sign
 from respondio_async.webhooks._postgres import _statements as sql
-from respondio_async.webhooks._postgres._schema import SEARCH_PATH
+from respondio_async.webhooks._postgres._schema import PREPARE_SESSION
 from respondio_async.webhooks._progress import HandlingStep
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres_server
@@ -374,7 +374,7 @@ async def latency(folder: Path, inbox: str, seconds: float) -> None:
 async def size(inbox: str, events: int) -> None:
     """The inbox's own statements, without handlers: what is left of so many events."""
     async with await psycopg.AsyncConnection.connect(inbox, autocommit=True) as connection:
-        await connection.execute(SEARCH_PATH)
+        await connection.execute(PREPARE_SESSION)
         await connection.execute(sql.STEPS[HandlingStep.FINISHED])
         body = json.dumps(EVENT).encode()
         for first in range(0, events, 100):

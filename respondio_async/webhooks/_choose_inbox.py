@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from respondio_async._storage import database_path
-from respondio_async.errors import ConfigurationError
+from respondio_async.errors import ConfigurationError, InvalidArgumentError
 
 from ._inbox import EventInbox
 from ._store import InboxStore
@@ -40,6 +40,11 @@ def choose_inbox(
         raise ConfigurationError("workers and migrate are for an inbox on PostgreSQL")
     if inbox is None:
         return None
+    if "://" in str(inbox):  # without the address itself: it may hold a password
+        raise InvalidArgumentError(
+            "inbox must be the path of a file, or postgresql://user@host/database",
+            argument="inbox",
+        )
     path = database_path(inbox, "inbox")
     return lambda: EventInbox(path, remember=remember)
 

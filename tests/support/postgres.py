@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -42,6 +41,8 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="respondio-postgres-"))
         self._user = None
         if os.geteuid() == 0:
+            import pwd  # not on every system
+
             account = pwd.getpwnam("postgres")
             self._user = account.pw_name
             os.chown(self._folder, account.pw_uid, account.pw_gid)

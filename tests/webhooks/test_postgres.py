@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.webhooks_postgres import BOT, under_kills
 from benchmarks.webhooks_verify import KEY as BOT_KEY
-from respondio_async.errors import ConfigurationError
+from respondio_async.errors import ConfigurationError, InvalidArgumentError
 from respondio_async.webhooks import (
     Context,
     InboxStatistics,
@@ -285,6 +285,45 @@ async def test_old_events_are_pruned(url: str, monkeypatch: pytest.MonkeyPatch) 
         assert (await router.receive(*signed(message(0)))).body == b'{"status":"accepted"}'
 
 
+async def test_a_contact_is_erased_as_the_documentation_says(url: str) -> None:
+    """Nothing of it is left, what others have stays, and a repeated event is still recognised."""
+    page = (Path(__file__).parents[2] / "docs/explanation/privacy.md").read_text("utf-8")
+    statements = page.partition("```sql\n")[2].partition("```")[0]
+    async with bot(url, [], "one") as router:
+        for number, contact in ((1, 123), (2, 456)):
+            assert await deliver(router, message(number, contact)) == 200
+        await done_with(router)
+        query(url, statements)
+        for table in ("contact", "event"):
+            assert query(url, f"SELECT count(*) FROM {table} WHERE contact_id = 123") == 0
+            assert query(url, f"SELECT count(*) FROM {table} WHERE contact_id = 456") == 1
+        assert (await router.receive(*signed(message(1, 123)))).body == b'{"status":"duplicate"}'
+
+
+async def test_a_commit_is_waited_for_whatever_the_database_says(
+    url: str, postgres: PostgresServer
+) -> None:
+    """Acknowledged means stored, also where an administrator chose speed."""
+    name = url.rpartition("/")[2]
+    postgres.run(f"ALTER DATABASE {name} SET synchronous_commit TO off")
+    async with bot(url, [], "one") as router:
+        found = await router._inbox._database.rows("SHOW synchronous_commit")  # type: ignore[union-attr]
+        assert found == [("on",)]
+
+
+async def test_an_event_without_a_job_is_handled(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever became of the engine's job, the event was acknowledged."""
+    monkeypatch.setattr(inbox_module, "TEND_EVERY", 0.05)
+    monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 1)
+    seen: list[tuple[str, str]] = []
+    async with bot(url, seen, "web", workers=False) as web:
+        assert await deliver(web, message(1)) == 200
+        query(url, "DELETE FROM procrastinate_jobs")
+        async with bot(url, seen, "worker"):
+            await done_with(web)
+    assert seen == [("worker", "event-1")]
+
+
 async def test_handling_within_the_request(url: str) -> None:
     """`handle` returns once another process has ended the event."""
     seen: list[tuple[str, str]] = []
@@ -301,6 +340,9 @@ def test_what_makes_no_sense_is_refused(url: str) -> None:
         WebhookRouter(KEY, inbox="postgresql://host/?no_such_option=1")
     with pytest.raises(ConfigurationError, match="for an inbox on PostgreSQL"):
         WebhookRouter(KEY, inbox="file", workers=False)
+    with pytest.raises(InvalidArgumentError, match="postgresql://user@host") as caught:
+        WebhookRouter(KEY, inbox="postgresql+asyncpg://me:secret-word@host/db")
+    assert "secret-word" not in str(caught.value)
     assert url not in repr(vars(WebhookRouter(KEY, inbox=url)))
 
 
@@ -482,6 +524,7 @@ async def answers_503(router: WebhookRouter, number: int) -> None:
     logging.getLogger("tests").info("answered after %.2f s", time.monotonic() - began)
 
 
+@pytest.mark.long("PostgreSQL is killed and starts again")
 async def test_a_killed_postgresql_loses_nothing(
     url: str, own_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -498,7 +541,7 @@ async def test_a_killed_postgresql_loses_nothing(
         await hold.wait()
 
     async with router:
-        assert await deliver(router, message(1, 1)) == 200
+        assert await deliver(router, message(1, 1, text="canary words")) == 200
         assert await deliver(router, message(2, 1)) == 200
         await running.wait()
         await asyncio.to_thread(own_server.kill)
@@ -519,6 +562,7 @@ async def test_a_killed_postgresql_loses_nothing(
     assert ["out of reach" in line for line in lines] == [True, False]
     assert "PostgreSQL is back" in lines[1]
     assert own_server.url() not in caplog.text
+    assert "canary" not in caplog.text
 
 
 async def test_a_postgresql_that_does_not_answer(url: str, own_server: PostgresServer) -> None:
@@ -541,6 +585,37 @@ async def test_a_postgresql_that_does_not_answer(url: str, own_server: PostgresS
         await late.aclose()
     assert seen[0] == ("one", "event-1")
     assert {event for _, event in seen} >= {"event-3", "event-4"}
+
+
+@pytest.mark.parametrize("state", ["killed", "paused"])
+async def test_closing_needs_no_postgresql(
+    url: str, own_server: PostgresServer, state: str
+) -> None:
+    """A process can end while there is none; what it held is handled by the next."""
+    seen: list[tuple[str, str]] = []
+    router = bot(url, seen, "one")
+
+    @router.on(MessageReceived)
+    async def hang(_: Context[MessageReceived]) -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.Event()
+    async with router:
+        assert await deliver(router, message(1)) == 200
+        await running.wait()
+        if state == "killed":
+            await asyncio.to_thread(own_server.kill)
+        else:
+            own_server.pause(paused=True)
+        try:
+            assert await router.aclose(timeout=0.1) == 1
+        finally:
+            if state == "killed":
+                await asyncio.to_thread(own_server.start)
+            else:
+                own_server.pause(paused=False)
+    assert query(url, "SELECT count(*) FROM event WHERE body IS NOT NULL") == 1
 
 
 async def test_a_full_disk(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import psycopg
 
-from .._store import InboxFullError, NewEvent
+from .._store import InboxFullError, InboxUnavailableError, NewEvent
 
 _LARGEST: Final = 500
 _Waiting = tuple[NewEvent, "asyncio.Future[int | None]"]
@@ -37,9 +37,12 @@ class Batches:
         return future
 
     async def aclose(self) -> None:
-        """Wait for the batch that is being stored."""
+        """Store no more; whoever still waits is told so."""
         if self._storing is not None:
+            self._storing.cancel()
             await asyncio.wait([self._storing])
+        _fail(self._waiting, InboxUnavailableError("the inbox is closing"))
+        self._waiting = []
 
     async def _run(self) -> None:
         try:

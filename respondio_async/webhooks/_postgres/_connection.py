@@ -13,7 +13,7 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 
 from .._store import InboxUnavailableError
-from ._schema import CONNECT, SEARCH_PATH, out_of_reach
+from ._schema import CONNECT, PREPARE_SESSION, out_of_reach
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ logging.getLogger("psycopg.pool").addFilter(_is_not_ours)
 
 async def _configure(connection: "psycopg.AsyncConnection[Any]") -> None:
     await connection.set_autocommit(True)
-    await connection.execute(SEARCH_PATH)
+    await connection.execute(PREPARE_SESSION)
 
 
 class InboxDatabase(PsycopgConnector):

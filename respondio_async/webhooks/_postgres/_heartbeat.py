@@ -11,10 +11,11 @@ from typing import Final
 
 import psycopg
 
-from ._schema import CONNECT, SEARCH_PATH
+from ._schema import CONNECT, PREPARE_SESSION
 
 EVERY: Final = 3.0
 """Seconds between two beats."""
+_JOIN_WITHIN: Final = 2.0
 _BEAT: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%s)"
 
 
@@ -34,13 +35,14 @@ class Heartbeat:
     async def aclose(self) -> None:
         """Beat no more."""
         self._closing.set()
-        await asyncio.to_thread(self._thread.join)
+        # It may wait for a PostgreSQL that never answers.
+        await asyncio.to_thread(self._thread.join, _JOIN_WITHIN)
 
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 with psycopg.connect(self._url, autocommit=True, **CONNECT) as connection:
-                    connection.execute(SEARCH_PATH)
+                    connection.execute(PREPARE_SESSION)
                     connection.execute(_BEAT, (list(self._workers()),))
                     while not self._closing.wait(EVERY):
                         connection.execute(_BEAT, (list(self._workers()),))

@@ -33,7 +33,7 @@ from .._store import (
 from . import _statements as sql
 from ._batches import Batches
 from ._connection import InboxDatabase
-from ._heartbeat import Heartbeat
+from ._heartbeat import EVERY, Heartbeat
 from ._notes import NoteConnection
 from ._schema import QUEUE, check, migrate, out_of_reach
 
@@ -117,11 +117,7 @@ class PostgresInbox:
             async with asyncio.timeout(OPEN_WITHIN):
                 return await self._open()
         except (TimeoutError, psycopg.Error, InboxUnavailableError) as error:
-            if isinstance(error, InboxUnavailableError):
-                told = error
-            else:
-                cause = error if isinstance(error, psycopg.Error) else None
-                told = out_of_reach(cause)
+            told = error if isinstance(error, InboxUnavailableError) else out_of_reach(error)
             if not self._is_out:
                 self._is_out = True
                 _logger.error("%s", told)  # noqa: TRY400 - once an outage, without a traceback
@@ -131,6 +127,8 @@ class PostgresInbox:
         await (migrate if self._may_migrate else check)(self._url)
         self._is_out = self._stopping = False
         database = self._database = InboxDatabase(self._url)
+        # Whoever lives beats twice in this time, even if all were cut off until now.
+        database.last_failure -= STALLED - 2 * EVERY
         self._notes = NoteConnection(self._url, database.note_outage)
         try:
             await database.open_async()
@@ -140,7 +138,9 @@ class PostgresInbox:
             contacts = await database.rows(sql.CONTACTS)
             events = (await database.rows(sql.RECEIVED, most=MOST_REMEMBERED))[::-1]
             self._owner = await self._app.job_manager.register_worker()
-            await database.rows("INSERT INTO process VALUES (%(id)s)", id=self._owner)
+            await database.rows(
+                "INSERT INTO process VALUES (%(id)s) ON CONFLICT DO NOTHING", id=self._owner
+            )
         except BaseException:
             database.closing = True
             await self._notes.aclose(0)
@@ -201,9 +201,10 @@ class PostgresInbox:
         await asyncio.gather(*ending, return_exceptions=True)
         await self._heartbeat.aclose()
         try:
-            await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
-            await self._app.job_manager.unregister_worker(self._owner)
-        except InboxUnavailableError:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
+                await self._app.job_manager.unregister_worker(self._owner)
+        except (InboxUnavailableError, TimeoutError):
             pass  # it will be taken for dead
         for ended in self._ends.values():
             if not ended.done():
@@ -274,7 +275,7 @@ class PostgresInbox:
                 queues=[QUEUE],
                 name="respondio-webhooks",
                 concurrency=self._concurrency,
-                fetch_job_polling_interval=2.0,
+                fetch_job_polling_interval=1.0,  # a notice may come as an earlier look ends
                 delete_jobs="always",
                 install_signal_handlers=False,
                 # Our own look is for what others left: it knows of outages.
@@ -298,6 +299,12 @@ class PostgresInbox:
         try:
             if self._stopping or not await self._handle(job, row, attempt):
                 await self._release([job])
+        except InboxUnavailableError:
+            raise  # closing
+        except Exception:
+            _logger.exception("webhook: an event could not be handed on, and is given back")
+            await asyncio.sleep(_LOOK_EVERY)
+            await self._release([job])
         finally:
             del self._held[job]
 
@@ -385,6 +392,7 @@ class PostgresInbox:
                 await self._find_orphans()
                 if look % _PRUNE_EVERY == 0:
                     await self._database.rows(sql.PRUNE, remember=self._remember)
+                    await self._database.rows(sql.REQUEUE_STRAYS)
                     await self._database.rows(sql.FORGET_WORKERS)
             except Exception:
                 if self._database.closing:

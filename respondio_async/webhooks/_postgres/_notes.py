@@ -16,7 +16,7 @@ from psycopg import pq
 
 from .._progress import HandlingStep
 from .._store import InboxUnavailableError
-from ._schema import CONNECT, SEARCH_PATH
+from ._schema import CONNECT, PREPARE_SESSION
 from ._statements import STEPS
 
 _AGAIN_AFTER: Final = 0.5
@@ -48,7 +48,7 @@ class NoteConnection:
         """Connect; `psycopg.Error` when that cannot be."""
         connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **CONNECT)
         try:
-            await connection.execute(SEARCH_PATH)
+            await connection.execute(PREPARE_SESSION)
             for statement in STEPS.values():
                 await connection.execute(statement)
         except BaseException:

@@ -14,7 +14,8 @@ from .._store import InboxUnavailableError
 SCHEMA: Final = "respondio_webhooks"
 VERSION: Final = 1
 """Of our tables; raised with each entry of `_STEPS`."""
-QUEUE: Final = "webhooks"
+QUEUE: Final = SCHEMA
+"""Of Procrastinate. Its name is also that of a channel, which all schemas of a database share."""
 CONNECT: Final[dict[str, Any]] = {
     "connect_timeout": 2,
     "application_name": "respondio-webhooks",
@@ -24,7 +25,12 @@ CONNECT: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-SEARCH_PATH: Final = f"SET search_path TO {SCHEMA}"
+PREPARE_SESSION: Final = (
+    f"SET search_path TO {SCHEMA}; "
+    # Acknowledged means stored, also where the database says that a commit need not wait.
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
 _MIGRATING: Final = 0x7265737061696F  # any number that nobody else locks
 
 _STEPS: Final = (
@@ -129,7 +135,7 @@ async def check(url: str) -> None:
 
 def out_of_reach(error: BaseException | None) -> InboxUnavailableError:
     """Say that PostgreSQL cannot be used, without the URL: it may hold a password."""
-    reason = (str(error or "").strip().splitlines() or [type(error).__name__])[0]
+    reason = (str(error or "").strip().splitlines() or ["it does not answer"])[0]
     return InboxUnavailableError(f"the inbox's PostgreSQL is out of reach: {reason}")
 
 
@@ -148,7 +154,7 @@ async def _found(connection: "psycopg.AsyncConnection[Any]") -> tuple[int, set[s
     there = await connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.version",))
     if await there.fetchone() == (None,):
         return 0, set()
-    await connection.execute(SEARCH_PATH)
+    await connection.execute(PREPARE_SESSION)
     row = await (await connection.execute("SELECT number, engine FROM version")).fetchone()
     return (row[0], set(row[1])) if row is not None else (0, set())
 
@@ -157,7 +163,7 @@ async def _upgrade(connection: "psycopg.AsyncConnection[Any]") -> None:
     version, applied = await _found(connection)
     if version == 0:
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-        await connection.execute(SEARCH_PATH)
+        await connection.execute(PREPARE_SESSION)
         await connection.execute(SchemaManager.get_schema())
         await connection.execute("CREATE TABLE version (number integer, engine text[])")
         await connection.execute("INSERT INTO version VALUES (0, '{}')")

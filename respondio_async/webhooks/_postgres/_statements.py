@@ -88,6 +88,21 @@ WITH gone AS (
 """
 """Gives back events that this process holds."""
 
+REQUEUE_STRAYS: Final[LiteralString] = f"""
+WITH kept AS (
+    UPDATE event SET attempt = attempt + 1
+    WHERE body IS NOT NULL AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS job
+        WHERE job.task_name = '{TASK}' AND (job.args->>'row')::bigint = event.id)
+    RETURNING id, attempt, contact_id
+)
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
+SELECT '{QUEUE}', '{TASK}', 1, contact_id::text,
+    jsonb_build_object('row', id, 'attempt', attempt)
+FROM kept
+"""
+"""Whatever became of its job, an event that was acknowledged is handled."""
+
 _DEAD: Final[LiteralString] = """
     SELECT id FROM procrastinate_workers WHERE last_heartbeat < now() - %(stalled)s::interval
 """
