@@ -18,6 +18,7 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -384,6 +385,8 @@ class FaultServer:
             serving.cancel()
             gone.cancel()
             await asyncio.gather(serving, gone, return_exceptions=True)
+            with suppress(OSError):
+                await writer.wait_closed()  # the socket is closed a turn of the loop later
             self.open -= 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -48,6 +48,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._left_thread)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads, however long; asyncio's bound would be reached at once."""
+        self._in_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._in_threads -= 1
+
     def _left_thread(self, _: object) -> None:
         self._in_threads -= 1
 
