@@ -246,7 +246,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site into site/, strictly: a warning fails."""
-    session.install("-e", ".[all]", "--group", "docs")
+    """Build the site into site/, strictly: a warning fails. Then read it in a real browser; the
+    screenshots are in site/screenshots.
+    """
+    session.install("-e", ".[all]", "--group", "docs", "--group", "test")
     session.run("python", "docs/make_reference.py")
     session.run("mkdocs", "build", "--clean", env={"NO_MKDOCS_2_WARNING": "1"})
+    site = "tests/docs/test_site.py"
+    session.run("pytest", "-q", site, "-m", "slow or not slow", env={"SITE": "site"})

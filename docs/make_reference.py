@@ -141,7 +141,10 @@ def name_pages(out: Path) -> None:
         elif page in ("bulk", "hooks", "sandbox", "telemetry", "webhooks"):
             parts += [inspect.getdoc(import_module(f"respondio_async.{page}")) or "", ""]
         for path in paths:
-            parts += [f"::: {path}", ""]
+            parts.append(f"::: {path}")
+            if ".resources." in path:  # the client makes them
+                parts.append("    options: {show_bases: false, merge_init_into_class: false}")
+            parts.append("")
             if cure := cures.get(path.rpartition(".")[2]):
                 parts += [cure, ""]
         (out / f"{page}.md").write_text("\n".join(parts), encoding="utf-8")

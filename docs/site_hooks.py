@@ -19,9 +19,13 @@ TEXTS: dict[str, str] = {}
 
 
 def on_config(config: Any) -> None:
-    """Give MkDocs the addresses of the site and of the repository."""
+    """Give MkDocs the addresses of the site and of the repository.
+
+    The repository is a link in the footer: for a `repo_url` the theme asks GitHub for its stars.
+    """
     config.site_url = PROJECT["urls"]["Documentation"]
-    config.repo_url = PROJECT["urls"]["Repository"]
+    source = {"icon": "material/source-repository", "link": PROJECT["urls"]["Repository"]}
+    config.extra["social"] = [{**source, "name": "Source"}]
 
 
 def on_page_content(html: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001
