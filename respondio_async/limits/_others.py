@@ -58,7 +58,7 @@ class Others:
             return whole - self._taken
         # One may always be on its way, or nobody would ever hear that others have left.
         left = max(1.0, self._sorted[int((1.0 - tuning.QUANTILE) * len(self._sorted))])
-        left = min(whole, left + tuning.TOLERANCE * whole)
+        left = min(whole, left + min(tuning.TOLERANCE_MOST, tuning.TOLERANCE * whole))
         self._part = left / whole
         return self._sharing.part(now, left, whole) if self._sharing else left
 
@@ -145,7 +145,7 @@ class Sharing:
                 max(1.0, self._seldom / 2) if taken else min(tuning.SHARE_SELDOM, 2 * self._seldom)
             )
             self._at, self._given = now + self._seldom * tuning.SHARE_EVERY * whole / left, 0.0
-        if now >= self._at and not self._given and left > 1.0:
+        if now >= self._at and not self._given and left >= 2.0:
             part = tuning.SHARE_FIRST if self._at == -inf else tuning.SHARE_PART
             self._before, self._given = left, float(max(1, round(left * part)))
             self._until = now + tuning.SHARE_TIME

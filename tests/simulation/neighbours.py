@@ -4,13 +4,13 @@ do not know of one another, beside programs that draw on the same organisation's
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import combinations, product
+from itertools import chain, combinations, product, repeat
 from math import ceil, floor
 from random import Random
 from typing import Literal, NamedTuple
 
 from respondio_async import RateLimit
-from respondio_async.limits import Feedback, LocalRateLimiter, RateLimiter
+from respondio_async.limits import Feedback, LocalRateLimiter, Priority, RateLimiter
 from tests.simulation.servers import SERVERS, Server, Verdict
 from tests.support.virtual import run
 
@@ -215,6 +215,15 @@ def play(
     return run(_Stage(scene, seconds, seed, make, leaves_at).play())
 
 
+def interactive_waits(scene: Scene, seconds: float = 300.0, seed: int = 1) -> list[float]:
+    """What each of one interactive call a second waits for its permit, beside the scene's
+    neighbour and 5,000 bulk calls; sorted.
+    """
+    stage = _Stage(scene, seconds, seed, None, None)
+    run(stage.play_over_bulk())
+    return sorted(stage.waits)
+
+
 class _Stage:
     def __init__(
         self, scene: Scene, seconds: float, seed: int, make: Make | None, leaves_at: float | None
@@ -235,7 +244,7 @@ class _Stage:
         self.ours: list[list[float]] = [[] for _ in self.limiters]
         self.refusals: list[float] = []
         self.theirs = [0, 0]
-        self.left = 0.0
+        self.waits: list[float] = []
 
     async def play(self) -> Outcome:
         loop = self.loop = asyncio.get_running_loop()
@@ -255,6 +264,28 @@ class _Stage:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return self.outcome()
+
+    async def play_over_bulk(self) -> None:
+        loop = self.loop = asyncio.get_running_loop()
+        scene, random = self.scene, self.random
+        for at in NEIGHBOURS[scene.neighbour](scene.limit * scene.part, self.seconds, random):
+            loop.call_at(at, self.neighbour)
+        tasks = [loop.create_task(self.call("bulk")) for _ in range(5000)]
+        await asyncio.sleep(WARM_UP)
+        while loop.time() < self.seconds:
+            tasks.append(loop.create_task(self.call("interactive")))
+            await asyncio.sleep(0.7 + 0.6 * random.random())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def call(self, priority: Priority) -> None:
+        """One call of ours, again until it is accepted."""
+        began = self.loop.time()
+        for is_retry in chain((False,), repeat(True)):
+            status = await self.attempt(0, self.limiters[0], priority, is_retry, began)
+            if status != 429:
+                return
 
     def change(self, odd: int) -> None:
         """Change the limit, without forgetting what was counted."""
@@ -276,17 +307,30 @@ class _Stage:
         await asyncio.sleep(start)
         is_retry = False
         while True:
-            reservation = await limiter.reserve(ROUTE, is_retry=is_retry)
-            await reservation.permit()
-            sent = self.loop.time()
-            await asyncio.sleep(self.way())
-            feedback = self.judge(place)
-            await asyncio.sleep(self.way())
-            limiter.update(
-                reservation,
-                Feedback(*feedback, round_trip=self.loop.time() - sent),
-            )
-            is_retry = feedback[0] == 429
+            is_retry = await self.attempt(place, limiter, "interactive", is_retry) == 429
+
+    async def attempt(
+        self,
+        place: int,
+        limiter: RateLimiter,
+        priority: Priority,
+        is_retry: bool,
+        began: float | None = None,
+    ) -> int:
+        """One request; notes what a first one that *began* to wait then waited."""
+        reservation = await limiter.reserve(ROUTE, priority=priority, is_retry=is_retry)
+        await reservation.permit()
+        sent = self.loop.time()
+        if began is not None and priority == "interactive" and not is_retry:
+            self.waits.append(sent - began)
+        await asyncio.sleep(self.way())
+        feedback = self.judge(place)
+        await asyncio.sleep(self.way())
+        limiter.update(
+            reservation,
+            Feedback(*feedback, round_trip=self.loop.time() - sent),
+        )
+        return feedback[0]
 
     def way(self) -> float:
         jitter = self.scene.jitter
