@@ -556,6 +556,7 @@ async def test_catching_up_that_is_cut_short_is_done_again(inbox_or_none: str | 
         await catching_up
     hold.set()
     await router.aclose()
+    missing = 2 - len(seen)  # the second may have been on its way into a database
     async with router:
-        assert await router.catch_up([1], after=BASE) == 1
+        assert await router.catch_up([1], after=BASE) == missing
     assert seen == ["missed 1", "missed 2"]

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
+import socket
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, LiteralString, TypeVar
 
@@ -40,11 +43,6 @@ _POOL: Final = "respondio-webhooks"
 logging.getLogger("psycopg.pool").addFilter(_is_not_ours)
 
 
-async def _configure(connection: "psycopg.AsyncConnection[Any]") -> None:
-    await connection.set_autocommit(True)
-    await connection.execute(PREPARE_SESSION)
-
-
 class InboxDatabase(PsycopgConnector):
     """The pool of a process, for our statements and as Procrastinate's connector."""
 
@@ -56,17 +54,31 @@ class InboxDatabase(PsycopgConnector):
         self._is_out = False
         self._telling: asyncio.Task[None] | None = None
         self._url = url
+        self._connections: weakref.WeakSet[psycopg.AsyncConnection[Any]] = weakref.WeakSet()
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             conninfo=url,
             kwargs=dict(CONNECT),
             connection_class=InboxConnection,
-            configure=_configure,
+            configure=self._configure,
             name=_POOL,
             min_size=2,
             max_size=_CONNECTIONS,
             timeout=1.0,
             reconnect_timeout=0.0,  # each statement tries by itself
         )
+
+    async def _configure(self, connection: "psycopg.AsyncConnection[Any]") -> None:
+        self._connections.add(connection)
+        await connection.set_autocommit(True)
+        await connection.execute(PREPARE_SESSION)
+
+    def hang_up(self) -> None:
+        """Wait for no answer any more, for the end of a process whose PostgreSQL stands still."""
+        self.closing = True
+        for connection in self._connections:
+            if not connection.closed:
+                with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     async def _create_pool(self, pool_args: dict[str, Any]) -> psycopg_pool.AsyncConnectionPool:
         # Without the check that Procrastinate asks for, which is a round trip for each statement:
@@ -95,6 +107,8 @@ class InboxDatabase(PsycopgConnector):
             # "Job was not found": another process took it, or the statement was done before.
             if not isinstance(error.__cause__, psycopg.errors.RaiseException):
                 raise
+        except InboxUnavailableError:
+            pass  # closing: whoever is not told takes this process for dead, and that is right
 
     async def execute_query_one_async(
         self, query: LiteralString, **arguments: Any
@@ -114,9 +128,12 @@ class InboxDatabase(PsycopgConnector):
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """Listen, for ever."""
-        await self._until_done(
-            lambda: super(InboxDatabase, self).listen_notify(on_notification, channels)
-        )
+        try:
+            await self._until_done(
+                lambda: super(InboxDatabase, self).listen_notify(on_notification, channels)
+            )
+        except InboxUnavailableError:
+            pass  # closing
 
     async def _until_done(self, act: Callable[[], Awaitable[T]]) -> T:
         while True:

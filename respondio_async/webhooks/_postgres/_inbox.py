@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from procrastinate import App, JobContext
@@ -37,6 +37,8 @@ from ._heartbeat import EVERY, Heartbeat
 from ._notes import NoteConnection
 from ._schema import QUEUE, check, migrate, out_of_reach
 
+T = TypeVar("T")
+
 STALLED: Final = 18.0
 """Seconds without a beat after which a process is taken for dead."""
 TEND_EVERY: Final = 3.0
@@ -46,7 +48,7 @@ OPEN_WITHIN: Final = 10.0
 _ACCEPT_WITHIN: Final = 1.5
 """Seconds for an event to be stored in, so that an answer goes out within two."""
 _ANSWER_WITHIN: Final = 1.0
-_CLOSE_WITHIN: Final = 5.0
+_CLOSE_WITHIN: Final = 2.0
 _COUNT_EVERY: Final = 1.0
 """Seconds for which the number of events that wait is taken to be as it was, but for our own."""
 _PRUNE_EVERY: Final = 20
@@ -168,15 +170,17 @@ class PostgresInbox:
         """
         left = 0
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
-        try:
-            async with asyncio.timeout(None if timeout is None else timeout + _ANSWER_WITHIN):
-                # Whichever process finishes them: nobody here is told.
-                while self._is_worker and (left := await self._count_own()):
-                    if time.monotonic() >= ends_at:
-                        break
-                    await asyncio.sleep(_LOOK_EVERY)
-        except TimeoutError:
-            pass  # PostgreSQL is out of reach
+        while self._is_worker:
+            # Not cancelled when it is late: that would ask PostgreSQL, which does not answer.
+            counting = self._write(self._count_own())
+            patience = max(_ANSWER_WITHIN, ends_at - time.monotonic())
+            await asyncio.wait([counting], timeout=None if timeout is None else patience)
+            if not counting.done():
+                break
+            left = counting.result()
+            if not left or time.monotonic() >= ends_at:
+                break
+            await asyncio.sleep(_LOOK_EVERY)  # whichever process finishes them: nobody is told
         self._stopping = True
         if self._working is not None:
             self._working.cancel()  # Procrastinate waits for its running jobs all the same
@@ -188,24 +192,27 @@ class PostgresInbox:
 
     async def aclose(self) -> None:
         """Give back what is held, and close."""
+        closing_heart = asyncio.create_task(self._heartbeat.aclose())
         self._tending.cancel()
         ending = [self._tending, *self._writing]
         if self._working is not None:
             ending.append(self._working)
-        await asyncio.wait(ending, timeout=_CLOSE_WITHIN)
-        await self._notes.aclose(_CLOSE_WITHIN)
+        _, late = await asyncio.wait(ending, timeout=_CLOSE_WITHIN)
+        await self._notes.aclose(0 if late else _CLOSE_WITHIN)
         self._database.closing = True  # what PostgreSQL does not take now, others will take up
+        if late:
+            self._database.hang_up()
+            await asyncio.wait(late, timeout=_CLOSE_WITHIN)
         await self._batches.aclose()
         for task in ending:
             task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
-        await self._heartbeat.aclose()
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
+        await asyncio.gather(*ending, closing_heart, return_exceptions=True)
+        if not late:
+            try:
                 await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
                 await self._app.job_manager.unregister_worker(self._owner)
-        except (InboxUnavailableError, TimeoutError):
-            pass  # it will be taken for dead
+            except InboxUnavailableError:
+                pass  # it will be taken for dead
         for ended in self._ends.values():
             if not ended.done():
                 ended.set_result(False)
@@ -277,6 +284,7 @@ class PostgresInbox:
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=1.0,  # a notice may come as an earlier look ends
                 delete_jobs="always",
+                abort_job_polling_interval=86_400.0,  # nobody asks for that
                 install_signal_handlers=False,
                 # Our own look is for what others left: it knows of outages.
                 stalled_worker_timeout=86_400.0,
@@ -300,7 +308,7 @@ class PostgresInbox:
             if self._stopping or not await self._handle(job, row, attempt):
                 await self._release([job])
         except InboxUnavailableError:
-            raise  # closing
+            pass  # closing: it will be taken up
         except Exception:
             _logger.exception("webhook: an event could not be handed on, and is given back")
             await asyncio.sleep(_LOOK_EVERY)
@@ -339,15 +347,17 @@ class PostgresInbox:
         watermark: int,
     ) -> "asyncio.Future[None]":
         """Store what has changed of a contact."""
-        return self._write(
-            self._database.rows(
+
+        async def save() -> None:
+            await self._database.rows(
                 sql.SAVE_CONTACT,
                 contact_id=contact_id,
                 handed_over_since=handed_over_since,
                 human_since=human_since,
                 watermark=watermark,
             )
-        )
+
+        return self._write(save())
 
     @asynccontextmanager
     async def lock(self, contact_id: int) -> AsyncGenerator[None]:
@@ -420,9 +430,9 @@ class PostgresInbox:
             await self._release(list(twice))
         self._orphans = unknown - twice
 
-    def _write(self, work: Awaitable[Any]) -> "asyncio.Future[None]":
-        async def run() -> None:
-            await work
+    def _write(self, work: Awaitable[T]) -> "asyncio.Future[T]":
+        async def run() -> T:
+            return await work
 
         task = asyncio.create_task(run())
         self._writing.add(task)
