@@ -77,7 +77,8 @@ class Others:
 
     def refused(self, now: float, whole: float, own: int) -> None:
         """Take in a refusal when others had all but *own* of the *whole*."""
-        if self.counts:
+        if self.counts is not False and self._high > -inf:
+            # Remaining is told, so the next answers tell more: nothing is taken away for long.
             self._add(now, float(own))
         elif own:
             # One that is refused with none of ours counted says little of the usual.

@@ -147,7 +147,8 @@ class Route:
         window = self.window
         if paced:
             self.pace.took(now)
-        self.burst_left = max(0, self.burst_left - 1)
+        if self.burst_left:
+            self.burst_left -= 1
         guard = self.margin.unanswered(window.span)
         sent = window.take(now, guard, in_burst=not paced and self.pace.gap > 0.0)
         self.burst.took(now, self._rate, window.size, sent.position)

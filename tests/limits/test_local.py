@@ -18,6 +18,7 @@ from respondio_async.limits import (
     Reservation,
 )
 from respondio_async.limits._calibration import Calibration
+from respondio_async.limits._others import Others
 from respondio_async.limits._reservation import State
 from respondio_async.limits._route import Route
 from respondio_async.limits._tuning import LEAD
@@ -267,6 +268,19 @@ def test_a_refusal_pauses_for_retry_after(retry_after: float | None, paused: flo
         return now() - began
 
     assert run(main()) == pytest.approx(paused, abs=0.01)
+
+
+def test_refusals_are_soon_forgotten_where_remaining_is_told() -> None:
+    """A machine that stalls has its first requests refused, before it is known whether Remaining
+    counts: seconds later all of the limit is used again.
+    """
+    others = Others()
+    others.heard(0.0, 9, own=1)
+    for second in range(8):
+        others.refused(second, 10, own=1)
+        assert others.left(second, 10) < 2
+    others.forget(15.0)
+    assert others.left(15.0, 10) == 10
 
 
 def test_a_pause_is_only_ever_extended() -> None:
