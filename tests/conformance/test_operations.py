@@ -103,7 +103,7 @@ async def whole_day(sandbox: Sandbox, client: AsyncRespond) -> None:
     # is written to.
     old = ada.id if sandbox.quirks.link_channel_on_send else sandbox.contacts[1].id
     sent = await client.messages.send(old, Text("hello"), channel_id=2001)
-    message = await client.messages.wait_for_status(old, sent.message_id, "read", timeout=10)
+    message = await client.messages.wait_for_status(old, sent.message_id, "read", timeout=300)
     assert (
         message.message_id
         == sent.message_id
@@ -120,7 +120,7 @@ async def whole_day(sandbox: Sandbox, client: AsyncRespond) -> None:
     assert [each.message_id for each in newer] == sorted(ids[:4])
     assert (await client.comments.create(ada.id, "a note {{@user.1003}}")).text
 
-    handed = await client.conversations.hand_over(ada.id, 1003, timeout=10)
+    handed = await client.conversations.hand_over(ada.id, 1003, timeout=300)
     assert handed.assignee is not None
     assert handed.assignee.id == 1003
     assert (await client.conversations.hand_over(ada.id, "sam@sandbox.example")).assignee.id == 1004  # type: ignore[union-attr]
@@ -335,7 +335,7 @@ async def test_a_message_that_fails_says_why() -> None:
         sent = await client.messages.send(sandbox.contacts[0].id, "hi")
         with pytest.raises(MessageFailedError, match="not on WhatsApp"):
             await client.messages.wait_for_status(
-                sandbox.contacts[0].id, sent.message_id, timeout=10
+                sandbox.contacts[0].id, sent.message_id, timeout=300
             )
 
 
