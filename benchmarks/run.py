@@ -27,6 +27,7 @@ CLAIMS = {
     "bulk_overhead": "what a bulk item costs above its calls",
     "bulk_floor": "a bulk run against the floor of the limits",
     "bulk_million": "a million items in virtual time",
+    "bulk_outage": "a bulk run while its server is down",
     "bulk_kill": "a bulk run killed a hundred times",
     "webhooks_verify": "verify and parse against bare HMAC and decode",
     "webhooks_ack": "acknowledging under load",

@@ -346,6 +346,7 @@ class AsyncRespond(NotCopied):
         failed: Literal["retry", "skip"] = "retry",
         progress: "Callable[[Progress], object] | None" = None,
         total: int | None = None,
+        max_outage: float | None = 3600.0,
     ) -> "Bulk[Item, T]":
         """Do *work* on every item, as many at once as the limits can use; ``async with
         client.bulk(…) as run: async for outcome in run: …`` gives an outcome an item.
@@ -367,6 +368,10 @@ class AsyncRespond(NotCopied):
           unfinished. Any other error is its item's outcome.
         - *progress*: called with a snapshot about twice a second. *total*: how many items there
           are, where *items* does not say (by its length or length hint).
+        - *max_outage*: seconds for which the run waits while the server does not answer; None: for
+          ever. The run pauses and goes on by itself; the pause does not count towards the deadlines
+          of its calls. Longer, and the run stops with `DeadlineExceededError`, and what was waiting
+          is unfinished, not failed. `Progress.outage` says that it is paused, and since when.
 
         Calls made by the work use the bulk priority, so that interactive calls of the same
         organisation go first.
@@ -385,6 +390,7 @@ class AsyncRespond(NotCopied):
             failed=failed,
             progress=progress,
             total=total,
+            max_outage=max_outage,
         )
 
     async def check(self, *, timeout: float = 5.0) -> Health:

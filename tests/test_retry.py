@@ -22,6 +22,7 @@ def ask(
     budget: RetryBudget | None = None,
     left: float | None = 100.0,
     is_paced: bool = False,
+    in_run: bool = False,
     rng: Callable[..., Any] = lambda: 1.0,
 ) -> Retry | Stop:
     return decide(
@@ -32,6 +33,7 @@ def ask(
         budget=budget or RetryBudget(60),
         left=left,
         is_paced=is_paced,
+        in_run=in_run,
         rng=rng,
     )
 
@@ -55,6 +57,14 @@ def test_a_refusing_5xx_ends_an_unsafe_write_with_a_known_outcome(status: int) -
     not repeated.
     """
     assert ask(answered(status), replay="unsent") == Stop()
+
+
+def test_a_run_waits_out_a_503_to_a_write_too() -> None:
+    """A run waits out a 503 to a write too, as nothing was done; without repeats it is raised."""
+    assert ask(answered(503), replay="unsent", in_run=True) == Retry(0.5, "outage")
+    once = RetryPolicy(max_attempts=1)
+    assert ask(answered(503), replay="unsent", in_run=True, policy=once) == Stop(why="attempts")
+    assert ask(answered(501), replay="unsent", in_run=True) == Stop()
 
 
 def test_503_is_repeated_where_a_repeat_is_harmless_and_501_never() -> None:
@@ -242,6 +252,8 @@ def test_an_outcome_that_may_have_landed_is_remembered() -> None:
     rng=st.floats(0, 1),
     refusals=st.integers(0, 100),
     failures=st.integers(0, 10),
+    is_paced=st.booleans(),
+    in_run=st.booleans(),
 )
 def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
     certainty: str,
@@ -252,13 +264,23 @@ def test_an_unsafe_write_is_never_repeated_after_it_may_have_landed(
     rng: float,
     refusals: int,
     failures: int,
+    is_paced: bool,
+    in_run: bool,
 ) -> None:
     """An unsafe write is never repeated after it may have landed, whatever happens: no repeat of
     what may have landed, no wait past the deadline, no negative wait.
     """
     failure = Failure(certainty, status if certainty == "answered" else None, retry_after)
     tally = Tally(refusals=refusals, failures=failures, not_ready=refusals)
-    decision = ask(failure, tally=tally, replay=replay, left=left, rng=lambda: rng)
+    decision = ask(
+        failure,
+        tally=tally,
+        replay=replay,
+        left=left,
+        is_paced=is_paced,
+        in_run=in_run,
+        rng=lambda: rng,
+    )
     if isinstance(decision, Retry):
         assert decision.seconds >= 0
         assert left is None or decision.seconds < left

@@ -31,11 +31,17 @@ LONGEST_RETRY_AFTER: Final = 60.0
 """Seconds that a Retry-After of a server that is down can postpone the next probe."""
 
 
+def clock_time(since: float | None) -> str:
+    """Write a Unix time as the local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(since))
+
+
 class Breaker:
     """The breaker of one route on one event loop."""
 
     __slots__ = (
         "_failures",
+        "_opened",
         "_probing",
         "_rng",
         "_timer",
@@ -54,6 +60,7 @@ class Breaker:
         """On the loop's clock."""
         self._rng = rng
         self._failures = 0
+        self._opened = 0.0
         self._probing = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[asyncio.Future[bool]] = deque()
@@ -63,12 +70,17 @@ class Breaker:
         """Whether calls have to wait."""
         return self.since is not None
 
+    @property
+    def open_for(self) -> float:
+        """Seconds since it opened; 0 while it is closed."""
+        return asyncio.get_running_loop().time() - self._opened if self.is_open else 0.0
+
     def succeeded(self) -> float | None:
         """Note an answer. Returns how many seconds it was open, if this closed it."""
         self._failures = 0
         if self.since is None:
             return None
-        lasted = time.time() - self.since
+        lasted = self.open_for
         self.since = None
         self._probing = False
         self._cancel_timer()
@@ -82,6 +94,7 @@ class Breaker:
         opens = self.since is None and self._failures >= TRIPPING
         if opens:
             self.since = time.time()
+            self._opened = asyncio.get_running_loop().time()
             self.probes = 0
         elif is_probe:
             self.probes += 1

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, Generic, TypeVar
 
 from .. import _wire
@@ -33,12 +34,22 @@ from ..errors import (
 from ..hooks import AttemptEnded, DriftDetected, Hook, HookEvent, OperationEnded, WaitStarted
 from ..limits import Feedback, Priority, Reservation
 from .breaker import Breaker
-from .context import after_unsent, before_unsafe_send, current_priority
+from .context import after_unsent, before_unsafe_send, current_priority, outage_watch
 from .endpoints import Endpoint
 from .exchange import Call, Response, Settings
 from .lifecycle import ClientLifecycle, running_loop
 from .outcome_errors import final_error, no_permit, not_answering, reason_of
-from .retry import Failure, Retry, RetryBudget, RetryPolicy, Stop, Tally, WaitReason, decide
+from .retry import (
+    Failure,
+    Retry,
+    RetryBudget,
+    RetryPolicy,
+    Stop,
+    Tally,
+    WaitReason,
+    decide,
+    waits_out,
+)
 from .statistics import DriftLog, RouteCounters
 
 T = TypeVar("T")
@@ -235,24 +246,31 @@ class Attempts(Generic[T]):
                 return admitted
 
     async def _wait_for_server(self) -> None:
-        """While the route's breaker is open, wait until it closes or this call is its probe."""
+        """While the route's breaker is open, wait until it closes or this call is its probe.
+
+        The deadline bounds the wait, unless the call is made in a bulk run, which does so itself.
+        """
         if not self._must_wait():
             return
-        breaker = self._breaker
-        if not self._settings.retry.waits_out:
+        breaker, watch = self._breaker, outage_watch.get()
+        if not waits_out(self._settings.retry, in_run=watch is not None):
             self._is_probe = breaker.try_probe()
             if self._is_probe:
                 return
             raise self._not_answering(ConnectionFailedError)
-        self._start_deadline()
+        if watch is None:
+            self._start_deadline()
+        else:
+            self._deadline = None
         left = self._left()
         pause = breaker.next_probe - asyncio.get_running_loop().time()
         if left is not None and pause >= left:
             raise self._not_answering(DeadlineExceededError)
         self._tell_wait(max(0.0, pause), "outage")
         try:
-            async with asyncio.timeout(left):
-                self._is_probe = await breaker.wait()
+            with nullcontext() if watch is None else watch(breaker):
+                async with asyncio.timeout(left):
+                    self._is_probe = await breaker.wait()
         except TimeoutError:
             raise self._not_answering(DeadlineExceededError) from None
         if not self._is_probe and not self.tally.attempts:
@@ -421,6 +439,9 @@ class Attempts(Generic[T]):
             )
 
     def _decide(self, failure: Failure, outcome: Answer | SendError) -> Retry | Stop:
+        in_run = outage_watch.get() is not None
+        if in_run and failure.is_outage:
+            self._deadline = None  # the run bounds it
         decision = decide(
             failure,
             self.tally,
@@ -429,6 +450,7 @@ class Attempts(Generic[T]):
             budget=self._engine.budget,
             left=self._left(),
             is_paced=self._breaker.is_open,
+            in_run=in_run,
         )
         if isinstance(decision, Retry) and (
             self._engine.lifecycle.over

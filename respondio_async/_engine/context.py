@@ -1,9 +1,11 @@
 """Context variables by which a bulk worker controls the calls made inside it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from ..limits import Priority
+from .breaker import Breaker
 
 current_priority: ContextVar[Priority] = ContextVar("respondio_priority", default="interactive")
 """The limiter's priority of calls whose client names none; a bulk run's workers set "bulk"."""
@@ -27,4 +29,13 @@ after_unsent: ContextVar[Callable[[], None] | None] = ContextVar(
 
 At most once for each `before_unsafe_send`. Without it an outcome merely counts as unknown more
 often than it need be.
+"""
+
+outage_watch: ContextVar[Callable[[Breaker], AbstractContextManager[None]] | None] = ContextVar(
+    "respondio_outage_watch", default=None
+)
+"""Entered for as long as a call waits at an open circuit breaker.
+
+A run bounds such waits itself, so they do not count towards the call's deadline. None: the call is
+not part of a run.
 """

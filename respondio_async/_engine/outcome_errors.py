@@ -1,6 +1,5 @@
 """What the caller is told: the errors of a call that ends without a value."""
 
-import time
 from typing import Any, Final
 
 from .. import _wire
@@ -13,7 +12,7 @@ from ..errors import (
     RespondError,
     TransportError,
 )
-from .breaker import Breaker
+from .breaker import Breaker, clock_time
 from .exchange import Call, Settings
 from .retry import Stop, Tally
 
@@ -93,8 +92,8 @@ def not_answering(
 ) -> TransportError:
     """Make the error of a call that is not sent (again), because the server does not answer."""
     template = call.endpoint.template
-    clock = time.strftime("%H:%M:%S", time.localtime(breaker.since))
-    text = f"{template}: the server has not answered since {clock} ({breaker.probes} probes)"
+    since = clock_time(breaker.since)
+    text = f"{template}: the server has not answered since {since} ({breaker.probes} probes)"
     if kind is DeadlineExceededError:
         text += f"; the deadline of {settings.deadline:g} s ended the wait"
     text += f" after {tally.attempts} attempts" if tally.attempts else "; nothing was sent"

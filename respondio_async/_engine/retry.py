@@ -8,7 +8,7 @@ what happened              "always" (a repeat is harmless)  "unsent" (a repeat w
 =========================  ==============================  =====================================
 never left this machine    retry, as an outage             retry, as an outage
 429, 449                   retry when the server says so   retry: refused before any work
-503                        retry, as an outage             stop: the server has said no
+503                        retry, as an outage             stop: it was not done (in a run: retry)
 reset, timeout, other 5xx  retry                           stop: the outcome is unknown
 any other answer           stop                            stop
 =========================  ==============================  =====================================
@@ -60,7 +60,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     "wait": a request that never left (connection refused, DNS, TLS) and, where a repeat is
     harmless, an answer of 503 are waited out for as long as the deadline allows (120 s unless
     changed).
-    "fail": they count as failed attempts, as any other failure does.
+    "fail": they count as failed attempts, as any other failure does. In a bulk run calls always
+    wait, for up to its `max_outage`.
 
     Either way, five failures in a row on a route (no answer, 5xx) open its circuit breaker. From
     then on one call at a time is sent, as a probe: the first after 0.5 s, each next one after twice
@@ -102,10 +103,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if not all(wait >= 0 for wait in waits):
             raise ConfigurationError("RetryPolicy's waits and its budget must not be negative")
 
-    @property
-    def waits_out(self) -> bool:
-        """Whether a call waits while the server is down."""
-        return self.outage == "wait" and self.max_attempts > 1
+
+def waits_out(policy: RetryPolicy, *, in_run: bool) -> bool:
+    """Whether a call waits while the server is down; in a bulk run it always does."""
+    return policy.max_attempts > 1 and (in_run or policy.outage == "wait")
 
 
 class RetryBudget:
@@ -203,12 +204,14 @@ def decide(
     budget: RetryBudget,
     left: float | None,
     is_paced: bool = False,
+    in_run: bool = False,
     rng: Callable[[], float] = random.random,
 ) -> Retry | Stop:
     """Decide after a failed attempt, and note it in *tally*.
 
     *left* is what the deadline leaves, in seconds; None: no deadline. *is_paced*: the route's
-    circuit breaker is open and says when the call may be sent again.
+    circuit breaker is open and says when the call may be sent again. *in_run*: the call is one of a
+    bulk run's.
     """
     if failure.may_have_landed:
         tally.may_have_landed = True
@@ -216,9 +219,43 @@ def decide(
             return Stop(unknown=True)
     if failure.status in (429, 449):
         return _after_refusal(failure, tally, policy, left)
-    if not _worth_repeating(failure, replay):
+    # A run waits out a 503 to a write too: nothing was done, and its next start would send it.
+    is_worth_it = _worth_repeating(failure, replay) or (in_run and failure.status == 503)
+    waits = waits_out(policy, in_run=in_run)
+    if not is_worth_it or (is_paced and not waits):
         return Stop()
-    return _after_failure(failure, tally, policy, budget, left=left, is_paced=is_paced, rng=rng)
+    is_waited_out = failure.is_outage and waits
+    if is_waited_out:
+        tally.outages += 1
+    else:
+        tally.failures += 1
+        if tally.failures >= policy.max_attempts:
+            return Stop(why="attempts")
+    if is_paced:
+        return Stop(why="deadline") if left == 0 else Retry(0.0, "outage")
+    charged = None if is_waited_out else budget
+    return _after_failure(failure, tally, policy, charged, left=left, rng=rng)
+
+
+def _after_failure(
+    failure: Failure,
+    tally: Tally,
+    policy: RetryPolicy,
+    budget: RetryBudget | None,
+    *,
+    left: float | None,
+    rng: Callable[[], float],
+) -> Retry | Stop:
+    """Back off. *budget*: None for what costs none."""
+    wait = failure.retry_after
+    if not wait:  # a server that is down and says 0 is not to be asked again at once by everybody
+        repeats = tally.failures + tally.outages
+        wait = rng() * _doubling(policy.backoff, policy.max_backoff, repeats)
+    if left is not None and wait >= left:
+        return Stop(why="deadline")
+    if budget is None:
+        return Retry(wait, "outage")
+    return Retry(wait, "failed") if budget.spend() else Stop(why="budget")
 
 
 def _worth_repeating(failure: Failure, replay: Literal["always", "unsent"]) -> bool:
@@ -227,36 +264,6 @@ def _worth_repeating(failure: Failure, replay: Literal["always", "unsent"]) -> b
     if replay == "unsent":
         return False
     return failure.speaks_of_server or failure.status == 408
-
-
-def _after_failure(
-    failure: Failure,
-    tally: Tally,
-    policy: RetryPolicy,
-    budget: RetryBudget,
-    *,
-    left: float | None,
-    is_paced: bool,
-    rng: Callable[[], float],
-) -> Retry | Stop:
-    waited_out = failure.is_outage and policy.waits_out
-    if waited_out:
-        tally.outages += 1
-    else:
-        tally.failures += 1
-        if tally.failures >= policy.max_attempts:
-            return Stop(why="attempts")
-    if is_paced:
-        return Retry(0.0, "outage") if policy.waits_out else Stop()
-    wait = failure.retry_after
-    if not wait:  # a server that is down and says 0 is not to be asked again at once by everybody
-        repeats = tally.failures + tally.outages
-        wait = rng() * _doubling(policy.backoff, policy.max_backoff, repeats)
-    if left is not None and wait >= left:
-        return Stop(why="deadline")
-    if waited_out:
-        return Retry(wait, "outage")
-    return Retry(wait, "failed") if budget.spend() else Stop(why="budget")
 
 
 def _after_refusal(

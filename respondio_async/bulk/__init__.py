@@ -15,7 +15,7 @@ from ._inspect import (
     inspect,
     results,
 )
-from ._outcome import Outcome, Progress
+from ._outcome import Outage, Outcome, Progress
 from ._runner import Bulk
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "FailedItem",
     "ItemResult",
     "MessageDelivery",
+    "Outage",
     "Outcome",
     "Progress",
     "Results",

@@ -49,6 +49,17 @@ class Outcome(Discreet, msgspec.Struct, Generic[Item, T], frozen=True):
         return self.value  # type: ignore[return-value]  # without an error it is a T, and T may be None
 
 
+class Outage(msgspec.Struct, frozen=True):
+    """The server does not answer, and the calls of a run wait for it."""
+
+    since: float
+    """Unix time in seconds."""
+    probes: int
+    """How often it has been asked since then."""
+    next_probe: float
+    """Seconds until it is asked again; 0 while the answer is awaited."""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """A snapshot of a run."""
 
@@ -71,6 +82,10 @@ class Progress(msgspec.Struct, frozen=True):
     """How many items there are, where the source knows its length."""
     elapsed: float
     """Seconds since the run began."""
+    outage: Outage | None = None
+    """Why the run is paused: the server does not answer. None: it does."""
+    paused: float = 0.0
+    """Seconds of *elapsed* for which the run was paused."""
 
     @property
     def finished(self) -> int:
@@ -79,12 +94,15 @@ class Progress(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Outcomes a second since the run began."""
-        return self.finished / self.elapsed if self.elapsed > 0 else 0.0
+        """Outcomes a second since the run began, pauses left out."""
+        active = self.elapsed - self.paused
+        return self.finished / active if active > 0 else 0.0
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that the rest will take at this rate; None while that cannot be said."""
-        if self.total is None or not self.rate:
+        """Seconds that the rest will take at this rate; None while that cannot be said, in an
+        outage for instance.
+        """
+        if self.total is None or not self.rate or self.outage is not None:
             return None
         return max(0, self.total - self.finished - self.skipped) / self.rate

@@ -38,6 +38,7 @@ from ._entries import Entries, Entry
 from ._execution import Execution, find, unknown_outcome
 from ._inspect import Results
 from ._journal import Journal
+from ._outage import LONGEST, OutageWatch
 from ._outbox import Outbox
 from ._outcome import Outcome, Progress
 from ._records import record_of
@@ -89,6 +90,7 @@ class Bulk(Generic[Item, T]):
         failed: Literal["retry", "skip"] = "retry",
         progress: Callable[[Progress], object] | None = None,
         total: int | None = None,
+        max_outage: float | None = LONGEST,
         grace: float = 5.0,
     ) -> None:
         self._journal_path = None if journal is None else database_path(journal, "journal")
@@ -100,6 +102,7 @@ class Bulk(Generic[Item, T]):
             failed=failed,
             progress=progress,
             total=total,
+            max_outage=max_outage,
             grace=grace,
         )
         self._call = adapt(work)
@@ -114,6 +117,7 @@ class Bulk(Generic[Item, T]):
         self._tell = progress
         self._grace = grace
         self._most_workers = concurrency or _MOST_WORKERS
+        self._outages = OutageWatch(max_outage, self._fail)
         self._guard = TerminationGuard()
         self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._most_workers + 8)
         self._phase = Phase.NEW
@@ -210,6 +214,7 @@ class Bulk(Generic[Item, T]):
             self._settle(running.entry, ending, attempts=1, started=running.started)
 
     def _finish(self) -> None:
+        self._outages.close()
         self._phase = Phase.ENDED
         self._ended = asyncio.get_running_loop().time()
         self._report()
@@ -261,6 +266,8 @@ class Bulk(Generic[Item, T]):
             workers=self._most_workers,
             total=self._source.total,
             elapsed=0.0 if now is None or self._began is None else now - self._began,
+            outage=self._outages.outage,
+            paused=self._outages.paused,
         )
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────
@@ -282,6 +289,7 @@ class Bulk(Generic[Item, T]):
         """Take items and work on them, one after another."""
         task = cast("asyncio.Task[None]", asyncio.current_task())
         context.current_priority.set("bulk")
+        context.outage_watch.set(self._outages)
         try:
             while self._phase is Phase.RUNNING:
                 if self._outbox.is_full:

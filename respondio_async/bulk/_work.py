@@ -68,6 +68,7 @@ def check_options(
     failed: object,
     progress: object,
     total: object,
+    max_outage: object,
     grace: object,
 ) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
@@ -89,6 +90,12 @@ def check_options(
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run",
             argument="key",
+        )
+    if max_outage is not None and not (
+        isinstance(max_outage, int | float) and not isinstance(max_outage, bool) and max_outage > 0
+    ):
+        raise InvalidArgumentError(
+            "max_outage must be a number of seconds above 0, or None", argument="max_outage"
         )
     if not isinstance(grace, int | float) or not grace >= 0:
         raise InvalidArgumentError("grace must be a number of seconds", argument="grace")

@@ -21,7 +21,7 @@ from rich.text import Text
 from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond
-from ..bulk import Bulk, DeliverySummary, Outcome
+from ..bulk import Bulk, DeliverySummary, Outage, Outcome, Progress
 from ..limits import DEFAULT_LIMITS
 from ._exit import Exit
 from ._live import Rates, shown
@@ -116,12 +116,15 @@ class JournalFile:
         failed: Literal["retry", "skip"] = "retry",
         *,
         retry_failed: bool = False,
+        max_outage: float = 3600.0,
     ) -> None:
         """*failed*: what becomes of items that failed in an earlier run; *retry_failed*: those of
-        this run are tried once more at its end.
+        this run are tried once more at its end; *max_outage*: seconds for which it waits for a
+        server that does not answer.
         """
         self.failed: Literal["retry", "skip"] = failed
         self.retries = retry_failed
+        self.max_outage = max_outage
         self.is_ours = path is None
         self.path = path or Path(
             f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite"
@@ -161,12 +164,15 @@ class BulkView:
         """Say how far it is, how fast, and when it will end."""
         progress = self._run.statistics
         finished = progress.finished + progress.skipped
+        if progress.outage is not None:
+            waiting = outage_words(progress.outage)
+            return f"{elapsed:7.1f} s  {waiting}; {finished} of {self._job.total} done"
         parts = [f"{elapsed:7.1f} s  {finished}/{self._job.total}", f"{progress.failed} failed"]
         if progress.unknown:
             parts.append(f"{progress.unknown} unknown")
         parts += [
             f"{self._rates.rate('', elapsed, progress.finished):.1f}/s",
-            self._ending(elapsed, finished),
+            self._ending(progress, finished),
         ]
         return " · ".join(parts)
 
@@ -180,7 +186,7 @@ class BulkView:
             f"{finished}/{self._job.total}",
             Text(f"{progress.failed} failed", style="red" if progress.failed else "dim"),
             Text(f"{progress.unknown} unknown", style="red" if progress.unknown else "dim"),
-            Text(self._ending(elapsed, finished), style="cyan"),
+            Text(self._ending(progress, finished), style="cyan"),
         )
         routes = Table(box=None, padding=(0, 1))
         for heading in ("route", "done", "waiting", "rate / limit", "refused"):
@@ -197,15 +203,29 @@ class BulkView:
                     f"{rate:.1f} / {limit}",
                     str(use.refused),
                 )
+        if progress.outage is not None:
+            return Group(head, Text(outage_words(progress.outage), style="yellow"), routes)
         return Group(head, routes)
 
-    def _ending(self, elapsed: float, finished: int) -> str:
-        left = seconds_left(self._client, self._job, finished, elapsed)
+    def _ending(self, progress: Progress, finished: int) -> str:
+        if progress.outage is not None:
+            return ""
+        active = progress.elapsed - progress.paused
+        left = seconds_left(self._client, self._job, finished, active)
         return "" if left is None else f"about {duration(left)} left"
 
 
+def outage_words(outage: Outage) -> str:
+    """Say that the run is paused, since when, and when it looks again."""
+    since = time.strftime("%H:%M", time.localtime(outage.since))
+    again = f"in {outage.next_probe:.0f} s" if outage.next_probe >= 1 else "now"
+    return f"the server does not answer since {since}, trying again {again}"
+
+
 def seconds_left(client: AsyncRespond, job: BulkJob, finished: int, elapsed: float) -> float | None:
-    """Estimate the rest: what the limits demand of it, or the speed so far where that is slower."""
+    """Estimate the rest: what the limits demand of it, or the speed so far where that is slower.
+    *elapsed* without the pauses of outages.
+    """
     left = job.total - finished
     if left <= 0 or not job.total:
         return None
@@ -263,11 +283,11 @@ async def carry_out(
     report = BulkReport(job.total, journal=None if path is None else str(path))
     job.work.__qualname__ = job.title  # by which the journal knows the run
     attempt = _Attempt(client, screen, job, path, report)
-    await attempt.run(journal.failed)
+    await attempt.run(journal.failed, journal.max_outage)
     if journal.retries and report.failed:
         screen.note(f"{counted(report.failed, 'failed item')}: trying once more.")
         first, report.failures = report.done_earlier, []
-        await attempt.run("retry")
+        await attempt.run("retry", journal.max_outage)
         report.skipped = report.done_earlier = first
     if path is not None and journal.is_ours and report.exit == Exit.DONE and not job.keeps_journal:
         journal.remove()
@@ -284,7 +304,7 @@ class _Attempt(Discreet, msgspec.Struct, frozen=True):
     path: Path | None
     report: BulkReport
 
-    async def run(self, failed: Literal["retry", "skip"]) -> None:
+    async def run(self, failed: Literal["retry", "skip"], max_outage: float) -> None:
         """Do what the journal does not know as done, and add to the report."""
         job, report = self.job, self.report
         run = self.client.bulk(
@@ -295,6 +315,7 @@ class _Attempt(Discreet, msgspec.Struct, frozen=True):
             on_unknown=job.unknown,
             failed=failed,
             total=job.total,
+            max_outage=max_outage,
         )
         async with shown(BulkView(self.client, run, job), self.screen.err), run:
             try:

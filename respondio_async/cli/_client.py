@@ -3,12 +3,13 @@ never from an argument that `ps` shows.
 """
 
 import os
+from typing import Literal
 
 import msgspec
 
 from respondio_async.discreet import Discreet
 
-from .. import AsyncRespond
+from .. import AsyncRespond, RetryPolicy
 from ..limits import RateLimiter
 from ._ask import ask_secret, can_ask
 from ._exit import UsageError
@@ -56,8 +57,20 @@ def ask_token() -> str:
 
 
 def connect(
-    base_url: str | None, profile: str | None, *, limiter: RateLimiter | None = None
+    base_url: str | None,
+    profile: str | None,
+    *,
+    limiter: RateLimiter | None = None,
+    outage: Literal["wait", "fail"] = "fail",
 ) -> AsyncRespond:
-    """Make the client; nothing is sent yet."""
+    """Make the client; nothing is sent yet. *outage*: what calls outside of a bulk run do; somebody
+    waits for them.
+    """
     found = find_credentials(base_url, profile)
-    return AsyncRespond(found.token, base_url=found.base_url, limiter=limiter, queue_timeout=None)
+    return AsyncRespond(
+        found.token,
+        base_url=found.base_url,
+        limiter=limiter,
+        queue_timeout=None,
+        retry=RetryPolicy(outage=outage),
+    )

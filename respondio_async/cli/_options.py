@@ -61,6 +61,17 @@ RetryFailed = Annotated[
         "--retry-failed", help="Try the items that failed in this run once more, at its end."
     ),
 ]
+MaxOutage = Annotated[
+    float,
+    typer.Option(
+        "--max-outage",
+        parser=parse_span,
+        metavar="TIME",
+        show_default="1h",
+        help="While the server does not answer, the run waits for up to so long and goes on by "
+        "itself.",
+    ),
+]
 Journal = Annotated[
     Path | None,
     typer.Option(

@@ -194,7 +194,7 @@ class _Examination:
             timeout=_ATTEMPT,
             deadline=_ATTEMPT,
             queue_timeout=_BUDGET,
-            retry=RetryPolicy(max_attempts=2),
+            retry=RetryPolicy(outage="fail", max_attempts=2),
             hooks=[self._on_event],
         )
         claims = _claims(found.token)

@@ -105,7 +105,9 @@ async def observe_limits(
             found[ROUTES[operation]] = said.limit
         return response.value
 
-    raw = client.with_options(deadline=_DEADLINE, retry=RetryPolicy(max_attempts=2)).raw
+    raw = client.with_options(
+        deadline=_DEADLINE, retry=RetryPolicy(outage="fail", max_attempts=2)
+    ).raw
     users = await ask("space.list_users", raw.space.list_users(page_size=1))
     channels = await ask("space.list_channels", raw.space.list_channels(page_size=1))
     fields = await ask("space.list_custom_fields", raw.space.list_custom_fields(page_size=1))

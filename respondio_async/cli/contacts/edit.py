@@ -24,6 +24,7 @@ from .._options import (
     Failed,
     Journal,
     Json,
+    MaxOutage,
     ProfileName,
     RetryFailed,
     Sheet,
@@ -82,6 +83,7 @@ def tag(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     json: Json = False,
     base_url: BaseUrl = None,
     profile: ProfileName = None,
@@ -96,7 +98,7 @@ def tag(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "tag", failed, retry_failed=retry_failed)
+    book = JournalFile(journal, "tag", failed, retry_failed=retry_failed, max_outage=max_outage)
     _edit(
         "tag", "tagged", ROUTES["contacts.add_tags"],
         lambda client, identifier: client.contacts.add_tags(identifier, *tags),
@@ -120,6 +122,7 @@ def untag(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     json: Json = False,
     base_url: BaseUrl = None,
     profile: ProfileName = None,
@@ -133,7 +136,7 @@ def untag(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "untag", failed, retry_failed=retry_failed)
+    book = JournalFile(journal, "untag", failed, retry_failed=retry_failed, max_outage=max_outage)
     _edit(
         "untag", "untagged", ROUTES["contacts.delete_tags"],
         lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
@@ -157,6 +160,7 @@ def delete(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     json: Json = False,
     base_url: BaseUrl = None,
     profile: ProfileName = None,
@@ -170,7 +174,7 @@ def delete(
     """
     table = None if source is None else TableFile(source, sheet, encoding)
     wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "delete", failed, retry_failed=retry_failed)
+    book = JournalFile(journal, "delete", failed, retry_failed=retry_failed, max_outage=max_outage)
     _edit(
         "delete", "deleted", ROUTES["contacts.delete"],
         lambda client, identifier: client.contacts.delete(identifier),

@@ -51,7 +51,7 @@ def export(
 
     async def work() -> int:
         target = choose_target(output, format, resume=resume, force=force)
-        async with connect(base_url, profile) as client:
+        async with connect(base_url, profile, outage="wait") as client:
             report = await export_contacts(
                 client, screen, selection, target, server=server_name(base_url, profile)
             )

@@ -23,6 +23,7 @@ from .._options import (
     Force,
     Journal,
     Json,
+    MaxOutage,
     ProfileName,
     RetryFailed,
     Sheet,
@@ -132,6 +133,7 @@ def import_(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     json: Json = False,
     base_url: BaseUrl = None,
     profile: ProfileName = None,
@@ -153,7 +155,7 @@ def import_(
     - `respondio contacts import people.jsonl --journal people.sqlite --skip-bad`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "import", failed, retry_failed=retry_failed)
+    book = JournalFile(journal, "import", failed, retry_failed=retry_failed, max_outage=max_outage)
 
     async def work() -> int:
         if bad_rows is not None:

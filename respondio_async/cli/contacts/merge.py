@@ -18,6 +18,7 @@ from .._options import (
     Failed,
     Journal,
     Json,
+    MaxOutage,
     ProfileName,
     RetryFailed,
     Sheet,
@@ -52,6 +53,7 @@ def merge(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     json: Json = False,
     base_url: BaseUrl = None,
     profile: ProfileName = None,
@@ -67,7 +69,7 @@ def merge(
     - `respondio contacts merge --from pairs.csv --yes`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "merge", failed, retry_failed=retry_failed)
+    book = JournalFile(journal, "merge", failed, retry_failed=retry_failed, max_outage=max_outage)
 
     async def work() -> int:
         table = None if source is None else TableFile(source, sheet, encoding)

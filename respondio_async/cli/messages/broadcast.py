@@ -28,6 +28,7 @@ from .._options import (
     Force,
     Journal,
     Json,
+    MaxOutage,
     ProfileName,
     RetryFailed,
     Sheet,
@@ -131,6 +132,7 @@ def broadcast(
     journal: Journal = None,
     failed: Failed = "retry",
     retry_failed: RetryFailed = False,
+    max_outage: MaxOutage = 3600.0,
     wait_delivery: Annotated[
         float,
         typer.Option(
@@ -163,7 +165,9 @@ def broadcast(
       2 --yes --wait-delivery 10m --report report.html`
     """
     screen = Screen(json=json)
-    book = JournalFile(journal, "broadcast", failed, retry_failed=retry_failed)
+    book = JournalFile(
+        journal, "broadcast", failed, retry_failed=retry_failed, max_outage=max_outage
+    )
 
     async def work() -> int:
         for output in filter(None, (bad_rows, report_file)):
