@@ -40,6 +40,8 @@ __all__ = ["OpenTelemetryHook", "webhook_span"]
 _SCOPE: Final = "respondio_async"
 _NANO: Final = 1_000_000_000
 
+_Attributes = dict[str, str | int | float]
+
 
 class OpenTelemetryHook:
     """A hook that turns the events of a client into spans and metrics.
@@ -96,28 +98,20 @@ class OpenTelemetryHook:
             return
         self._pending.setdefault(task, []).append((time.time_ns(), event))
         if isinstance(event, AttemptEnded):
-            self._requests.record(event.elapsed, self._attributes(event))
+            self._requests.record(event.elapsed, self._operation(event) | _outcome(event))
 
-    def _attributes(self, event: "AttemptEnded | OperationEnded") -> dict[str, str | int]:
+    def _operation(self, event: "AttemptEnded | OperationEnded") -> _Attributes:
         method, _, template = event.endpoint.partition(" ")
-        attributes: dict[str, str | int] = {
+        return {
             "http.request.method": method,
             "url.template": template,
             "server.address": self._address,
         }
-        if isinstance(event, AttemptEnded):
-            if event.status is not None:
-                attributes["http.response.status_code"] = event.status
-            if event.failure is not None:
-                attributes["error.type"] = event.failure
-            elif event.status is not None and event.status >= 400:
-                attributes["error.type"] = str(event.status)
-        elif event.error is not None:
-            attributes["error.type"] = event.error
-        return attributes
 
     def _end(self, event: OperationEnded, events: list[tuple[int, Any]]) -> None:
-        attributes = self._attributes(event)
+        attributes = self._operation(event)
+        if event.error is not None:
+            attributes["error.type"] = event.error
         attempts = [each for _, each in events if isinstance(each, AttemptEnded)]
         waits = [each for _, each in events if isinstance(each, WaitStarted)]
         busy = sum(each.elapsed for each in attempts) + sum(each.seconds for each in waits)
@@ -130,14 +124,20 @@ class OpenTelemetryHook:
             self._retries.add(event.attempts - 1, attributes)
         if event.error == "OutcomeUnknownError":
             self._unknown.add(1, attributes)
-        self._span(event, events, attributes, queued)
+        # The sampler sees what is given at once, which also costs less than one by one.
+        attributes["respondio.queue.duration"] = queued
+        if event.attempts > 1:
+            attributes["http.request.resend_count"] = event.attempts - 1
+        for each in attempts:
+            if each.status is not None:
+                attributes["http.response.status_code"] = each.status
+        self._span(event, events, attributes)
 
     def _span(
         self,
         event: OperationEnded,
         events: list[tuple[int, Any]],
-        attributes: dict[str, str | int],
-        queued: float,
+        attributes: _Attributes,
     ) -> None:
         end = time.time_ns()
         span = self._tracer.start_span(
@@ -148,19 +148,11 @@ class OpenTelemetryHook:
         )
         if not span.is_recording():
             return
-        span.set_attribute("respondio.queue.duration", queued)
-        if event.attempts > 1:
-            span.set_attribute("http.request.resend_count", event.attempts - 1)
         for at, each in events:
             match each:
                 case AttemptEnded():
-                    span.add_event(
-                        "attempt",
-                        {"duration": each.elapsed, **self._attributes(each)},
-                        timestamp=at,
-                    )
-                    if each.status is not None:
-                        span.set_attribute("http.response.status_code", each.status)
+                    outcome = {"duration": each.elapsed, **_outcome(each)}
+                    span.add_event("attempt", outcome, timestamp=at)
                 case WaitStarted():
                     facts: dict[str, str | float] = {
                         "reason": each.reason,
@@ -185,6 +177,17 @@ class OpenTelemetryHook:
         for client in list(self._clients):
             for route, use in client.statistics().routes.items():
                 yield Observation(use.waiting, {"respondio.route": route})
+
+
+def _outcome(event: AttemptEnded) -> _Attributes:
+    attributes: _Attributes = {}
+    if event.status is not None:
+        attributes["http.response.status_code"] = event.status
+    if event.failure is not None:
+        attributes["error.type"] = event.failure
+    elif event.status is not None and event.status >= 400:
+        attributes["error.type"] = str(event.status)
+    return attributes
 
 
 async def webhook_span(

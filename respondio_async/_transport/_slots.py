@@ -35,12 +35,30 @@ _LEASE: Final = "respondio_async.lease"
 class Slot:
     """One connection, open or not yet, with the transport that owns it."""
 
-    __slots__ = ("http", "idle_since", "stream")
+    __slots__ = ("http", "idle_since", "kept", "stream")
 
     def __init__(self, http: Any) -> None:
         self.http = http
         self.stream: Any = None
         self.idle_since = 0.0
+        self.kept: SlotLease | None = None
+        """Whose request goes over a connection that earlier ones used, until it is written."""
+
+    def watch(self, stream: Any) -> None:
+        """Look whether the server has closed *stream* when a later request is written, since the
+        library looks some steps of the loop earlier.
+        """
+        write = stream.write
+
+        async def watched(buffer: bytes, timeout: float | None = None) -> None:
+            lease, self.kept = self.kept, None
+            if lease is not None and stream.get_extra_info("is_readable"):
+                lease.unsent = True
+                # Neither it nor what it may have brought is for this request.
+                raise ConnectionResetError
+            await write(buffer, timeout)
+
+        stream.write = watched
 
     async def aclose(self) -> None:
         await self.http.aclose()
@@ -67,7 +85,15 @@ class SlotLease(ClientLease):
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
         owner, slot = self._owner, self.slot
         extensions: dict[str, Any] = {"timeout": phase_timeouts(phases), _LEASE: self}
-        if slot.stream is None or owner.now() - slot.idle_since > _SURELY_ALIVE:
+        if request.content is not None:
+            self.unsent = True
+            await asyncio.sleep(0)  # a turn in which the loop may see that the server has closed
+            self.unsent = False
+        if (
+            slot.stream is None
+            or owner.now() - slot.idle_since > _SURELY_ALIVE
+            or slot.stream.get_extra_info("is_readable")
+        ):
             extensions["trace"] = self._trace
             self.unsent = True
         else:
@@ -75,9 +101,14 @@ class SlotLease(ClientLease):
         return await self._deliver(owner.client, owner.build(request, extensions))
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
+        if event == "connection.connect_tcp.started":
+            self.slot.kept = None
+        elif event == "connection.connect_tcp.complete":
             self.slot.stream = info["return_value"]
+            self.slot.watch(info["return_value"])
             self._owner.opened += 1
+        elif event == "connection.start_tls.complete":
+            self.slot.watch(info["return_value"])
         await super()._trace(event, info)
 
     def release(self) -> None:

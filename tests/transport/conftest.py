@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from respondio_async._transport import Transport, _tls, open_transport
 from tests.faults.server import FaultServer
 from tests.support.virtual import VIRTUAL
-from tests.transport.support import KINDS, LIBRARIES, Connect
+from tests.transport.support import KINDS, LIBRARIES, Connect, backend_of
 
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that only speak plain http: a full context costs tens of milliseconds each."""
@@ -86,6 +87,18 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch the sessions of a kind that is traced, in the way of those who instrument aiohttp."""
+    if "kind" in request.fixturenames and request.getfixturevalue("kind") == "aiohttp-traced":
+        make = aiohttp.ClientSession.__init__
+
+        def watched(session: aiohttp.ClientSession, **options: Any) -> None:
+            make(session, trace_configs=[aiohttp.TraceConfig()], **options)
+
+        monkeypatch.setattr(aiohttp.ClientSession, "__init__", watched)
+
+
 @pytest.fixture
 async def connect(kind: str) -> AsyncIterator[Connect]:
     """Open transports of one kind; afterwards all are closed, and no task and no unclosed socket
@@ -102,7 +115,7 @@ async def connect(kind: str) -> AsyncIterator[Connect]:
                 )
             else:
                 transport = open_transport(
-                    base_url=url, backend=kind, max_connections=max_connections
+                    base_url=url, backend=backend_of(kind), max_connections=max_connections
                 )
             stack.push_async_callback(transport.aclose)
             return transport

@@ -1,13 +1,16 @@
 """What the transport's tests share: every kind of transport, and one call through it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import httpx2
 
 from respondio_async._transport import Answer, Request, SendError, Transport
 
-KINDS = ("httpx", "aiohttp", "httpx2", "injected-httpx", "injected-httpx2")
+OWN_KINDS = ("httpx", "aiohttp", "aiohttp-traced", "httpx2")
+KINDS = (*OWN_KINDS, "injected-httpx", "injected-httpx2")
+"""Traced: something watches the session by aiohttp's tracing, as Sentry and OpenTelemetry do."""
 TOKEN = "canary-token-7f3a"
 TARGET = "/contact/phone:%2B60123456789/message?limit=5"
 HEADERS = (
@@ -16,6 +19,12 @@ HEADERS = (
     ("Accept", "application/json"),
 )
 LIBRARIES = {"injected-httpx": httpx, "injected-httpx2": httpx2}
+
+
+def backend_of(kind: str) -> Any:
+    """Return the argument *backend* of a kind that is not injected."""
+    return kind.removesuffix("-traced")
+
 
 Connect = Callable[..., Transport]
 

@@ -8,7 +8,7 @@ from respondio_async._transport import Transport, _borrowed
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.support.virtual import REAL, VIRTUAL_NO_DEBUG
-from tests.transport.support import GET, POST, Connect, call, failed
+from tests.transport.support import GET, OWN_KINDS, POST, Connect, call, failed
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_first_come_first_served(server: FaultServer, connect: Connect) ->
     assert order == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("kind", OWN_KINDS)
 async def test_time_ends_in_the_handshake(connect: Connect) -> None:
     """A TLS handshake that hangs ends in time, provably not sent, and no socket is left."""
     async with FaultServer(deaf=True) as server:

@@ -9,7 +9,7 @@ from respondio_async import errors
 from respondio_async._transport import SendError, _pool, _slots, open_transport
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
-from tests.transport.support import GET, LIBRARIES, Connect, call, failed
+from tests.transport.support import GET, LIBRARIES, Connect, backend_of, call, failed
 
 
 async def test_nothing_is_left(server: FaultServer, connect: Connect, kind: str) -> None:
@@ -102,7 +102,7 @@ def test_second_event_loop(kind: str) -> None:
                     base_url=server.url, http_client=LIBRARIES[kind].AsyncClient()
                 )
             else:
-                transport = open_transport(base_url=server.url, backend=kind)
+                transport = open_transport(base_url=server.url, backend=backend_of(kind))
             await call(transport)
             return transport
 

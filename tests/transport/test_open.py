@@ -14,7 +14,7 @@ from respondio_async._transport import SendError, open_transport
 from respondio_async._transport._address import check_base_url
 from respondio_async._transport._proxy import proxy_for
 from tests.faults.server import FaultServer
-from tests.transport.support import Connect, call, failed
+from tests.transport.support import Connect, backend_of, call, failed
 
 URL = "https://api.respond.io/v2"
 
@@ -120,7 +120,7 @@ def test_first_call_imports_nothing(kind: str) -> None:
     """What the libraries import late is there before the first call, which would stand still for
     it.
     """
-    script = [sys.executable, "-W", "ignore", "-c", FIRST_CALL, kind]
+    script = [sys.executable, "-W", "ignore", "-c", FIRST_CALL, backend_of(kind)]
     done = subprocess.run(script, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.faults.server import FaultServer
-from tests.transport.support import POST, Connect, call, failed
+from tests.transport.support import OWN_KINDS, POST, Connect, call, failed
 
 SECRET = "hunter2"
 REFUSALS = {
@@ -21,7 +21,7 @@ REFUSALS = {
 }
 
 
-@pytest.fixture(params=["httpx", "httpx2", "aiohttp"])
+@pytest.fixture(params=OWN_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -14,7 +14,17 @@ from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.support.ports import nobody
 from tests.support.virtual import VIRTUAL_NO_DEBUG
-from tests.transport.support import GET, HEADERS, POST, TARGET, TOKEN, Connect, call, failed
+from tests.transport.support import (
+    GET,
+    HEADERS,
+    OWN_KINDS,
+    POST,
+    TARGET,
+    TOKEN,
+    Connect,
+    call,
+    failed,
+)
 
 
 @pytest.fixture
@@ -190,7 +200,7 @@ async def test_stale_connection_is_not_retried_within(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("kind", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("kind", OWN_KINDS)
 async def test_server_that_closes_without_a_word(
     server: FaultServer, connect: Connect, at_once: bool
 ) -> None:
@@ -268,6 +278,19 @@ async def test_failures_hold_no_secret(
     assert "phone" not in str(error)
 
 
+@pytest.mark.parametrize("kind", OWN_KINDS)
+@pytest.mark.parametrize("target", ["/x y", "/x\r\ny: z", "/x\x00"])
+async def test_path_that_http_cannot_carry(
+    server: FaultServer, connect: Connect, target: str
+) -> None:
+    """A path that would end its line early is refused, and nothing is sent."""
+    transport = connect(server.url)
+    with pytest.raises(errors.ConfigurationError, match="path"):
+        await call(transport, Request("GET", target, HEADERS))
+    assert server.requests == []
+    assert (await call(transport)).status == 200
+
+
 @pytest.mark.parametrize("kind", ["injected-httpx", "injected-httpx2"])
 async def test_path_that_the_library_refuses(server: FaultServer, connect: Connect) -> None:
     """A path that the library cannot parse is a matter of configuration, and nothing is sent."""
@@ -278,7 +301,7 @@ async def test_path_that_the_library_refuses(server: FaultServer, connect: Conne
     assert (await call(transport)).status == 200
 
 
-@pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("kind", OWN_KINDS)
 async def test_time_of_connecting_ends(connect: Connect) -> None:
     """A user's own bound on connecting ends it: no connection, and why."""
     async with FaultServer(deaf=True) as server:

@@ -18,7 +18,7 @@ from respondio_async._transport import SendError, Transport, open_transport
 from tests.faults import server as faults
 from tests.faults.server import Exchange, Fault, FaultServer
 from tests.support.virtual import VIRTUAL_NO_DEBUG
-from tests.transport.support import KINDS, LIBRARIES, Connect, call
+from tests.transport.support import KINDS, LIBRARIES, Connect, backend_of, call
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def test_surplus_under_tls(
         FaultServer(default=faults.answer(200, OWN), tls=server_tls) as server,
         LIBRARIES.get(kind, httpx).AsyncClient(verify=trusting) as client,
     ):
-        options = {"http_client": client} if kind in LIBRARIES else {"backend": kind}
+        options = {"http_client": client} if kind in LIBRARIES else {"backend": backend_of(kind)}
         transport = open_transport(base_url=server.url, **options)
         await own_answers(transport, server, ONE, FOREIGN, how)
         await transport.aclose()

@@ -11,9 +11,9 @@ import pytest
 from respondio_async import errors
 from respondio_async._transport import _tls
 from tests.faults.server import FaultServer
-from tests.transport.support import Connect, call, failed
+from tests.transport.support import OWN_KINDS, Connect, call, failed
 
-OWN = pytest.mark.parametrize("kind", ["httpx", "httpx2", "aiohttp"])
+OWN = pytest.mark.parametrize("kind", OWN_KINDS)
 
 
 @OWN

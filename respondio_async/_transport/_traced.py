@@ -1,0 +1,102 @@
+"""Requests through `ClientSession.request`, for whoever watches the session by aiohttp's tracing.
+
+What is handed to the session has the template for its URL and no headers, since that is what
+tracing is told. The request itself takes target and headers from its watch.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import msgspec
+from aiohttp import payload
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+outgoing: Final[ContextVar["Outgoing"]] = ContextVar("outgoing")
+
+
+class Outgoing(msgspec.Struct):
+    """What goes on the wire for the request that the current task makes."""
+
+    target: str
+    headers: CIMultiDict[str]
+    leaves: Callable[[], None]
+    """Called when it goes."""
+    may_leave: Callable[[Any], bool]
+    """Whether a connection is still fit for it."""
+    left: bool = False
+
+
+class TracedRequest(aiohttp.ClientRequest):
+    """Puts target and headers of what is outgoing on the wire, and tells when they go."""
+
+    _skip_auto_headers = CIMultiDict({"Content-Type": None})
+
+    def update_headers(self, headers: Any) -> None:
+        """Add to the headers of what is outgoing those that tracing has put into *headers*."""
+        self.outgoing = outgoing.get()
+        if self.outgoing.left:
+            # aiohttp makes a second request by itself when a kept connection breaks under an
+            # idempotent one. Whether to send again, and when, is not decided down here.
+            raise aiohttp.ServerDisconnectedError
+        self.headers = self.outgoing.headers.copy()
+        self.headers.update(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Any) -> None:
+        """Add none."""
+
+    async def send(self, conn: Any) -> Any:
+        if self._body is None:
+            _go(self.outgoing)  # else when its body is written, which is left to another task
+        template = self.url
+        self.url = _Target(self.outgoing.target)  # type: ignore[assignment]
+        try:
+            return await super().send(conn)
+        finally:
+            self.url = template
+
+    @property
+    def request_info(self) -> aiohttp.RequestInfo:
+        headers: Any = self.headers
+        return aiohttp.RequestInfo(self.original_url, self.method, headers, self.original_url)
+
+    async def _on_headers_request_sent(self, method: str, url: Any, headers: Any) -> None:  # noqa: ARG002
+        await super()._on_headers_request_sent(method, self.original_url, headers)
+
+    async def _on_chunk_request_sent(self, method: str, url: Any, chunk: bytes) -> None:  # noqa: ARG002
+        await super()._on_chunk_request_sent(method, self.original_url, chunk)
+
+
+class TracedBody(payload.BytesPayload):
+    """The content of a request, which goes out together with its head."""
+
+    async def write_with_length(
+        self, writer: "AbstractStreamWriter", content_length: int | None
+    ) -> None:
+        """Write, unless the server has closed the connection since it was chosen: then nothing has
+        left.
+        """
+        mine = outgoing.get()
+        if not mine.may_leave(writer.protocol):  # type: ignore[attr-defined]
+            raise aiohttp.ClientConnectionResetError
+        _go(mine)
+        await super().write_with_length(writer, content_length)
+
+
+class _Target:
+    """In the place of a request's URL while its head is written."""
+
+    __slots__ = ("raw_path_qs",)
+    scheme = "https"  # asked for under a proxy only, which no plain http goes through
+
+    def __init__(self, target: str) -> None:
+        self.raw_path_qs = target
+
+
+def _go(what: Outgoing) -> None:
+    what.left = True
+    what.leaves()
