@@ -233,8 +233,11 @@ class Attempts(Generic[T]):
             began = asyncio.get_running_loop().time()
             bound = self._admission_time()
             try:
-                async with asyncio.timeout(bound):
-                    admitted = await self._queue(priority, bound)
+                if bound is None:
+                    admitted = await self._queue(priority, None)
+                else:
+                    async with asyncio.timeout(bound):
+                        admitted = await self._queue(priority, bound)
             except DeadlineExceededError as error:
                 raise self._no_permit(error.needed) from None
             except TimeoutError:

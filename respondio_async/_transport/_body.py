@@ -39,9 +39,11 @@ async def read_answer(response: Any) -> tuple[Answer, bool]:
 
 
 async def read_content(
-    status: int, raw_headers: Iterable[tuple[bytes, bytes]], chunks: AsyncIterable[bytes]
+    status: int, raw_headers: Iterable[tuple[bytes, bytes]], chunks: AsyncIterable[bytes] | bytes
 ) -> Answer:
-    """Read an answer from its raw *chunks*. Raises `SendError` "too_large" or "torn"."""
+    """Read an answer from its raw *chunks*, bytes when all is there. Raises `SendError` "too_large"
+    or "torn".
+    """
     headers, codings = _read_head(raw_headers, status)
     try:
         return Answer(status, headers, await _read_body(chunks, codings, status))
@@ -65,7 +67,9 @@ def _read_head(
     return headers, [coding for coding in codings if coding not in (b"", b"identity")]
 
 
-async def _read_body(chunks: AsyncIterable[bytes], codings: list[bytes], status: int) -> bytes:
+async def _read_body(
+    chunks: AsyncIterable[bytes] | bytes, codings: list[bytes], status: int
+) -> bytes:
     left = limit = MAX_ANSWER
 
     def charge(size: int) -> None:
@@ -74,6 +78,11 @@ async def _read_body(chunks: AsyncIterable[bytes], codings: list[bytes], status:
         if left < 0:
             raise too_large(limit, status)
 
+    if isinstance(chunks, bytes):
+        if not codings:
+            charge(len(chunks))
+            return chunks
+        chunks = _single(chunks)
     parts: list[bytes] = []
     if not codings:
         async for chunk in chunks:
@@ -91,3 +100,7 @@ async def _read_body(chunks: AsyncIterable[bytes], codings: list[bytes], status:
                 await asyncio.sleep(0)
     inflation.finish()
     return b"".join(parts)
+
+
+async def _single(content: bytes) -> AsyncGenerator[bytes]:
+    yield content

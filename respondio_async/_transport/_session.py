@@ -101,7 +101,8 @@ class SessionLease(ConnectionLease):
             while message.code < 200 and message.code != 101:
                 message, content = await protocol.read()
             self.status = message.code
-            answer = await read_content(message.code, message.raw_headers, content.iter_any())
+            chunks = content.read_nowait() if content.is_eof() else content.iter_any()
+            answer = await read_content(message.code, message.raw_headers, chunks)
         except BaseException:
             connection.close()
             raise

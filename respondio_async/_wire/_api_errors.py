@@ -51,7 +51,7 @@ def api_error(
     *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON
     bytes, nested at will): they are masked in the server's words.
     """
-    limit, wait, _ = facts(headers, time.time() if now is None else now)
+    limit, wait = facts(headers, time.time() if now is None else now)
     return _build(
         status=status,
         content=content,

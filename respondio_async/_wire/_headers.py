@@ -1,4 +1,4 @@
-"""The headers of an answer: three facts for the engine, and a mapping for those who want them
+"""The headers of an answer: two facts for the engine, and a mapping for those who want them
 all.
 """
 
@@ -27,7 +27,6 @@ _WANTED: Final = frozenset(
         b"ratelimit-remaining",
         b"ratelimit-policy",
         b"ratelimit",
-        b"content-type",
         b"date",
     ),
 )
@@ -45,11 +44,9 @@ class Facts(NamedTuple):
     rate_limit: RateLimit | None
     retry_after: float | None
     """Seconds."""
-    content_type: str
-    """The media type alone, in lower case: "application/json". Empty when absent."""
 
 
-_NO_FACTS: Final = Facts(None, None, "")
+_NO_FACTS: Final = Facts(None, None)
 
 
 def facts(headers: RawHeaders, now: float) -> Facts:
@@ -64,13 +61,9 @@ def facts(headers: RawHeaders, now: float) -> Facts:
                 found.setdefault(lower, value)
     if not found:
         return _NO_FACTS
-    content_type = (
-        found.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
-    )
     return Facts(
         _rate_limit(found),
         _retry_after(found, now) if b"retry-after" in found else None,
-        content_type,
     )
 
 
@@ -108,7 +101,7 @@ def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
 
 
 def _named(pattern: re.Pattern[bytes], value: bytes) -> float | None:
-    match = pattern.search(value)
+    match = pattern.search(value) if b"=" in value else None
     return finite(match[1]) if match else None
 
 

@@ -95,8 +95,8 @@ def test_facts_in_one_pass() -> None:
         (b"Retry-After", b"9"),
         (b"ETag", b"x"),
     ]
-    assert facts(raw, NOW) == Facts(None, 1.0, "application/json")
-    assert facts([(b"server", b"x")], NOW) == facts([], NOW) == Facts(None, None, "")
+    assert facts(raw, NOW) == Facts(None, 1.0)
+    assert facts([(b"server", b"x")], NOW) == facts([], NOW) == Facts(None, None)
 
 
 @given(
@@ -109,10 +109,9 @@ def test_facts_in_one_pass() -> None:
 )
 def test_no_header_breaks_the_reading(raw: list[tuple[bytes, bytes]]) -> None:
     """Any bytes give a sane number or none."""
-    limit, wait, kind = facts(raw, NOW)
+    limit, wait = facts(raw, NOW)
     assert wait is None or 0 <= wait < float("inf")
     assert limit is None or limit.limit is None or limit.limit > 0
-    assert isinstance(kind, str)
 
 
 def test_headers_are_a_mapping() -> None:
