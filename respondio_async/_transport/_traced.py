@@ -13,13 +13,15 @@ import msgspec
 from aiohttp import payload
 from multidict import CIMultiDict
 
+from ..discreet import Discreet
+
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 outgoing: Final[ContextVar["Outgoing"]] = ContextVar("outgoing")
 
 
-class Outgoing(msgspec.Struct):
+class Outgoing(Discreet, msgspec.Struct):
     """What goes on the wire for the request that the current task makes."""
 
     target: str
