@@ -20,6 +20,7 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.mark.real_time  # the sandbox counts by the real clock, as the pages show
 @pytest.mark.parametrize(
     "page",
     [
