@@ -63,7 +63,7 @@ def early_answer(
 
 
 def is_encoded(headers: RequestHeaders) -> bool:
-    """Whether the body is compressed: respond.io never does that, and a stranger's few kB may
+    """Whether the body is compressed: respond.io never does that, and a few kB from anybody may
     become gigabytes.
     """
     encodings = _values(headers, "content-encoding")

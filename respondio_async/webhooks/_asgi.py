@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ._router import WebhookRouter
 
 LOOK_AFTER: Final = 1.0
-"""Seconds after which an application that is made must have its place."""
+"""Seconds after which an application that was made must have been mounted."""
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 Message = MutableMapping[str, Any]
@@ -75,13 +75,13 @@ class ASGIApp:
 
 def _warn_of_redirects(reference: "weakref.ref[ASGIApp]") -> None:
     """Say so if Starlette will redirect what is sent to the path at which an application was
-    mounted: senders of webhooks do not follow, and the application never hears of it.
+    mounted: senders of webhooks do not follow, and the application receives nothing.
     """
     app = reference()
     if app is None:
         return
     routing: Any = sys.modules["starlette.routing"]
-    # Nobody is told of a mount, so we look for it; by type(), as objects may lie about their class.
+    # Nothing announces a mount, so we look for it; by type(), as objects may lie about their class.
     routes: list[Any] = [
         each for each in gc.get_objects() if issubclass(type(each), routing.BaseRoute)
     ]
@@ -99,7 +99,7 @@ def _warn_of_redirects(reference: "weakref.ref[ASGIApp]") -> None:
 
 
 class _HungUpError(Exception):
-    """The sender is gone before its body was whole."""
+    """The sender hung up before its body was whole."""
 
 
 async def _body(receive: Receive) -> AsyncGenerator[bytes]:

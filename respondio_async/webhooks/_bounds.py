@@ -1,4 +1,4 @@
-"""How much of a stranger's body is looked at before it is refused."""
+"""How much of an unverified body is read before it is refused."""
 
 from typing import Final
 

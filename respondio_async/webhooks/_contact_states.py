@@ -2,7 +2,7 @@
 and how far its messages were read.
 
 Kept in memory, and written through to the inbox where there is one, so that a restart forgets
-nothing. Where several processes share an inbox, it tells a contact's state with each event.
+nothing. Where several processes share an inbox, it gives a contact's state with each event.
 
 How far was read is a contact's **watermark**: the id of its newest message whose event was about to
 be handled. Message ids are microseconds since 1970, so they order messages across contacts too. A
@@ -15,14 +15,14 @@ that it then recognises.
 
 from typing import Final
 
-from ._store import ContactRow, InboxStore, Remembered
+from ._store import ContactRow, InboxStore, StoredState
 
 CAUGHT_UP: Final = "catch-up:"
 """Prefix of the ids of events that `catch_up` made; the message's id follows."""
 SOMETIME: Final = 1
 """Stands for an unknown time: earlier than every other, in seconds since 1970."""
 MOST_REMEMBERED: Final = 100_000
-"""Contacts and messages that are remembered in memory."""
+"""Contacts and messages that are kept in memory."""
 
 
 class ContactState:
@@ -59,15 +59,15 @@ class ContactStates:
         """The newest message of all then: from here for contacts that nothing is known of."""
         self._store: InboxStore | None = None
 
-    def load(self, store: InboxStore, remembered: Remembered) -> None:
+    def load(self, store: InboxStore, stored: StoredState) -> None:
         """Take over what the inbox remembers, and write to it from now on."""
         self._store = store
-        for row in remembered.contacts:
+        for row in stored.contacts:
             self.refresh(row)
             self.resume_at[row.contact_id] = row.watermark
         self.resume_others_at = max(self.resume_at.values(), default=0)
-        self.caught_up.update(dict.fromkeys(remembered.caught_up))
-        self.received.update(dict.fromkeys(remembered.received))
+        self.caught_up.update(dict.fromkeys(stored.caught_up))
+        self.received.update(dict.fromkeys(stored.received))
 
     def forget_store(self) -> None:
         """Write to the inbox no more: it is being closed."""

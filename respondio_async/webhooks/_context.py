@@ -31,8 +31,8 @@ class Context(Generic[E_co]):
     ) -> None:
         self.event = event
         self.redelivered = redelivered
-        """True when a handler of this event was running as an earlier process died: what it did may
-        have been done.
+        """True when a handler of this event was running as an earlier process ended: what it did
+        may have been done.
         """
         self.match: re.Match[str] | None = None
         """What the handler's `text` pattern found."""
@@ -59,7 +59,7 @@ class Context(Generic[E_co]):
 
     @property
     def contact(self) -> Contact:
-        """Whom the event is about, as it told; `ConfigurationError` when it named nobody."""
+        """Whom the event is about, as it says; `ConfigurationError` when it names nobody."""
         if self.event.contact is None:
             raise ConfigurationError(
                 f"this {self.event.event_type} event names no contact: ask for `event.contact` "

@@ -108,8 +108,8 @@ class RedisSet(Protocol):
 
 
 class RedisDeduplicator:
-    """Remembers events in Redis, for many machines: each for *ttl* seconds, seven days unless told
-    otherwise. One that is repeated later is taken for a new one.
+    """Remembers events in Redis, for many machines: each for *ttl* seconds, seven days by
+    default. One that is repeated later is taken for a new one.
 
     The client stays the caller's to close.
     """

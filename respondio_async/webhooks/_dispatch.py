@@ -42,15 +42,15 @@ class EventJob(NamedTuple):
     handled: frozenset[int] = frozenset()
     """Keys of the handlers that ended in an earlier process."""
     ended: asyncio.Future[bool] | None = None
-    """Told once it was handled (True), or will not be in this process (False)."""
+    """True once the event was handled, False once it will not be in this process."""
 
     @property
     def redelivered(self) -> bool:
-        """Whether a handler was running as an earlier process died or closed."""
+        """Whether a handler was running when an earlier process ended."""
         return self.started != NONE_STARTED
 
-    def tell(self, *, handled: bool) -> None:
-        """Tell whoever waits for the end."""
+    def resolve(self, *, handled: bool) -> None:
+        """Give whoever waits for the end its result."""
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(handled)
 
@@ -89,7 +89,7 @@ class Dispatcher:
         return self._queues.running
 
     def begin_anew(self) -> None:
-        """Forget what an event loop that is gone left undone."""
+        """Forget what an event loop that has ended left undone."""
         self._queues = ContactQueues(self._handle, concurrency=self._concurrency)
 
     def put(self, job: EventJob) -> None:
@@ -101,7 +101,7 @@ class Dispatcher:
         """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
         await self._queues.join(timeout)
         for job in await self._queues.cancel():
-            job.tell(handled=False)
+            job.resolve(handled=False)
 
     async def _handle(self, job: EventJob) -> None:
         try:
@@ -109,13 +109,13 @@ class Dispatcher:
         except EventLostError:
             self._capacity.give_back(job.size)
             _logger.warning(
-                "this process stood still, and was taken for dead: another one handles an event "
+                "this process stood still, and counted as dead: another one handles an event "
                 "that was being handled here"
             )
         except InboxUnavailableError:
             self._capacity.give_back(job.size)  # closing: the event stays unfinished
         finally:
-            job.tell(handled=False)  # unless it was handled
+            job.resolve(handled=False)  # unless it was handled
 
     async def _handle_in_order(self, job: EventJob) -> None:
         known = contact_id(job.event)
@@ -128,7 +128,7 @@ class Dispatcher:
                 await self._run_handlers(job, context)
         await self._note(job.row, HandlingStep.FINISHED)
         self._capacity.give_back(job.size)
-        job.tell(handled=True)
+        job.resolve(handled=True)
 
     async def _learn(self, event: AnyEvent, known: int) -> None:
         try:
@@ -142,12 +142,12 @@ class Dispatcher:
             return
         known = {handler.key for handler in self._handlers.handlers}
         if not job.handled | ({job.started} - {NONE_STARTED}) <= known:
-            # Which of today's handlers is the one that ran then, nobody can tell.
-            gone = ConfigurationError(
+            # Nobody knows which of today's handlers is the one that ran then.
+            missing = ConfigurationError(
                 "a handler that ran for this event before is registered no more, or under another "
                 "name: no handler was run again"
             )
-            await self._errors.report(gone, context)
+            await self._errors.report(missing, context)
             return
         for handler in self._handlers.handlers:
             if context.stopped:

@@ -18,10 +18,10 @@ from respondio_async._storage import Writer, explained
 
 from ._contact_states import CAUGHT_UP, MOST_REMEMBERED
 from ._progress import HandlingStep, Note, ProgressLog
-from ._store import ContactRow, Deliver, InboxStatistics, NewEvent, Remembered, Unfinished
+from ._store import ContactRow, Deliver, InboxStatistics, NewEvent, StoredState, Unfinished
 
 _SCHEMA: Final = """
-PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or dies
+PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or ends
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 BEGIN IMMEDIATE;
@@ -64,13 +64,13 @@ class EventInbox:
         self._flushing: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self) -> Remembered:
+    async def open(self) -> StoredState:
         """Open the file; `deliver` then gives what an earlier process left."""
         await self.database.open()
         try:
             self._left = await self.database.submit(self._recover)
             self._progress.open()  # the notes of the earlier process are committed now
-            return await self.database.submit(_remembered)
+            return await self.database.submit(_stored_state)
         except BaseException as error:
             await self.database.aclose()  # or no later try could open it
             if isinstance(error, OSError):
@@ -214,7 +214,7 @@ def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     )
 
 
-def _remembered(connection: sqlite3.Connection) -> Remembered:
+def _stored_state(connection: sqlite3.Connection) -> StoredState:
     contacts = connection.execute(
         "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
     )
@@ -223,7 +223,7 @@ def _remembered(connection: sqlite3.Connection) -> Remembered:
         "LIMIT ?",
         (MOST_REMEMBERED,),
     ).fetchall()[::-1]
-    return Remembered(
+    return StoredState(
         [ContactRow(*row) for row in contacts],
         [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
         [message_id for message_id, _ in events],

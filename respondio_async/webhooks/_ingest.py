@@ -101,7 +101,7 @@ class Ingest:
     async def receive(
         self, body: bytes, headers: RequestHeaders, ended: "asyncio.Future[bool] | None" = None
     ) -> WebhookAnswer:
-        """Take in a request; *ended* is told when its event has been handled, if it was new."""
+        """Take in a request; *ended* gets a result once its event was handled, if it is new."""
         if len(body) > self._max_body:
             return self._refuse(TOO_LARGE)
         try:
@@ -161,8 +161,8 @@ class Ingest:
         row, _, _, started, handled, _ = unfinished
         self._put(EventJob(event, size, row, started, handled, ended))
 
-    async def settle(self) -> None:
-        """Wait until what is being stored is handed on."""
+    async def wait_stored(self) -> None:
+        """Wait until what is being stored has been handed on."""
         while self._storing:
             await asyncio.wait(self._storing)
 

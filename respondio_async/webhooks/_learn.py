@@ -1,4 +1,4 @@
-"""What an event teaches about its contact, before its handlers run."""
+"""What an event changes in the state of its contact, before its handlers run."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -38,9 +38,9 @@ async def learn(states: ContactStates, event: AnyEvent, contact_id: int) -> None
 
 def moment_of(event: AnyEvent) -> int:
     """When an event happened, by the server's clock, in seconds since 1970; `SOMETIME` when it does
-    not tell.
+    not say.
 
-    Whole seconds, for that is how finely the times of conversations are told.
+    Whole seconds: the times of conversations are no finer.
     """
     match event:
         case (

@@ -1,4 +1,4 @@
-"""A lock for each contact, made when wanted and gone when free."""
+"""A lock for each contact, made when wanted and dropped when free."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable

@@ -222,7 +222,7 @@ class WebhookRouter(Handlers):
             return 0
         self._ingest.closing = True
         await asyncio.wait([self._starting])
-        await self._ingest.settle()
+        await self._ingest.wait_stored()
         inbox = self._inbox
         timeout = self._drain_timeout if timeout is None else timeout
         began = time.monotonic()

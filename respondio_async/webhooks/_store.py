@@ -85,8 +85,8 @@ class EventLostError(Exception):
     """An event belongs to another process by now, which took this one for dead."""
 
 
-class Remembered(NamedTuple):
-    """What a store remembers as a process begins."""
+class StoredState(NamedTuple):
+    """What a store holds when a process starts."""
 
     contacts: list[ContactRow]
     caught_up: list[int]
@@ -95,11 +95,11 @@ class Remembered(NamedTuple):
     """Messages that were received, those included."""
 
     def __repr__(self) -> str:
-        return "Remembered()"
+        return "StoredState()"
 
 
 Deliver = Callable[[Unfinished, "asyncio.Future[bool] | None"], Awaitable[None]]
-"""Takes in an event to be handled; the future is told as `EventJob.ended` is."""
+"""Takes in an event to be handled; the future ends as `EventJob.ended` does."""
 
 
 class InboxStore(Protocol):
@@ -110,7 +110,7 @@ class InboxStore(Protocol):
         """Whether any process may handle what `accept` stores: the store delivers it, to one."""
         ...
 
-    async def open(self) -> Remembered:
+    async def open(self) -> StoredState:
         """Open the store; `ConfigurationError` when that cannot be."""
         ...
 

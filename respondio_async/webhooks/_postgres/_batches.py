@@ -18,13 +18,13 @@ class Batches:
     def __init__(
         self,
         store: Callable[[list[NewEvent]], Awaitable[dict[str, int]]],
-        room: Callable[[int], Awaitable[int]],
+        capacity: Callable[[int], Awaitable[int]],
     ) -> None:
-        """*store* returns the rows of those that were new, by their event ids; *room* how many
-        of so many may be stored now.
+        """*store* returns the rows of those that were new, by their event ids; *capacity* how
+        many of so many may be stored now.
         """
         self._store = store
-        self._room = room
+        self._capacity = capacity
         self._waiting: list[_Waiting] = []
         self._storing: asyncio.Task[None] | None = None
 
@@ -55,21 +55,21 @@ class Batches:
 
     async def _store_batch(self, batch: list[_Waiting]) -> None:
         try:
-            room = await self._room(len(batch)) if batch else 0
-            rows = await self._store([event for event, _ in batch[:room]]) if room else {}
-        except Exception as error:  # noqa: BLE001 - whoever waits hears of it
+            capacity = await self._capacity(len(batch)) if batch else 0
+            rows = await self._store([event for event, _ in batch[:capacity]]) if capacity else {}
+        except Exception as error:  # noqa: BLE001 - raised where the event is waited for
             if isinstance(error, psycopg.DataError) and len(batch) > 1:
                 for each in batch:  # one that cannot be stored keeps no other out
                     await self._store_batch([each])
             else:
                 _fail(batch, error)
             return
-        for event, future in batch[:room]:
+        for event, future in batch[:capacity]:
             # Of two alike in a batch, the first is the new one.
             row = rows.pop(event.event_id, None)
             if not future.done():
                 future.set_result(row)
-        _fail(batch[room:], InboxFullError())
+        _fail(batch[capacity:], InboxFullError())
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

@@ -39,7 +39,7 @@ def _is_not_ours(record: logging.LogRecord) -> bool:
 
 
 _POOL: Final = "respondio-webhooks"
-# The pool tells each failed try; we tell when an outage begins and when it ends.
+# The pool reports each failed try; we report when an outage begins and when it ends.
 logging.getLogger("psycopg.pool").addFilter(_is_not_ours)
 
 
@@ -158,7 +158,7 @@ class InboxDatabase(PsycopgConnector):
                 return result
 
     def note_outage(self, error: psycopg.Error | None) -> None:
-        """Tell once that PostgreSQL is out of reach, and once that it is back."""
+        """Log once that PostgreSQL is out of reach, and once that it is back."""
         if error is None:
             # While some statements get through and others do not, it is not back.
             if self._is_out and time.monotonic() - self.last_failure > _CALM:

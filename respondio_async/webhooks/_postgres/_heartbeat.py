@@ -46,5 +46,5 @@ class Heartbeat:
                     connection.execute(_BEAT, (list(self._workers()),))
                     while not self._closing.wait(EVERY):
                         connection.execute(_BEAT, (list(self._workers()),))
-            except psycopg.Error:  # the other connections tell of an outage
+            except psycopg.Error:  # the other connections report an outage
                 self._closing.wait(0.5)

@@ -27,7 +27,7 @@ from .._store import (
     InboxStatistics,
     InboxUnavailableError,
     NewEvent,
-    Remembered,
+    StoredState,
     Unfinished,
 )
 from . import _statements as sql
@@ -113,7 +113,7 @@ class PostgresInbox:
 
     # Lifecycle
 
-    async def open(self) -> Remembered:
+    async def open(self) -> StoredState:
         """Connect, and make the schema if need be."""
         try:
             async with asyncio.timeout(OPEN_WITHIN):
@@ -125,7 +125,7 @@ class PostgresInbox:
                 _logger.error("%s", told)  # noqa: TRY400 - once an outage, without a traceback
             raise told from error
 
-    async def _open(self) -> Remembered:
+    async def _open(self) -> StoredState:
         await (migrate if self._may_migrate else check)(self._url)
         self._is_out = self._stopping = False
         database = self._database = InboxDatabase(self._url)
@@ -152,7 +152,7 @@ class PostgresInbox:
         self._heartbeat.start()
         self._batches = Batches(self._store, self._room)
         self._tending = asyncio.create_task(self._tend(), name="respondio-inbox-tend")
-        return Remembered(
+        return StoredState(
             [ContactRow(*row) for row in contacts],
             [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
             [message_id for message_id, _ in events],

@@ -34,7 +34,7 @@ class NoteConnection:
     """Sends notes in their order, and again those whose answer an outage took."""
 
     def __init__(self, url: str, on_outage: Callable[[psycopg.Error | None], None]) -> None:
-        """*on_outage* is told of errors that pass, and None when one has."""
+        """*on_outage* is called with errors that pass, and with None when one has."""
         self._url = url
         self._on_outage = on_outage
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -63,7 +63,7 @@ class NoteConnection:
     def put(
         self, step: HandlingStep, row: int, attempt: int, handler: int
     ) -> "asyncio.Future[bool]":
-        """Send a note; the future tells whether the event is still of this attempt."""
+        """Send a note; the future says whether the event is still of this attempt."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda done: done.cancelled() or done.exception())  # not all wait
         if self._is_closing:
