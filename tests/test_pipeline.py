@@ -535,7 +535,7 @@ async def test_a_missing_custom_field_is_simply_missing() -> None:
     assert len(transport.requests) == 1
 
 
-# ── hooks, lanes, journals ────────────────────────────────────────────────────────────────────────
+# ── hooks, priorities, journals ───────────────────────────────────────────────────────────────────
 
 
 async def test_hooks_hear_of_attempts_waits_drift_and_the_end() -> None:

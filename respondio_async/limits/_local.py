@@ -52,7 +52,7 @@ from ._queue import Queue
 from ._reservation import LocalReservation, State
 from ._route import Route
 
-_LANES: Final = frozenset({"interactive", "bulk"})
+_PRIORITIES: Final = frozenset({"interactive", "bulk"})
 
 
 class LocalRateLimiter:
@@ -114,7 +114,7 @@ class LocalRateLimiter:
         queue = self._queues.get(route)
         if queue is None:
             queue = self._open(route, loop)
-        if priority not in _LANES:
+        if priority not in _PRIORITIES:
             raise InvalidArgumentError(
                 'priority must be "interactive" or "bulk"', argument="priority"
             )

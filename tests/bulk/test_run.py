@@ -350,7 +350,7 @@ async def test_a_work_that_is_cancelled_from_within_fails_alone() -> None:
     assert [type(outcome.error) for outcome in found] == [type(None), RespondError, type(None)]
 
 
-async def test_calls_inside_a_run_use_the_bulk_lane_and_those_outside_do_not() -> None:
+async def test_calls_inside_a_run_use_the_bulk_priority_and_those_outside_do_not() -> None:
     """The priority is set in the workers alone."""
     from respondio_async._engine import context
 

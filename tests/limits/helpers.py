@@ -31,7 +31,7 @@ def answer(
 async def granted(
     limiter: LocalRateLimiter, *, priority: Priority = "interactive", timeout: float | None = None
 ) -> Reservation:
-    """A turn with its permit."""
+    """A reservation with its permit."""
     reservation = await limiter.reserve(ROUTE, priority=priority, timeout=timeout)
     assert await reservation.permit()
     return reservation

@@ -15,7 +15,7 @@ from tests.simulation.cells import Cell, simulate
 from tests.simulation.servers import SERVERS, TokenBucket
 from tests.support.virtual import run
 
-_LANES: tuple[Priority, Priority] = ("interactive", "bulk")
+PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
 # ── deadlines ─────────────────────────────────────────────────────────────────────────────────────
@@ -73,26 +73,26 @@ def test_how_many_go_before_is_exact(seed: int) -> None:
     now.
     """
     random = Random(seed)
-    lanes: Priorities[Waiter] = Priorities()
+    priorities: Priorities[Waiter] = Priorities()
     line: list[Waiter] = []
     for _ in range(60):
         what = random.random()
         if what < 0.6:
-            line.append(Waiter(random.choice(_LANES), random.random() < 0.3))
-            lanes.join(line[-1])
+            line.append(Waiter(random.choice(PRIORITIES), random.random() < 0.3))
+            priorities.join(line[-1])
         elif what < 0.8 and line:
-            line.remove(lanes.pop())
+            line.remove(priorities.pop())
         elif line:
             waiter = line.pop(random.randrange(len(line)))
             waiter.gone = True
-            lanes.leave(waiter)
-        for priority, is_retry in product(_LANES, (False, True)):
-            future, newcomer = deepcopy(lanes), Waiter(priority, is_retry)
+            priorities.leave(waiter)
+        for priority, is_retry in product(PRIORITIES, (False, True)):
+            future, newcomer = deepcopy(priorities), Waiter(priority, is_retry)
             future.join(newcomer)
             before = 0
             while future.pop() is not newcomer:
                 before += 1
-            assert lanes.ahead(priority, is_retry) == before
+            assert priorities.ahead(priority, is_retry) == before
 
 
 # ── bursts ────────────────────────────────────────────────────────────────────────────────────────
@@ -238,8 +238,8 @@ def test_a_lowered_limit_does_not_stop_the_route(
 
 @pytest.mark.parametrize("max_wait", [0.0, 0.01])
 def test_the_least_patience_does_not_stop_the_loop(max_wait: float) -> None:
-    """Announced a little before its permit, a turn waits for it, rather than go back and forth
-    without ever sleeping.
+    """Announced a little before its permit, a reservation waits for it, rather than go back and
+    forth without ever sleeping.
     """
 
     async def main() -> int:

@@ -317,8 +317,8 @@ def test_nothing_remaining_is_no_reason_to_pause() -> None:
 
 
 def test_an_impatient_holder_gives_its_connection_back() -> None:
-    """With patience, a permit that a pause moved away returns False at once; `soon` comes back
-    `LEAD` before it is due.
+    """With *max_wait*, `permit` returns False at once when a pause moved it; `wait_until_near`
+    comes back `LEAD` before it is due.
     """
 
     async def main() -> tuple[float, float, float]:
@@ -460,7 +460,7 @@ def test_calibration_corrects_the_organisations_limit_before_the_share() -> None
     assert run(main()) == 5
 
 
-# ── lanes ─────────────────────────────────────────────────────────────────────────────────────────
+# ── priorities ────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
@@ -476,7 +476,7 @@ async def _order(limiter: LocalRateLimiter, names: list[str]) -> list[str]:
     return order
 
 
-def test_a_lane_is_first_come_first_served_and_one_bulk_call_in_eight_goes() -> None:
+def test_a_priority_is_first_come_first_served_and_one_bulk_call_in_eight_goes() -> None:
     """Interactive calls go first, but bulk never starves."""
     names = [f"b{place}" for place in range(10)] + [f"i{place}" for place in range(40)]
     order = run(_order(limiter_of(10), names))
@@ -488,7 +488,7 @@ def test_a_lane_is_first_come_first_served_and_one_bulk_call_in_eight_goes() -> 
     assert "bb" not in kinds
 
 
-def test_one_who_comes_again_goes_before_the_first_timers_of_its_lane() -> None:
+def test_one_who_comes_again_goes_before_the_first_timers_of_its_priority() -> None:
     """A refused call does not go to the back of a long line."""
     order = run(_order(limiter_of(10), [f"i{place}" for place in range(8)] + ["ix!", "iy!"]))
     assert order[:3] == ["i0", "ix!", "iy!"]
@@ -686,7 +686,7 @@ def test_a_turn_that_is_abandoned_wastes_nothing() -> None:
 
 
 def test_a_holder_who_is_slow_to_ask_does_not_stop_the_others() -> None:
-    """While the head looks for a connection for ten seconds, the rest of the line goes by."""
+    """While the head looks for a connection for ten seconds, the rest of the queue goes by."""
 
     async def main() -> list[float]:
         limiter = limiter_of(10)
@@ -776,7 +776,7 @@ def test_a_new_loop_takes_over_what_was_sent() -> None:
 
 
 def test_a_waiter_left_on_a_closed_loop_does_no_harm() -> None:
-    """Its loop ended under it; another loop uses the limiter, and the old turn can still be
+    """Its loop ended under it; another loop uses the limiter, and the old reservation can still be
     abandoned.
     """
     limiter = limiter_of(1)
@@ -1080,7 +1080,7 @@ def test_whoever_comes_after_a_stall_does_not_overtake_those_who_are_being_woken
 
 
 def test_a_turn_that_is_over_need_not_wait_for_anything() -> None:
-    """`soon` after the grant, or after giving up, returns at once."""
+    """`wait_until_near` after the grant, or after giving up, returns at once."""
 
     async def main() -> None:
         limiter = limiter_of(1)
@@ -1095,7 +1095,7 @@ def test_a_turn_that_is_over_need_not_wait_for_anything() -> None:
 
 
 def test_waiting_for_the_permit_to_come_near_keeps_the_deadline() -> None:
-    """`soon` fails at once when the permit has moved behind the turn's deadline."""
+    """`wait_until_near` fails at once when the permit has moved past the deadline."""
 
     async def main() -> float:
         limiter = limiter_of(1)
@@ -1113,7 +1113,7 @@ def test_waiting_for_the_permit_to_come_near_keeps_the_deadline() -> None:
 
 
 def test_another_limiters_turn_teaches_nothing() -> None:
-    """A turn is observed by the limiter that granted it."""
+    """A reservation is observed by the limiter that granted it."""
 
     async def main() -> None:
         mine, other = limiter_of(10), limiter_of(10)

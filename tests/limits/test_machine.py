@@ -13,7 +13,7 @@ from respondio_async.limits._tuning import FLOOR
 from tests.limits.helpers import ROUTE, answer, limiter_of
 from tests.support.virtual import VirtualLoop
 
-LANES: st.SearchStrategy[Priority] = st.sampled_from(["interactive", "bulk"])
+PRIORITIES: st.SearchStrategy[Priority] = st.sampled_from(["interactive", "bulk"])
 
 
 class Call:
@@ -56,7 +56,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         count=st.integers(1, 30),
-        priority=LANES,
+        priority=PRIORITIES,
         timeout=st.none() | st.floats(0, 20),
         slow=st.sampled_from([0.0, 0.0, 0.03, 0.3]),
     )

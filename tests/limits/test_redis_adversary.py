@@ -76,7 +76,7 @@ async def granted(limiter: RedisRateLimiter, route: str = ROUTE, **options: obje
 async def test_a_refusal_heard_while_a_question_is_under_way_stops_the_turn_it_brings(
     client: "redis.asyncio.Redis",
 ) -> None:
-    """A turn that was reserved before Redis knew of the pause is not used in it."""
+    """A permit that was reserved before Redis knew of the pause is not used in it."""
     for _ in range(4):
         await client.flushall()
         distant = Distant(client, 0.0)
@@ -164,7 +164,7 @@ async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> N
 async def test_a_turn_given_up_by_another_task_is_not_granted(
     client: "redis.asyncio.Redis",
 ) -> None:
-    """`abandon` is safe at any time, even while the turn's own permit is waited for."""
+    """`abandon` is safe at any time, even while its own permit is waited for."""
     limiter = limiter_on(client)
     await granted(limiter)
     reservation = await limiter.reserve(ROUTE)

@@ -116,7 +116,7 @@ async def test_a_refusal_without_redis_pauses_this_process(
 async def test_a_leader_changes_over_while_it_waits(
     server: RedisServer, limiter: RedisRateLimiter
 ) -> None:
-    """A turn that the local limiter had announced is taken to Redis once that is back."""
+    """A reservation that the local limiter had announced is taken to Redis once that is back."""
     server.kill()
     await send(limiter, 1)
     leader = await limiter.reserve(ROUTE)

@@ -1,5 +1,5 @@
-"""RedisRateLimiter in one process, on a real server: turns, lanes, cancellation, deadlines, pauses,
-calibration.
+"""RedisRateLimiter in one process, on a real server: reservations, priorities, cancellation,
+deadlines, pauses, calibration.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def test_no_window_holds_more_than_the_limit(client: "redis.asyncio.Redis"
     assert 0 < statistics.wait_p50 < statistics.wait_p99
 
 
-async def test_first_come_first_served_within_a_lane_and_interactive_first(
+async def test_first_come_first_served_within_a_priority_and_interactive_first(
     client: "redis.asyncio.Redis",
 ) -> None:
     """Interactive calls overtake waiting bulk calls; within a priority the order of arrival
@@ -93,7 +93,7 @@ async def test_first_come_first_served_within_a_lane_and_interactive_first(
 
 
 async def test_a_cancelled_waiter_never_stalls_the_line(client: "redis.asyncio.Redis") -> None:
-    """Cancelled at any point, the script call included, a call leaves the others their turns."""
+    """Cancelled at any point, the script call included, a call leaves the others their permits."""
     limiter = limiter_on(client)
     done = 0
 
@@ -114,8 +114,8 @@ async def test_a_cancelled_waiter_never_stalls_the_line(client: "redis.asyncio.R
 
 
 async def test_what_nobody_uses_is_given_back(client: "redis.asyncio.Redis") -> None:
-    """A turn that is abandoned, and one whose request never left, are taken out of the shared
-    log.
+    """A reservation that is abandoned, and one whose request never left, are taken out of the
+    shared log.
     """
     limiter = limiter_on(client)
     reservation = await limiter.reserve(ROUTE)
@@ -130,8 +130,8 @@ async def test_what_nobody_uses_is_given_back(client: "redis.asyncio.Redis") -> 
 
 
 async def test_a_wait_beyond_the_timeout_is_refused_at_once(client: "redis.asyncio.Redis") -> None:
-    """A caller whose turn cannot come in time hears so, with the time it would have taken, and the
-    line goes on.
+    """A caller whose permit cannot come in time gets that time in its error, and the
+    queue goes on.
     """
     limiter = limiter_on(client)
     await granted(limiter, SLOW)
@@ -222,8 +222,8 @@ async def test_a_pause_lasts_a_minute_at_most(client: "redis.asyncio.Redis") -> 
 
 
 async def test_a_paused_leader_gives_its_connection_back(client: "redis.asyncio.Redis") -> None:
-    """With patience, a permit that a pause has moved away is not waited for; the place in the line
-    is kept.
+    """With *max_wait*, a permit that a pause has moved away is not waited for; the place in the
+    queue is kept.
     """
     limiter = limiter_on(client)
     first = await granted(limiter)
