@@ -1,4 +1,4 @@
-"""One route whose permits Redis hands out: the queue of this process, its leases, and the updates
+"""One route whose permits Redis hands out: the queue of this process, its batches, and the updates
 that it owes the others.
 """
 
@@ -19,11 +19,11 @@ from ._route import share_of
 from ._tuning import DEFAULT_PAUSE, LEAD, LONGEST_PAUSE
 
 HORIZON: Final = 0.5
-"""Seconds ahead within which leases are handed out: a process that is killed with one costs the
+"""Seconds ahead within which batches are handed out: a process that is killed with one costs the
 others no more.
 """
 ROUND_TRIPS: Final = 2.0
-"""Added to the horizon for each second of a round trip: the next lease is asked for a round trip
+"""Added to the horizon for each second of a round trip: the next batch is asked for a round trip
 early.
 """
 UNUSABLE: Final = 5.0
@@ -44,7 +44,7 @@ before they count on its slot.
 """
 
 
-class Lease(NamedTuple):
+class PermitBatch(NamedTuple):
     """`unit` permits that go together, which above 200 a second are more than one."""
 
     due: float
@@ -59,7 +59,7 @@ class Estimate(NamedTuple):
 
 
 class RedisRoute:
-    """Calls queue in this process; only the head waiter reserves on Redis, and a lease belongs to
+    """Calls queue in this process; only the head waiter reserves on Redis, and a batch belongs to
     whoever is at the head when it is due.
     """
 
@@ -88,9 +88,9 @@ class RedisRoute:
         self._loop = asyncio.get_running_loop()
         self._queue: Priorities[RedisReservation] = Priorities()
         self._head: RedisReservation | None = None
-        self._leases: deque[Lease] = deque()
+        self._batches: deque[PermitBatch] = deque()
         self._left = 1
-        """Permits left of the first lease."""
+        """Permits left of the first batch."""
         self._unit = 1
         self._number = 0
         self._window = max(1.0, 1.0 / limit)
@@ -153,7 +153,7 @@ class RedisRoute:
             return
         self._head = head = self._queue.pop() if self._queue.size else None
         if head is None:
-            self._give_back(self._leases)
+            self._give_back(self._batches)
         elif head.called is not None and not head.called.done():
             head.called.set_result(None)
 
@@ -172,11 +172,11 @@ class RedisRoute:
                 if reservation.local is not None:
                     reservation.local.abandon()
                     reservation.local = None
-                while self._leases and self._leases[0].due < now - TOO_LATE:
+                while self._batches and self._batches[0].due < now - TOO_LATE:
                     self._drop_first()
-                if self._leases:
+                if self._batches:
                     self._ask_ahead(now)
-                    return Estimate(self._leases[0].due)
+                    return Estimate(self._batches[0].due)
                 ask_at = max(self._ask_at, self._last_local + self._window)
                 if now < ask_at:
                     return Estimate(max(self._not_before, ask_at), ask_at)
@@ -208,16 +208,16 @@ class RedisRoute:
         return Estimate(self.now())
 
     def granted(self, reservation: RedisReservation, now: float) -> None:
-        """Note that the head waiter goes, on the first lease."""
-        lease = self._leases[0]
+        """Note that the head waiter goes, on the first batch."""
+        batch = self._batches[0]
         self._left -= 1
         if self._left == 0:
             self._drop_first()
-        reservation.permit_id = lease.permit_id
-        self._last_permit = now, lease.permit_id
+        reservation.permit_id = batch.permit_id
+        self._last_permit = now, batch.permit_id
         self._record(reservation, now)
-        if now - lease.due > LATE:
-            self._move(lease.permit_id, now - lease.due)
+        if now - batch.due > LATE:
+            self._move(batch.permit_id, now - batch.due)
 
     def granted_locally(self, reservation: RedisReservation) -> None:
         """Note that the head waiter goes, on the local limiter's permit."""
@@ -234,17 +234,17 @@ class RedisRoute:
         self.leave(reservation)
 
     def _drop_first(self) -> None:
-        self._leases.popleft()
+        self._batches.popleft()
         self._left = self._unit
 
-    def _give_back(self, leases: "deque[Lease]") -> None:
-        """Return what nobody will use. Of a lease that is partly used only the rest is lost."""
-        if leases and self._left < self._unit:
+    def _give_back(self, batches: "deque[PermitBatch]") -> None:
+        """Return what nobody will use. Of a batch that is partly used only the rest is lost."""
+        if batches and self._left < self._unit:
             self._drop_first()
-        for lease in leases:
-            self._updates.unused(lease.permit_id)
+        for batch in batches:
+            self._updates.unused(batch.permit_id)
             self._send_updates()
-        leases.clear()
+        batches.clear()
 
     # What the answers show
 
@@ -257,7 +257,7 @@ class RedisRoute:
         if reservation.local is not None:
             self._local.update(reservation.local, feedback)
         elif not feedback.sent:
-            if self._unit == 1:  # otherwise others may have gone on the same lease
+            if self._unit == 1:  # otherwise others may have gone on the same batch
                 self._updates.unused(reservation.permit_id)
                 if self._last_permit is not None and self._last_permit[1] == reservation.permit_id:
                     self._last_permit = None
@@ -302,14 +302,14 @@ class RedisRoute:
         self._send_updates()
 
     def _paused(self, until: float) -> None:
-        """Nobody goes before *until*: leases that fall due before are given back."""
+        """Nobody goes before *until*: batches that fall due before are given back."""
         if until <= max(self._paused_until, self.now()):
             return
         self._pauses += self._paused_until <= self.now()
         self._paused_until = until
         self._not_before = max(self._not_before, until)
         self._ask_at = max(self._ask_at, until - self._horizon())
-        self._give_back(self._leases)
+        self._give_back(self._batches)
 
     def _calibrate(self, advertised: float) -> None:
         if (
@@ -337,7 +337,7 @@ class RedisRoute:
 
     def _ask(self) -> "asyncio.Task[None]":
         """One question at a time, in a task of its own: when a caller is cancelled, the next one
-        has the lease.
+        has the batch.
         """
         if self._asking is None or self._asking.done():
             self._asking = self._loop.create_task(self._question())
@@ -351,15 +351,15 @@ class RedisRoute:
             task.result()
 
     def _ask_ahead(self, now: float) -> None:
-        """At high rates, ask for the next lease while the last permit of this one is still to
+        """At high rates, ask for the next batch while the last permit of this one is still to
         come.
         """
-        last = len(self._leases) == 1 and self._left <= self._queue.size
+        last = len(self._batches) == 1 and self._left <= self._queue.size
         far = self._link.round_trip
         if (
             last
             and (self._window / self._size() < SPAN or far > LEAD / 2)
-            and self._leases[0].due - now < LEAD + far
+            and self._batches[0].due - now < LEAD + far
             and now >= self._ask_at
         ):
             self._ask()
@@ -421,25 +421,25 @@ class RedisRoute:
                     self._clock.local(come / MICRO) - self._horizon() + LATE,
                 )
             for number, reservation in enumerate(reservations, first):
-                self._leases.append(
-                    Lease(self._clock.local(reservation / MICRO), f"{self._nonce}{number}")
+                self._batches.append(
+                    PermitBatch(self._clock.local(reservation / MICRO), f"{self._nonce}{number}")
                 )
-            if self._leases and (self._head is None or self._leases[0].due < self._paused_until):
+            if self._batches and (self._head is None or self._batches[0].due < self._paused_until):
                 # Meanwhile whoever waited has left, or a refusal came.
-                self._give_back(self._leases)
+                self._give_back(self._batches)
             self._paused(self._clock.local(pause / MICRO))
             if not self._updates.urgent:
                 return
 
     def _horizon(self) -> float:
-        """Seconds ahead within which leases are handed out."""
+        """Seconds ahead within which batches are handed out."""
         return HORIZON + ROUND_TRIPS * self._link.round_trip
 
     def _lacking(self) -> int:
-        """How many leases those who wait still need."""
+        """How many batches those who wait still need."""
         if self._head is None:
             return 0
-        have = self._unit * (len(self._leases) - 1) + self._left if self._leases else 0
+        have = self._unit * (len(self._batches) - 1) + self._left if self._batches else 0
         return max(0, math.ceil((1 + self._queue.size - have) / self._unit))
 
     def statistics(self) -> RouteStatistics:

@@ -172,7 +172,7 @@ async def test_a_waiter_leaves_when_its_time_is_up(client: "redis.asyncio.Redis"
     await granted(limiter)
 
 
-async def test_an_overdue_lease_is_not_used(client: "redis.asyncio.Redis") -> None:
+async def test_an_overdue_permit_is_not_used(client: "redis.asyncio.Redis") -> None:
     """A leader that comes for its permit long after its time gets a new one: the others have
     counted on the old one's slot.
     """
@@ -284,7 +284,7 @@ async def test_a_refusal_after_a_raise_takes_half_of_it_back(client: "redis.asyn
     assert limiter.statistics()[ROUTE].limit == 30
 
 
-async def test_high_rates_lease_several_permits_at_once(
+async def test_high_rates_reserve_several_permits_at_once(
     server: RedisServer, client: "redis.asyncio.Redis"
 ) -> None:
     """At 1,000 a second most permits cost no script call of their own, and the limit still
