@@ -1,4 +1,4 @@
-"""The inbox of many processes: stores, delivers, notes, and takes up what the dead left."""
+"""The inbox of many processes: stores, delivers, notes, and takes over the events of dead ones."""
 
 import asyncio
 import itertools
@@ -40,9 +40,9 @@ from ._schema import QUEUE, check, migrate, out_of_reach
 T = TypeVar("T")
 
 STALLED: Final = 18.0
-"""Seconds without a beat after which a process is taken for dead."""
+"""Seconds without a beat after which a process counts as dead."""
 TEND_EVERY: Final = 3.0
-"""Seconds between two looks at what the dead left."""
+"""Seconds between two searches for events of dead processes."""
 OPEN_WITHIN: Final = 10.0
 """Seconds to open or make the schema in."""
 _ACCEPT_WITHIN: Final = 1.5
