@@ -33,6 +33,7 @@ CLAIMS = {
     "webhooks_ack": "acknowledging under load",
     "webhooks_fuzz": "forged and broken bodies",
     "webhooks_inbox": "the durable inbox under kill -9",
+    "webhooks_postgres": "the inbox of many processes under kill -9, and without its database",
 }
 
 

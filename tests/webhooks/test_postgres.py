@@ -587,6 +587,7 @@ async def test_a_postgresql_that_does_not_answer(url: str, own_server: PostgresS
     assert {event for _, event in seen} >= {"event-3", "event-4"}
 
 
+@pytest.mark.long("PostgreSQL is killed and starts again")
 @pytest.mark.parametrize("state", ["killed", "paused"])
 async def test_closing_needs_no_postgresql(
     url: str, own_server: PostgresServer, state: str, caplog: pytest.LogCaptureFixture
