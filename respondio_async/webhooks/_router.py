@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER: Final = 0.05
 """Seconds after which `catch_up` tries again when the router is at capacity."""
-_START_WITHIN: Final = 1.5
+_START_WITHIN: Final = 1.2
 """Seconds that an event waits for a database to be reached, before it is answered with 503."""
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 

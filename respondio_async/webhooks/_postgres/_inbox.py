@@ -45,7 +45,7 @@ TEND_EVERY: Final = 3.0
 """Seconds between two searches for events of dead processes."""
 OPEN_WITHIN: Final = 10.0
 """Seconds to open or make the schema in."""
-_ACCEPT_WITHIN: Final = 1.5
+_ACCEPT_WITHIN: Final = 1.2
 """Seconds for an event to be stored in, so that an answer goes out within two."""
 _ANSWER_WITHIN: Final = 1.0
 _CLOSE_WITHIN: Final = 2.0
@@ -226,7 +226,7 @@ class PostgresInbox:
     # Storing
 
     async def accept(self, event: NewEvent) -> int | None:
-        """Store an event and its job together; `InboxUnavailableError` after 1.5 seconds."""
+        """Store an event and its job together; `InboxUnavailableError` after 1.2 seconds."""
         stored = self._batches.put(event._replace(event_id=_key(event.event_id)))
         await asyncio.wait([stored], timeout=_ACCEPT_WITHIN)
         if not stored.done():
