@@ -55,6 +55,10 @@ from .statistics import DriftLog, RouteCounters
 T = TypeVar("T")
 
 logger: Final = logging.getLogger("respondio_async")
+"""What a person should know of: servers that are down, drift, hooks that fail."""
+
+calls: Final = logging.getLogger("respondio_async.calls")
+"""A line for each call."""
 
 _NO_HEADERS: Final = _wire.facts((), 0.0)
 
@@ -134,11 +138,24 @@ class Engine:
             raise
         finally:
             self.lifecycle.leave(task)
-            if self.hooks:
-                elapsed = asyncio.get_running_loop().time() - attempts.started
-                name = None if error is None else type(error).__name__
-                template = call.endpoint.template
-                self.tell(OperationEnded(template, attempts.tally.attempts, elapsed, name))
+            self._report(attempts, call.endpoint.template, error)
+
+    def _report(
+        self, attempts: "Attempts[Any]", template: str, error: BaseException | None
+    ) -> None:
+        """Tell the hooks and the log that a call has ended."""
+        elapsed = asyncio.get_running_loop().time() - attempts.started
+        name = None if error is None else type(error).__name__
+        if self.hooks:
+            self.tell(OperationEnded(template, attempts.tally.attempts, elapsed, name))
+        if calls.isEnabledFor(logging.DEBUG):
+            facts = attempts.facts() | {"endpoint": template, "elapsed": elapsed, "error": name}
+            calls.debug(
+                "%(endpoint)s: %(outcome)s, attempts %(attempts)d, in line %(in_line).3f s, "
+                "in all %(elapsed).3f s, request id %(request_id)s",
+                facts | {"outcome": name or facts["status"]},
+                extra=facts,
+            )
 
     def tell(self, event: HookEvent) -> None:
         """Tell the hooks; what they raise is theirs."""
@@ -174,6 +191,7 @@ class Attempts(Generic[T]):
         "_deadline",
         "_engine",
         "_headers",
+        "_in_line",
         "_is_probe",
         "_last",
         "_settings",
@@ -195,10 +213,21 @@ class Attempts(Generic[T]):
         self._counters = engine.counters_of(call.endpoint.bucket)
         self._breaker = engine.breaker_of(call.endpoint.bucket)
         self._is_probe = False
+        self._in_line = 0.0
         self._last: Answer | SendError | None = None
         self._headers = _NO_HEADERS
         self._announced = False
         self.sending = False
+
+    def facts(self) -> dict[str, Any]:
+        """What a log says of the call: the last answer, the attempts, and seconds in line."""
+        answer = self._last if isinstance(self._last, Answer) else None
+        return {
+            "status": answer and answer.status,
+            "request_id": answer and _wire.request_id(answer.headers),
+            "attempts": self.tally.attempts,
+            "in_line": self._in_line,
+        }
 
     async def run(self) -> Response[T]:
         """Attempt until there is a value or an error."""
@@ -244,7 +273,9 @@ class Attempts(Generic[T]):
                 raise self._no_permit() from None
             except SendError as error:  # the client was closed meanwhile
                 raise self._error(error, Stop()) from None
-            self._counters.waited += asyncio.get_running_loop().time() - began
+            waited = asyncio.get_running_loop().time() - began
+            self._counters.waited += waited
+            self._in_line += waited
             if admitted is not None:
                 return admitted
 
@@ -430,7 +461,7 @@ class Attempts(Generic[T]):
             self._is_probe = False
             lasted = breaker.succeeded()
             if lasted is not None:
-                logger.warning("%s: the server answers again, after %.1f s", bucket, lasted)
+                logger.info("%s: the server answers again, after %.1f s", bucket, lasted)
             return
         is_probe, self._is_probe = self._is_probe, False
         if breaker.failed(is_probe=is_probe, retry_after=failure.retry_after):
@@ -497,7 +528,13 @@ class Attempts(Generic[T]):
         self._engine.budget.earn()
         for detail in decoded.drift:
             name = getattr(endpoint.type, "__name__", "value")
-            self._engine.drift.note(endpoint.template, name, detail)
+            if self._engine.drift.note(endpoint.template, name, detail):
+                logger.warning(
+                    "%s: an answer differs from its documentation (%s: %s); see client.drift()",
+                    endpoint.template,
+                    name,
+                    detail,
+                )
             self._engine.tell(DriftDetected(endpoint.template, name, detail))
         return Response(
             decoded.value,

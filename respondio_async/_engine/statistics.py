@@ -53,15 +53,18 @@ class DriftLog:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], list[float]] = {}
 
-    def note(self, endpoint: str, type_name: str, detail: str) -> None:
-        """Count one."""
+    def note(self, endpoint: str, type_name: str, detail: str) -> bool:
+        """Count one. True if it is the first of its kind."""
         key = (endpoint, type_name, _ANY_POSITION.sub("[…]", detail))
         record = self._found.get(key)
         if record is not None:
             record[0] += 1
             record[1] = time.time()
-        elif len(self._found) < self._MOST:
+            return False
+        if len(self._found) < self._MOST:
             self._found[key] = [1, time.time()]
+            return True
+        return False
 
     def records(self) -> list[DriftRecord]:
         """What was met so far."""

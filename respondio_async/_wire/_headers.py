@@ -49,6 +49,11 @@ class Facts(NamedTuple):
 _NO_FACTS: Final = Facts(None, None)
 
 
+_REQUEST_IDS: Final = frozenset(
+    {b"x-request-id", b"x-correlation-id", b"x-amzn-requestid", b"x-amz-cf-id", b"cf-ray"}
+)
+
+
 def facts(headers: RawHeaders, now: float) -> Facts:
     """Read what the engine needs in one pass; *now* is the Unix time, for a Retry-After that is a
     date.
@@ -65,6 +70,18 @@ def facts(headers: RawHeaders, now: float) -> Facts:
         _rate_limit(found),
         _retry_after(found, now) if b"retry-after" in found else None,
     )
+
+
+_REQUEST_ID: Final = re.compile(rb"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._:=-]{6,128}")
+"""With a letter in it: digits alone could be somebody's phone number."""
+
+
+def request_id(headers: RawHeaders) -> str | None:
+    """The server's name for a request, by which its support finds it; None: it gives none."""
+    for name, value in headers:
+        if name.lower() in _REQUEST_IDS and _REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
+    return None
 
 
 def rate_limit(headers: RawHeaders) -> RateLimit | None:
