@@ -39,7 +39,9 @@ UNDER_REWORK = {"limits"}
 REASONS = {
     # file: what is private → why
     "bulk/fakes.py: _engine.context": "plays the part of a client's call",
+    "bulk/test_outages.py: _engine.breaker.LONGEST_PAUSE": "measures a pause by its bound",
     "bulk/test_run.py: _engine.context": "reads what a client's call is told",
+    "cli/test_outcomes.py: _engine.breaker": "shortens the pauses of an outage",
     "conformance/test_operations.py: _engine.endpoints.ENDPOINTS": "walks every row",
     "conformance/test_operations.py: _engine.endpoints.Endpoint": "the type of a row",
     "conformance/test_operations.py: sandbox._routes.match": "asks whether a row is served",
@@ -60,8 +62,8 @@ REASONS = {
     "webhooks/test_inbox.py: ._inbox": "fills the disk of a running router",
     "webhooks/test_inbox.py: ._progress": "stops an inbox between two of its steps",
     "webhooks/test_inbox.py: _storage.Writer": "shortens the wait for a locked file",
-    "webhooks/test_postgres.py: ._database": "breaks the database under a running router",
-    "webhooks/test_postgres.py: ._inbox": "breaks the database under a running router",
+    "webhooks/test_postgres.py: ._database": "asks with a running router's own connection",
+    "webhooks/test_postgres.py: ._inbox": "asks with a running router's own connection",
     "webhooks/test_postgres.py: ._STEPS": "adds a step to the migration",
     "webhooks/test_router.py: ._locks": "counts what is kept in memory",
     "wire/test_decode.py: _engine.endpoints.ENDPOINTS": "reads the answer type of every row",
