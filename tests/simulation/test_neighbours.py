@@ -115,18 +115,31 @@ def test_siblings_end_at_about_equal_parts(siblings: int) -> None:
     assert parts[2] <= 2.5
 
 
+def is_slow(scene: Scene) -> bool:
+    """Whether a minute holds only a few moments at which something can be learnt."""
+    return "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
+
+
+def is_shut(scene: Scene) -> bool:
+    """Whether each of a naive neighbour's knocks counts: nobody gets in there."""
+    return (scene.neighbour, scene.server) == ("naive", "counting-refused")
+
+
+def most_refused(scene: Scene) -> float:
+    """The part of what is sent that may be refused."""
+    is_tight = scene.part == 0.9 and scene.neighbour != "none"
+    return 1.0 if is_shut(scene) else 0.5 if is_slow(scene) or is_tight else 0.25
+
+
 @pytest.mark.parametrize("scene", pairs(), ids=str)
 def test_no_scene_stops_the_route_or_floods_it(scene: Scene) -> None:
     """Whatever the server, the neighbour and the headers: some of what is left is used, and most
     of what is sent is accepted.
     """
     outcome = play(scene, 130.0 if "minute" in scene.stranger else 60.0)
-    slow = "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
-    tight = scene.part == 0.9 and scene.neighbour != "none"
-    # Where each of a naive neighbour's knocks counts, nobody gets in.
-    shut = (scene.neighbour, scene.server) == ("naive", "counting-refused")
-    assert len(outcome.times) >= (0 if shut else 1 if slow else 10)
-    assert outcome.refused <= (1.0 if shut else 0.5 if slow or tight else 0.25)
+    least = 0 if is_shut(scene) else 1 if is_slow(scene) else 10
+    assert len(outcome.times) >= least
+    assert outcome.refused <= most_refused(scene)
 
 
 def test_every_pair_of_properties_is_covered() -> None:
@@ -141,5 +154,4 @@ def test_every_pair_of_properties_is_covered() -> None:
 def test_every_scene(scene: Scene) -> None:
     """The same bound for all of them, two minutes each."""
     outcome = play(scene, 120.0)
-    slow = "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
-    assert outcome.refused <= (0.5 if slow or scene.part == 0.9 else 0.25)
+    assert outcome.refused <= most_refused(scene)
