@@ -4,7 +4,7 @@ long it lets them.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,7 +30,7 @@ class OutageWatch:
         self._began = 0.0
 
     @contextmanager
-    def __call__(self, breaker: Breaker) -> Iterator[None]:
+    def __call__(self, breaker: Breaker) -> Generator[None]:
         """Note that a call waits at an open breaker, for as long as the block runs."""
         loop = asyncio.get_running_loop()
         if not self._calls:
