@@ -45,9 +45,10 @@ class Budget:
         return report
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self._tests[report.nodeid] += report.cpu
-        self._files[report.nodeid.partition("::")[0]] += report.cpu
-        self._reasons[report.nodeid] = report.long
+        spent = getattr(report, "cpu", 0.0)  # none where a worker died
+        self._tests[report.nodeid] += spent
+        self._files[report.nodeid.partition("::")[0]] += spent
+        self._reasons[report.nodeid] = getattr(report, "long", "")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self._tests:
