@@ -128,7 +128,7 @@ async def test_the_error_of_an_outage_says_since_when_and_how_often_it_was_asked
         await client.contacts.get(7)
     text = (
         r"GET /contact/\{identifier\}: the server has not answered since \d\d:\d\d:\d\d "
-        r"\(\d+ probes\); the deadline of 30 s ended the wait"
+        r"\(status 503, \d+ probes\); the deadline of 30 s ended the wait"
     )
     assert re.fullmatch(text + r" after \d+ attempts", str(caught.value))
     assert isinstance(caught.value.__cause__, ServiceUnavailableError)

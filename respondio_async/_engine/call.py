@@ -577,9 +577,6 @@ class Attempts(Generic[T]):
 
     def _not_answering(self, kind: type[TransportError]) -> TransportError:
         """Make the error of a call that the route's breaker does not let go."""
-        error = not_answering(kind, self._call, self._settings, self.tally, self._breaker)
-        if self._last is not None:
-            error.__cause__ = final_error(
-                self._last, Stop(), self._call, self._settings, self.tally
-            )
-        return error
+        return not_answering(
+            kind, self._call, self._settings, self.tally, self._breaker, last=self._last
+        )

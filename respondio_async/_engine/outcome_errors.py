@@ -88,16 +88,29 @@ def no_permit(
 
 
 def not_answering(
-    kind: type[TransportError], call: Call[Any], settings: Settings, tally: Tally, breaker: Breaker
+    kind: type[TransportError],
+    call: Call[Any],
+    settings: Settings,
+    tally: Tally,
+    breaker: Breaker,
+    *,
+    last: Answer | SendError | None,
 ) -> TransportError:
-    """Make the error of a call that is not sent (again), because the server does not answer."""
+    """Make the error of a call that is not sent (again), because the server does not answer.
+
+    *last*: how its last attempt ended; None: it had none.
+    """
     template = call.endpoint.template
     since = clock_time(breaker.since)
-    text = f"{template}: the server has not answered since {since} ({breaker.probes} probes)"
+    met = "" if last is None else f"{reason_of(last)}, "
+    text = f"{template}: the server has not answered since {since} ({met}{breaker.probes} probes)"
     if kind is DeadlineExceededError:
         text += f"; the deadline of {settings.deadline:g} s ended the wait"
     text += f" after {tally.attempts} attempts" if tally.attempts else "; nothing was sent"
-    return kind(text, endpoint=template, attempts=tally.attempts, sent=tally.may_have_landed)
+    error = kind(text, endpoint=template, attempts=tally.attempts, sent=tally.may_have_landed)
+    if last is not None:
+        error.__cause__ = final_error(last, Stop(), call, settings, tally)
+    return error
 
 
 def _send_error(
