@@ -74,11 +74,13 @@ class Others:
             self.clear()
         if self.counts:
             self._add(now, remaining + own)
+        elif self.counts is None:
+            # Whoever sends little never sees whether Remaining counts: soon send more, and see.
+            self._taken = max(0.0, self._taken - tuning.UNSEEN_GIVES)
 
     def refused(self, now: float, whole: float, own: int) -> None:
         """Take in a refusal when others had all but *own* of the *whole*."""
-        if self.counts is not False and self._high > -inf:
-            # Remaining is told, so the next answers tell more: nothing is taken away for long.
+        if self.counts:
             self._add(now, float(own))
         elif own:
             # One that is refused with none of ours counted says little of the usual.

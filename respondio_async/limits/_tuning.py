@@ -64,6 +64,10 @@ and 1.4 % refused, instead of 0.91 and 0.9)."""
 SETTLED: Final = 30.0
 """Seconds without a refusal after which successes give back twice as much; after twice the time,
 nine times (*scenes*, steady 50 % that left: all of it is used again after 50 s)."""
+UNSEEN_GIVES: Final = 1.0
+"""Requests a window that each answer gives back while Remaining is told and nobody knows whether it
+counts: with so few of our own in a window it hardly moves (tests/limits, 20 refusals in a row: all
+of the limit is used again after 9 answers, not after some hundred)."""
 SHARE_EVERY: Final = 8.0
 """Seconds between two times that a part is given back for whoever has the whole limit; whoever has
 half of it does so half as often (*scenes*, 10.0: four of us end at 2.6 : 1 in the median, not
