@@ -25,6 +25,8 @@ class OutageWatch:
         self._longest = longest
         self._on_longest = on_longest
         self._calls: Counter[Breaker] = Counter()
+        self._met: dict[Breaker, tuple[float | None, float]] = {}
+        """The outage in which a call of the run last waited, and when the first one did."""
         self._timer: asyncio.TimerHandle | None = None
         self._paused = 0.0
         self._began = 0.0
@@ -36,9 +38,10 @@ class OutageWatch:
         if not self._calls:
             self._began = loop.time()
         self._calls[breaker] += 1
+        if breaker not in self._met or self._met[breaker][0] != breaker.since:
+            self._met[breaker] = (breaker.since, loop.time())
         if self._timer is None and self._longest is not None:
-            left = max(0.0, self._longest - breaker.open_for)
-            self._timer = loop.call_later(left, self._look)
+            self._timer = loop.call_later(self._longest - self._lasted(breaker), self._look)
         try:
             yield
         finally:
@@ -64,6 +67,12 @@ class OutageWatch:
         wait = breaker.next_probe - asyncio.get_running_loop().time()
         return Outage(breaker.since, breaker.probes, max(0.0, wait))
 
+    def _lasted(self, breaker: Breaker) -> float:
+        """Seconds of the outage that this run has met. One that began before counts from then on:
+        nobody may have asked the server since.
+        """
+        return asyncio.get_running_loop().time() - self._met[breaker][1]
+
     def close(self) -> None:
         """End the run's clock."""
         if self._timer is not None:
@@ -75,10 +84,10 @@ class OutageWatch:
         longest, outage = self._longest, self.outage
         if longest is None or outage is None:
             return
-        open_for = max(each.open_for for each in self._calls)
-        if open_for < longest:
+        lasted = max(map(self._lasted, self._calls))
+        if lasted < longest:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(longest - open_for, self._look)
+            self._timer = loop.call_later(longest - lasted, self._look)
             return
         self._on_longest(
             DeadlineExceededError(
