@@ -27,10 +27,10 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.trace import SpanKind, Status, StatusCode
-except ImportError as error:
+except ImportError as _missing:
     raise ConfigurationError(
         "OpenTelemetry is not installed: pip install 'respondio-async[otel]'"
-    ) from error
+    ) from _missing
 
 if TYPE_CHECKING:
     from ._client import AsyncRespond

@@ -81,7 +81,7 @@ class Screen:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
-        self.has_output = isinstance(sys.stdout, TextIOBase)
+        self.has_output: bool = isinstance(sys.stdout, TextIOBase)
         """Whether standard output was open when the command started."""
         self.out: Console = _console(sys.stdout)
         # What cannot be said is no reason to stop: the work matters more than its account.

@@ -97,7 +97,7 @@ class Printer:
     """Prints events, one a line."""
 
     def __init__(self, screen: Screen, wanted: frozenset[str]) -> None:
-        self.count = 0
+        self.count: int = 0
         self.failure: OSError | None = None
         """Why nothing more can be printed."""
         self.stop: Callable[[], None] = lambda: None

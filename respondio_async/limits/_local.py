@@ -96,7 +96,7 @@ class LocalRateLimiter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen = self._ahead = 0.0
         """When it was last used, and by how much its time is ahead of the loop's."""
-        self.used_at = time.monotonic()
+        self.used_at: float = time.monotonic()
         """When it was last used, on the process's monotonic clock."""
 
     async def reserve(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 try:
     from aiohttp import web
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "respondio_async.webhooks.aiohttp needs aiohttp: pip install 'respondio-async[aiohttp]'",
         name="aiohttp",
-    ) from error
+    ) from _missing
 
 from ._answers import ENCODED
 from ._router import WebhookRouter

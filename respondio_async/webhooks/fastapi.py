@@ -14,11 +14,11 @@ from typing import Any
 
 try:
     from fastapi import APIRouter, FastAPI, HTTPException, Request
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "respondio_async.webhooks.fastapi needs FastAPI: pip install 'respondio-async[fastapi]'",
         name="fastapi",
-    ) from error
+    ) from _missing
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Mount, Route
 

@@ -79,7 +79,7 @@ class Sink:
     def __init__(self, target: Target, state: ExportState, stream: Any) -> None:
         """*stream* is the part, or takes what goes to standard output."""
         self.target = target
-        self.path = target.path
+        self.path: Path | None = target.path
         self.state = state
         self._stream = stream
         self._buffer: list[bytes] = []
