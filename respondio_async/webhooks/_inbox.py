@@ -130,7 +130,12 @@ class EventInbox:
         watermark: int,
     ) -> "asyncio.Future[None]":
         """Store what has changed of a contact."""
-        row = (contact_id, handed_over_since, human_since, watermark)
+        row = {
+            "contact_id": contact_id,
+            "handed_over_since": handed_over_since,
+            "human_since": human_since,
+            "watermark": watermark,
+        }
         return self.database.submit(partial(_save_contact, row))
 
     async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
@@ -230,13 +235,14 @@ def _stored_state(connection: sqlite3.Connection) -> StoredState:
     )
 
 
-def _save_contact(
-    row: tuple[int, int | None, int | None, int], connection: sqlite3.Connection
-) -> None:
+def _save_contact(row: dict[str, int | None], connection: sqlite3.Connection) -> None:
+    # By name: a value that stands there twice has a number, which Python 3.14 refuses in a sequence.
     connection.execute(
-        "INSERT INTO contact VALUES (?1, coalesce(?2, 0), coalesce(?3, 0), ?4) "
+        "INSERT INTO contact VALUES "
+        "(:contact_id, coalesce(:handed_over_since, 0), coalesce(:human_since, 0), :watermark) "
         "ON CONFLICT (contact_id) DO UPDATE SET "
-        "handed_over_since = coalesce(?2, handed_over_since), "
-        "human_since = coalesce(?3, human_since), watermark = max(watermark, ?4)",
+        "handed_over_since = coalesce(:handed_over_since, handed_over_since), "
+        "human_since = coalesce(:human_since, human_since), "
+        "watermark = max(watermark, :watermark)",
         row,
     )
