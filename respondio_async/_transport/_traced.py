@@ -4,6 +4,7 @@ What is handed to the session has the template for its URL and no headers, since
 tracing is told. The request itself takes target and headers from its watch.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -83,6 +84,8 @@ class TracedBody(payload.BytesPayload):
         left.
         """
         mine = outgoing.get()
+        # From Python 3.12 on aiohttp writes in the step in which it chose the connection.
+        await asyncio.sleep(0)
         if not mine.may_leave(writer.protocol):  # type: ignore[attr-defined]
             raise aiohttp.ClientConnectionResetError
         _go(mine)

@@ -236,7 +236,7 @@ def _stored_state(connection: sqlite3.Connection) -> StoredState:
 
 
 def _save_contact(row: dict[str, int | None], connection: sqlite3.Connection) -> None:
-    # By name: a value that stands there twice has a number, which Python 3.14 refuses in a sequence.
+    # By name: Python 3.14 refuses numbers for what stands there twice.
     connection.execute(
         "INSERT INTO contact VALUES "
         "(:contact_id, coalesce(:handed_over_since, 0), coalesce(:human_since, 0), :watermark) "
