@@ -1,20 +1,11 @@
-"""The router as an ASGI application, by the ASGI 3 specification alone."""
+"""The router as an ASGI application."""
 
-import gc
-import logging
-import sys
-import threading
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._router import WebhookRouter
-
-LOOK_AFTER: Final = 1.0
-"""Seconds after which an application that was made must have been mounted."""
-_logger: Final = logging.getLogger("respondio_async.webhooks")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,10 +17,7 @@ class ASGIApp:
 
     def __init__(self, router: "WebhookRouter") -> None:
         self._router = router
-        if "starlette.routing" in sys.modules:
-            look = threading.Timer(LOOK_AFTER, _warn_of_redirects, [weakref.ref(self)])
-            look.daemon = True
-            look.start()
+        _answer_at_the_mount()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,29 +61,26 @@ class ASGIApp:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _warn_of_redirects(reference: "weakref.ref[ASGIApp]") -> None:
-    """Say so if Starlette will redirect what is sent to the path at which an application was
-    mounted: senders of webhooks do not follow, and the application receives nothing.
+def _answer_at_the_mount() -> None:
+    """Let a mount of ours answer its path without a slash too: Starlette would redirect it (307),
+    which senders of webhooks do not follow, and asks a mounted application nothing before.
     """
-    app = reference()
-    if app is None:
+    try:
+        from starlette import routing
+    except ImportError:
         return
-    routing: Any = sys.modules["starlette.routing"]
-    # Nothing announces a mount, so we look for it; by type(), as objects may lie about their class.
-    routes: list[Any] = [
-        each for each in gc.get_objects() if issubclass(type(each), routing.BaseRoute)
-    ]
-    ours = [each for each in routes if getattr(each, "app", None) is app]
-    exact = {each.path for each in ours if isinstance(each, routing.Route)}
-    for mount in ours:
-        if isinstance(mount, routing.Mount) and mount.path and mount.path not in exact:
-            _logger.error(
-                'NO WEBHOOK ARRIVES at %s: app.mount("%s", router.asgi()) answers it with a '
-                "redirect (307), which respond.io does not follow. Use "
-                'app.include_router(router.fastapi("%s")), or Route("%s", router.asgi()), or give '
-                "the router to respond_lifespan(client, router).",
-                *[mount.path] * 4,
-            )
+    plain = routing.Mount.matches
+    if getattr(plain, "answers_at_the_mount", False):
+        return  # done already
+
+    def matches(mount: routing.Mount, scope: Message) -> tuple[routing.Match, Message]:
+        match, child = plain(mount, scope)
+        if match is routing.Match.NONE and isinstance(mount.app, ASGIApp):
+            return plain(mount, {**scope, "path": f"{scope['path']}/"})
+        return match, child
+
+    setattr(matches, "answers_at_the_mount", True)  # noqa: B010 - checkers know no such attribute
+    setattr(routing.Mount, "matches", matches)  # noqa: B010 - nor that a method may be replaced
 
 
 class _HungUpError(Exception):

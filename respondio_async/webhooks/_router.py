@@ -412,11 +412,10 @@ class WebhookRouter(Handlers):
         alone, or as the endpoint of a route: `Starlette(routes=[Route("/webhook",
         router.asgi())])`.
 
-        `app.mount("/webhook", router.asgi())` answers at /webhook/ alone: Starlette redirects
-        /webhook with a 307, which senders of webhooks do not follow, unless `respond_lifespan` was
-        given the router and adds the exact path. An error in the log tells of it within a second or
-        so. Neither a route nor a mounted application hears of
-        the lifespan: enter the router in that of the application around it.
+        `app.mount("/webhook", router.asgi())` answers at /webhook and at /webhook/. Starlette would
+        redirect the first with a 307: `Mount.matches` is changed for mounts of ours.
+        Neither a route nor a mounted application hears of the lifespan: enter the router in that of
+        the application around it.
         """
         from ._asgi import ASGIApp
 

@@ -20,12 +20,11 @@ except ImportError as _missing:
         name="fastapi",
     ) from _missing
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from respondio_async.errors import ConfigurationError, DecodeError, WebhookSignatureError
 
 from ._answers import is_encoded, signature_in
-from ._asgi import ASGIApp
 from ._bounds import MAX_BODY
 from ._parse import parse
 from ._router import WebhookRouter
@@ -63,15 +62,11 @@ def respond_lifespan(
     and starts *routers*.
 
     Routers without a client get this one. On shutdown the routers drain first, while the client
-    still works. Where `router.asgi()` is mounted, the path without a slash is added: Starlette
-    would redirect it.
+    still works.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-        for mount in [each for each in app.router.routes if isinstance(each, Mount)]:
-            if isinstance(mount.app, ASGIApp) and mount.path:
-                app.router.routes.insert(0, Route(mount.path, mount.app, include_in_schema=False))
         async with AsyncExitStack() as stack:
             opened: Any = None
             if client is not None:
