@@ -71,12 +71,16 @@ def home(module: str, name: str) -> str:
         if not isinstance(node, ast.ImportFrom):
             continue
         for alias in node.names:
-            if (alias.asname or alias.name) == name:
-                package = module.split(".")
-                package = package[: len(package) + hasattr(loaded, "__path__") - node.level]
-                source = ".".join([*package, node.module or ""]) if node.level else node.module
-                if str(source).startswith("respondio_async"):
-                    return home(str(source).rstrip("."), alias.name)
+            if (alias.asname or alias.name) not in (name, "*"):
+                continue
+            package = module.split(".")
+            package = package[: len(package) + hasattr(loaded, "__path__") - node.level]
+            source = ".".join([*package, node.module or ""]) if node.level else str(node.module)
+            source = source.rstrip(".")
+            if not source.startswith("respondio_async"):
+                continue
+            if alias.name != "*" or name in import_module(source).__all__:
+                return home(source, name if alias.name == "*" else alias.name)
     return f"{module}.{name}"
 
 

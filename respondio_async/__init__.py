@@ -12,254 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
+# One list: `__all__`. Type checkers find its names in these modules, and so does `__getattr__`.
+# Nothing is imported before it is used: `respondio --help`, which needs none of it, would take
+# three times as long (benchmarks/imports.py has both).
 if TYPE_CHECKING:
-    from ._client import AsyncRespond
-    from ._engine.endpoints import ROUTES
-    from ._engine.exchange import Response
-    from ._engine.health import Health, HealthCheck
-    from ._engine.pagination import Paginator
-    from ._engine.retry import RetryPolicy
-    from ._engine.statistics import ClientStatistics, DriftRecord
-    from ._rate_limit import RateLimit
-    from .errors import (
-        APIError,
-        BadGatewayError,
-        BadRequestError,
-        BlockedAtEdgeError,
-        ConfigurationError,
-        ConflictError,
-        ConnectionFailedError,
-        DeadlineExceededError,
-        DecodeError,
-        ForbiddenError,
-        GatewayTimeoutError,
-        InvalidArgumentError,
-        InvalidIdentifierError,
-        MessageFailedError,
-        NotFoundError,
-        NotReadyError,
-        OutcomeUnknownError,
-        PaginationError,
-        RateLimitError,
-        RequestTimeoutError,
-        RespondError,
-        ServerError,
-        ServiceUnavailableError,
-        TransportError,
-        UnauthorizedError,
-        WebhookSignatureError,
-    )
+    from ._client import *
+    from .errors import *
     from .filters import Condition, F, Filter
-    from .hooks import AttemptEnded, DriftDetected, Hook, HookEvent, OperationEnded, WaitStarted
+    from .hooks import *
     from .identifiers import ContactId, Identifier
-    from .limits import (
-        DEFAULT_LIMITS,
-        Feedback,
-        LocalRateLimiter,
-        Priority,
-        RateLimiter,
-        Reservation,
-        RouteStatistics,
-    )
-    from .models import (
-        Ack,
-        ActionButton,
-        Assignee,
-        AttachedFile,
-        Attachment,
-        AttachmentContent,
-        AttachmentType,
-        Channel,
-        ChannelSource,
-        ClosingNote,
-        Comment,
-        Contact,
-        ContactChannel,
-        ContactFields,
-        ContactRef,
-        ContactStatus,
-        Cursor,
-        CustomField,
-        CustomFieldInput,
-        CustomFieldType,
-        CustomFieldValue,
-        CustomPayload,
-        CustomPayloadContent,
-        DocumentParameter,
-        Email,
-        EmailAttachment,
-        EmailContent,
-        FacebookTemplate,
-        FacebookTemplateContent,
-        ImageParameter,
-        LocationParameter,
-        Message,
-        MessageContent,
-        MessageStatus,
-        MessageStatusValue,
-        MessageTag,
-        Page,
-        Payload,
-        PhoneButton,
-        QuickReplies,
-        QuickReplyButton,
-        QuickReplyContent,
-        RawPayload,
-        Sender,
-        SenderSource,
-        SentMessage,
-        SentTemplate,
-        Tag,
-        Team,
-        Template,
-        TemplateBody,
-        TemplateButton,
-        TemplateButtons,
-        TemplateComponent,
-        TemplateFooter,
-        TemplateHeader,
-        TemplateParameter,
-        Text,
-        TextContent,
-        TextParameter,
-        UnknownContent,
-        UrlButton,
-        User,
-        UserRestriction,
-        UserRole,
-        VideoParameter,
-        WhatsAppTemplate,
-        WhatsAppTemplateContent,
-    )
-
-_HOME = {
-    "_engine.exchange": ("Response",),
-    "_client": ("AsyncRespond",),
-    "_engine.endpoints": ("ROUTES",),
-    "_engine.health": ("Health", "HealthCheck"),
-    "_engine.pagination": ("Paginator",),
-    "_rate_limit": ("RateLimit",),
-    "_engine.retry": ("RetryPolicy",),
-    "_engine.statistics": ("ClientStatistics", "DriftRecord"),
-    "errors": (
-        "APIError",
-        "BadGatewayError",
-        "BadRequestError",
-        "BlockedAtEdgeError",
-        "ConfigurationError",
-        "ConflictError",
-        "ConnectionFailedError",
-        "DeadlineExceededError",
-        "DecodeError",
-        "ForbiddenError",
-        "GatewayTimeoutError",
-        "InvalidArgumentError",
-        "InvalidIdentifierError",
-        "MessageFailedError",
-        "NotFoundError",
-        "NotReadyError",
-        "OutcomeUnknownError",
-        "PaginationError",
-        "RateLimitError",
-        "RequestTimeoutError",
-        "RespondError",
-        "ServerError",
-        "ServiceUnavailableError",
-        "TransportError",
-        "UnauthorizedError",
-        "WebhookSignatureError",
-    ),
-    "filters": ("Condition", "F", "Filter"),
-    "hooks": (
-        "AttemptEnded",
-        "OperationEnded",
-        "DriftDetected",
-        "Hook",
-        "HookEvent",
-        "WaitStarted",
-    ),
-    "identifiers": ("ContactId", "Identifier"),
-    "limits": (
-        "DEFAULT_LIMITS",
-        "Feedback",
-        "Priority",
-        "LocalRateLimiter",
-        "RateLimiter",
-        "RouteStatistics",
-        "Reservation",
-    ),
-    "models": (
-        "Ack",
-        "ActionButton",
-        "Assignee",
-        "AttachedFile",
-        "Attachment",
-        "AttachmentContent",
-        "AttachmentType",
-        "Channel",
-        "ChannelSource",
-        "ClosingNote",
-        "Comment",
-        "Contact",
-        "ContactChannel",
-        "ContactFields",
-        "ContactRef",
-        "ContactStatus",
-        "Cursor",
-        "CustomField",
-        "CustomFieldInput",
-        "CustomFieldType",
-        "CustomFieldValue",
-        "CustomPayload",
-        "CustomPayloadContent",
-        "DocumentParameter",
-        "Email",
-        "EmailAttachment",
-        "EmailContent",
-        "FacebookTemplate",
-        "FacebookTemplateContent",
-        "ImageParameter",
-        "LocationParameter",
-        "Message",
-        "MessageContent",
-        "MessageStatus",
-        "MessageStatusValue",
-        "MessageTag",
-        "Page",
-        "Payload",
-        "PhoneButton",
-        "QuickReplies",
-        "QuickReplyButton",
-        "QuickReplyContent",
-        "RawPayload",
-        "Sender",
-        "SenderSource",
-        "SentMessage",
-        "SentTemplate",
-        "Tag",
-        "Team",
-        "Template",
-        "TemplateBody",
-        "TemplateButton",
-        "TemplateButtons",
-        "TemplateComponent",
-        "TemplateFooter",
-        "TemplateHeader",
-        "TemplateParameter",
-        "Text",
-        "TextContent",
-        "TextParameter",
-        "UnknownContent",
-        "UrlButton",
-        "User",
-        "UserRestriction",
-        "UserRole",
-        "VideoParameter",
-        "WhatsAppTemplate",
-        "WhatsAppTemplateContent",
-    ),
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+    from .limits import *
+    from .models import *
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -387,14 +150,17 @@ __all__ = [
     "__version__",
 ]
 
+# Cheap imports first: a name of a module costs those before it.
+_HOMES = ("errors", "hooks", "identifiers", "models", "filters", "limits", "_client")
+
 
 def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
+    for home in _HOMES if name in __all__ else ():
+        module = import_module(f".{home}", __name__)
+        if name in module.__all__:
+            value = globals()[name] = getattr(module, name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 import msgspec
 
 from ._engine.call import Engine
-from ._engine.endpoints import ENDPOINTS, Endpoint, Replay
+from ._engine.endpoints import ENDPOINTS, ROUTES, Endpoint, Replay
 from ._engine.exchange import Response, Settings
-from ._engine.health import Health, health_of_answer, health_of_error
+from ._engine.health import Health, HealthCheck, health_of_answer, health_of_error
 from ._engine.lifecycle import NotCopied, running_loop
 from ._engine.options import (
     check_headers,
@@ -25,9 +25,10 @@ from ._engine.options import (
     merge_headers,
     user_agent,
 )
-from ._engine.pagination import Spawn
+from ._engine.pagination import Paginator, Spawn
 from ._engine.retry import RetryPolicy
 from ._engine.statistics import ClientStatistics, DriftRecord, RouteCounters, route_statistics
+from ._rate_limit import RateLimit
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
 from ._wire import check_type
 from .errors import (
@@ -42,6 +43,19 @@ from .resources import Comments, Contacts, Conversations, Messages, RawResources
 
 if TYPE_CHECKING:
     from .bulk import Bulk, Progress
+
+__all__ = [
+    "ROUTES",
+    "AsyncRespond",
+    "ClientStatistics",
+    "DriftRecord",
+    "Health",
+    "HealthCheck",
+    "Paginator",
+    "RateLimit",
+    "Response",
+    "RetryPolicy",
+]
 
 Item = TypeVar("Item")
 T = TypeVar("T")

@@ -50,7 +50,6 @@ REASONS = {
     "faults/server.py: ._eof": "asyncio does not say whether a stream has ended",
     "sandbox/test_running.py: ._thread": "ends the thread behind the sandbox's back",
     "support/stalls.py: ._initrequest": "pytest has no public way to run a test again",
-    "test_face.py: ._MODULE_OF": "compares the lazy look-up with the imports for type checkers",
     "test_files.py: cli._screen.Screen": "opens a sink as the command line does",
     "test_identifiers.py: _wire.build_target": "looks at a whole target, without sending it",
     "test_secrets.py: ._core": "closes the transport of a client that is gone",

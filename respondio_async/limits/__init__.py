@@ -9,3 +9,13 @@ from ._protocol import RateLimiter as RateLimiter
 from ._protocol import Reservation as Reservation
 from ._protocol import RouteStatistics as RouteStatistics
 from ._shared import limiter_for as limiter_for
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Feedback",
+    "LocalRateLimiter",
+    "Priority",
+    "RateLimiter",
+    "Reservation",
+    "RouteStatistics",
+]
