@@ -21,6 +21,8 @@ CLAIMS = {
     "partitions": "a partitioned export against the sequential walk",
     "limiter": "the limiter's own cost",
     "limits_live": "the limiter against strict servers on real sockets",
+    "limits_neighbours": "the limiter beside others on real sockets",
+    "oracle": "the same against a policy that sees the server's window, in virtual time",
     "simulation": "the limiter in virtual time against every server model",
     "redis_limiter": "four processes on one organisation",
     "peers": "against what users would pick instead",

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from respondio_async import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, Priority, RateLimiter
-from tests.simulation.servers import SERVERS, Server, Verdict
+from tests.simulation.oracle import Oracle
+from tests.simulation.servers import SERVERS, Server, SlidingLog, Verdict
 from tests.support.virtual import run
 
 ROUTE = "GET /contact/{identifier}"
@@ -172,6 +173,8 @@ class Scene(NamedTuple):
     limit: int = 10
     jitter: float = 0.01
     """Seconds by which each way may be longer or shorter than 40 ms."""
+    uneven: float = 0.0
+    """Most seconds by which each of the neighbour's requests may arrive late."""
 
     def __str__(self) -> str:
         words = [self.neighbour, f"{self.part:.0%}", self.headers, self.server]
@@ -210,9 +213,16 @@ def play(
     *,
     make: Make | None = None,
     leaves_at: float | None = None,
+    headroom: int | None = None,
 ) -> Outcome:
-    """Play the scene for so many virtual seconds; the neighbour *leaves_at* that time."""
-    return run(_Stage(scene, seconds, seed, make, leaves_at).play())
+    """Play the scene for so many virtual seconds; the neighbour *leaves_at* that time.
+
+    With *headroom* a policy that sees the server's window plays our part, and keeps so much free.
+    """
+    stage = _Stage(scene, seconds, seed, make, leaves_at)
+    if headroom is not None:
+        stage.ask_oracle(headroom)
+    return run(stage.play())
 
 
 def interactive_waits(scene: Scene, seconds: float = 300.0, seed: int = 1) -> list[float]:
@@ -236,7 +246,7 @@ class _Stage:
         self.true = float(true)
         if stranger.server is PerMinute:
             self.true /= 60
-        self.limiters = [
+        self.limiters: list[RateLimiter] = [
             make(scene.limit) if make else LocalRateLimiter({ROUTE: scene.limit})
             for _ in range(scene.siblings)
         ]
@@ -246,11 +256,23 @@ class _Stage:
         self.theirs = [0, 0]
         self.waits: list[float] = []
 
+    def ask_oracle(self, headroom: int) -> None:
+        """Let a policy that sees the server's window play our part."""
+        assert isinstance(self.server, SlidingLog)
+        self.limiters = [
+            Oracle(
+                self.server,
+                lambda: sum(map(len, self.ours)) + len(self.refusals),
+                headroom,
+                0.04 - self.scene.jitter,
+            )
+        ]
+
     async def play(self) -> Outcome:
         loop = self.loop = asyncio.get_running_loop()
         scene, seconds, random = self.scene, self.seconds, self.random
         for at in NEIGHBOURS[scene.neighbour](scene.limit * scene.part, self.leaves_at, random):
-            loop.call_at(at, self.neighbour)
+            loop.call_at(at + random.uniform(0.0, scene.uneven), self.neighbour)
         if self.stranger.other:
             for second in range(0, int(seconds), 5):
                 loop.call_at(second, self.change, second // 5 % 2)
