@@ -20,11 +20,8 @@ from ._tuning import DEFAULT_PAUSE, LEAD, LONGEST_PAUSE
 
 HORIZON: Final = 0.5
 """Seconds ahead within which batches are handed out: a process that is killed with one costs the
-others no more.
-"""
-ROUND_TRIPS: Final = 2.0
-"""Added to the horizon for each second of a round trip: the next batch is asked for a round trip
-early.
+others no more. Further ahead the slots that come free are those of requests whose answers, and so
+their delays, are not known yet.
 """
 UNUSABLE: Final = 5.0
 """Seconds for which a route whose keys hold something else is limited locally."""
@@ -36,8 +33,8 @@ between two probes, a probe that times out, and some.
 """
 LATE: Final = 0.001
 """Seconds past its time from which a permit's true time is reported to the others."""
-VERY_LATE: Final = 0.02
-"""Seconds past its time from which it is reported at once, if no request is about to go anyway."""
+ANSWERS: Final = 0.1
+"""Seconds from a request's leaving until its answer tells that it was late, usually."""
 TOO_LATE: Final = 0.25
 """Seconds past its time at which a permit is no longer used: the others must know the true time
 before they count on its slot.
@@ -68,7 +65,7 @@ class RedisRoute:
         name: str,
         limit: float,
         *,
-        keys: tuple[str, str, str],
+        keys: tuple[str, ...],
         nonce: str,
         link: Link,
         clock: ServerClock,
@@ -289,7 +286,9 @@ class RedisRoute:
 
     def _move(self, permit_id: str, late: float) -> None:
         self._updates.move(permit_id, late)
-        if late > VERY_LATE and self._head is None:
+        # The slot is given to the next one half a second before its window ends.
+        next_question = self._batches[0].due if self._batches else self._ask_at
+        if self._head is None or next_question > self.now() + self._window - HORIZON - ANSWERS:
             self._send_updates()
 
     def _pause(self, now: float, retry_after: float | None) -> None:
@@ -308,7 +307,7 @@ class RedisRoute:
         self._pauses += self._paused_until <= self.now()
         self._paused_until = until
         self._not_before = max(self._not_before, until)
-        self._ask_at = max(self._ask_at, until - self._horizon())
+        self._ask_at = max(self._ask_at, until - HORIZON)
         self._give_back(self._batches)
 
     def _calibrate(self, advertised: float) -> None:
@@ -380,7 +379,7 @@ class RedisRoute:
             if self._last_permit is not None and asked - self._last_permit[0] < self._window:
                 last_permit = self._last_permit[1]
             arguments: list[str | int | float] = [
-                self._configured, want, int(self._horizon() * MICRO),
+                self._configured, want, int(HORIZON * MICRO),
                     int(max(SPAN, self._link.round_trip) * MICRO), self._nonce, self._number,
                     last_permit,
                 int(RESYNC * MICRO) if resync else 0, int(self._margin.reserve * MICRO),
@@ -414,11 +413,11 @@ class RedisRoute:
                     opens - self._window,
                     None,
                 )
-                self._not_before, self._ask_at = opens, opens - self._horizon()
+                self._not_before, self._ask_at = opens, opens - HORIZON
             elif want and not reservations:
                 self._not_before, self._ask_at = (
                     opens,
-                    self._clock.local(come / MICRO) - self._horizon() + LATE,
+                    self._clock.local(come / MICRO) - HORIZON + LATE,
                 )
             for number, reservation in enumerate(reservations, first):
                 self._batches.append(
@@ -430,10 +429,6 @@ class RedisRoute:
             self._paused(self._clock.local(pause / MICRO))
             if not self._updates.urgent:
                 return
-
-    def _horizon(self) -> float:
-        """Seconds ahead within which batches are handed out."""
-        return HORIZON + ROUND_TRIPS * self._link.round_trip
 
     def _lacking(self) -> int:
         """How many batches those who wait still need."""

@@ -1,13 +1,14 @@
 -- Hands out the turns of one route, on the server's clock, to every process of an organisation. Atomic, as every script is.
 --
 -- KEYS: 1 the route's state (hash), 2 its log (sorted set: permit id -> the microsecond at which it is sent),
--- 3 the processes that wait for a turn (sorted set: process -> the microsecond for which it was told to come).
+-- 3 the processes that wait for a turn (sorted set: process -> the microsecond at which it first asked),
+-- 4 the same processes (sorted set: process -> the microsecond for which it was told to come).
 -- The rule: never more than `count` permits within any `window`. So the next turn comes a window after the count-th newest
 -- entry; and turns are spaced evenly, so that servers that count in buckets accept them too. A schedule that has fallen behind
 -- catches up, by a tenth of the spacing and two turns at most.
 -- Only turns within `horizon` are handed out: whoever dies holding one loses no more than that.
 
-local state, log, queue = KEYS[1], KEYS[2], KEYS[3]
+local state, log, queue, back = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local base, want, horizon, span = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ids, first_id, witness = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local regroup, jitter, pausing = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -77,12 +78,18 @@ if hold > now + 10 * SECOND + 2 * window then hold, lost = 0, true end
 if lost then hold = math.max(hold, now + horizon + window) end
 if pausing > 0 then pause = math.max(pause, now + math.min(pausing, LONGEST_PAUSE)) end
 
--- Whoever has not come half a second after its time is gone.
-redis.call('ZREMRANGEBYSCORE', queue, '-inf', whole(now - SECOND / 2))
+local opens = math.max(hold, pause)
+
+-- Whoever has not come half a second after its time is gone; nobody has to come in a pause.
+if now > opens + SECOND / 2 then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', back, '-inf', whole(now - SECOND / 2))) do
+    redis.call('ZREM', queue, id)
+    redis.call('ZREM', back, id)
+  end
+end
 local before_it = redis.call('ZRANK', queue, ids) or redis.call('ZCARD', queue)
 
 local reply = {} -- the turns
-local opens = math.max(hold, pause)
 local slot = now
 
 if regroup > 0 then
@@ -124,10 +131,13 @@ end
 local come = slot
 if #reply > 0 then
   redis.call('ZREM', queue, ids)
+  redis.call('ZREM', back, ids)
 elseif want > 0 then
   come = slot + before_it * gap
-  redis.call('ZADD', queue, whole(come), ids)
+  redis.call('ZADD', queue, 'NX', whole(now), ids)
+  redis.call('ZADD', back, whole(come), ids)
   redis.call('PEXPIRE', queue, whole((come - now) / 1000 + 3000))
+  redis.call('PEXPIRE', back, whole((come - now) / 1000 + 3000))
 end
 
 redis.call('HSET', state, 'raised', whole(raised), 'margin', whole(margin), 'pause', whole(pause), 'hold', whole(hold),

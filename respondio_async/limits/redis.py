@@ -61,6 +61,7 @@ SCRIPT: Final = (
 SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 POOL_WAIT: Final = 0.002
 """Seconds until the next look at a pool that has no connection to spare."""
+KEYS: Final = ("state", "log", "queue", "back")
 PRIORITIES: Final = frozenset({"interactive", "bulk"})
 FACTS: Final = 7
 """Numbers that begin the script's reply, before the permits."""
@@ -178,11 +179,7 @@ class RedisRateLimiter:
             route = self._routes[name] = RedisRoute(
                 name,
                 self._limits.get(name, UNLISTED_LIMIT),
-                keys=(
-                    f"{self._tag}:{name}:state",
-                    f"{self._tag}:{name}:log",
-                    f"{self._tag}:{name}:queue",
-                ),
+                keys=tuple(f"{self._tag}:{name}:{what}" for what in KEYS),
                 # Made at the first use: processes forked from one that had made it would hand out
                 # one another's permits.
                 nonce=secrets.token_hex(4) + ":",

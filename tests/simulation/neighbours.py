@@ -4,7 +4,7 @@ do not know of one another, beside programs that draw on the same organisation's
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import chain, combinations, product, repeat
+from itertools import chain, combinations, pairwise, product, repeat
 from math import ceil, floor
 from random import Random
 from typing import Literal, NamedTuple
@@ -194,6 +194,8 @@ class Outcome(NamedTuple):
     """Refused of the neighbour's, as a part of what it sent."""
     fairness: float
     """The most that one of our clients got, divided by the least."""
+    longest: float
+    """The most seconds for which one of our clients got nothing."""
     times: list[float]
     """When ours were accepted."""
     refusals: list[float]
@@ -277,7 +279,7 @@ class _Stage:
             for second in range(0, int(seconds), 5):
                 loop.call_at(second, self.change, second // 5 % 2)
         tasks = [
-            loop.create_task(self.caller(place, limiter, 0.5 * place))
+            loop.create_task(self.caller(place, limiter, place * min(0.5, 4 / scene.siblings)))
             for place, limiter in enumerate(self.limiters)
             for _ in range(_IN_LINE)
         ]
@@ -386,6 +388,11 @@ class _Stage:
             len(refusals) / max(1, accepted + len(refusals)),
             self.theirs[1] / max(1, sum(self.theirs)),
             max(counts) / max(1, min(counts)),
+            max(
+                late - early
+                for times in ours
+                for early, late in pairwise([WARM_UP, *times, self.seconds])
+            ),
             sorted(at for times in ours for at in times),
             refusals,
         )
