@@ -221,7 +221,7 @@ def project_pages(out: Path) -> None:
         text = (HERE.parent / f"{name}.md").read_text(encoding="utf-8")
         text = text.replace("](docs/", "](../").replace("](CHANGELOG.md)", "](changelog.md)")
         (out / f"{name.lower()}.md").write_text(text, encoding="utf-8")
-    for plot in ("peers", "simulation"):
+    for plot in ("peers", "simulation", "neighbours"):
         shutil.copy(HERE.parent / f"benchmarks/results/{plot}.svg", out)
 
 

@@ -4,7 +4,7 @@ do not know of one another, beside programs that draw on the same organisation's
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import chain, combinations, pairwise, product, repeat
+from itertools import chain, pairwise, repeat
 from math import ceil, floor
 from random import Random
 from typing import Literal, NamedTuple
@@ -396,33 +396,3 @@ class _Stage:
             sorted(at for times in ours for at in times),
             refusals,
         )
-
-
-# ── which scenes ─────────────────────────────────────────────────────────────────────────────────
-
-
-def full() -> Iterator[Scene]:
-    """Every neighbour, part and set of headers on every kind of server; siblings; strangers."""
-    for server, neighbour, part, headers in product(SERVERS, NEIGHBOURS, (0.1, 0.5, 0.9), HEADERS):
-        if neighbour != "none" or part == 0.5:
-            yield Scene(neighbour, part, headers, server)
-    for server, siblings, headers in product(SERVERS, (2, 4), HEADERS):
-        yield Scene(headers=headers, server=server, siblings=siblings)
-    yield from (Scene(stranger=stranger) for stranger in STRANGERS)
-    yield Scene(stranger="true limit below", headers="none")
-
-
-def pairs() -> list[Scene]:
-    """Scenes that hold every pair of two properties that any scene holds."""
-    scenes = list(full())
-
-    def pairs_of(scene: Scene) -> set[tuple[object, ...]]:
-        return set(combinations(((place, value) for place, value in enumerate(scene)), 2))
-
-    missing = set().union(*map(pairs_of, scenes))
-    chosen: list[Scene] = []
-    while missing:
-        best = max(scenes, key=lambda scene: len(pairs_of(scene) & missing))
-        chosen.append(best)
-        missing -= pairs_of(best)
-    return chosen

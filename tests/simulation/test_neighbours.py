@@ -5,15 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.simulation.neighbours import (
-    HEADERS,
-    NEIGHBOURS,
-    Scene,
-    full,
-    interactive_waits,
-    pairs,
-    play,
-)
+from tests.simulation.neighbours import HEADERS, NEIGHBOURS, Scene, interactive_waits, play
+from tests.simulation.scenes import full, is_shut, is_slow, most_refused, pairs
 
 
 class Bound(NamedTuple):
@@ -113,22 +106,6 @@ def test_siblings_end_at_about_equal_parts(siblings: int) -> None:
     """
     parts = sorted(play(Scene(siblings=siblings), 65.0, seed).fairness for seed in range(5))
     assert parts[2] <= 2.5
-
-
-def is_slow(scene: Scene) -> bool:
-    """Whether a minute holds only a few moments at which something can be learnt."""
-    return "minute" in scene.stranger or scene.stranger == "Retry-After 3600"
-
-
-def is_shut(scene: Scene) -> bool:
-    """Whether each of a naive neighbour's knocks counts: nobody gets in there."""
-    return (scene.neighbour, scene.server) == ("naive", "counting-refused")
-
-
-def most_refused(scene: Scene) -> float:
-    """The part of what is sent that may be refused."""
-    is_tight = scene.part == 0.9 and scene.neighbour != "none"
-    return 1.0 if is_shut(scene) else 0.5 if is_slow(scene) or is_tight else 0.25
 
 
 @pytest.mark.parametrize("scene", pairs(), ids=str)
