@@ -10,9 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import typer
 from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -23,8 +24,10 @@ from respondio_async.discreet import Discreet
 from .. import AsyncRespond
 from ..bulk import Bulk, DeliverySummary, Outage, Outcome, Progress
 from ..limits import DEFAULT_LIMITS
+from ._command import Options
 from ._exit import Exit
 from ._live import Rates, shown
+from ._options import MaxOutage
 from ._screen import Screen, counted
 
 _MOST_KEPT: Final = 1_000
@@ -106,29 +109,46 @@ class BulkJob(Discreet, msgspec.Struct, frozen=True):
     """Whether a journal of ours stays although all went well: what it holds is still asked for."""
 
 
+class RunOptions(Options, frozen=True):
+    """How a run goes: its journal, and what becomes of items that fail."""
+
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal",
+            show_default=False,
+            help="The run's journal: made if missing, continued if there. Without it one is made "
+            "beside you, and removed when all went well, unless messages were sent.",
+        ),
+    ] = None
+    failed: Annotated[
+        Literal["retry", "skip"],
+        typer.Option(
+            "--failed",
+            help="What becomes of items that failed in an earlier run of the journal: tried again, "
+            "or left alone and reported.",
+        ),
+    ] = "retry"
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try the items that failed in this run once more, at its end."
+        ),
+    ] = False
+    max_outage: MaxOutage = 3600.0
+
+
 class JournalFile:
     """A run's journal: the user's, or one of ours that goes when all went well."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        name: str,
-        failed: Literal["retry", "skip"] = "retry",
-        *,
-        retry_failed: bool = False,
-        max_outage: float = 3600.0,
-    ) -> None:
-        """*failed*: what becomes of items that failed in an earlier run; *retry_failed*: those of
-        this run are tried once more at its end; *max_outage*: seconds for which it waits for a
-        server that does not answer.
-        """
-        self.failed: Literal["retry", "skip"] = failed
-        self.retries = retry_failed
-        self.max_outage = max_outage
-        self.is_ours = path is None
-        self.path = path or Path(
+    def __init__(self, options: RunOptions, name: str, screen: Screen) -> None:
+        """*name* is part of that of a journal of ours; *screen* will say how to resume."""
+        self.options = options
+        self.is_ours = options.journal is None
+        self.path = options.journal or Path(
             f"respondio-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.sqlite"
         )
+        screen.last_words = self.how_to_resume
 
     def how_to_resume(self) -> list[str]:
         """Say what continues the run: the same command with the journal."""
@@ -278,16 +298,16 @@ async def carry_out(
     """Do the job, show it, and count. A single item needs no journal: there is nothing to resume
     but itself.
     """
-    is_needed = job.total > 1 or job.keeps_journal or journal.retries
+    is_needed = job.total > 1 or job.keeps_journal or journal.options.retry_failed
     path = journal.path if is_needed or not journal.is_ours else None
     report = BulkReport(job.total, journal=None if path is None else str(path))
     job.work.__qualname__ = job.title  # by which the journal knows the run
     attempt = _Attempt(client, screen, job, path, report)
-    await attempt.run(journal.failed, journal.max_outage)
-    if journal.retries and report.failed:
+    await attempt.run(journal.options.failed, journal.options.max_outage)
+    if journal.options.retry_failed and report.failed:
         screen.note(f"{counted(report.failed, 'failed item')}: trying once more.")
         first, report.failures = report.done_earlier, []
-        await attempt.run("retry", journal.max_outage)
+        await attempt.run("retry", journal.options.max_outage)
         report.skipped = report.done_earlier = first
     if path is not None and journal.is_ours and report.exit == Exit.DONE and not job.keeps_journal:
         journal.remove()

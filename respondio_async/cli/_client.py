@@ -3,16 +3,19 @@ never from an argument that `ps` shows.
 """
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+import typer
 
 from respondio_async.discreet import Discreet
 
 from .. import AsyncRespond, RetryPolicy
 from ..limits import RateLimiter
 from ._ask import ask_secret, can_ask
+from ._command import Options
 from ._exit import UsageError
+from ._options import BaseUrl
 from ._profiles import DEFAULT, find_profile, read_profiles, token_of
 
 TOKEN = "RESPONDIO_API_TOKEN"  # noqa: S105 - a variable's name
@@ -27,23 +30,54 @@ class Credentials(Discreet, msgspec.Struct, frozen=True):
     base_url: str | None
 
 
-def find_credentials(base_url: str | None, profile: str | None) -> Credentials:
-    """Take the token from the profile that the command names; else from RESPONDIO_API_TOKEN, from
-    the profile RESPONDIO_PROFILE or "default", or from whoever sits there.
-    """
-    if profile is None and (token := os.environ.get(TOKEN, "")).strip():
-        return Credentials(token, f"from {TOKEN}", base_url)
-    name = profile or os.environ.get(PROFILE, "").strip()
-    if name or DEFAULT in read_profiles():
-        found = find_profile(name or DEFAULT)
-        origin = f"from the profile {name or DEFAULT} ({found.place})"
-        return Credentials(token_of(name or DEFAULT, found), origin, base_url or found.base_url)
-    return Credentials(ask_token(), "typed in", base_url)
+class Account(Options, frozen=True):
+    """Which server a command speaks to, and with which token."""
 
+    base_url: BaseUrl = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            show_default=False,
+            help="The token that respondio login keeps under this name; else RESPONDIO_API_TOKEN, "
+            "then the profile RESPONDIO_PROFILE.",
+        ),
+    ] = None
 
-def server_name(base_url: str | None, profile: str | None) -> str | None:
-    """Tell one workspace from another, as far as the options do; None: they name none."""
-    return " ".join(filter(None, (base_url, profile))) or None
+    def credentials(self) -> Credentials:
+        """Take the token from the profile that the command names; else from RESPONDIO_API_TOKEN,
+        from the profile RESPONDIO_PROFILE or "default", or from whoever sits there.
+        """
+        if self.profile is None and (token := os.environ.get(TOKEN, "")).strip():
+            return Credentials(token, f"from {TOKEN}", self.base_url)
+        name = self.profile or os.environ.get(PROFILE, "").strip()
+        if not name and DEFAULT not in read_profiles():
+            return Credentials(ask_token(), "typed in", self.base_url)
+        name = name or DEFAULT
+        found = find_profile(name)
+        origin = f"from the profile {name} ({found.place})"
+        return Credentials(token_of(name, found), origin, self.base_url or found.base_url)
+
+    @property
+    def name(self) -> str | None:
+        """What tells one workspace from another, as far as the options do; None: they name none."""
+        return " ".join(filter(None, (self.base_url, self.profile))) or None
+
+    def connect(
+        self, *, limiter: RateLimiter | None = None, outage: Literal["wait", "fail"] = "fail"
+    ) -> AsyncRespond:
+        """Make the client; nothing is sent yet. *outage*: what calls outside of a bulk run do;
+        somebody waits for them.
+        """
+        found = self.credentials()
+        return AsyncRespond(
+            found.token,
+            base_url=found.base_url,
+            limiter=limiter,
+            queue_timeout=None,
+            retry=RetryPolicy(outage=outage),
+        )
 
 
 def ask_token() -> str:
@@ -54,23 +88,3 @@ def ask_token() -> str:
             "with respondio login"
         )
     return ask_secret("respond.io API token")
-
-
-def connect(
-    base_url: str | None,
-    profile: str | None,
-    *,
-    limiter: RateLimiter | None = None,
-    outage: Literal["wait", "fail"] = "fail",
-) -> AsyncRespond:
-    """Make the client; nothing is sent yet. *outage*: what calls outside of a bulk run do; somebody
-    waits for them.
-    """
-    found = find_credentials(base_url, profile)
-    return AsyncRespond(
-        found.token,
-        base_url=found.base_url,
-        limiter=limiter,
-        queue_timeout=None,
-        retry=RetryPolicy(outage=outage),
-    )

@@ -1,12 +1,6 @@
-"""How a command ends: exit codes, and one place that turns an error into words and a code."""
+"""Exit codes, and one place that turns an error into words and a code."""
 
-import asyncio
-import sys
-from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum
-from typing import Any
-
-import typer
 
 from ..errors import (
     ConfigurationError,
@@ -16,7 +10,6 @@ from ..errors import (
     RespondError,
     UnauthorizedError,
 )
-from ._screen import Screen, flush
 
 
 class Exit(IntEnum):
@@ -43,42 +36,6 @@ class UsageError(RespondError):
         """*details* are printed below, a line each."""
         super().__init__(message)
         self.details = details
-
-
-def run(
-    work: Callable[[], Coroutine[Any, Any, int]],
-    screen: Screen,
-    *,
-    interrupted: str | Callable[[], Sequence[str]],
-) -> None:
-    """Run a command's work to its exit code.
-
-    *interrupted* is what it says when it is stopped by Ctrl-C; a function of it (how to resume)
-    also when a signal or an error stops it.
-    """
-    code: int
-    last_words = (lambda: [interrupted]) if isinstance(interrupted, str) else interrupted
-    try:
-        if screen.json and not screen.has_output:
-            raise UsageError("standard output is closed, and the result would go there")
-        code = asyncio.run(work())
-        if (failure := flush(sys.stdout)) is not None:
-            raise failure
-    except KeyboardInterrupt:
-        screen.note(*last_words())
-        code = Exit.INTERRUPTED
-    except SystemExit as end:  # SIGTERM, which a bulk run turns into this
-        screen.note(*last_words())
-        code = end.code if isinstance(end.code, int) else Exit.FAILED
-    except BrokenPipeError:  # of standard output: the client's own are TransportErrors
-        code = Exit.CLOSED_PIPE
-    except (RespondError, OSError) as error:
-        screen.error(*describe(error))
-        code = code_of(error)
-        if code != Exit.USAGE and not isinstance(interrupted, str):
-            screen.note(*last_words())
-    flush(sys.stdout)
-    raise typer.Exit(int(code))
 
 
 def code_of(error: BaseException) -> Exit:

@@ -2,19 +2,20 @@
 on.
 """
 
+import asyncio
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.text import Text
 
-from ._live import Rates
+from ._live import Rates, shown
 from ._screen import Screen, counted
-from .files.sinks import Format, rows_kept
+from .files.sinks import Format, Sink, Target, open_sink, rows_kept
 
 Output = Annotated[
     Path | None,
@@ -38,7 +39,7 @@ Resume = Annotated[
 class ExportReport(msgspec.Struct, frozen=True):
     """How an export ended."""
 
-    path: str | None
+    path: str
     rows: int
     seconds: float
 
@@ -64,13 +65,38 @@ class ExportView:
         return Text(self.sentence(elapsed))
 
 
-def print_export(screen: Screen, report: ExportReport, noun: str, *, json: bool) -> None:
-    """Print how an export ended: as JSON if that was asked for, or for people."""
-    if json and report.path is not None:
-        screen.document(report)
+def is_data(given: Mapping[str, Any]) -> bool:
+    """Say from an export's options whether standard output is for data alone."""
+    return given["json"] or given["output"] in {None, Path("-")}
+
+
+async def write_export(
+    screen: Screen,
+    target: Target,
+    query: str,
+    columns: Sequence[str],
+    walk: Callable[[Sink], Awaitable[None]],
+    *,
+    noun: str,
+) -> None:
+    """Let *walk* write its rows, unless an earlier start has written them all; show how far it is,
+    and print how it ended: as JSON if that was asked for, or for people.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    sink = open_sink(target, query, columns, screen)
+    try:
+        if not sink.state.complete:
+            async with shown(ExportView(f"{noun}s", lambda: sink.count), screen.err):
+                await walk(sink)
+        sink.finish()
+    finally:
+        sink.close()
+    if screen.json and target.path is not None:
+        screen.document(ExportReport(str(target.path), sink.count, round(clock() - began, 2)))
     else:
-        where = f" in {report.path}" if report.path else ""
-        screen.line(f"{counted(report.rows, noun)}{where}")
+        where = f" in {target.path}" if target.path else ""
+        screen.line(f"{counted(sink.count, noun)}{where}")
 
 
 def how_to_resume(path: Path | None) -> list[str]:

@@ -1,8 +1,7 @@
 """Options that several commands share."""
 
 import re
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
@@ -27,18 +26,11 @@ BaseUrl = Annotated[
         help="Another server: a sandbox's address.",
     ),
 ]
-ProfileName = Annotated[
+Country = Annotated[
     str | None,
     typer.Option(
-        "--profile",
-        metavar="NAME",
-        show_default=False,
-        help="The token that respondio login keeps under this name; else RESPONDIO_API_TOKEN, then "
-        "the profile RESPONDIO_PROFILE.",
+        metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
     ),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON; remarks go to standard error.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[
@@ -46,20 +38,6 @@ DryRun = Annotated[
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the file if it is there, without asking.")
-]
-Failed = Annotated[
-    Literal["retry", "skip"],
-    typer.Option(
-        "--failed",
-        help="What becomes of items that failed in an earlier run of the journal: tried again, or "
-        "left alone and reported.",
-    ),
-]
-RetryFailed = Annotated[
-    bool,
-    typer.Option(
-        "--retry-failed", help="Try the items that failed in this run once more, at its end."
-    ),
 ]
 MaxOutage = Annotated[
     float,
@@ -70,15 +48,6 @@ MaxOutage = Annotated[
         show_default="1h",
         help="While the server does not answer, the run waits for up to so long and goes on by "
         "itself.",
-    ),
-]
-Journal = Annotated[
-    Path | None,
-    typer.Option(
-        "--journal",
-        show_default=False,
-        help="The run's journal: made if missing, continued if there. Without it one is made "
-        "beside you, and removed when all went well, unless messages were sent.",
     ),
 ]
 Sheet = Annotated[

@@ -8,7 +8,7 @@ goes to a file or a pipe stays as it is.
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from io import TextIOBase
 from typing import Any, Final, TextIO
@@ -81,6 +81,8 @@ class Screen:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
+        self.last_words: Callable[[], Sequence[str]] | None = None
+        """What a command says when it is stopped on its way: how to resume it."""
         self.has_output: bool = isinstance(sys.stdout, TextIOBase)
         """Whether standard output was open when the command started."""
         self.out: Console = _console(sys.stdout)

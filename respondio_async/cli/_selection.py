@@ -1,20 +1,16 @@
 """Which contacts: the filter options that several commands share."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 
-from respondio_async.discreet import Discreet
-
 from .. import AsyncRespond, Paginator
 from ..filters import BUILT_IN_FIELDS, Condition, F, Filter
 from ..models import Contact
+from ._command import Options
 from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions, typed_value
 from ._identify import whole_number
@@ -23,7 +19,7 @@ TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 _PANEL: Final = "Which contacts"
 
 
-class Selection(Discreet, msgspec.Struct, frozen=True):
+class Selection(Options, frozen=True):
     """The options, as given. All of them must hold."""
 
     search: Annotated[
@@ -169,32 +165,3 @@ def _field_condition(text: str, definitions: Definitions) -> Condition:
         return F.field(field.name) == typed_value(field, value)
     except ValueError as error:
         raise UsageError(f"--field {name}: {error}") from None
-
-
-def with_selection(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `Selection`; it receives them as its argument *selection*."""
-
-    @functools.wraps(command)
-    def wrapper(**options: Any) -> None:
-        chosen = {name: options.pop(name) for name in Selection.__struct_fields__}
-        command(**options, selection=Selection(**chosen))
-
-    # typer reads the signature: the command's own, with the options in the place of *selection*.
-    signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "selection"]
-    hints = inspect.get_annotations(Selection, eval_str=True)
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=getattr(Selection(), name),
-            annotation=hints[name],
-        )
-        for name in Selection.__struct_fields__
-    ]
-    del wrapper.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
-    wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {
-        parameter.name: parameter.annotation for parameter in [*own, *options]
-    }
-    return wrapper

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 import msgspec
 import typer
 
-from ._client import connect
-from ._exit import Exit, UsageError, run
-from ._options import BaseUrl, ProfileName
+from ._client import Account
+from ._command import command
+from ._exit import UsageError
 from ._screen import Screen
 
 _IDENTIFIER: Final = re.compile(
@@ -20,7 +20,10 @@ _IDENTIFIER: Final = re.compile(
 _NUMBER: Final = re.compile(r"(?<=/)[0-9]++(?=/|$)")
 
 
-def api(
+@command(
+    "Stopped. A write may have happened: look before you repeat it.", as_data=lambda _given: True
+)
+async def api(
     method: Annotated[str, typer.Argument(help="GET, POST, PUT or DELETE.", show_default=False)],
     path: Annotated[
         str,
@@ -45,8 +48,8 @@ def api(
             "--input", help="A file that holds the JSON body; - for standard input.", metavar="FILE"
         ),
     ] = None,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
+    account: Account,
+    screen: Screen,
 ) -> None:
     """Make any request of the API, and print its answer as JSON.
 
@@ -59,31 +62,25 @@ def api(
     - `respondio api POST /contact/id:123456/comment -f text="Call back"`
     - `respondio api POST /contact/list --input filter.json`
     """
-    screen = Screen(json=True)
-
-    async def work() -> int:
-        verb = method.upper()
-        bare, _, query_text = path.partition("?")
-        template, params = parametrised(bare)
-        fields = dict(_field(each) for each in field or ())
-        if body is not None and fields:
-            raise UsageError("--input and --field exclude one another")
-        content = _read(body) if body is not None else fields or None
-        query = dict(parse_qsl(query_text, keep_blank_values=True))
-        if verb == "GET":
-            query |= fields
-        async with connect(base_url, profile) as client:
-            answer = await client.request(
-                verb,
-                template,
-                params=params,
-                query=query,
-                json=None if verb == "GET" else content,
-            )
-        screen.document(answer)
-        return Exit.DONE
-
-    run(work, screen, interrupted="Stopped. A write may have happened: look before you repeat it.")
+    verb = method.upper()
+    bare, _, query_text = path.partition("?")
+    template, params = parametrised(bare)
+    fields = dict(_field(each) for each in field or ())
+    if body is not None and fields:
+        raise UsageError("--input and --field exclude one another")
+    content = _read(body) if body is not None else fields or None
+    query = dict(parse_qsl(query_text, keep_blank_values=True))
+    if verb == "GET":
+        query |= fields
+    async with account.connect() as client:
+        answer = await client.request(
+            verb,
+            template,
+            params=params,
+            query=query,
+            json=None if verb == "GET" else content,
+        )
+    screen.document(answer)
 
 
 def parametrised(path: str) -> tuple[str, dict[str, Any]]:

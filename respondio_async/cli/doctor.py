@@ -28,10 +28,10 @@ from .. import (
     Response,
     RetryPolicy,
 )
-from ._client import TOKEN, Credentials, connect, find_credentials
+from ._client import TOKEN, Account, Credentials
+from ._command import JsonScreen, command
 from ._contract import ContractReport, as_text, custom_field_path, observe_contract
-from ._exit import Exit, describe, run
-from ._options import BaseUrl, Json, ProfileName
+from ._exit import Exit, describe
 from ._screen import Screen, counted, table_of
 
 _BUDGET: Final = 9.0
@@ -70,7 +70,8 @@ class DoctorReport(Discreet, msgspec.Struct):
     custom_fields: list[Named] = msgspec.field(default_factory=list[Named])
 
 
-def doctor(
+@command()
+async def doctor(
     *,
     seconds: Annotated[
         float,
@@ -86,10 +87,9 @@ def doctor(
             "as JSON, and to FILE.txt for people.",
         ),
     ] = None,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """Find out what is wrong, or that nothing is: settings, connection, clock, token, limits,
     custom fields, and the ids that a first message needs.
 
@@ -102,26 +102,17 @@ def doctor(
     - `respondio doctor --seconds 30 --json`
     - `respondio doctor --report contract.json`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        found = await examine(base_url, profile, seconds)
-        if json:
-            screen.document(found)
-        else:
-            _print(screen, found)
-        code = exit_code(found.checks)
-        if report is not None and code == Exit.DONE:
-            _write_report(report, await _observe(base_url, profile))
-            screen.note(f"The contract report is in {report} and {report}.txt.")
-        return code
-
-    run(work, screen, interrupted="Stopped.")
-
-
-async def _observe(base_url: str | None, profile: str | None) -> ContractReport:
-    async with connect(base_url, profile) as client:
-        return await observe_contract(client)
+    found = await examine(account, seconds)
+    if screen.json:
+        screen.document(found)
+    else:
+        _print(screen, found)
+    code = exit_code(found.checks)
+    if report is not None and code == Exit.DONE:
+        async with account.connect() as client:
+            _write_report(report, await observe_contract(client))
+        screen.note(f"The contract report is in {report} and {report}.txt.")
+    return code
 
 
 def _write_report(path: Path, contract: ContractReport) -> None:
@@ -138,12 +129,12 @@ def exit_code(checks: list[HealthCheck]) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-async def examine(base_url: str | None, profile: str | None, seconds: float) -> DoctorReport:
+async def examine(account: Account, seconds: float) -> DoctorReport:
     """Make every check; what one of them needs and another found missing is skipped."""
     report = DoctorReport()
     examination = _Examination(report, seconds)
     try:
-        client = examination.settings(find_credentials(base_url, profile))
+        client = examination.settings(account.credentials())
     except RespondError as error:
         advice = " ".join(line.strip() for line in describe(error)[1:])
         report.checks.append(HealthCheck("settings", "fail", str(error), advice or f"set {TOKEN}"))

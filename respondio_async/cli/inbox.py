@@ -10,16 +10,19 @@ from typing import Annotated, Final
 import typer
 
 from ..webhooks import WebhookRouter, migrate_inbox
-from ._exit import Exit, UsageError, run
+from ._command import command
+from ._exit import UsageError
 from ._screen import Screen
 
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def work(
+@command("Ended at once.")
+async def work(
     router: Annotated[
         str, typer.Argument(help="Where your router is: module:name.", metavar="MODULE:ROUTER")
     ],
+    screen: Screen,
 ) -> None:
     """Handle webhook events that other processes take in, until Ctrl-C or SIGTERM.
 
@@ -30,33 +33,28 @@ def work(
 
     - `respondio webhooks work bot:router`
     """
-    screen = Screen(json=False)
+    found = _find(router)
+    working = asyncio.create_task(found.work())
+    loop = asyncio.get_running_loop()
 
-    async def handle() -> int:
-        found = _find(router)
-        working = asyncio.create_task(found.work())
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            for each in _STOPPING:
-                loop.remove_signal_handler(each)
-            screen.note("Finishing what is being handled (once more ends at once)")
-            working.cancel()
-
+    def stop() -> None:
         for each in _STOPPING:
-            loop.add_signal_handler(each, stop)
-        try:
-            await found.start()
-            screen.note("Handling events (Ctrl-C ends)")
-            await working
-        except asyncio.CancelledError:
-            pass
-        return Exit.DONE
+            loop.remove_signal_handler(each)
+        screen.note("Finishing what is being handled (once more ends at once)")
+        working.cancel()
 
-    run(handle, screen, interrupted="Ended at once.")
+    for each in _STOPPING:
+        loop.add_signal_handler(each, stop)
+    try:
+        await found.start()
+        screen.note("Handling events (Ctrl-C ends)")
+        await working
+    except asyncio.CancelledError:
+        pass
 
 
-def migrate(
+@command("Nothing was changed.")
+async def migrate(
     inbox: Annotated[
         str,
         typer.Option(
@@ -65,6 +63,7 @@ def migrate(
             "command lines. PGPASSWORD, a .pgpass file or RESPONDIO_INBOX hold it.",
         ),
     ],
+    screen: Screen,
 ) -> None:
     """Make or upgrade the tables of an inbox on PostgreSQL, in a schema of their own.
 
@@ -74,13 +73,7 @@ def migrate(
 
     - `respondio webhooks migrate --inbox postgresql://bot@db/bot`
     """
-    screen = Screen(json=False)
-
-    async def upgrade() -> int:
-        screen.note("Upgraded." if await migrate_inbox(inbox) else "There was nothing to do.")
-        return Exit.DONE
-
-    run(upgrade, screen, interrupted="Nothing was changed.")
+    screen.note("Upgraded." if await migrate_inbox(inbox) else "There was nothing to do.")
 
 
 def _find(target: str) -> WebhookRouter:

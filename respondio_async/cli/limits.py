@@ -10,10 +10,10 @@ from rich.table import Table
 from .. import ROUTES, AsyncRespond, Response, RetryPolicy
 from ..errors import NotFoundError, RespondError, TransportError, UnauthorizedError
 from ..limits import DEFAULT_LIMITS
-from ._client import connect
-from ._exit import Exit, code_of, run
-from ._options import BaseUrl, Json, ProfileName
-from ._screen import Screen, table_of
+from ._client import Account
+from ._command import JsonScreen, command
+from ._exit import Exit, code_of
+from ._screen import table_of
 
 _DEADLINE: Final = 10.0
 """Seconds for one read: somebody waits for the table."""
@@ -29,7 +29,8 @@ class RouteLimit(msgspec.Struct, frozen=True):
     """What the server says now; None: it was not asked, or does not say."""
 
 
-def limits(
+@command()
+async def limits(
     *,
     observe: Annotated[
         bool,
@@ -37,10 +38,9 @@ def limits(
             "--observe", help="Ask the server, with one read on each route that can be read."
         ),
     ] = False,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """Show the limits of every route, in requests a second, counted for the whole organisation.
 
     With --observe, reads (and nothing else) are sent with your token, and the server's
@@ -53,30 +53,25 @@ def limits(
     - `respondio limits`
     - `respondio limits --observe --json`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        observed: dict[str, float] = {}
-        failures: dict[str, RespondError] = {}
-        if observe:
-            async with connect(base_url, profile) as client:
-                observed, failures = await observe_limits(client)
-        rows = [
-            RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()
-        ]
-        if json:
-            screen.document(rows)
-        else:
-            screen.show(_table(rows, observed=observe))
-        for error in failures.values():
-            screen.error(str(error))
-        if observe and not observed:
-            screen.note("No limit was observed: respondio doctor says what is wrong.")
-        # A route that the workspace's plan does not include is reported, and is no failure.
-        codes = [code_of(e) for e in failures.values() if not isinstance(e, NotFoundError)]
-        return max(codes, default=Exit.DONE)
-
-    run(work, screen, interrupted="Stopped.")
+    observed: dict[str, float] = {}
+    failures: dict[str, RespondError] = {}
+    if observe:
+        async with account.connect() as client:
+            observed, failures = await observe_limits(client)
+    rows = [
+        RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()
+    ]
+    if screen.json:
+        screen.document(rows)
+    else:
+        screen.show(_table(rows, observed=observe))
+    for error in failures.values():
+        screen.error(str(error))
+    if observe and not observed:
+        screen.note("No limit was observed: respondio doctor says what is wrong.")
+    # A route that the workspace's plan does not include is reported, and is no failure.
+    codes = [code_of(e) for e in failures.values() if not isinstance(e, NotFoundError)]
+    return max(codes, default=Exit.DONE)
 
 
 async def observe_limits(

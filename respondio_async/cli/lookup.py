@@ -9,15 +9,15 @@ import typer
 from rich.table import Table
 
 from .. import AsyncRespond, Contact, Paginator
-from ._client import connect
-from ._exit import Exit, run
-from ._options import BaseUrl, Json, ProfileName
+from ._client import Account
+from ._command import JsonScreen, command
 from ._screen import Screen, table_of
 
 Columns = dict[str, Callable[[Any], object]]
 
 
-def channels(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
+@command()
+async def channels(*, screen: JsonScreen, account: Account) -> None:
     """List the workspace's channels.
 
     **Examples**
@@ -30,16 +30,11 @@ def channels(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileNa
         "name": lambda each: each.name,
         "source": lambda each: each.source,
     }
-    _list(
-        lambda client: client.space.list_channels(),
-        columns,
-        json=json,
-        base_url=base_url,
-        profile=profile,
-    )
+    await _list(screen, account, lambda client: client.space.list_channels(), columns)
 
 
-def users(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
+@command()
+async def users(*, screen: JsonScreen, account: Account) -> None:
     """List the workspace's users.
 
     **Examples**
@@ -53,16 +48,11 @@ def users(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName 
         "role": lambda each: each.role,
         "team": lambda each: each.team.name if each.team else None,
     }
-    _list(
-        lambda client: client.space.list_users(),
-        columns,
-        json=json,
-        base_url=base_url,
-        profile=profile,
-    )
+    await _list(screen, account, lambda client: client.space.list_users(), columns)
 
 
-def fields(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName = None) -> None:
+@command()
+async def fields(*, screen: JsonScreen, account: Account) -> None:
     """List the workspace's custom fields, with their types and allowed values.
 
     **Examples**
@@ -76,21 +66,15 @@ def fields(*, json: Json = False, base_url: BaseUrl = None, profile: ProfileName
         "type": lambda each: each.data_type,
         "allowed": lambda each: ", ".join(each.allowed_values or ()),
     }
-    _list(
-        lambda client: client.space.list_custom_fields(),
-        columns,
-        json=json,
-        base_url=base_url,
-        profile=profile,
-    )
+    await _list(screen, account, lambda client: client.space.list_custom_fields(), columns)
 
 
-def templates(
+@command()
+async def templates(
     channel: Annotated[int, typer.Argument(help="The channel's id.", show_default=False)],
     *,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
+    screen: JsonScreen,
+    account: Account,
 ) -> None:
     """List a channel's message templates.
 
@@ -105,23 +89,17 @@ def templates(
         "category": lambda each: each.category,
         "status": lambda each: each.status,
     }
-    _list(
-        lambda client: client.space.list_templates(channel),
-        columns,
-        json=json,
-        base_url=base_url,
-        profile=profile,
-    )
+    await _list(screen, account, lambda client: client.space.list_templates(channel), columns)
 
 
-def get(
+@command()
+async def get(
     contact: Annotated[
         str, typer.Argument(help='"phone:+60…", "email:…" or "id:…".', show_default=False)
     ],
     *,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
+    screen: JsonScreen,
+    account: Account,
 ) -> None:
     """Show one contact.
 
@@ -130,18 +108,12 @@ def get(
     - `respondio contacts get phone:+60123456789`
     - `respondio contacts get id:123456 --json`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        async with connect(base_url, profile) as client:
-            found = await client.contacts.get(contact)
-        if json:
-            screen.document(found)
-        else:
-            screen.show(_facts(found))
-        return Exit.DONE
-
-    run(work, screen, interrupted="Stopped.")
+    async with account.connect() as client:
+        found = await client.contacts.get(contact)
+    if screen.json:
+        screen.document(found)
+    else:
+        screen.show(_facts(found))
 
 
 def _facts(contact: Contact) -> Table:
@@ -164,24 +136,16 @@ def _facts(contact: Contact) -> Table:
     return table_of(("", ""), rows, header=False)
 
 
-def _list(
+async def _list(
+    screen: Screen,
+    account: Account,
     listed: Callable[[AsyncRespond], Paginator[Any]],
     columns: Columns,
-    *,
-    json: bool,
-    base_url: str | None,
-    profile: str | None,
 ) -> None:
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        async with connect(base_url, profile) as client:
-            items = await listed(client).collect()
-        if json:
-            screen.document(items)
-        else:
-            rows = [[column(item) for column in columns.values()] for item in items]
-            screen.show(table_of(columns, rows))
-        return Exit.DONE
-
-    run(work, screen, interrupted="Stopped.")
+    async with account.connect() as client:
+        items = await listed(client).collect()
+    if screen.json:
+        screen.document(items)
+    else:
+        rows = [[column(item) for column in columns.values()] for item in items]
+        screen.show(table_of(columns, rows))

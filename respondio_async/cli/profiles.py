@@ -8,17 +8,20 @@ import typer
 from .. import AsyncRespond
 from ._ask import can_ask
 from ._client import ask_token
-from ._exit import Exit, UsageError, run
-from ._options import BaseUrl, Json
+from ._command import JsonScreen, command
+from ._exit import Exit, UsageError
+from ._options import BaseUrl
 from ._profiles import DEFAULT, profiles_path, read_profiles, remove_profile, save_profile
 from ._screen import Screen, table_of
 
 
-def login(
+@command("Stopped. Nothing was kept.")
+async def login(
     *,
     profile: Annotated[str, typer.Option("--profile", help="The name to keep it by.")] = DEFAULT,
     base_url: BaseUrl = None,
-) -> None:
+    screen: Screen,
+) -> int:
     """Check a token, and keep it under a name.
 
     The token is read without showing it, or from a pipe; then one cheap read is sent with it. It is
@@ -31,34 +34,30 @@ def login(
     - `respondio login --profile acme-sales < token.txt`
     - `respondio contacts export --profile acme-sales`
     """
-    screen = Screen()
-
-    async def work() -> int:
-        if not profile.strip():
-            raise UsageError("--profile is a name")
-        read_profiles()  # before anything is typed: its file may be refused
-        token = (ask_token() if can_ask() else sys.stdin.readline()).strip()
-        async with AsyncRespond(token, base_url=base_url) as client:
-            health = await client.check()
-        for check in health.checks:
-            if check.verdict == "fail":
-                screen.error(check.detail, check.advice, "Nothing was kept.")
-                return Exit.REFUSED if health.status == 401 else Exit.FAILED
-        kept = save_profile(profile, token, base_url)
-        where = "the system's keyring" if kept.token is None else str(profiles_path())
-        screen.line(f"The token works. It is kept as {profile} in {where}.")
-        return Exit.DONE
-
-    run(work, screen, interrupted="Stopped. Nothing was kept.")
+    if not profile.strip():
+        raise UsageError("--profile is a name")
+    read_profiles()  # before anything is typed: its file may be refused
+    token = (ask_token() if can_ask() else sys.stdin.readline()).strip()
+    async with AsyncRespond(token, base_url=base_url) as client:
+        health = await client.check()
+    for check in health.checks:
+        if check.verdict == "fail":
+            screen.error(check.detail, check.advice, "Nothing was kept.")
+            return Exit.REFUSED if health.status == 401 else Exit.FAILED
+    kept = save_profile(profile, token, base_url)
+    where = "the system's keyring" if kept.token is None else str(profiles_path())
+    screen.line(f"The token works. It is kept as {profile} in {where}.")
+    return Exit.DONE
 
 
-def profiles(
+@command()
+async def profiles(
     *,
     remove: Annotated[
         str | None,
         typer.Option(metavar="NAME", show_default=False, help="Forget one, and its token."),
     ] = None,
-    json: Json = False,
+    screen: JsonScreen,
 ) -> None:
     """List the profiles that `respondio login` has kept, without their tokens.
 
@@ -67,22 +66,16 @@ def profiles(
     - `respondio profiles`
     - `respondio profiles --remove acme-sales`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        if remove is not None:
-            remove_profile(remove)
-        rows: list[dict[str, Any]] = [
-            {"name": name, "token": profile.place, "base_url": profile.base_url}
-            for name, profile in read_profiles().items()
-        ]
-        if json:
-            screen.document(rows)
-        elif not rows:
-            screen.line("There is none: respondio login")
-        else:
-            cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
-            screen.show(table_of(("name", "token in", "server"), cells))
-        return Exit.DONE
-
-    run(work, screen, interrupted="Stopped.")
+    if remove is not None:
+        remove_profile(remove)
+    rows: list[dict[str, Any]] = [
+        {"name": name, "token": profile.place, "base_url": profile.base_url}
+        for name, profile in read_profiles().items()
+    ]
+    if screen.json:
+        screen.document(rows)
+    elif not rows:
+        screen.line("There is none: respondio login")
+    else:
+        cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
+        screen.show(table_of(("name", "token in", "server"), cells))

@@ -7,10 +7,11 @@ import msgspec
 import typer
 
 from ..bulk import FailedItem, RunSummary, failures, inspect
-from ._client import connect
+from ._client import Account
+from ._command import JsonScreen, command
 from ._delivery import follow, print_unread
-from ._exit import Exit, run
-from ._options import BaseUrl, Force, Json, ProfileName, parse_span
+from ._exit import Exit
+from ._options import Force, parse_span
 from ._report import write_report
 from ._results import ReportFile, ResultsFile, print_tally, tally, write_results
 from ._screen import Screen, counted
@@ -19,7 +20,8 @@ from .files.sinks import check_output, choose_target, write_table
 _OF_MESSAGES: Final = frozenset({"accepted", "pending", "sent", "delivered", "read"})
 
 
-def show(
+@command()
+async def show(
     file: Annotated[Path, typer.Argument(help="The journal.", show_default=False)],
     *,
     failed: Annotated[
@@ -40,8 +42,8 @@ def show(
     results: ResultsFile = None,
     report: ReportFile = None,
     force: Force = False,
-    json: Json = False,
-) -> None:
+    screen: JsonScreen,
+) -> int:
     """Count what a run has done, and say why items failed. Also while the run goes on.
 
     Ends with 0 when all is done, 1 when something failed (a message at its channel too, as far as
@@ -53,39 +55,35 @@ def show(
     - `respondio runs show people.sqlite --failed again.csv`
     - `respondio runs show people.sqlite --results out.parquet --report report.html`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        summary = inspect(file)
-        for output in filter(None, (failed, report)):
-            check_output(output, force=force)
-        target = None if results is None else choose_target(results, None, force=force)
-        written = None if failed is None else write_failed(file, failed, with_unknown=with_unknown)
-        rows = tally(file)
-        if json:
-            screen.document(msgspec.to_builtins(summary) | {"by_status": rows})
-        else:
-            _print_summary(screen, summary)
-            if any(row.status in _OF_MESSAGES for row in rows):
-                print_tally(screen, rows)
-        if target is not None:
-            write_results(screen, file, target)
-        if report is not None:
-            write_report(file, report, title_of(summary.work))
-        if written is not None:
-            screen.note(f"{counted(written, 'item')} in {failed}")
-        return (
-            Exit.UNKNOWN
-            if summary.unknown
-            else Exit.FAILED
-            if summary.failed or summary.unfinished or any(row.status == "failed" for row in rows)
-            else Exit.DONE
-        )
-
-    run(work, screen, interrupted="Stopped.")
+    summary = inspect(file)
+    for output in filter(None, (failed, report)):
+        check_output(output, force=force)
+    target = None if results is None else choose_target(results, None, force=force)
+    written = None if failed is None else write_failed(file, failed, with_unknown=with_unknown)
+    rows = tally(file)
+    if screen.json:
+        screen.document(msgspec.to_builtins(summary) | {"by_status": rows})
+    else:
+        _print_summary(screen, summary)
+        if any(row.status in _OF_MESSAGES for row in rows):
+            print_tally(screen, rows)
+    if target is not None:
+        write_results(screen, file, target)
+    if report is not None:
+        write_report(file, report, title_of(summary.work))
+    if written is not None:
+        screen.note(f"{counted(written, 'item')} in {failed}")
+    return (
+        Exit.UNKNOWN
+        if summary.unknown
+        else Exit.FAILED
+        if summary.failed or summary.unfinished or any(row.status == "failed" for row in rows)
+        else Exit.DONE
+    )
 
 
-def deliveries(
+@command("Stopped. What was seen is in the journal: say it again to go on.")
+async def deliveries(
     file: Annotated[Path, typer.Argument(help="The journal.", show_default=False)],
     *,
     wait: Annotated[
@@ -101,10 +99,9 @@ def deliveries(
     results: ResultsFile = None,
     report: ReportFile = None,
     force: Force = False,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """See what became of the messages that a run has sent: sent, delivered, read or failed, and the
     channel's reason. It is noted in the journal.
 
@@ -116,30 +113,23 @@ def deliveries(
     - `respondio runs deliveries broadcast.sqlite --wait 10m`
     - `respondio runs deliveries broadcast.sqlite --results out.csv --report report.html`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        summary = inspect(file)
-        if report is not None:
-            check_output(report, force=force)
-        target = None if results is None else choose_target(results, None, force=force)
-        async with connect(base_url, profile) as client:
-            found = await follow(client, screen, file, wait)
-        rows = tally(file)
-        if json:
-            screen.document(msgspec.to_builtins(found) | {"by_status": rows})
-        else:
-            print_tally(screen, rows)
-        print_unread(screen, found)
-        if target is not None:
-            write_results(screen, file, target)
-        if report is not None:
-            write_report(file, report, title_of(summary.work))
-        return Exit.DONE if found.ok else Exit.FAILED
-
-    run(
-        work, screen, interrupted="Stopped. What was seen is in the journal: say it again to go on."
-    )
+    summary = inspect(file)
+    if report is not None:
+        check_output(report, force=force)
+    target = None if results is None else choose_target(results, None, force=force)
+    async with account.connect() as client:
+        found = await follow(client, screen, file, wait)
+    rows = tally(file)
+    if screen.json:
+        screen.document(msgspec.to_builtins(found) | {"by_status": rows})
+    else:
+        print_tally(screen, rows)
+    print_unread(screen, found)
+    if target is not None:
+        write_results(screen, file, target)
+    if report is not None:
+        write_report(file, report, title_of(summary.work))
+    return Exit.DONE if found.ok else Exit.FAILED
 
 
 def _print_summary(screen: Screen, summary: RunSummary) -> None:

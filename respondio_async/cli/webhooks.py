@@ -12,7 +12,8 @@ from rich.text import Text
 
 from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
 from ._ask import can_ask
-from ._exit import Exit, UsageError, run
+from ._command import command
+from ._exit import Exit, UsageError
 from ._screen import Screen, counted, shorten
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
@@ -20,7 +21,8 @@ _LONGEST: Final = 100
 """Characters of a message in a line."""
 
 
-def listen(
+@command()
+async def listen(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")] = 8080,
     host: Annotated[
         str, typer.Option(help="The address to listen on; a tunnel reaches the default.")
@@ -35,10 +37,11 @@ def listen(
             help='Print these only, divided by commas: "message.received,conversation.closed".'
         ),
     ] = "",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print each event's whole body as a line of JSON.")
-    ] = False,
-) -> None:
+    *,
+    screen: Annotated[
+        Screen, typer.Option("--json", help="Print each event's whole body as a line of JSON.")
+    ],
+) -> int:
     """Receive webhooks and print each event that is signed with one of your keys, once. Stop with
     Ctrl-C.
 
@@ -52,35 +55,27 @@ def listen(
     - `respondio webhooks listen`
     - `respondio webhooks listen --events message.received --json > messages.jsonl`
     """
-    screen = Screen(json=json)
     printer = Printer(screen, frozenset(events.replace(",", " ").split()))
-
-    async def work() -> int:
-        router = WebhookRouter(_keys(key_file), concurrency=1)
-        router.on()(printer.show)
-        config = uvicorn.Config(
-            _Watched(router.asgi(), screen),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-        )
-        try:
-            server = _Server(config, screen)
-            printer.stop = server.stop
-            await server.serve()
-        except SystemExit:  # uvicorn could not start, and has said why
-            return Exit.FAILED
-        if printer.failure is not None:
-            raise printer.failure
-        return Exit.DONE
-
-    run(
-        work,
-        screen,
-        interrupted=lambda: [f"Stopped after {counted(printer.count, 'event')}."],
+    screen.last_words = lambda: [f"Stopped after {counted(printer.count, 'event')}."]
+    router = WebhookRouter(_keys(key_file), concurrency=1)
+    router.on()(printer.show)
+    config = uvicorn.Config(
+        _Watched(router.asgi(), screen),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
     )
+    try:
+        server = _Server(config, screen)
+        printer.stop = server.stop
+        await server.serve()
+    except SystemExit:  # uvicorn could not start, and has said why
+        return Exit.FAILED
+    if printer.failure is not None:
+        raise printer.failure
+    return Exit.DONE
 
 
 def _keys(key_file: Path | None) -> list[str]:

@@ -269,3 +269,15 @@ def test_an_export_is_whole_or_goes_on(
     count = len(Path("out.jsonl").read_text().splitlines())
     assert count == {"contacts": 12, "messages": 24}[what]
     assert "--force" in ready(what, "export", "-o", "out.jsonl", code=2).stderr
+
+
+def test_an_export_of_histories_waits_as_long_as_it_was_told(
+    ready: Respondio, sandbox: Sandbox
+) -> None:
+    """While the server does not answer, for up to --max-outage."""
+    words = ("messages", "export", "-o", "history.jsonl")
+    sandbox.fault("status", path="/contact/{identifier}/message/list", status=503)
+    said = ready(*words, "--max-outage", "0.2s", code=1).stderr
+    assert "longer than max_outage=0.2 s" in said
+    sandbox.clear_faults()
+    ready(*words)

@@ -4,90 +4,140 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
-
-from respondio_async.discreet import Discreet
 
 from ... import ROUTES, AsyncRespond
 from ...identifiers import parse
 from .._ask import confirm
-from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
-from .._client import connect
-from .._exit import Exit, UsageError, run
+from .._bulk import (
+    BulkJob,
+    JournalFile,
+    RunOptions,
+    carry_out,
+    duration,
+    floor_of,
+    print_report,
+)
+from .._client import Account
+from .._command import JsonScreen, Options, command
+from .._exit import Exit, UsageError
 from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
-from .._options import (
-    BaseUrl,
-    DryRun,
-    Encoding,
-    Failed,
-    Journal,
-    Json,
-    MaxOutage,
-    ProfileName,
-    RetryFailed,
-    Sheet,
-    Yes,
-)
+from .._options import Country, DryRun, Encoding, Sheet, Yes
 from .._screen import Screen, counted
-from .._selection import Selection, with_selection
+from .._selection import Selection
 from ..files.rows import TableFile, read_rows
 from .mapping import TARGETS, map_columns
 
-Contacts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--contact",
-        show_default=False,
-        help='One contact: "phone:+60…", "email:…" or "id:…"; repeat for several.',
-    ),
-]
-From = Annotated[
-    Path | None,
-    typer.Option(
-        "--from",
-        show_default=False,
-        help="The contacts of a table with a column phone, email or id (see --by).",
-    ),
-]
-ByOption = Annotated[
-    By,
-    typer.Option(
-        help="The column of --from that names the contact; auto: its phone, else its e-mail."
-    ),
-]
-Country = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="Every contact of the workspace.")]
 Tags = Annotated[list[str], typer.Argument(help="One to ten tags.", show_default=False)]
 
 
-@with_selection
-def tag(
-    tags: Tags,
-    *,
-    selection: Selection,
-    contact: Contacts = None,
-    source: From = None,
-    by: ByOption = "auto",
-    country: Country = None,
-    every: All = False,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+class ChosenContacts(Options, frozen=True):
+    """Which contacts an edit is for: named, listed in a file, or selected by a filter.
+
+    There is no default: not even all of them.
+    """
+
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--contact",
+            show_default=False,
+            help='One contact: "phone:+60…", "email:…" or "id:…"; repeat for several.',
+        ),
+    ] = None
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            show_default=False,
+            help="The contacts of a table with a column phone, email or id (see --by).",
+        ),
+    ] = None
+    by: Annotated[
+        By,
+        typer.Option(
+            help="The column of --from that names the contact; auto: its phone, else its e-mail."
+        ),
+    ] = "auto"
+    country: Country = None
+    every: Annotated[bool, typer.Option("--all", help="Every contact of the workspace.")] = False
+    sheet: Sheet = None
+    encoding: Encoding = None
+
+    async def identifiers(self, client: AsyncRespond, selection: Selection) -> list[str]:
+        """Name them all.
+
+        They are listed before the first edit: an edit may change what the filter finds.
+        """
+        ways = [bool(self.contact), self.source is not None, not selection.is_empty, self.every]
+        if sum(ways) != 1:
+            raise UsageError(
+                "say which contacts, in one way: --contact, --from, a filter such as --tagged, or "
+                "--all"
+            )
+        if self.contact:
+            found = [f"{each.kind}:{each.value}" for each in map(parse, self.contact)]
+        elif self.source is not None:
+            table = TableFile(self.source, self.sheet, self.encoding)
+            found = identifiers_of_file(table, self.by, check_country(self.country))
+        else:
+            found = [f"id:{contact.id}" async for contact in await selection.paginator(client)]
+        unique: dict[str, str] = {}
+        for identifier in found:
+            unique.setdefault(same_contact(identifier), identifier)
+        return list(unique.values())
+
+
+class Edit(Options, frozen=True, kw_only=True):
+    """What every edit of many contacts takes."""
+
+    chosen: ChosenContacts
+    dry_run: DryRun = False
+    run: RunOptions
+    account: Account
+    selection: Selection
+
+    async def carry_out(
+        self,
+        screen: Screen,
+        name: str,
+        done: str,
+        route: str,
+        operation: Callable[[AsyncRespond, str], Awaitable[Any]],
+        *,
+        ask: str | None = None,
+    ) -> int:
+        """Do *operation* to each of them, once *ask* is answered with yes, and return the exit
+        code.
+        """
+        journal = JournalFile(self.run, name, screen)
+        async with self.account.connect() as client:
+            identifiers = await self.chosen.identifiers(client, self.selection)
+
+            async def edit(identifier: str) -> Any:
+                return await operation(client, identifier)
+
+            job = BulkJob(
+                title=f"contacts {name}",
+                work=edit,
+                items=lambda: identifiers,
+                key=same_contact,
+                where=lambda identifier: f"contact {identifier}",
+                total=len(identifiers),
+                operations={route: len(identifiers)},
+            )
+            if self.dry_run:
+                print_plan(screen, "contact", name, job.operations)
+                return Exit.DONE
+            confirm(ask, len(identifiers), "contact")
+            report = await carry_out(client, screen, job, journal)
+        print_report(screen, report, "contact", done)
+        return report.exit
+
+
+@command()
+async def tag(tags: Tags, *, edit: Edit, screen: JsonScreen) -> int:
     """Add tags to contacts. One that is there already is no error.
 
     **Examples**
@@ -96,37 +146,14 @@ def tag(
     - `respondio contacts tag vip 2026 --lifecycle Customer`
     - `respondio contacts tag invited --from people.csv --country MY`
     """
-    table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "tag", failed, retry_failed=retry_failed, max_outage=max_outage)
-    _edit(
-        "tag", "tagged", ROUTES["contacts.add_tags"],
+    return await edit.carry_out(
+        screen, "tag", "tagged", ROUTES["contacts.add_tags"],
         lambda client, identifier: client.contacts.add_tags(identifier, *tags),
-        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
     )  # fmt: skip
 
 
-@with_selection
-def untag(
-    tags: Tags,
-    *,
-    selection: Selection,
-    contact: Contacts = None,
-    source: From = None,
-    by: ByOption = "auto",
-    country: Country = None,
-    every: All = False,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+@command()
+async def untag(tags: Tags, *, edit: Edit, screen: JsonScreen) -> int:
     """Take tags from contacts.
 
     **Examples**
@@ -134,37 +161,14 @@ def untag(
     - `respondio contacts untag trial --tagged trial`
     - `respondio contacts untag invited --from people.csv`
     """
-    table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "untag", failed, retry_failed=retry_failed, max_outage=max_outage)
-    _edit(
-        "untag", "untagged", ROUTES["contacts.delete_tags"],
+    return await edit.carry_out(
+        screen, "untag", "untagged", ROUTES["contacts.delete_tags"],
         lambda client, identifier: client.contacts.delete_tags(identifier, *tags),
-        wanted, dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
     )  # fmt: skip
 
 
-@with_selection
-def delete(
-    *,
-    selection: Selection,
-    contact: Contacts = None,
-    source: From = None,
-    by: ByOption = "auto",
-    country: Country = None,
-    every: All = False,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+@command()
+async def delete(*, edit: Edit, yes: Yes = False, screen: JsonScreen) -> int:
     """Delete contacts, for good. Says how many, and asks first.
 
     **Examples**
@@ -172,56 +176,11 @@ def delete(
     - `respondio contacts delete --contact id:123456`
     - `respondio contacts delete --tagged spam --created-before 2025-01-01 --dry-run`
     """
-    table = None if source is None else TableFile(source, sheet, encoding)
-    wanted = ChosenContacts(selection, contact, table, by, country, every)
-    book = JournalFile(journal, "delete", failed, retry_failed=retry_failed, max_outage=max_outage)
-    _edit(
-        "delete", "deleted", ROUTES["contacts.delete"],
+    return await edit.carry_out(
+        screen, "delete", "deleted", ROUTES["contacts.delete"],
         lambda client, identifier: client.contacts.delete(identifier),
-        wanted, ask=None if yes else "Delete {} for good?",
-        dry_run=dry_run, book=book, json=json, base_url=base_url, profile=profile,
+        ask=None if yes else "Delete {} for good?",
     )  # fmt: skip
-
-
-class ChosenContacts(Discreet, msgspec.Struct, frozen=True):
-    """Which contacts an edit is for: named, listed in a file, or selected.
-
-    There is no default: not even all of them.
-    """
-
-    selection: Selection
-    contacts: list[str] | None
-    source: TableFile | None
-    by: By
-    country: str | None
-    every: bool
-
-    async def identifiers(self, client: AsyncRespond) -> list[str]:
-        """Name them all.
-
-        They are listed before the first edit: an edit may change what the filter finds.
-        """
-        ways = [
-            bool(self.contacts),
-            self.source is not None,
-            not self.selection.is_empty,
-            self.every,
-        ]
-        if sum(ways) != 1:
-            raise UsageError(
-                "say which contacts, in one way: --contact, --from, a filter such as --tagged, or "
-                "--all"
-            )
-        if self.contacts:
-            found = [f"{each.kind}:{each.value}" for each in map(parse, self.contacts)]
-        elif self.source is not None:
-            found = identifiers_of_file(self.source, self.by, check_country(self.country))
-        else:
-            found = [f"id:{contact.id}" async for contact in await self.selection.paginator(client)]
-        unique: dict[str, str] = {}
-        for identifier in found:
-            unique.setdefault(same_contact(identifier), identifier)
-        return list(unique.values())
 
 
 def identifiers_of_file(table: TableFile, by: By, country: str | None) -> list[str]:
@@ -252,53 +211,6 @@ def name_columns(cells: Iterable[str]) -> dict[str, str]:
         except UsageError:
             continue  # other columns are none of our business
     return {column: target for column, target in columns.items() if target in TARGETS}
-
-
-def _edit(
-    name: str,
-    done: str,
-    route: str,
-    operation: Callable[[AsyncRespond, str], Awaitable[Any]],
-    wanted: ChosenContacts,
-    *,
-    ask: str | None = None,
-    dry_run: bool,
-    book: JournalFile,
-    json: bool,
-    base_url: str | None,
-    profile: str | None,
-) -> None:
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        async with connect(base_url, profile) as client:
-            identifiers = await wanted.identifiers(client)
-
-            async def edit(identifier: str) -> Any:
-                return await operation(client, identifier)
-
-            job = BulkJob(
-                title=f"contacts {name}",
-                work=edit,
-                items=lambda: identifiers,
-                key=same_contact,
-                where=_safe_name,
-                total=len(identifiers),
-                operations={route: len(identifiers)},
-            )
-            if dry_run:
-                print_plan(screen, "contact", name, job.operations)
-                return Exit.DONE
-            confirm(ask, len(identifiers), "contact")
-            report = await carry_out(client, screen, job, book)
-        print_report(screen, report, "contact", done)
-        return report.exit
-
-    run(work, screen, interrupted=book.how_to_resume)
-
-
-def _safe_name(identifier: Any) -> str:
-    return f"contact {identifier}"
 
 
 def print_plan(screen: Screen, noun: str, verb: str, operations: Mapping[str, int]) -> None:

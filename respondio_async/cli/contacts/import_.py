@@ -10,24 +10,13 @@ import msgspec
 import typer
 
 from ... import ROUTES, AsyncRespond, BadRequestError
-from .._bulk import BulkJob, JournalFile, carry_out, duration, floor_of, print_report
-from .._client import connect
-from .._exit import Exit, run
+from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, floor_of, print_report
+from .._client import Account
+from .._command import JsonScreen, command
+from .._exit import Exit
 from .._fields import Notation, explain, fetch_definitions
 from .._identify import By, check_country
-from .._options import (
-    BaseUrl,
-    DryRun,
-    Encoding,
-    Failed,
-    Force,
-    Journal,
-    Json,
-    MaxOutage,
-    ProfileName,
-    RetryFailed,
-    Sheet,
-)
+from .._options import Country, DryRun, Encoding, Force, Sheet
 from .._screen import Screen, counted, table_of
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
@@ -39,7 +28,8 @@ from .plan import Planner, Survey, survey
 _MOST_TAGS: Final = 30
 
 
-def import_(
+@command()
+async def import_(
     file: Annotated[
         Path,
         typer.Argument(
@@ -69,12 +59,7 @@ def import_(
     by: Annotated[
         By, typer.Option(help="What a row's contact is found by; auto: its phone, else its e-mail.")
     ] = "auto",
-    country: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
-        ),
-    ] = None,
+    country: Country = None,
     tag: Annotated[
         list[str] | None,
         typer.Option(show_default=False, help="A tag for every contact; repeat for several."),
@@ -130,14 +115,10 @@ def import_(
     bad_rows: BadRows = None,
     force: Force = False,
     dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    run: RunOptions,
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """Create or update the contacts of a table, with custom fields, tags and lifecycle.
 
     Columns find their fields by name: first_name, last_name, phone, email, language, profile_pic,
@@ -154,46 +135,39 @@ def import_(
       import-2026`
     - `respondio contacts import people.jsonl --journal people.sqlite --skip-bad`
     """
-    screen = Screen(json=json)
-    book = JournalFile(journal, "import", failed, retry_failed=retry_failed, max_outage=max_outage)
-
-    async def work() -> int:
+    book = JournalFile(run, "import", screen)
+    if bad_rows is not None:
+        check_output(bad_rows, force=force)
+    chosen_country = check_country(country)
+    given = read_mapping(mapping, map or ())
+    table = TableFile(file, sheet, encoding)
+    columns = columns_of_file(table)
+    notation = Notation.of(decimal, true or (), false or ())
+    async with account.connect() as client:
+        definitions = await fetch_definitions(client)
+        mapped = map_columns(columns, given, definitions)
+        habits = study(
+            read_rows(table), mapped, definitions,
+            date_format=date_format, tag_separator=tag_separator,
+        )  # fmt: skip
+        planner = Planner(
+            mapped, definitions, by=by, country=chosen_country, tags=tag or (),
+            lifecycle=lifecycle, clear_empty=clear_empty, notation=notation, habits=habits,
+        )  # fmt: skip
+        found = survey(table, planner, notes_of(table))
         if bad_rows is not None:
-            check_output(bad_rows, force=force)
-        chosen_country = check_country(country)
-        given = read_mapping(mapping, map or ())
-        table = TableFile(file, sheet, encoding)
-        columns = columns_of_file(table)
-        notation = Notation.of(decimal, true or (), false or ())
-        async with connect(base_url, profile) as client:
-            definitions = await fetch_definitions(client)
-            mapped = map_columns(columns, given, definitions)
-            habits = study(
-                read_rows(table), mapped, definitions,
-                date_format=date_format, tag_separator=tag_separator,
-            )  # fmt: skip
-            planner = Planner(
-                mapped, definitions, by=by, country=chosen_country, tags=tag or (),
-                lifecycle=lifecycle, clear_empty=clear_empty, notation=notation, habits=habits,
-            )  # fmt: skip
-            found = survey(table, planner, notes_of(table))
-            if bad_rows is not None:
-                write_bad_rows(bad_rows, table, found.bad)
-            if dry_run or (found.bad and not skip_bad):
-                _print_survey(screen, found)
-                if found.bad and not dry_run:
-                    screen.note(
-                        "Nothing was written. Correct the rows, or leave them out with --skip-bad."
-                    )
-                return Exit.USAGE if found.bad else Exit.DONE
-            report = await carry_out(
-                client, screen, import_job(client, table, planner, found), book
-            )
-        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
-        print_report(screen, report, "contact", "imported")
-        return report.exit
-
-    run(work, screen, interrupted=book.how_to_resume)
+            write_bad_rows(bad_rows, table, found.bad)
+        if dry_run or (found.bad and not skip_bad):
+            _print_survey(screen, found)
+            if found.bad and not dry_run:
+                screen.note(
+                    "Nothing was written. Correct the rows, or leave them out with --skip-bad."
+                )
+            return Exit.USAGE if found.bad else Exit.DONE
+        report = await carry_out(client, screen, import_job(client, table, planner, found), book)
+    report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
+    print_report(screen, report, "contact", "imported")
+    return report.exit
 
 
 def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: Survey) -> BulkJob:

@@ -7,29 +7,18 @@ import typer
 
 from ... import ROUTES, AsyncRespond
 from .._ask import confirm
-from .._bulk import BulkJob, JournalFile, carry_out, print_report
-from .._client import connect
-from .._exit import Exit, UsageError, run
+from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, print_report
+from .._client import Account
+from .._command import JsonScreen, command
+from .._exit import Exit, UsageError
 from .._identify import whole_number
-from .._options import (
-    BaseUrl,
-    DryRun,
-    Encoding,
-    Failed,
-    Journal,
-    Json,
-    MaxOutage,
-    ProfileName,
-    RetryFailed,
-    Sheet,
-    Yes,
-)
-from .._screen import Screen
+from .._options import DryRun, Encoding, Sheet, Yes
 from ..files.rows import TableFile, read_rows
 from .edit import print_plan
 
 
-def merge(
+@command()
+async def merge(
     first: Annotated[
         int | None, typer.Argument(parser=whole_number, help="A contact's id.", show_default=False)
     ] = None,
@@ -50,14 +39,10 @@ def merge(
     encoding: Encoding = None,
     yes: Yes = False,
     dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    run: RunOptions,
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """Merge contacts in pairs, for good: the older of each survives. Asks first.
 
     A merge is never sent twice: one whose outcome nobody knows is reported, and ends the command
@@ -68,22 +53,17 @@ def merge(
     - `respondio contacts merge 123456 234567`
     - `respondio contacts merge --from pairs.csv --yes`
     """
-    screen = Screen(json=json)
-    book = JournalFile(journal, "merge", failed, retry_failed=retry_failed, max_outage=max_outage)
-
-    async def work() -> int:
-        table = None if source is None else TableFile(source, sheet, encoding)
-        pairs = _pairs(first, second, table)
-        if dry_run:
-            print_plan(screen, "pair", "merge", {ROUTES["contacts.merge"]: len(pairs)})
-            return Exit.DONE
-        confirm(None if yes else "Merge {} of contacts for good?", len(pairs), "pair")
-        async with connect(base_url, profile) as client:
-            report = await carry_out(client, screen, merge_job(client, pairs), book)
-        print_report(screen, report, "pair", "merged")
-        return report.exit
-
-    run(work, screen, interrupted=book.how_to_resume)
+    book = JournalFile(run, "merge", screen)
+    table = None if source is None else TableFile(source, sheet, encoding)
+    pairs = _pairs(first, second, table)
+    if dry_run:
+        print_plan(screen, "pair", "merge", {ROUTES["contacts.merge"]: len(pairs)})
+        return Exit.DONE
+    confirm(None if yes else "Merge {} of contacts for good?", len(pairs), "pair")
+    async with account.connect() as client:
+        report = await carry_out(client, screen, merge_job(client, pairs), book)
+    print_report(screen, report, "pair", "merged")
+    return report.exit
 
 
 def merge_job(client: AsyncRespond, pairs: list[tuple[int, int]]) -> BulkJob:

@@ -7,7 +7,8 @@ import typer
 
 from ... import AsyncRespond
 from ...sandbox import Quirks, Sandbox
-from .._exit import Exit, run
+from .._command import command
+from .._exit import Exit
 from .._live import shown
 from .._screen import Screen
 from .check import compare
@@ -16,19 +17,19 @@ from .people import make_people
 from .summary import RouteSummary, Summary, print_summary, summarise
 from .view import MigrationView
 
-_INTERRUPTED = "Stopped. Nothing is left behind: the sandbox and its contacts are gone."
 
-
-def demo(
+@command("Stopped. Nothing is left behind: the sandbox and its contacts are gone.")
+async def demo(
     contacts: Annotated[
         int, typer.Option(min=1, max=10_000, help="How many contacts to migrate.")
     ] = 100,
     seed: Annotated[int, typer.Option(help="Makes up other contacts.")] = 1,
-    json: Annotated[
-        bool,
+    *,
+    screen: Annotated[
+        Screen,
         typer.Option("--json", help="Print the summary as JSON; progress goes to standard error."),
-    ] = False,
-) -> None:
+    ],
+) -> int:
     """Migrate contacts into a sandbox that enforces respond.io's limits, and check that everything
     arrived exactly once.
 
@@ -42,18 +43,13 @@ def demo(
     - `respondio demo`
     - `respondio demo --contacts 1000 --json > summary.json`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        # Contacts are listed at once: the live server's lag of some 25 s would only make this
-        # longer. All other habits stay.
-        async with Sandbox(quirks=Quirks(list_lag=0.0), seed=seed, keep=0) as sandbox:
-            summary = await demonstrate(sandbox, screen, contacts=contacts, seed=seed)
-        if json:
-            screen.document(summary)
-        return Exit.DONE if summary.ok else Exit.FAILED
-
-    run(work, screen, interrupted=_INTERRUPTED)
+    # Contacts are listed at once: the live server's lag of some 25 s would only make this
+    # longer. All other habits stay.
+    async with Sandbox(quirks=Quirks(list_lag=0.0), seed=seed, keep=0) as sandbox:
+        summary = await demonstrate(sandbox, screen, contacts=contacts, seed=seed)
+    if screen.json:
+        screen.document(summary)
+    return Exit.DONE if summary.ok else Exit.FAILED
 
 
 async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: int) -> Summary:

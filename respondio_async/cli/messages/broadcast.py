@@ -15,26 +15,13 @@ from ...checks import check_message
 from ...limits import LocalRateLimiter
 from ...models.payloads import to_wire
 from .._ask import confirm
-from .._bulk import BulkJob, JournalFile, carry_out, duration, print_report
-from .._client import connect
+from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, print_report
+from .._client import Account
+from .._command import JsonScreen, command
 from .._delivery import follow, print_unread
-from .._exit import Exit, UsageError, run
+from .._exit import Exit, UsageError
 from .._identify import By, check_country, identify_row, plain_number, same_contact
-from .._options import (
-    BaseUrl,
-    DryRun,
-    Encoding,
-    Failed,
-    Force,
-    Journal,
-    Json,
-    MaxOutage,
-    ProfileName,
-    RetryFailed,
-    Sheet,
-    Yes,
-    parse_span,
-)
+from .._options import Country, DryRun, Encoding, Force, Sheet, Yes, parse_span
 from .._report import write_report
 from .._results import ReportFile, print_tally, tally
 from .._screen import Screen, counted
@@ -47,7 +34,8 @@ from .compose import Compose, find_channel, find_template, preview, template_com
 _LEAST_RATE: Final = 0.001
 
 
-def broadcast(
+@command()
+async def broadcast(
     source: Annotated[
         Path,
         typer.Option(
@@ -97,12 +85,7 @@ def broadcast(
         By,
         typer.Option(help="The column that names the contact; auto: its phone, else its e-mail."),
     ] = "auto",
-    country: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE", show_default=False, help='The country of phones without one: "MY".'
-        ),
-    ] = None,
+    country: Country = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -129,10 +112,7 @@ def broadcast(
     force: Force = False,
     yes: Yes = False,
     dry_run: DryRun = False,
-    journal: Journal = None,
-    failed: Failed = "retry",
-    retry_failed: RetryFailed = False,
-    max_outage: MaxOutage = 3600.0,
+    run: RunOptions,
     wait_delivery: Annotated[
         float,
         typer.Option(
@@ -144,10 +124,9 @@ def broadcast(
         ),
     ] = 0.0,
     report_file: ReportFile = None,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
-) -> None:
+    screen: JsonScreen,
+    account: Account,
+) -> int:
     """Send a template, or a text, to every contact of a table; each contact at most once.
 
     Every row is checked before the first message: the contact, the template's variables. A run that
@@ -164,61 +143,54 @@ def broadcast(
     - `respondio messages broadcast --from people.csv --channel 2001 --text "Hi {first_name}" --rate
       2 --yes --wait-delivery 10m --report report.html`
     """
-    screen = Screen(json=json)
-    book = JournalFile(
-        journal, "broadcast", failed, retry_failed=retry_failed, max_outage=max_outage
-    )
-
-    async def work() -> int:
-        for output in filter(None, (bad_rows, report_file)):
-            check_output(output, force=force)
-        if (template is None) == (text is None):
-            raise UsageError("say what to send: --template NAME or --text TEXT")
-        table = TableFile(source, sheet, encoding)
-        columns = columns_of_file(table)
-        chosen_country = check_country(country)
-        limiter = None if rate is None else limiter_of(rate)
-        async with connect(base_url, profile, limiter=limiter) as client:
-            to = await find_channel(client, channel)
-            if template is not None:
-                variables = _variables(var or ())
-                found = await find_template(client, to, template, language)
-                compose = template_composer(found, columns, variables, header, button or ())
-            else:
-                compose = text_composer(text or "", columns)
-            roll = Roll(table, name_columns(columns), by, chosen_country, compose)
-            bad, good = roll.survey()
-            if bad_rows is not None:
-                write_bad_rows(bad_rows, table, bad)
-            if dry_run or (bad and not skip_bad):
-                _print_plan(screen, roll.example(), bad, good, rate)
-                if bad and not dry_run:
-                    screen.note(
-                        "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
-                    )
-                return Exit.USAGE if bad else Exit.DONE
-            confirm(None if yes else "Send {}?", good, "message")
-            report = await carry_out(
-                client,
-                screen,
-                send_job(client, roll, to.id, good, again=not at_most_once),
-                book,
-            )
-            report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
-            if wait_delivery:
-                report.delivery = await follow(client, screen, book.path, wait_delivery)
-        print_report(screen, report, "message", "accepted")
-        if report.delivery is None:
-            screen.note(f"What became of them: respondio runs deliveries {quote(str(book.path))}")
+    book = JournalFile(run, "broadcast", screen)
+    for output in filter(None, (bad_rows, report_file)):
+        check_output(output, force=force)
+    if (template is None) == (text is None):
+        raise UsageError("say what to send: --template NAME or --text TEXT")
+    table = TableFile(source, sheet, encoding)
+    columns = columns_of_file(table)
+    chosen_country = check_country(country)
+    limiter = None if rate is None else limiter_of(rate)
+    async with account.connect(limiter=limiter) as client:
+        to = await find_channel(client, channel)
+        if template is not None:
+            variables = _variables(var or ())
+            found = await find_template(client, to, template, language)
+            compose = template_composer(found, columns, variables, header, button or ())
         else:
-            print_unread(screen, report.delivery)
-            if not json:
-                print_tally(screen, tally(book.path))
-        if report_file is not None:
-            write_report(book.path, report_file, "Broadcast")
-        return report.exit
-
-    run(work, screen, interrupted=book.how_to_resume)
+            compose = text_composer(text or "", columns)
+        roll = Roll(table, name_columns(columns), by, chosen_country, compose)
+        bad, good = roll.survey()
+        if bad_rows is not None:
+            write_bad_rows(bad_rows, table, bad)
+        if dry_run or (bad and not skip_bad):
+            _print_plan(screen, roll.example(), bad, good, rate)
+            if bad and not dry_run:
+                screen.note(
+                    "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
+                )
+            return Exit.USAGE if bad else Exit.DONE
+        confirm(None if yes else "Send {}?", good, "message")
+        report = await carry_out(
+            client,
+            screen,
+            send_job(client, roll, to.id, good, again=not at_most_once),
+            book,
+        )
+        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
+        if wait_delivery:
+            report.delivery = await follow(client, screen, book.path, wait_delivery)
+    print_report(screen, report, "message", "accepted")
+    if report.delivery is None:
+        screen.note(f"What became of them: respondio runs deliveries {quote(str(book.path))}")
+    else:
+        print_unread(screen, report.delivery)
+        if not screen.json:
+            print_tally(screen, tally(book.path))
+    if report_file is not None:
+        write_report(book.path, report_file, "Broadcast")
+    return report.exit
 
 
 class MessageExample(Discreet, msgspec.Struct, frozen=True):

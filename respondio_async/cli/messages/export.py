@@ -1,33 +1,29 @@
 """`respondio messages export`."""
 
-import asyncio
-from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
 from ... import AsyncRespond
-from ...identifiers import ContactId, parse
+from ...identifiers import parse
 from ...models import Message
-from .._client import connect, server_name
-from .._exit import Exit, UsageError, run
+from .._client import Account
+from .._command import JsonScreen, command
+from .._exit import UsageError
 from .._export import (
-    ExportReport,
-    ExportView,
     FormatOption,
     Output,
     Resume,
     how_to_resume,
-    print_export,
+    is_data,
+    write_export,
 )
-from .._live import shown
-from .._options import BaseUrl, Force, Json, ProfileName
-from .._screen import Screen
-from .._selection import TIMES, Selection, with_selection
-from ..files.sinks import Sink, Target, choose_target, open_sink
+from .._options import Force, MaxOutage
+from .._selection import TIMES, Selection
+from ..files.sinks import Sink, choose_target
 
 COLUMNS: Final = (
     "contact_id", "message_id", "sent_at", "traffic", "channel_id", "type", "text",
@@ -38,10 +34,9 @@ _IDS_A_SECOND: Final = 1_000_000
 """A message's id is its time in microseconds."""
 
 
-@with_selection
-def export(
+@command(as_data=is_data)
+async def export(
     *,
-    selection: Selection,
     contact: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +58,10 @@ def export(
     format: FormatOption = None,  # noqa: A002 - the option's name
     resume: Resume = False,
     force: Force = False,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
+    max_outage: MaxOutage = 3600.0,
+    screen: JsonScreen,
+    account: Account,
+    selection: Selection,
 ) -> None:
     """Write the message history of contacts to a file: of all, of those that the options select,
     or of those that are named.
@@ -80,68 +76,36 @@ def export(
     - `respondio messages export --contact phone:+60123456789 -o aina.xlsx`
     - `respondio messages export --since 2026-01-31 -o today.jsonl`
     """
-    screen = Screen(json=json or output in {None, Path("-")})
-
-    async def work() -> int:
-        after = None if since is None else selection.aware(since)
-        if contact and not selection.is_empty:
-            raise UsageError("say whose messages in one way: --contact, or a filter")
-        identifiers = [parse(each) for each in contact or ()]
-        target = choose_target(output, format, resume=resume, force=force)
-        async with connect(base_url, profile) as client:
-            report = await export_messages(
-                client,
-                screen,
-                selection,
-                target,
-                identifiers,
-                since=after,
-                server=server_name(base_url, profile),
-            )
-        print_export(screen, report, "message", json=json)
-        return Exit.DONE
-
-    run(work, screen, interrupted=lambda: how_to_resume(output))
-
-
-async def export_messages(
-    client: AsyncRespond,
-    screen: Screen,
-    selection: Selection,
-    target: Target,
-    identifiers: Sequence[ContactId] = (),
-    *,
-    since: datetime | None = None,
-    server: str | None = None,
-) -> ExportReport:
-    """Walk the histories, many contacts at once, into a file that has them contact by contact, in
-    the order of their ids.
-    """
-    clock = asyncio.get_running_loop().time
-    began = clock()
+    screen.last_words = partial(how_to_resume, output)
+    after = None if since is None else selection.aware(since)
+    if contact and not selection.is_empty:
+        raise UsageError("say whose messages in one way: --contact, or a filter")
+    identifiers = [parse(each) for each in contact or ()]
+    target = choose_target(output, format, resume=resume, force=force)
     named = sorted(f"{each.kind}:{each.value}" for each in identifiers)
-    query = f"messages {target.format} {server} {selection.query()} {' '.join(named)}".rstrip()
-    if since is not None:
-        query += f" since {since.isoformat()}"
-    sink = open_sink(target, query, COLUMNS, screen)
-    try:
-        if not sink.state.complete:
-            async with shown(ExportView("messages", lambda: sink.count), screen.err):
-                ids = {(await client.contacts.get(each)).id for each in identifiers} or {
-                    contact.id async for contact in await selection.paginator(client)
-                }
-                await _walk(client, sink, ids, since)
-            sink.checkpoint(None, complete=True)
-        sink.finish()
-    finally:
-        sink.close()
-    return ExportReport(
-        None if target.path is None else str(target.path), sink.count, round(clock() - began, 2)
+    query = (
+        f"messages {target.format} {account.name} {selection.query()} {' '.join(named)}".rstrip()
     )
+    if after is not None:
+        query += f" since {after.isoformat()}"
+    async with account.connect() as client:
+
+        async def walk(sink: Sink) -> None:
+            ids = {(await client.contacts.get(each)).id for each in identifiers} or {
+                contact.id async for contact in await selection.paginator(client)
+            }
+            await _walk(client, sink, ids, after, max_outage)
+            sink.checkpoint(None, complete=True)
+
+        await write_export(screen, target, query, COLUMNS, walk, noun="message")
 
 
 async def _walk(
-    client: AsyncRespond, sink: Sink, contact_ids: set[int], since: datetime | None
+    client: AsyncRespond,
+    sink: Sink,
+    contact_ids: set[int],
+    since: datetime | None,
+    max_outage: float,
 ) -> None:
     # In the order of their ids, so that a resumed export knows who is left.
     done = sink.state.place if isinstance(sink.state.place, int) else 0
@@ -157,7 +121,9 @@ async def _walk(
             found.append(message)
         return found
 
-    async with client.bulk(history, left, ordered=True, stop_on=lambda _: True) as run_:
+    async with client.bulk(
+        history, left, ordered=True, stop_on=lambda _: True, max_outage=max_outage
+    ) as run_:
         async for outcome in run_:
             for message in outcome.unwrap():
                 sink.write(record_of(outcome.item, message))

@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from .._client import connect
-from .._exit import Exit, run
+from .._client import Account
+from .._command import JsonScreen, command
 from .._identify import plain_number, whole_number
-from .._options import BaseUrl, Json, ProfileName
-from .._screen import Screen
 
 
 class SendReport(msgspec.Struct, frozen=True):
@@ -19,7 +17,8 @@ class SendReport(msgspec.Struct, frozen=True):
     status: str | None = None
 
 
-def send(
+@command("Stopped. The message may have been sent: look before you send it again.")
+async def send(
     contact: Annotated[
         str, typer.Argument(help='"phone:+60…", "email:…" or "id:…".', show_default=False)
     ],
@@ -46,9 +45,8 @@ def send(
             help="Seconds to wait for that.",
         ),
     ] = 60.0,
-    json: Json = False,
-    base_url: BaseUrl = None,
-    profile: ProfileName = None,
+    screen: JsonScreen,
+    account: Account,
 ) -> None:
     """Send a text message to one contact. It is never sent twice: 3 says that nobody knows whether
     it was sent.
@@ -58,26 +56,16 @@ def send(
     - `respondio messages send phone:+60123456789 "Your order is on its way"`
     - `respondio messages send id:123456 Hello --channel 2001 --wait delivered`
     """
-    screen = Screen(json=json)
-
-    async def work() -> int:
-        async with connect(base_url, profile) as client:
-            sent = await client.messages.send(contact, text, channel_id=channel)
-            status = None
-            if wait is not None:
-                message = await client.messages.wait_for_status(
-                    contact, sent.message_id, wait, timeout=timeout
-                )
-                status = message.current_status.value if message.current_status else None
-        result = SendReport(sent.message_id, status)
-        if json:
-            screen.document(result)
-        else:
-            screen.line(f"message {result.message_id}: {result.status or 'accepted'}")
-        return Exit.DONE
-
-    run(
-        work,
-        screen,
-        interrupted="Stopped. The message may have been sent: look before you send it again.",
-    )
+    async with account.connect() as client:
+        sent = await client.messages.send(contact, text, channel_id=channel)
+        status = None
+        if wait is not None:
+            message = await client.messages.wait_for_status(
+                contact, sent.message_id, wait, timeout=timeout
+            )
+            status = message.current_status.value if message.current_status else None
+    result = SendReport(sent.message_id, status)
+    if screen.json:
+        screen.document(result)
+    else:
+        screen.line(f"message {result.message_id}: {result.status or 'accepted'}")

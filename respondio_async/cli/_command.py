@@ -1,0 +1,141 @@
+"""How a command is made of a coroutine function, and how it ends.
+
+A command's parameters are its options, with two kinds of exceptions: a group (a subclass of
+`Options`) stands for all of its fields, so that options that belong together are written once; and
+a `Screen` is made for the command, with an option `--json` where it is annotated with one.
+"""
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Annotated, Any, Self, get_args
+
+import msgspec
+import typer
+
+from respondio_async.discreet import Discreet
+
+from ..errors import RespondError
+from ._exit import Exit, UsageError, code_of, describe
+from ._screen import Screen, flush
+
+JsonScreen = Annotated[
+    Screen,
+    typer.Option("--json", help="Print the result as JSON; remarks go to standard error."),
+]
+
+
+class Options(Discreet, msgspec.Struct, frozen=True):
+    """A group of options, as given. Each field is annotated like a parameter of a command."""
+
+    @classmethod
+    def take_from(cls, given: dict[str, Any]) -> Self:
+        """Make the group of its options, which leave *given*."""
+        fields = cls.parameters()
+        return cls(
+            **{
+                each.name: each.annotation.take_from(given)
+                if _is_group(each)
+                else given.pop(each.name)
+                for each in fields
+            }
+        )
+
+    @classmethod
+    def parameters(cls) -> list[inspect.Parameter]:
+        """Describe the fields as parameters of a command."""
+        hints = inspect.get_annotations(cls, eval_str=True)
+        return [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=hints[each.name],
+            )
+            for each in msgspec.structs.fields(cls)
+        ]
+
+
+def command(
+    stopped: str = "Stopped.",
+    *,
+    as_data: Callable[[Mapping[str, Any]], bool] = lambda given: given.get("json", False),
+) -> Callable[[Callable[..., Coroutine[Any, Any, object]]], Callable[..., None]]:
+    """Make a command of a coroutine function, which may return the exit code.
+
+    *stopped* is what it says when Ctrl-C stops it, unless it has set `screen.last_words`. *as_data*
+    tells from the options whether standard output is for data alone.
+    """
+
+    def decorate(work: Callable[..., Coroutine[Any, Any, object]]) -> Callable[..., None]:
+        parameters = inspect.signature(work, eval_str=True).parameters
+        groups = {name: each.annotation for name, each in parameters.items() if _is_group(each)}
+        screens = [name for name, each in parameters.items() if _is_screen(each.annotation)]
+
+        @functools.wraps(work)
+        def run_command(**given: Any) -> None:
+            screen = Screen(json=as_data(given))
+            given.pop("json", None)
+            for name, group in groups.items():
+                given[name] = group.take_from(given)
+            run(partial(work, **given, **dict.fromkeys(screens, screen)), screen, stopped)
+
+        # typer reads the signature and the annotations.
+        options = [option for each in parameters.values() for option in _options(each)]
+        del run_command.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
+        run_command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        run_command.__annotations__ = {each.name: each.annotation for each in options}
+        return run_command
+
+    return decorate
+
+
+def _is_screen(annotation: Any) -> bool:
+    return Screen in (annotation, *get_args(annotation)[:1])
+
+
+def _is_group(parameter: inspect.Parameter) -> bool:
+    return inspect.isclass(parameter.annotation) and issubclass(parameter.annotation, Options)
+
+
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Give the options that a parameter stands for."""
+    annotation: Any = parameter.annotation
+    if _is_screen(annotation):
+        return [
+            parameter.replace(name="json", default=False, annotation=Annotated[bool, option])
+            for option in get_args(annotation)[1:]
+        ]
+    if _is_group(parameter):
+        return [option for each in annotation.parameters() for option in _options(each)]
+    return [parameter]
+
+
+def run(work: Callable[[], Coroutine[Any, Any, object]], screen: Screen, stopped: str) -> None:
+    """Run a command's work to its exit code.
+
+    `screen.last_words` are said when Ctrl-C, a signal or an error stops it.
+    """
+    try:
+        if screen.json and not screen.has_output:
+            raise UsageError("standard output is closed, and the result would go there")
+        ended = asyncio.run(work())
+        code = ended if isinstance(ended, int) else Exit.DONE
+        if (failure := flush(sys.stdout)) is not None:
+            raise failure
+    except (KeyboardInterrupt, SystemExit) as end:  # SIGTERM, which a bulk run makes the second of
+        screen.note(*(screen.last_words() if screen.last_words else [stopped]))
+        given = getattr(end, "code", Exit.INTERRUPTED)
+        code = given if isinstance(given, int) else Exit.FAILED
+    except BrokenPipeError:  # of standard output: the client's own are TransportErrors
+        code = Exit.CLOSED_PIPE
+    except (RespondError, OSError) as error:
+        screen.error(*describe(error))
+        code = code_of(error)
+        if code != Exit.USAGE and screen.last_words is not None:
+            screen.note(*screen.last_words())
+    flush(sys.stdout)
+    raise typer.Exit(int(code))
