@@ -96,6 +96,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OperationEnded",
+    "OperationStarted",
     "OutcomeUnknownError",
     "Page",
     "PaginationError",

@@ -1,8 +1,8 @@
-"""What a client tells those who listen: one event an attempt, a wait, a drift, a call.
+"""What a client tells those who listen: the start and end of each call, and its attempts and waits.
 
 A hook is any callable that takes one event. It is called on the event loop, so it must not block;
 what it raises is logged and swallowed, because a broken metric must not break a message. Events
-name the route's template, never a path.
+name the route's template, never a path. All events of a call are told in the task that makes it.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,21 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AttemptEnded", "DriftDetected", "Hook", "HookEvent", "OperationEnded", "WaitStarted"]
+__all__ = [
+    "AttemptEnded",
+    "DriftDetected",
+    "Hook",
+    "HookEvent",
+    "OperationEnded",
+    "OperationStarted",
+    "WaitStarted",
+]
+
+
+class OperationStarted(msgspec.Struct, frozen=True):
+    """A call begins, with its wait in the queue; an `OperationEnded` follows, whatever happens."""
+
+    endpoint: str
 
 
 class AttemptEnded(msgspec.Struct, frozen=True):
@@ -58,7 +72,9 @@ class OperationEnded(msgspec.Struct, frozen=True):
     """Seconds from the start of the call, queueing included."""
     error: str | None
     """The error's class name; None on success."""
+    queued: float = 0.0
+    """Seconds of it in the queue for permits."""
 
 
-HookEvent = AttemptEnded | WaitStarted | DriftDetected | OperationEnded
+HookEvent = OperationStarted | AttemptEnded | WaitStarted | DriftDetected | OperationEnded
 Hook = Callable[[HookEvent], None]

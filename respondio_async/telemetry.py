@@ -10,20 +10,29 @@ Needs the API alone (`pip install 'respondio-async[otel]'`); the program chooses
 Names follow the semantic conventions for HTTP clients. Attributes hold templates, statuses and
 class names: never a path, a token, a person's data or a text.
 
-A span is made when its call ends, with the true start time, so spans of the HTTP library beneath
-stand beside it and not below it. Attempts are its events.
+The span of a call is the current one while the call runs, so that spans of the HTTP library are
+below it. A call of one attempt that was answered well is told by its attributes alone; of others
+each attempt and wait is an event.
 """
 
-import asyncio
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import ConfigurationError
-from .hooks import AttemptEnded, HookEvent, OperationEnded, WaitStarted
+from .hooks import (
+    AttemptEnded,
+    DriftDetected,
+    HookEvent,
+    OperationEnded,
+    OperationStarted,
+    WaitStarted,
+)
 
 try:
+    from opentelemetry import context as otel_context
     from opentelemetry import metrics, trace
     from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -38,9 +47,26 @@ if TYPE_CHECKING:
 __all__ = ["OpenTelemetryHook", "webhook_span"]
 
 _SCOPE: Final = "respondio_async"
-_NANO: Final = 1_000_000_000
+_SHORTEST_WAIT: Final = 0.001
+"""Seconds in the queue that count as a wait."""
 
 _Attributes = dict[str, str | int | float]
+
+
+class _RunningCall:
+    """A call between its first event and its last."""
+
+    __slots__ = ("attempt", "events", "outer", "span", "status")
+
+    def __init__(self, span: "trace.Span", outer: "Token[Any]") -> None:
+        self.span = span
+        self.outer = outer
+        """The trace context around the call."""
+        self.attempt: AttemptEnded | None = None
+        """The last one, until it is counted."""
+        self.events: list[tuple[int, AttemptEnded | WaitStarted | DriftDetected]] = []
+        self.status: int | None = None
+        """Of the last answer."""
 
 
 class OpenTelemetryHook:
@@ -51,14 +77,17 @@ class OpenTelemetryHook:
 
     Its metrics:
 
-    - `http.client.request.duration` (s): one attempt
-    - `respondio.client.operation.duration` (s): a whole call, waits included
-    - `respondio.client.queue.duration` (s): the part of it in the queue for permits
+    - `http.client.request.duration` (s): one attempt, from its permit to the end of its answer
+    - `respondio.client.queue.duration` (s): what a call spent in the queue for permits, where
+      that was a millisecond or more
     - `respondio.client.refusals`: answers of 429
     - `respondio.client.retries`: attempts after the first
     - `respondio.client.outcomes_unknown`: writes of unknown outcome
     - `respondio.client.limit` (1/s): gauge: the limit in force, by route
     - `respondio.client.queue.length`: gauge: calls in the queue, by route
+
+    A call that did not wait costs the SDK one measurement. There is none of the whole call: that is
+    the duration of its span.
     """
 
     def __init__(
@@ -71,12 +100,11 @@ class OpenTelemetryHook:
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._address = server_address
-        self._pending: weakref.WeakKeyDictionary[asyncio.Task[Any], list[tuple[int, Any]]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._running: ContextVar[_RunningCall | None] = ContextVar("running_call", default=None)
+        self._operations: dict[str, _Attributes] = {}
+        self._outcomes: dict[tuple[str, int | None, str | None], _Attributes] = {}
         self._clients: weakref.WeakSet[AsyncRespond] = weakref.WeakSet()
         self._requests = meter.create_histogram("http.client.request.duration", "s")
-        self._operations = meter.create_histogram("respondio.client.operation.duration", "s")
         self._queueing = meter.create_histogram("respondio.client.queue.duration", "s")
         self._refusals = meter.create_counter("respondio.client.refusals")
         self._retries = meter.create_counter("respondio.client.retries")
@@ -90,82 +118,97 @@ class OpenTelemetryHook:
 
     def __call__(self, event: HookEvent) -> None:
         """Take one event of a client."""
-        task = asyncio.current_task()
-        if task is None:
+        if isinstance(event, OperationStarted):
+            self._start(event)
+            return
+        running = self._running.get()
+        if running is None:  # the call began before this hook could hear of it
             return
         if isinstance(event, OperationEnded):
-            self._end(event, self._pending.pop(task, []))
+            self._end(event, running)
             return
-        self._pending.setdefault(task, []).append((time.time_ns(), event))
+        if running.attempt is not None:
+            self._count(running.attempt)
+            running.attempt = None
         if isinstance(event, AttemptEnded):
-            self._requests.record(event.elapsed, self._operation(event) | _outcome(event))
+            running.attempt = event
+            running.status = event.status
+        running.events.append((time.time_ns(), event))
 
-    def _operation(self, event: "AttemptEnded | OperationEnded") -> _Attributes:
-        method, _, template = event.endpoint.partition(" ")
-        return {
-            "http.request.method": method,
-            "url.template": template,
-            "server.address": self._address,
-        }
-
-    def _end(self, event: OperationEnded, events: list[tuple[int, Any]]) -> None:
-        attributes = self._operation(event)
-        if event.error is not None:
-            attributes["error.type"] = event.error
-        attempts = [each for _, each in events if isinstance(each, AttemptEnded)]
-        waits = [each for _, each in events if isinstance(each, WaitStarted)]
-        busy = sum(each.elapsed for each in attempts) + sum(each.seconds for each in waits)
-        queued = max(0.0, event.elapsed - busy)
-        self._operations.record(event.elapsed, attributes)
-        self._queueing.record(queued, attributes)
-        if refused := sum(each.status == 429 for each in attempts):
-            self._refusals.add(refused, attributes)
-        if event.attempts > 1:
-            self._retries.add(event.attempts - 1, attributes)
-        if event.error == "OutcomeUnknownError":
-            self._unknown.add(1, attributes)
-        # The sampler sees what is given at once, which also costs less than one by one.
-        attributes["respondio.queue.duration"] = queued
-        if event.attempts > 1:
-            attributes["http.request.resend_count"] = event.attempts - 1
-        for each in attempts:
-            if each.status is not None:
-                attributes["http.response.status_code"] = each.status
-        self._span(event, events, attributes)
-
-    def _span(
-        self,
-        event: OperationEnded,
-        events: list[tuple[int, Any]],
-        attributes: _Attributes,
-    ) -> None:
-        end = time.time_ns()
+    def _start(self, event: OperationStarted) -> None:
         span = self._tracer.start_span(
-            event.endpoint,
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            start_time=end - int(event.elapsed * _NANO),
+            event.endpoint, kind=SpanKind.CLIENT, attributes=self._operation(event.endpoint)
         )
+        outer = otel_context.attach(trace.set_span_in_context(span))
+        self._running.set(_RunningCall(span, outer))
+
+    def _count(self, attempt: AttemptEnded) -> None:
+        self._requests.record(attempt.elapsed, self._outcome(attempt))
+        if attempt.status == 429:
+            self._refusals.add(1, self._operation(attempt.endpoint))
+        if attempt.attempt > 1:
+            self._retries.add(1, self._operation(attempt.endpoint))
+
+    def _end(self, event: OperationEnded, running: _RunningCall) -> None:
+        self._running.set(None)
+        otel_context.detach(running.outer)
+        # After the call's span, or the SDK would look at it for an exemplar each time.
+        if running.attempt is not None:
+            self._count(running.attempt)
+        if event.queued >= _SHORTEST_WAIT:
+            self._queueing.record(event.queued, self._operation(event.endpoint))
+        if event.error == "OutcomeUnknownError":
+            self._unknown.add(1, self._operation(event.endpoint))
+        span = running.span
         if not span.is_recording():
             return
-        for at, each in events:
-            match each:
-                case AttemptEnded():
-                    outcome = {"duration": each.elapsed, **_outcome(each)}
-                    span.add_event("attempt", outcome, timestamp=at)
-                case WaitStarted():
-                    facts: dict[str, str | float] = {
-                        "reason": each.reason,
-                        "duration": each.seconds,
-                    }
-                    span.add_event("wait", facts, timestamp=at)
-                case _:
-                    span.add_event(
-                        "drift", {"type": each.type, "detail": each.detail}, timestamp=at
-                    )
+        attributes: _Attributes = {"respondio.queue.duration": event.queued}
+        if running.status is not None:
+            attributes["http.response.status_code"] = running.status
+        if event.attempts > 1:
+            attributes["http.request.resend_count"] = event.attempts - 1
         if event.error is not None:
+            attributes["error.type"] = event.error
             span.set_status(Status(StatusCode.ERROR, event.error))
-        span.end(end)
+        span.set_attributes(attributes)
+        if event.error is not None or len(running.events) > 1:
+            for at, each in running.events:
+                span.add_event(*self._described(each), timestamp=at)
+        span.end()
+
+    def _described(
+        self, event: AttemptEnded | WaitStarted | DriftDetected
+    ) -> tuple[str, _Attributes]:
+        match event:
+            case AttemptEnded():
+                return "attempt", {
+                    "duration": event.elapsed,
+                    **_answer(event.status, event.failure),
+                }
+            case WaitStarted():
+                return "wait", {"duration": event.seconds, "reason": event.reason}
+            case DriftDetected():
+                return "drift", {"type": event.type, "detail": event.detail}
+
+    # Attributes are made once for each template and outcome, and never changed.
+
+    def _operation(self, endpoint: str) -> _Attributes:
+        attributes = self._operations.get(endpoint)
+        if attributes is None:
+            method, _, template = endpoint.partition(" ")
+            attributes = self._operations[endpoint] = {
+                "http.request.method": method,
+                "url.template": template,
+                "server.address": self._address,
+            }
+        return attributes
+
+    def _outcome(self, attempt: AttemptEnded) -> _Attributes:
+        key = (attempt.endpoint, attempt.status, attempt.failure)
+        attributes = self._outcomes.get(key)
+        if attributes is None:
+            attributes = self._outcomes[key] = self._operation(attempt.endpoint) | _answer(*key[1:])
+        return attributes
 
     def _limits(self, _: "CallbackOptions") -> "Iterable[Observation]":
         for client in list(self._clients):
@@ -179,14 +222,14 @@ class OpenTelemetryHook:
                 yield Observation(use.waiting, {"respondio.route": route})
 
 
-def _outcome(event: AttemptEnded) -> _Attributes:
+def _answer(status: int | None, failure: str | None) -> _Attributes:
     attributes: _Attributes = {}
-    if event.status is not None:
-        attributes["http.response.status_code"] = event.status
-    if event.failure is not None:
-        attributes["error.type"] = event.failure
-    elif event.status is not None and event.status >= 400:
-        attributes["error.type"] = str(event.status)
+    if status is not None:
+        attributes["http.response.status_code"] = status
+    if failure is not None:
+        attributes["error.type"] = failure
+    elif status is not None and status >= 400:
+        attributes["error.type"] = str(status)
     return attributes
 
 

@@ -24,6 +24,7 @@ from respondio_async import (
     NotFoundError,
     NotReadyError,
     OperationEnded,
+    OperationStarted,
     OutcomeUnknownError,
     RateLimitError,
     RequestTimeoutError,
@@ -538,19 +539,20 @@ async def test_a_missing_custom_field_is_simply_missing() -> None:
 # ── hooks, priorities, journals ───────────────────────────────────────────────────────────────────
 
 
-async def test_hooks_hear_of_attempts_waits_drift_and_the_end() -> None:
+async def test_hooks_hear_of_the_start_attempts_waits_drift_and_the_end() -> None:
     """Hooks get one event for each, with the template and never a path."""
     events = []
     drifted = answer(200, b'{"id": "7", "firstName": 3.5}')
     client, _, _ = scripted(error_answer(500), LOST, drifted, hooks=[events.append])
     await client.contacts.get("phone:+60123456789")
-    kinds = [type(event) for event in events]
+    first, *kinds = [type(event) for event in events]
+    assert first is OperationStarted
     assert kinds[:5] == [AttemptEnded, WaitStarted, AttemptEnded, WaitStarted, AttemptEnded]
     assert DriftDetected in kinds
     assert kinds[-1] is OperationEnded
     assert events[-1].attempts == 3
     assert events[-1].error is None
-    assert events[2].failure == "reset"
+    assert events[3].failure == "reset"
     assert {event.endpoint for event in events} == {"GET /contact/{identifier}"}
     assert "60123456789" not in repr(events)
 

@@ -52,7 +52,8 @@ HARMLESS = {
     *("_transport._address.Address", "_transport._ports.PoolStatistics", "_wire._headers.Facts"),
     *("bulk._outcome.Outage", "bulk._outcome.Progress"),
     *("hooks.AttemptEnded", "hooks.DriftDetected"),
-    *("hooks.OperationEnded", "hooks.WaitStarted", "webhooks._router.RouterStatistics"),
+    *("hooks.OperationEnded", "hooks.OperationStarted", "hooks.WaitStarted"),
+    "webhooks._router.RouterStatistics",
     "webhooks._store.InboxStatistics",
     "webhooks._postgres._notes._Sent",
     *(

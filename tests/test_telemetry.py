@@ -1,20 +1,33 @@
 """OpenTelemetry through the hooks: a span a call, its metrics, and nothing personal in either."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
-from respondio_async import APIError, AsyncRespond, NotFoundError, OutcomeUnknownError, RetryPolicy
+from respondio_async import (
+    APIError,
+    AsyncRespond,
+    DeadlineExceededError,
+    HookEvent,
+    NotFoundError,
+    OutcomeUnknownError,
+    RetryPolicy,
+)
 from respondio_async.sandbox import Quirks, Sandbox
 from respondio_async.telemetry import OpenTelemetryHook, webhook_span
+from tests.support.scripted import OpenLimiter, OpenReservation, answer, scripted
+from tests.support.virtual import VIRTUAL
 
 PHONE = "+60123450099"
 CANARIES = (PHONE, PHONE[1:], "canary@mail.example", "canary-words", "Canaria")
@@ -23,13 +36,13 @@ CANARIES = (PHONE, PHONE[1:], "canary@mail.example", "canary-words", "Canaria")
 class Watched:
     """A hook with exporters that keep everything in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, sampler: Sampler = ALWAYS_ON) -> None:
         self.exporter = InMemorySpanExporter()
         self.reader = InMemoryMetricReader()
-        traces = TracerProvider()
-        traces.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.traces = TracerProvider(sampler)
+        self.traces.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.hook = OpenTelemetryHook(
-            tracer_provider=traces, meter_provider=MeterProvider([self.reader])
+            tracer_provider=self.traces, meter_provider=MeterProvider([self.reader])
         )
 
     @property
@@ -62,7 +75,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 async def test_a_call_is_one_span_named_by_its_template(watched: Watched, sandbox: Sandbox) -> None:
-    """Method, template, status and address are there; the attempt is an event of it."""
+    """Method, template, status and address are there; one good attempt needs no event."""
     async with AsyncRespond(sandbox.token, base_url=sandbox.url, hooks=[watched.hook]) as client:
         contact = await client.contacts.list().first()
         assert contact is not None
@@ -75,7 +88,7 @@ async def test_a_call_is_one_span_named_by_its_template(watched: Watched, sandbo
     assert span.attributes["http.response.status_code"] == 200
     assert span.attributes["server.address"] == "api.respond.io"
     assert "http.request.resend_count" not in span.attributes
-    assert [event.name for event in span.events] == ["attempt"]
+    assert not span.events
     assert span.start_time is not None
     assert span.end_time is not None
     assert span.start_time < span.end_time
@@ -98,8 +111,6 @@ async def test_repeats_waits_and_refusals_are_told(watched: Watched, sandbox: Sa
     assert sum(point.value for point in points["respondio.client.refusals"]) == 1
     assert sum(point.value for point in points["respondio.client.retries"]) == 2
     assert sum(point.count for point in points["http.client.request.duration"]) == 3
-    assert sum(point.count for point in points["respondio.client.operation.duration"]) == 1
-    assert sum(point.count for point in points["respondio.client.queue.duration"]) == 1
 
 
 async def test_a_failed_call_says_its_errors_class(watched: Watched, sandbox: Sandbox) -> None:
@@ -131,6 +142,78 @@ async def test_gauges_follow_the_clients_that_are_watched(
     assert limit.attributes == {"respondio.route": "GET /space/user"}
     assert limit.value > 0
     assert [point.value for point in points["respondio.client.queue.length"]] == [0]
+
+
+class _SlowLimiter(OpenLimiter):
+    """Lets each call wait for a given time, in turn."""
+
+    def __init__(self, *waits: float) -> None:
+        super().__init__()
+        self.waits = list(waits)
+
+    async def reserve(self, route: str, **options: Any) -> OpenReservation:
+        await asyncio.sleep(self.waits.pop(0))
+        return await super().reserve(route, **options)
+
+
+@pytest.mark.parametrize("anyio_backend", [VIRTUAL])
+async def test_the_time_in_the_queue_is_told(watched: Watched) -> None:
+    """Of every call on its span, of calls that waited as a measurement: also if the wait ended
+    them.
+    """
+    client, _, _ = scripted(
+        answer(200, b'{"id": 7}'),
+        limiter=_SlowLimiter(0.0, 3.0, 100.0),
+        hooks=[watched.hook],
+        queue_timeout=10.0,
+    )
+    await client.contacts.get(7)
+    await client.contacts.get(7)
+    with pytest.raises(DeadlineExceededError):
+        await client.contacts.get(7)
+    told = [span.attributes["respondio.queue.duration"] for span in watched.spans]
+    assert told == pytest.approx([0.0, 3.0, 10.0])
+    (point,) = watched.points()["respondio.client.queue.duration"]
+    assert (point.count, point.sum) == (2, pytest.approx(13.0))
+
+
+async def test_a_call_that_is_not_sampled_is_measured_and_not_described(sandbox: Sandbox) -> None:
+    """Its context goes down all the same, or what is below it would begin a trace of its own."""
+    watched = Watched(ALWAYS_OFF)
+    seen: list[trace.SpanContext] = []
+
+    def look(_: HookEvent) -> None:
+        seen.append(trace.get_current_span().get_span_context())
+
+    async with AsyncRespond(
+        sandbox.token, base_url=sandbox.url, hooks=[watched.hook, look]
+    ) as client:
+        await client.space.list_users().first()
+    assert not watched.spans
+    assert [context.is_valid for context in seen] == [True, True, False]
+    assert not seen[0].trace_flags.sampled
+    assert watched.points()["http.client.request.duration"][0].count == 1
+
+
+async def test_calls_side_by_side_have_spans_of_their_own(
+    watched: Watched, sandbox: Sandbox
+) -> None:
+    """Each below the span in which it was made; none is left current."""
+    tracer = watched.traces.get_tracer("test")
+
+    async def one(client: AsyncRespond, name: str) -> None:
+        with tracer.start_as_current_span(name):
+            await client.contacts.get(sandbox.contacts[0].id)
+            await client.space.list_users().first()
+
+    async with AsyncRespond(sandbox.token, base_url=sandbox.url, hooks=[watched.hook]) as client:
+        await asyncio.gather(one(client, "a"), one(client, "b"))
+    assert not trace.get_current_span().get_span_context().is_valid
+    names = {span.context.span_id: span.name for span in watched.spans if span.parent is None}
+    below = [(names[span.parent.span_id], span.name) for span in watched.spans if span.parent]
+    assert sorted(below) == sorted(
+        (name, call) for name in "ab" for call in ("GET /contact/{identifier}", "GET /space/user")
+    )
 
 
 async def test_nothing_personal_reaches_an_attribute(watched: Watched, sandbox: Sandbox) -> None:

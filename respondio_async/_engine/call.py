@@ -31,7 +31,15 @@ from ..errors import (
     RespondError,
     TransportError,
 )
-from ..hooks import AttemptEnded, DriftDetected, Hook, HookEvent, OperationEnded, WaitStarted
+from ..hooks import (
+    AttemptEnded,
+    DriftDetected,
+    Hook,
+    HookEvent,
+    OperationEnded,
+    OperationStarted,
+    WaitStarted,
+)
 from ..limits import Feedback, Priority, Reservation
 from .breaker import Breaker
 from .context import after_unsent, before_unsafe_send, current_priority, outage_watch
@@ -121,6 +129,8 @@ class Engine:
         attempts = Attempts(self, call, settings, running_loop().time())
         task = self.lifecycle.enter(attempts)
         error: BaseException | None = None
+        if self.hooks:
+            self.tell(OperationStarted(call.endpoint.template))
         try:
             return await attempts.run()
         except asyncio.CancelledError as cancelled:
@@ -147,7 +157,8 @@ class Engine:
         elapsed = asyncio.get_running_loop().time() - attempts.started
         name = None if error is None else type(error).__name__
         if self.hooks:
-            self.tell(OperationEnded(template, attempts.tally.attempts, elapsed, name))
+            count, queued = attempts.tally.attempts, attempts.in_line
+            self.tell(OperationEnded(template, count, elapsed, name, queued))
         if calls.isEnabledFor(logging.DEBUG):
             facts = attempts.facts() | {"endpoint": template, "elapsed": elapsed, "error": name}
             calls.debug(
@@ -191,10 +202,10 @@ class Attempts(Generic[T]):
         "_deadline",
         "_engine",
         "_headers",
-        "_in_line",
         "_is_probe",
         "_last",
         "_settings",
+        "in_line",
         "sending",
         "started",
         "tally",
@@ -213,7 +224,8 @@ class Attempts(Generic[T]):
         self._counters = engine.counters_of(call.endpoint.bucket)
         self._breaker = engine.breaker_of(call.endpoint.bucket)
         self._is_probe = False
-        self._in_line = 0.0
+        self.in_line = 0.0
+        """Seconds in the queue, the wait for a connection included."""
         self._last: Answer | SendError | None = None
         self._headers = _NO_HEADERS
         self._announced = False
@@ -226,7 +238,7 @@ class Attempts(Generic[T]):
             "status": answer and answer.status,
             "request_id": answer and _wire.request_id(answer.headers),
             "attempts": self.tally.attempts,
-            "in_line": self._in_line,
+            "in_line": self.in_line,
         }
 
     async def run(self) -> Response[T]:
@@ -273,9 +285,10 @@ class Attempts(Generic[T]):
                 raise self._no_permit() from None
             except SendError as error:  # the client was closed meanwhile
                 raise self._error(error, Stop()) from None
-            waited = asyncio.get_running_loop().time() - began
-            self._counters.waited += waited
-            self._in_line += waited
+            finally:
+                waited = asyncio.get_running_loop().time() - began
+                self._counters.waited += waited
+                self.in_line += waited
             if admitted is not None:
                 return admitted
 

@@ -21,11 +21,14 @@ from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.faults.support import GOOD
 
+hooks = []
+
 async def call(tell):
     os.environ.update(HTTPS_PROXY="", HTTP_PROXY="")
     async with FaultServer(default=faults.answer(200, GOOD)) as server:
         async with AsyncRespond(
-            "canary-token", base_url=server.url, backend=sys.argv[1], retry=RetryPolicy(budget=0)
+            "canary-token", base_url=server.url, backend=sys.argv[1], retry=RetryPolicy(budget=0),
+            hooks=hooks,
         ) as client:
             await client.contacts.get("phone:+60123456789")
             await client.contacts.list_channels("email:ada@example.com").collect()
@@ -102,6 +105,23 @@ json.dump({
 """
 )
 
+_BOTH = _OPEN_TELEMETRY.replace(
+    "url, targets =",
+    """
+from respondio_async.telemetry import OpenTelemetryHook
+hooks.append(OpenTelemetryHook(tracer_provider=provider))
+url, targets =""",
+).replace(
+    """for span in spans
+    ],""",
+    """for span in spans if "http.url" in span.attributes
+    ],
+    "calls": {
+        span.context.span_id: span.name for span in spans if "url.template" in span.attributes
+    },
+    "parents": [span.parent.span_id for span in spans if "http.url" in span.attributes],""",
+)
+
 
 def watched(script: str, backend: str) -> dict[str, Any]:
     """Make the calls in a process of their own, and return what was seen of them."""
@@ -136,6 +156,21 @@ def test_spans_are_named_by_template(script: str, backend: str) -> None:
     assert [unquoted(each) for each in seen["seen"]] == [unquoted(each) for each in expected]
     assert not [canary for canary in CANARIES if canary in seen["all"]]
     assert seen.get("reports", 2) == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_requests_of_the_http_library_are_below_the_span_of_their_call(backend: str) -> None:
+    """With our hook beside the library's own instrumentation; each call has one request here."""
+    seen = watched(_BOTH, backend)
+    assert [seen["calls"][str(parent)] for parent in seen["parents"]] == [
+        "GET /contact/{identifier}",
+        "GET /contact/{identifier}/channels",
+        "POST /contact/{identifier}/message",
+        "GET /contact/{identifier}",
+        "GET /contact/{identifier}",
+    ]
+    assert len(seen["calls"]) == len(set(seen["parents"])) == 5
+    assert not [canary for canary in CANARIES if canary in seen["all"]]
 
 
 def unquoted(text: str) -> str:
