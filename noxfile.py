@@ -99,7 +99,9 @@ def thorough(session: nox.Session) -> None:
 
 @nox.session
 def grid(session: nox.Session) -> None:
-    """The rest of the limiter's grid in virtual time: 2,218 cells."""
+    """The whole of the limiter's grid and scenes in virtual time, of which the default suite has
+    every pair of properties.
+    """
     session.install(*SUITE)
     session.run("pytest", "tests/simulation", "-m", "slow", "-n", "auto", *session.posargs)
 

@@ -61,6 +61,34 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
+def leaves_out_slow(config: pytest.Config) -> bool:
+    """Whether this run has no slow test; one that is named by its id is to be found in any case."""
+    chosen: str = config.option.markexpr
+    return chosen == "not slow" and not any("::" in argument for argument in config.args)
+
+
+def is_slow(marks: object) -> bool:
+    return isinstance(marks, list) and any(mark.name == "slow" for mark in marks)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> list[pytest.Item] | None:
+    """Make none of a slow test's cases only to leave them out: there are thousands, for every
+    worker.
+    """
+    if leaves_out_slow(collector.config) and is_slow(getattr(obj, "pytestmark", None)):
+        return []
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The same for the slow cases of a test that has quick ones."""
+    if leaves_out_slow(metafunc.config):
+        quick = [call for call in metafunc._calls if not is_slow(call.marks)]
+        metafunc._calls = quick or metafunc._calls
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Count what the tests cost, and hear Ctrl-C again.
 

@@ -15,7 +15,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "respondio_async"
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8"), name) for name, path in FILES.items()}
+
+
+class Trees(dict[str, ast.Module]):
+    """The source of each file, parsed when a test asks for it: collecting the tests does not."""
+
+    def __missing__(self, name: str) -> ast.Module:
+        tree = self[name] = ast.parse(FILES[name].read_text(encoding="utf-8"), name)
+        return tree
+
+
+TREES = Trees()
 
 PUBLIC_API = {"__init__", "_client"}
 BASE = {
@@ -95,13 +105,14 @@ def test_every_package_has_a_layer() -> None:
     assert {package_of(name) for name in FILES} == KNOWN
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_library_is_imported_in_its_package_only(library: str) -> None:
+def test_a_library_is_imported_in_its_package_only() -> None:
     """One place knows each library, so that replacing it is work for one package."""
-    where = {
-        name for name in FILES if any(module.split(".")[0] == library for module in imports(name))
+    assert not {
+        (library, name)
+        for name in FILES
+        for library in LIBRARIES.keys() & {module.split(".")[0] for module in imports(name)}
+        if not name.startswith(LIBRARIES[library])
     }
-    assert not {name for name in where if not name.startswith(LIBRARIES[library])}
 
 
 def test_the_base_layer_imports_nothing_above() -> None:
@@ -219,10 +230,14 @@ EXAMPLES = sorted((ROOT.parent / "examples").glob("*.py"))
 assert EXAMPLES
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("cli/")])
-def test_the_command_uses_public_names_only(name: str) -> None:
+def test_the_command_uses_public_names_only() -> None:
     """What the command needs of the package, its users need too."""
-    assert not list(private_names(TREES[name], len(name.split("/")) - 1))
+    assert not {
+        (name, private)
+        for name in FILES
+        if name.startswith("cli/")
+        for private in private_names(TREES[name], len(name.split("/")) - 1)
+    }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -248,29 +263,29 @@ def test_a_private_name_is_seen() -> None:
 COMMANDS = ("cli/", "sandbox/_serve.py")  # the latter is `python -m respondio_async.sandbox`
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(COMMANDS)])
-def test_only_commands_print(name: str) -> None:
+def test_only_commands_print() -> None:
     """A library that prints spoils its user's output."""
-    calls = (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call))
     assert not [
-        node.lineno
-        for node in calls
-        if ast.unparse(node.func) in ("print", "pprint", "sys.stdout.write")
+        (name, node.lineno)
+        for name in FILES
+        if not name.startswith(COMMANDS)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("print", "pprint", "sys.stdout.write")
     ]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else(name: str) -> None:
+def test_an_assert_tells_a_type_checker_what_we_know_and_nothing_else() -> None:
     """Asserts vanish under `python -O`: none checks what a user passed, and each says why it
     holds.
     """
-    lines = FILES[name].read_text(encoding="utf-8").splitlines()
-    bare = [
-        node.lineno
+    lines = {name: path.read_text(encoding="utf-8").splitlines() for name, path in FILES.items()}
+    assert not [
+        (name, node.lineno)
+        for name in FILES
         for node in ast.walk(TREES[name])
-        if isinstance(node, ast.Assert) and "# noqa: S101 - " not in lines[node.lineno - 1]
+        if isinstance(node, ast.Assert) and "# noqa: S101 - " not in lines[name][node.lineno - 1]
     ]
-    assert not bare
 
 
 PUBLIC_MODULES = (
@@ -315,23 +330,23 @@ def test_what_is_public_says_what_it_does(public: str) -> None:
     assert not [name for name in undocumented(public) if not name.endswith(".to_wire")]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_module_says_what_it_holds(name: str) -> None:
+def test_every_module_says_what_it_holds() -> None:
     """A newcomer reads the first line of each."""
-    assert ast.get_docstring(TREES[name])
+    assert not [name for name in FILES if not ast.get_docstring(TREES[name])]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_finaliser_does_no_more_than_warn(name: str) -> None:
+def test_a_finaliser_does_no_more_than_warn() -> None:
     """`__del__` runs anywhere, at any time: it closes nothing and awaits nothing."""
     finalisers = [
-        node
+        (name, node)
+        for name in FILES
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.FunctionDef) and node.name == "__del__"
     ]
-    for node in finalisers:
+    assert finalisers
+    for name, node in finalisers:
         calls = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
-        assert calls <= {"_warn", "warnings.warn"}
+        assert calls <= {"_warn", "warnings.warn"}, name
 
 
 def test_the_checks_of_this_module_see_what_they_look_for() -> None:
@@ -372,8 +387,8 @@ def test_errors_of_msgspec_are_caught_by_their_base() -> None:
     that names only ValueError lets them through.
     """
     narrow: list[str] = []
-    for name, tree in TREES.items():
-        for block in ast.walk(tree):
+    for name in FILES:
+        for block in ast.walk(TREES[name]):
             if not isinstance(block, ast.Try) or not any(map(_calls_msgspec, block.body)):
                 continue
             caught = " ".join(ast.unparse(each.type) for each in block.handlers if each.type)
@@ -414,8 +429,9 @@ SHARED_CLASS_NAMES = {
 
 def classes() -> Iterator[tuple[str, str]]:
     """The name of every class with the file in which it is defined."""
-    for file, tree in TREES.items():
-        yield from ((node.name, file) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    for file in FILES:
+        nodes = ast.walk(TREES[file])
+        yield from ((node.name, file) for node in nodes if isinstance(node, ast.ClassDef))
 
 
 def test_a_class_name_stands_for_one_class() -> None:

@@ -14,7 +14,6 @@ pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
 
 from benchmarks import limits_live, peers
 from benchmarks.peers_clients import CONTESTANTS, PATHS, Operation
-from benchmarks.peers_plot import draw, per_second
 from benchmarks.sandbox_process import SandboxProcess, contact_of
 
 OURS = "respondio_async"
@@ -111,6 +110,8 @@ def test_report() -> None:
 
 def test_plot(tmp_path: Path) -> None:
     """The plot says in words what it shows, and has no background of its own."""
+    from benchmarks.peers_plot import draw, per_second  # matplotlib is a second of every worker
+
     drawn = tmp_path / "plot.svg"
     draw([(OURS, [(0.0, False), (1.5, True)], 2, 1), ("nobody", [], 2, 0)], drawn)
     text = drawn.read_text()

@@ -58,9 +58,6 @@ def compiled() -> dict[str, tuple[re.Pattern[Any], list[str]]]:
     return found
 
 
-PATTERNS: Final = compiled()
-
-
 def cost(search: Any, text: Any) -> int:
     """Return the CPU nanoseconds of a search."""
     begun = time.thread_time_ns()
@@ -85,12 +82,13 @@ def slow_inputs(pattern: re.Pattern[Any], uses: list[str]) -> Iterator[tuple[str
             yield unit, end, use
 
 
-@pytest.mark.parametrize("place", PATTERNS)
-def test_a_pattern_is_linear(place: str) -> None:
+def test_every_pattern_is_linear() -> None:
     """Eight times the text costs far less than 64 times the time, whatever it is made of and
     however it ends.
     """
-    assert next(slow_inputs(*PATTERNS[place]), None) is None
+    found = compiled()
+    assert len(found) > 50
+    assert not {place: slow for place, how in found.items() if (slow := [*slow_inputs(*how)])}
 
 
 @pytest.mark.parametrize("pattern", [r'"[^"\\]*(?:\\.[^"\\]*)*"', r"\w+@", r"\s+\Z"])

@@ -49,12 +49,13 @@ def pairs(count: int = 60) -> list[Cell]:
     def pairs_of(cell: Cell) -> set[tuple[object, ...]]:
         return set(combinations(((place, value) for place, value in enumerate(cell[:5])), 2))
 
-    missing = set().union(*map(pairs_of, cells))
+    held = {cell: pairs_of(cell) for cell in cells}
+    missing = set().union(*held.values())
     chosen: list[Cell] = []
     while missing:
-        best = max(cells, key=lambda cell: len(pairs_of(cell) & missing))
+        best = max(cells, key=lambda cell: len(held[cell] & missing))
         chosen.append(best)
-        missing -= pairs_of(best)
+        missing -= held[best]
     # The plainest ones, one limit each, on the strictest server.
     more = [Cell("sliding-log", delay, limit) for limit in (10, 5, 20, 1) for delay in DELAYS]
     more += [Cell(server, "5 ms", 10, "steady", headers=False) for server in SERVERS]

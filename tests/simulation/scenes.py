@@ -25,12 +25,13 @@ def pairs() -> list[Scene]:
     def pairs_of(scene: Scene) -> set[tuple[object, ...]]:
         return set(combinations(((place, value) for place, value in enumerate(scene)), 2))
 
-    missing = set().union(*map(pairs_of, scenes))
+    held = {scene: pairs_of(scene) for scene in scenes}
+    missing = set().union(*held.values())
     chosen: list[Scene] = []
     while missing:
-        best = max(scenes, key=lambda scene: len(pairs_of(scene) & missing))
+        best = max(scenes, key=lambda scene: len(held[scene] & missing))
         chosen.append(best)
-        missing -= pairs_of(best)
+        missing -= held[best]
     return chosen
 
 

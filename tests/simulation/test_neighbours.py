@@ -42,7 +42,7 @@ FIGURES = {
 }
 
 
-def mean(scene: Scene, seconds: float = 65.0, runs: int = 8) -> Bound:
+def mean(scene: Scene, seconds: float = 65.0, runs: int = 4) -> Bound:
     """Use and refusals over some runs."""
     outcomes = [play(scene, seconds, seed) for seed in range(runs)]
     return Bound(
@@ -52,7 +52,7 @@ def mean(scene: Scene, seconds: float = 65.0, runs: int = 8) -> Bound:
 
 @pytest.mark.parametrize("scene", FIGURES, ids=str)
 def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
-    """Each scene keeps to its figures, a minute each, eight times."""
+    """Each scene keeps to its figures, a minute each, four times."""
     got, asked = mean(scene), FIGURES[scene]
     assert got.use >= asked.use, got
     assert got.refused <= asked.refused, got

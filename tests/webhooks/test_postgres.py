@@ -277,11 +277,11 @@ async def test_old_events_are_pruned(url: str, monkeypatch: pytest.MonkeyPatch) 
         for number in range(10):
             assert await deliver(router, message(number)) == 200
         await done_with(router)
-        while query(url, "SELECT count(*) FROM event") > 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: query(url, "SELECT count(*) FROM event") == 3)
         assert query(url, "SELECT count(*) FROM event WHERE body IS NOT NULL") == 0
-        assert query(url, "SELECT count(*) FROM procrastinate_jobs") == 0
-        assert query(url, "SELECT count(*) FROM procrastinate_events") == 0
+        # A job ends after its event.
+        await until(lambda: query(url, "SELECT count(*) FROM procrastinate_jobs") == 0)
+        await until(lambda: query(url, "SELECT count(*) FROM procrastinate_events") == 0)
         assert (await router.receive(*signed(message(0)))).body == b'{"status":"accepted"}'
 
 

@@ -59,25 +59,23 @@ WRONG = [None, True, 5, -1.5, "text", "", [], [None], [[1]], {}, {"a": 1}, "2022
 @pytest.mark.parametrize(
     ("model", "key"), FIELDS, ids=lambda value: getattr(value, "__name__", value)
 )
-@pytest.mark.parametrize("wrong", WRONG, ids=json.dumps)
-def test_a_field_of_another_type_costs_that_field_only(
-    model: type[Any], key: str, wrong: Any
-) -> None:
+def test_a_field_of_another_type_costs_that_field_only(model: type[Any], key: str) -> None:
     """Null or a wrong type leaves every other field as it was; only a required field may fail, and
     then the error names it.
     """
     whole = decode(as_json(SAMPLES[model]), model).value
-    read = attempt(as_json(SAMPLES[model] | {key: wrong}), model)
-    if isinstance(read, DecodeError):
-        assert key in required(model)
-        assert (read.path, read.type) == (f"$.{key}", model.__name__)
-        return
-    for field in msgspec.structs.fields(model):
-        if field.encode_name != key:
-            assert getattr(read.value, field.name) == getattr(whole, field.name)
-    assert all(key in entry for entry in read.drift)
-    assert pickle.loads(pickle.dumps(read.value)) == read.value
-    assert "@" not in repr(read.value)
+    for wrong in WRONG:
+        read = attempt(as_json(SAMPLES[model] | {key: wrong}), model)
+        if isinstance(read, DecodeError):
+            assert key in required(model), wrong
+            assert (read.path, read.type) == (f"$.{key}", model.__name__)
+            continue
+        for field in msgspec.structs.fields(model):
+            if field.encode_name != key:
+                assert getattr(read.value, field.name) == getattr(whole, field.name), wrong
+        assert all(key in entry for entry in read.drift), wrong
+        assert pickle.loads(pickle.dumps(read.value)) == read.value, wrong
+        assert "@" not in repr(read.value), wrong
 
 
 @pytest.mark.parametrize(
