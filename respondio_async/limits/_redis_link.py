@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, Protocol
 
 import anyio
+
+from ._redis_script import ScriptReply
 
 __all__ = ["Exchange", "Link", "Unreachable", "Unusable"]
 
@@ -32,10 +34,10 @@ class Exchange(NamedTuple):
 
     asked: float
     answered: float
-    reply: list[int]
+    reply: ScriptReply
 
 
-Evaluate = Callable[[Sequence[str], Sequence[str | int | float]], Awaitable[Exchange]]
+Evaluate = Callable[[tuple[str, ...], bytes], Awaitable[Exchange]]
 
 
 class Unreachable(Exception):  # noqa: N818 - never leaves this package
@@ -49,8 +51,7 @@ class Unusable(Unreachable):
 class Member(Protocol):
     """A route that waits for Redis to come back."""
 
-    @property
-    def busy(self) -> bool: ...
+    def __len__(self) -> int: ...
 
     async def resync(self) -> bool: ...
 
@@ -86,7 +87,7 @@ class Link:
         self._absent: set[Member] = set()
         self._watching: asyncio.Task[None] | None = None
 
-    async def ask(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
+    async def ask(self, keys: tuple[str, ...], question: bytes) -> Exchange:
         """Run the script. A second try follows a failed one: the script knows a permit that it has
         handed out already.
 
@@ -97,7 +98,7 @@ class Link:
         for _ in range(2 if self.up else 1):
             try:
                 async with asyncio.timeout(self._time_limit()):
-                    exchange = await self._evaluate(keys, arguments)
+                    exchange = await self._evaluate(keys, question)
             except self._unusable as error:
                 raise Unusable from error
             except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, calls go on without it
@@ -153,7 +154,7 @@ class Link:
             await anyio.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - so that processes do not probe in step
             pause = min(LAST_PROBE, 2 * pause)
             for member in tuple(self._absent):
-                if not member.busy or await member.resync():
+                if not len(member) or await member.resync():
                     self._absent.discard(member)
                 elif not self.up:
                     break

@@ -3,40 +3,62 @@
 from asyncio import Future, get_running_loop
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from ..errors import DeadlineExceededError
 from ._protocol import Priority, Reservation
-from ._tuning import LEAD
+from ._reservation import State
+from ._tuning import LEAD, SHORTEST_SLEEP
 
 if TYPE_CHECKING:
-    from ._redis_route import Estimate, RedisRoute
+    from ._redis_route import RedisRoute
 
-SHORTEST_SLEEP = 0.0005
-"""Seconds; sleeping less only spins."""
 LONGEST_SLEEP = 1.0
 """Seconds after which the head waiter asks again in any case: Redis may be back, or away."""
 LOCAL_WAIT = 2 * LEAD
 """Seconds that the local limiter's permit may be away before we ask again whether Redis is back."""
 
 
+class Awaits(Enum):
+    """What the head waiter waits for."""
+
+    PERMIT = auto()
+    """The instant at which the permit in hand is due."""
+    SOURCE = auto()
+    """The instant at which Redis, or the local limiter, can be asked for one."""
+    LOCAL = auto()
+    """The local limiter's permit: Redis is away."""
+
+
+class Estimate(NamedTuple):
+    """What the head waiter waits for."""
+
+    awaits: Awaits
+    due: float
+    """When its permit is due, or the soonest that it can be."""
+    until: float
+    """When to look again."""
+
+
 class RedisReservation:
-    """Made by `RedisRoute.reserve`."""
+    """Made by `RedisRoute.reserve`. Its states are those of `State`; it is CALLED once it is at
+    the head of the queue.
+    """
 
     __slots__ = (
         "_owner",
         "began",
         "called",
         "deadline",
-        "ended",
         "is_retry",
         "local",
-        "observed",
         "permit_id",
         "priority",
         "sent_at",
+        "state",
     )
 
     def __init__(
@@ -47,15 +69,14 @@ class RedisReservation:
         self.is_retry = is_retry
         self.began = get_running_loop().time()
         self.deadline = None if timeout is None else self.began + timeout
+        self.state = State.QUEUED
         self.called: Future[None] | None = None
-        self.ended = False
-        """Granted or given up: no longer in the queue."""
+        """What its holder sleeps on until it is at the head."""
         self.local: Reservation | None = None
         """The local limiter's reservation, while Redis is away."""
         self.permit_id = ""
         """Under which Redis knows the permit; empty when it was the local limiter's."""
-        self.sent_at: float | None = None
-        self.observed = False
+        self.sent_at = 0.0
 
     @property
     def route(self) -> str:
@@ -65,19 +86,23 @@ class RedisReservation:
         """Whether it was given by this limiter's route, not by another one's of the same name."""
         return self._owner is owner
 
+    def call(self) -> None:
+        """Let its holder, who is at the head now, go on."""
+        self.state = State.CALLED
+        if self.called is not None and not self.called.done():
+            self.called.set_result(None)
+
     async def wait_until_near(self) -> None:
         """Wait until the permit is due within `LEAD` seconds. See `Reservation.wait_until_near`."""
         with self._leaving():
-            while not self.ended:
-                estimate = await self._estimate()
+            while self.state is State.CALLED:
+                awaits, due, until = await self._estimate()
                 if self.local is not None:
                     await self.local.wait_until_near()
                     return
-                if estimate.ask_again_at is None and estimate.due - self._now() <= LEAD:
+                if awaits is Awaits.PERMIT and due - LEAD <= self._now():
                     return
-                await self._sleep(
-                    estimate.due - LEAD if estimate.ask_again_at is None else estimate.ask_again_at
-                )
+                await self._sleep(due - LEAD if awaits is Awaits.PERMIT else until)
 
     async def permit(self, *, max_wait: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now.
@@ -87,32 +112,28 @@ class RedisReservation:
         self._require_place()
         with self._leaving():
             while True:
-                estimate = await self._estimate()
+                awaits, due, until = await self._estimate()
                 self._require_place()  # another task may have given it up meanwhile
+                now = self._now()
                 if self.local is not None:
-                    if await self.local.permit(
-                        max_wait=LOCAL_WAIT if max_wait is None else min(max_wait, LOCAL_WAIT)
-                    ):
-                        self._owner.granted_locally(self)
+                    wait = LOCAL_WAIT if max_wait is None else min(max_wait, LOCAL_WAIT)
+                    if await self.local.permit(max_wait=wait):
+                        self._owner.granted(self, self._now())
                         return True
                     if max_wait is not None:
                         return False
                     await self.local.wait_until_near()
-                    continue
-                now = self._now()
-                if max_wait is not None and estimate.due - now > max(
-                    max_wait, LEAD
-                ):  # `wait_until_near` ends that early
-                    return False
-                if estimate.ask_again_at is None and estimate.due <= now:
+                elif awaits is Awaits.PERMIT and due <= now:
                     self._owner.granted(self, now)
                     return True
-                await self._sleep(
-                    estimate.due if estimate.ask_again_at is None else estimate.ask_again_at
-                )
+                # `wait_until_near` ends that early
+                elif max_wait is not None and due - now > max(max_wait, LEAD):
+                    return False
+                else:
+                    await self._sleep(until)
 
     def _require_place(self) -> None:
-        if self.ended:
+        if self.state is not State.CALLED:
             raise RuntimeError(
                 "this reservation has had its permit, or was given up: every request needs one of "
                 "its own"
@@ -129,19 +150,20 @@ class RedisReservation:
 
     def abandon(self) -> None:
         """Leave the queue; after a grant, or a second time, do nothing."""
-        if not self.ended:
-            self.ended = True
-            if self.local is not None:
-                self.local.abandon()
+        if self.state in {State.QUEUED, State.CALLED}:
+            self.state = State.LEFT
+            self.leave_local()
             self._owner.leave(self)
 
-    def misses(self, due: float) -> bool:
-        """Whether a permit due at *due* comes too late for this call."""
-        return self.deadline is not None and due > self.deadline
+    def leave_local(self) -> None:
+        """Give up the local limiter's reservation."""
+        if self.local is not None:
+            self.local.abandon()
+            self.local = None
 
-    def refuse_after(self, due: float) -> None:
+    def require(self, due: float) -> None:
         """Raise if the permit, due not before *due*, comes too late for this call."""
-        if self.misses(due):
+        if self.deadline is not None and due > self.deadline:
             raise self.too_late(due)
 
     def too_late(self, due: float) -> DeadlineExceededError:
@@ -154,9 +176,9 @@ class RedisReservation:
         """Seconds left of the timeout."""
         return None if self.deadline is None else max(0.0, self.deadline - self._now())
 
-    async def _estimate(self) -> "Estimate":
+    async def _estimate(self) -> Estimate:
         estimate = await self._owner.estimate(self)
-        self.refuse_after(estimate.due)
+        self.require(estimate.due)
         return estimate
 
     async def _sleep(self, until: float) -> None:

@@ -27,9 +27,7 @@ times and random numbers, and expire within an hour.
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
-from hashlib import sha1
-from importlib.resources import files
+from collections.abc import Mapping
 from math import isnan
 from typing import Any, Final, Protocol
 
@@ -50,21 +48,18 @@ from ._local import LocalRateLimiter
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
 from ._redis_clock import ServerClock
 from ._redis_link import Exchange, Link
+from ._redis_model import SharedModel
+from ._redis_permits import SharedPermits
 from ._redis_reservation import RedisReservation
 from ._redis_route import RedisRoute
+from ._redis_script import KEYS, SCRIPT, SCRIPT_ID, ScriptReply
+from ._route import share_of
 
 __all__ = ["RedisRateLimiter"]
 
-SCRIPT: Final = (
-    files("respondio_async.limits").joinpath("_redis_turns.lua").read_text(encoding="utf-8")
-)
-SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 POOL_WAIT: Final = 0.002
 """Seconds until the next look at a pool that has no connection to spare."""
-KEYS: Final = ("state", "log", "queue", "back")
 PRIORITIES: Final = frozenset({"interactive", "bulk"})
-FACTS: Final = 7
-"""Numbers that begin the script's reply, before the permits."""
 
 
 class UnusableKeyError(Exception):
@@ -176,28 +171,28 @@ class RedisRateLimiter:
             )
         route = self._routes.get(name)
         if route is None:
-            route = self._routes[name] = RedisRoute(
+            limit = self._limits.get(name, UNLISTED_LIMIT)
+            permits = SharedPermits(
                 name,
-                self._limits.get(name, UNLISTED_LIMIT),
+                SharedModel(limit, self._bounds),
                 keys=tuple(f"{self._tag}:{name}:{what}" for what in KEYS),
                 # Made at the first use: processes forked from one that had made it would hand out
                 # one another's permits.
-                nonce=secrets.token_hex(4) + ":",
+                process=secrets.token_hex(4) + ":",
                 link=self._link,
                 clock=self._clock,
-                local=self._local,
-                bounds=self._bounds,
-                share=self._share,
+                waiting=lambda: len(self._routes[name]),
+            )
+            route = self._routes[name] = RedisRoute(
+                name, permits, self._local, share_of(limit, self._share), self._link
             )
         return route
 
-    async def _evaluate(
-        self, keys: Sequence[str], arguments: Sequence[str | int | float]
-    ) -> Exchange:
+    async def _evaluate(self, keys: tuple[str, ...], question: bytes) -> Exchange:
         """Run the script once and take the time; `Link` bounds how long this may take."""
         while True:
             try:
-                return await self._run(keys, arguments)
+                return await self._run(keys, question)
             except ResponseError as error:
                 if "WRONGTYPE" in str(error):
                     raise UnusableKeyError from error
@@ -207,7 +202,7 @@ class RedisRateLimiter:
                 # again.
                 await anyio.sleep(POOL_WAIT)
 
-    async def _run(self, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Exchange:
+    async def _run(self, keys: tuple[str, ...], question: bytes) -> Exchange:
         if not self._loaded:
             # Also opens the connection: a first exchange that had to would tell little about the
             # clock.
@@ -216,11 +211,8 @@ class RedisRateLimiter:
         clock = asyncio.get_running_loop().time
         asked = clock()
         try:
-            reply = await self._redis.evalsha(SCRIPT_ID, len(keys), *keys, *arguments)
+            reply = await self._redis.evalsha(SCRIPT_ID, len(keys), *keys, question)
         except NoScriptError:
             asked = clock()
-            reply = await self._redis.eval(SCRIPT, len(keys), *keys, *arguments)
-        numbers = [int(number) for number in reply]
-        if len(numbers) < FACTS:
-            raise ValueError("not our script's reply")
-        return Exchange(asked, clock(), numbers)
+            reply = await self._redis.eval(SCRIPT, len(keys), *keys, question)
+        return Exchange(asked, clock(), ScriptReply.of(reply))

@@ -22,9 +22,9 @@ class VirtualRedis:
     """One process's client: *way* seconds to the server, *way* back, each a little uneven."""
 
     def __init__(self, port: int, way: float, dice: Random) -> None:
-        self._server = redis.Redis(port=port)
+        self._server: Any = redis.Redis(port=port)
         self._way, self._dice = way, dice
-        self._script = b""
+        self._script = ""
         self.cut = False
         """Whether the server cannot be reached."""
 
@@ -34,17 +34,18 @@ class VirtualRedis:
         ).replace("time[1] * SECOND", "time[1]")
         await self._travel()
 
-    async def evalsha(self, _sha: str, numkeys: int, *words: Any) -> Any:
+    async def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         await self._travel()
         now = int((EPOCH + asyncio.get_running_loop().time()) * 1e6)
         pipeline = self._server.pipeline(transaction=False)
         pipeline.set("now", now)
-        pipeline.eval(self._script, numkeys, *words)
+        pipeline.eval(self._script, numkeys, *keys_and_args)
         reply = pipeline.execute()[1]
         await self._travel()
         return reply
 
-    eval = evalsha
+    async def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
+        return await self.evalsha(script, numkeys, *keys_and_args)
 
     async def _travel(self) -> None:
         if self.cut:

@@ -248,6 +248,7 @@ async def test_the_advertised_limit_is_shared(client: "redis.asyncio.Redis") -> 
     await asyncio.sleep(0.05)
     reservation = await granted(other)
     assert other.statistics()[ROUTE].limit == 10
+    await asyncio.sleep(1.0)  # until then an answer that names the lower one may be under way
     other.update(
         reservation, Feedback(status=200, rate_limit=RateLimit(limit=50.0), round_trip=0.001)
     )
@@ -273,15 +274,15 @@ async def test_a_limit_out_of_bounds_is_ignored(
     assert limiter.statistics()[ROUTE].limit == 20
 
 
-async def test_a_refusal_after_a_raise_takes_half_of_it_back(client: "redis.asyncio.Redis") -> None:
-    """The limit that a header had raised falls half-way back when the server refuses."""
+async def test_a_refusal_after_a_raise_takes_it_back(client: "redis.asyncio.Redis") -> None:
+    """The limit that a header had raised is given up when the server refuses."""
     limiter = limiter_on(client)
     limiter.update(await granted(limiter), Feedback(status=200, rate_limit=RateLimit(limit=40.0)))
     reservation = await granted(limiter)
     assert limiter.statistics()[ROUTE].limit == 40
     limiter.update(reservation, Feedback(status=429, retry_after=0.1))
     await asyncio.sleep(0.05)
-    assert limiter.statistics()[ROUTE].limit == 30
+    assert limiter.statistics()[ROUTE].limit == 20
 
 
 async def test_high_rates_reserve_several_permits_at_once(
@@ -323,7 +324,7 @@ async def test_keys_are_named_expire_and_hold_no_personal_data(
     limiter.update(await granted(limiter), Feedback(status=200, round_trip=0.001))
     keys = await client.keys("*")
     assert sorted(keys) == [
-        f"{{respondio:acme}}:{ROUTE}:{what}".encode() for what in ("log", "state")
+        f"{{respondio:acme}}:{ROUTE}:{what}".encode() for what in ("given", "log", "state")
     ]
     for key in keys:
         assert 0 < await client.pttl(key) <= 3_600_000

@@ -1,0 +1,74 @@
+"""What the processes know of a route, the same in each of them."""
+
+from collections.abc import Sequence
+from math import inf
+
+from .._rate_limit import RateLimit
+from ._margin import Margin
+from ._protocol import Feedback
+from ._redis_script import MICRO, SharedAnswer
+from ._route import Route
+from ._window import Sent
+
+
+class SharedModel:
+    """The local limiter's model of a route, which hears the answers to all processes.
+
+    Redis puts the answers in one order and on one clock, so that every process comes to the same
+    limit, and to the same that others leave of it. Only the guard time is each one's own: it
+    follows from round trips, which differ from machine to machine.
+    """
+
+    def __init__(self, limit: float, bounds: tuple[float, float] | None) -> None:
+        self._route = Route(limit, bounds=bounds or (inf, -inf))
+        self.known = 0
+        """Answers that it has heard of."""
+        self.opens_at = self._refused_at = -inf
+        """Before the first none is accepted, by the server's word; seconds on the Redis server's
+        clock.
+        """
+
+    def hear(self, answers: Sequence[SharedAnswer], told: int) -> None:
+        """Learn from the answers to all processes, of which there have been *told*."""
+        route = self._route
+        for answer in answers:
+            at, now = answer.sent / MICRO, answer.heard / MICRO
+            sent = Sent(at, at, position=answer.own, own=answer.own, in_burst=False)
+            told_limit = RateLimit(answer.limit, answer.remaining, answer.window)
+            if answer.status == 429:
+                self._refused_at = now
+                self.opens_at = max(self.opens_at, now + (answer.retry_after or 0.0))
+            elif at > self._refused_at:
+                self.opens_at = -inf
+            route.refresh(now)
+            route.learn(sent, Feedback(answer.status, told_limit, answer.retry_after), now)
+        self.known = told
+
+    def refresh(self, now: float) -> None:
+        """Bring it up to *now*, in seconds on the server's clock."""
+        self._route.refresh(now)
+
+    @property
+    def margin(self) -> Margin:
+        """This process's own."""
+        return self._route.margin
+
+    @property
+    def size(self) -> int:
+        """The requests that fit into `span`."""
+        return self._route.window.size
+
+    @property
+    def span(self) -> float:
+        """Seconds in which the server counts."""
+        return self._route.window.span
+
+    @property
+    def gap(self) -> float:
+        """The least seconds between two requests, on average."""
+        return 1.0 / self._route.pace.shape[0]
+
+    @property
+    def limit(self) -> float:
+        """The requests a second that are in force."""
+        return self.size / self.span

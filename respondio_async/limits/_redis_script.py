@@ -1,0 +1,99 @@
+"""The script on the Redis server: what it is asked, and what it replies."""
+
+from collections.abc import Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+SCRIPT: Final = (
+    files("respondio_async.limits").joinpath("_redis_permits.lua").read_text(encoding="utf-8")
+)
+SCRIPT_ID: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+KEYS: Final = ("state", "log", "queue", "back", "answers", "given")
+"""What a route keeps on the server."""
+MICRO: Final = 1_000_000
+
+
+class ScriptQuestion(msgspec.Struct, kw_only=True):
+    """What a process wants of one route, and what it has to tell. Times are in microseconds."""
+
+    process: str
+    first: int = 0
+    """Number of the first permit that is wanted: with *process* it is the permit's id."""
+    want: int = 0
+    """Permit batches that are wanted."""
+    horizon: int
+    together: int
+    """Permits of one reply lie no further apart."""
+    last_permit: str = ""
+    """One that Redis must know of."""
+    resync: int = 0
+    """For how long others may not know yet that Redis is back; 0: permits are wanted."""
+    guard: int
+    pause: int
+    known: int
+    """Answers that this process has heard of; *size*, *span* and *gap* follow from them."""
+    size: int
+    span: int
+    gap: float
+    moved: Sequence[tuple[str, int]]
+    """Permits that count from so much later: they went late, or took long on their way."""
+    unused: Sequence[str]
+    """Permits whose requests never left, and never will."""
+    answers: Sequence[tuple[str, str]]
+    """Permits that were answered, and the end of their `SharedAnswer`, as JSON without brackets."""
+
+
+class SharedAnswer(msgspec.Struct, array_like=True, frozen=True):
+    """What the server said to a request, in the order that is the same for all processes."""
+
+    heard: int
+    sent: int
+    """Microseconds on the Redis server's clock."""
+    own: int
+    """Ours that the server counted with this one, itself included."""
+    status: int
+    limit: float | None
+    remaining: float | None
+    window: float | None
+    retry_after: float | None
+
+
+class ScriptReply(NamedTuple):
+    """What the script says. Times are in microseconds on the server's clock."""
+
+    now: int
+    told: int
+    """Answers so far."""
+    window: int
+    unit: int
+    """Permits of one batch."""
+    opens: int
+    """When the next permit is due."""
+    come: int
+    """When to ask again, if none was given."""
+    paused_until: int
+    permits: list[int]
+    """When each of the batches is due."""
+    answers: list[SharedAnswer]
+    """Those that the process had not heard of; the newest of them, if they are many."""
+
+    @classmethod
+    def of(cls, reply: Any) -> "ScriptReply":
+        """Read a reply; raises if it is not this script's."""
+        *numbers, permits, answers = reply
+        decode = msgspec.json.Decoder(SharedAnswer).decode
+        now, told, window, unit, opens, come, pause = map(int, numbers)
+        return cls(
+            now,
+            told,
+            window,
+            unit,
+            opens,
+            come,
+            pause,
+            list(map(int, permits)),
+            list(map(decode, answers)),
+        )
