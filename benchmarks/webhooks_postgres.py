@@ -43,7 +43,7 @@ from respondio_async.webhooks import WebhookRouter
 
 if stalled := float(os.environ.get("STALLED", 0)):  # tests have less time than users
     from respondio_async.webhooks._postgres import _heartbeat, _inbox
-    _inbox.STALLED, _inbox.TEND_EVERY, _heartbeat.EVERY = stalled, stalled / 6, stalled / 6
+    _inbox.STALLED, _inbox.MAINTAIN_EVERY, _heartbeat.EVERY = stalled, stalled / 6, stalled / 6
 log = os.open(os.environ["LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 options = {"workers": False} if os.environ.get("RECEIVE_ONLY") else {}
 remember = int(os.environ.get("REMEMBER", 1_000_000))

@@ -23,13 +23,13 @@ async def test_a_call_is_one_line_with_its_facts(caplog: pytest.LogCaptureFixtur
     )
     await client.contacts.get(f"phone:{PHONE}")
     (record,) = lines(caplog)
-    assert record.getMessage().startswith("GET /contact/{identifier}: 200, attempts 2, in line ")
+    assert record.getMessage().startswith("GET /contact/{identifier}: 200, attempts 2, queued ")
     assert record.getMessage().endswith(", request id req-1a2b3c")
     facts = vars(record)
     assert (facts["endpoint"], facts["status"]) == ("GET /contact/{identifier}", 200)
     assert (facts["attempts"], facts["error"]) == (2, None)
     assert facts["request_id"] == "req-1a2b3c"
-    assert 0 <= facts["in_line"] <= facts["elapsed"]
+    assert 0 <= facts["queued"] <= facts["elapsed"]
     for canary in (PHONE, PHONE[1:], "Aina-canary", "canary-token"):
         assert canary not in str(facts)
 

@@ -8,7 +8,7 @@ asked:
 2. while the route's breaker is open, wait;
 3. queue at the limiter until the permit is near due;
 4. take a connection, then the permit, and send at once;
-5. tell limiter and breaker what became of it;
+5. report its outcome to the limiter, the breaker and the hooks;
 6. judge and decide: decode, raise, or wait and begin again at 2.
 """
 
@@ -130,7 +130,7 @@ class Engine:
         task = self.lifecycle.enter(attempts)
         error: BaseException | None = None
         if self.hooks:
-            self.tell(OperationStarted(call.endpoint.template))
+            self.notify(OperationStarted(call.endpoint.template))
         try:
             return await attempts.run()
         except asyncio.CancelledError as cancelled:
@@ -148,28 +148,32 @@ class Engine:
             raise
         finally:
             self.lifecycle.leave(task)
-            self._report(attempts, call.endpoint.template, error)
+            self._report_call(attempts, call.endpoint.template, error)
 
-    def _report(
+    def _report_call(
         self, attempts: "Attempts[Any]", template: str, error: BaseException | None
     ) -> None:
-        """Tell the hooks and the log that a call has ended."""
+        """Report the end of a call to the hooks and to the log."""
         elapsed = asyncio.get_running_loop().time() - attempts.started
         name = None if error is None else type(error).__name__
         if self.hooks:
-            count, queued = attempts.tally.attempts, attempts.in_line
-            self.tell(OperationEnded(template, count, elapsed, name, queued))
+            count, queued = attempts.tally.attempts, attempts.queued
+            self.notify(OperationEnded(template, count, elapsed, name, queued))
         if calls.isEnabledFor(logging.DEBUG):
-            facts = attempts.facts() | {"endpoint": template, "elapsed": elapsed, "error": name}
+            facts = attempts.log_fields() | {
+                "endpoint": template,
+                "elapsed": elapsed,
+                "error": name,
+            }
             calls.debug(
-                "%(endpoint)s: %(outcome)s, attempts %(attempts)d, in line %(in_line).3f s, "
+                "%(endpoint)s: %(outcome)s, attempts %(attempts)d, queued %(queued).3f s, "
                 "in all %(elapsed).3f s, request id %(request_id)s",
                 facts | {"outcome": name or facts["status"]},
                 extra=facts,
             )
 
-    def tell(self, event: HookEvent) -> None:
-        """Tell the hooks; what they raise is theirs."""
+    def notify(self, event: HookEvent) -> None:
+        """Call the hooks; an error of one is logged, and stops nothing."""
         for hook in self.hooks:
             try:
                 hook(event)
@@ -205,7 +209,7 @@ class Attempts(Generic[T]):
         "_is_probe",
         "_last",
         "_settings",
-        "in_line",
+        "queued",
         "sending",
         "started",
         "tally",
@@ -224,21 +228,21 @@ class Attempts(Generic[T]):
         self._counters = engine.counters_of(call.endpoint.bucket)
         self._breaker = engine.breaker_of(call.endpoint.bucket)
         self._is_probe = False
-        self.in_line = 0.0
+        self.queued = 0.0
         """Seconds in the queue, the wait for a connection included."""
         self._last: Answer | SendError | None = None
         self._headers = _NO_HEADERS
         self._announced = False
         self.sending = False
 
-    def facts(self) -> dict[str, Any]:
-        """What a log says of the call: the last answer, the attempts, and seconds in line."""
+    def log_fields(self) -> dict[str, Any]:
+        """What a log says of the call: the last answer, the attempts, and seconds in the queue."""
         answer = self._last if isinstance(self._last, Answer) else None
         return {
             "status": answer and answer.status,
             "request_id": answer and _wire.request_id(answer.headers),
             "attempts": self.tally.attempts,
-            "in_line": self.in_line,
+            "queued": self.queued,
         }
 
     async def run(self) -> Response[T]:
@@ -248,7 +252,7 @@ class Attempts(Generic[T]):
                 reservation, connection = await self._admit()
                 self._last = outcome = await self._attempt(reservation, connection)
                 failure = self._judge(outcome)
-                self._inform_breaker(outcome, failure)
+                self._update_breaker(outcome, failure)
                 if failure is None:
                     assert isinstance(outcome, Answer)  # noqa: S101 - for the type checker: no answer is a failure
                     return self._decode(outcome)
@@ -288,7 +292,7 @@ class Attempts(Generic[T]):
             finally:
                 waited = asyncio.get_running_loop().time() - began
                 self._counters.waited += waited
-                self.in_line += waited
+                self.queued += waited
             if admitted is not None:
                 return admitted
 
@@ -313,7 +317,7 @@ class Attempts(Generic[T]):
         pause = breaker.next_probe - asyncio.get_running_loop().time()
         if left is not None and pause >= left:
             raise self._not_answering(DeadlineExceededError)
-        self._tell_wait(max(0.0, pause), "outage")
+        self._notify_wait(max(0.0, pause), "outage")
         try:
             with nullcontext() if watch is None else watch(breaker):
                 async with asyncio.timeout(left):
@@ -406,7 +410,7 @@ class Attempts(Generic[T]):
             result = await connection.send(
                 request, timeout=self._attempt_timeout(permitted), phases=settings.phases
             )
-            return result  # noqa: TRY300 - what `finally` learns from is what is returned
+            return result  # noqa: TRY300 - `finally` reports what is returned
         except SendError as error:
             result = error
             return error
@@ -414,9 +418,11 @@ class Attempts(Generic[T]):
             self.sending = False
             left = connection.left_at or permitted
             connection.release()
-            self._learn(reservation, result, delay=left - permitted, elapsed=loop.time() - left)
+            self._report_attempt(
+                reservation, result, delay=left - permitted, elapsed=loop.time() - left
+            )
 
-    def _learn(
+    def _report_attempt(
         self,
         reservation: Reservation,
         result: Answer | SendError | None,
@@ -424,9 +430,9 @@ class Attempts(Generic[T]):
         delay: float,
         elapsed: float,
     ) -> None:
-        """Tell the limiter, the counters and the hooks what became of a permit.
+        """Report what became of a permit to the limiter, the counters and the hooks.
 
-        None: the caller was cancelled.
+        *result* None: the caller was cancelled.
         """
         if isinstance(result, Answer):
             self._headers = parsed = _wire.facts(result.headers, time.time())
@@ -443,7 +449,7 @@ class Attempts(Generic[T]):
             if isinstance(result, SendError):
                 failure = result.failure
             template, attempts = self._call.endpoint.template, self.tally.attempts
-            self._engine.tell(AttemptEnded(template, attempts, feedback.status, elapsed, failure))
+            self._engine.notify(AttemptEnded(template, attempts, feedback.status, elapsed, failure))
 
     # ── what it means ─────────────────────────────────────────────────────────────────────────────
 
@@ -465,8 +471,8 @@ class Attempts(Generic[T]):
             return None
         return Failure("answered", outcome.status, self._headers.retry_after)
 
-    def _inform_breaker(self, outcome: Answer | SendError, failure: Failure | None) -> None:
-        """Tell the route's breaker, and the operator when it opens and when it closes."""
+    def _update_breaker(self, outcome: Answer | SendError, failure: Failure | None) -> None:
+        """Report an outcome to the route's breaker, and log when it opens and when it closes."""
         if isinstance(outcome, SendError) and outcome.failure in ("closed", "too_large"):
             return  # this says nothing about the server
         breaker, bucket = self._breaker, self._call.endpoint.bucket
@@ -510,13 +516,13 @@ class Attempts(Generic[T]):
     async def _wait(self, decision: Retry) -> None:
         self._counters.retried += 1
         if not self._must_wait():  # else the breaker says when
-            self._tell_wait(decision.seconds, decision.reason)
+            self._notify_wait(decision.seconds, decision.reason)
             await asyncio.sleep(decision.seconds)
 
-    def _tell_wait(self, seconds: float, reason: WaitReason) -> None:
+    def _notify_wait(self, seconds: float, reason: WaitReason) -> None:
         if self._engine.hooks:
             template, attempts = self._call.endpoint.template, self.tally.attempts
-            self._engine.tell(WaitStarted(template, attempts, seconds, reason))
+            self._engine.notify(WaitStarted(template, attempts, seconds, reason))
 
     def _decode(self, answer: Answer) -> Response[T]:
         endpoint = self._call.endpoint
@@ -548,7 +554,7 @@ class Attempts(Generic[T]):
                     name,
                     detail,
                 )
-            self._engine.tell(DriftDetected(endpoint.template, name, detail))
+            self._engine.notify(DriftDetected(endpoint.template, name, detail))
         return Response(
             decoded.value,
             answer.status,

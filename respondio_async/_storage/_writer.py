@@ -91,10 +91,10 @@ class Writer(Generic[S]):
             else:
                 future.set_exception(error)
 
-        self.tell(act, answer)
+        self.post(act, answer)
         return future
 
-    def tell(self, act: Callable[[S], Any], answer: "_Answer") -> None:
+    def post(self, act: Callable[[S], Any], answer: "_Answer") -> None:
         """Run *act* as `submit` does; *answer* is called on the loop with its result or its error,
         and must not raise.
         """

@@ -78,15 +78,15 @@ class Journal:
 
     def retract(self, number: int, step: str) -> None:
         """Take the intent back: nothing was sent."""
-        self._tell(lambda store: store.retract(number, step))
+        self._write(lambda store: store.retract(number, step))
 
     def step_returned(self, number: int, step: str, value: bytes | None, model: str | None) -> None:
         """Note a step's result."""
-        self._tell(lambda store: store.step_returned(number, step, value, model))
+        self._write(lambda store: store.step_returned(number, step, value, model))
 
     def end(self, record: Record, then: Callable[[], None]) -> None:
         """Note an item's outcome; *then* is called when it is on record, or cannot be."""
-        self._tell(lambda store: store.end(record), lambda _, __: then())
+        self._write(lambda store: store.end(record), lambda _, __: then())
 
     async def _ask(self, act: Callable[[Store], T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -99,10 +99,10 @@ class Journal:
             else:
                 future.set_exception(error)
 
-        self._tell(act, then)
+        self._write(act, then)
         return await future
 
-    def _tell(
+    def _write(
         self,
         act: Callable[[Store], Any],
         then: Callable[[Any, Exception | None], None] = lambda _, __: None,
@@ -113,7 +113,7 @@ class Journal:
             then(value, self._failure if error is not None else None)
 
         if self._failure is None:
-            self._writer.tell(act, answer)
+            self._writer.post(act, answer)
         else:
             then(None, self._failure)
 

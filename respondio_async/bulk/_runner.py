@@ -56,7 +56,7 @@ ten kilobytes and no work.
 """
 _CLEANUP: Final = 2.0
 """Seconds that cancelled work, and a cancelled source, have to end."""
-_TELL: Final = 0.5
+_REPORT_EVERY: Final = 0.5
 """Seconds between two calls of `progress`."""
 _MOST_ATTEMPTS: Final = 3
 """With `on_unknown="repeat"`; each of them has waited out its own retries."""
@@ -105,7 +105,7 @@ class Bulk(Generic[Item, T]):
             max_outage=max_outage,
             grace=grace,
         )
-        self._call = adapt(work)
+        self._work = adapt(work)
         self._work_name = name_of(work)
         self._stops = matcher(stop_on)
         self._source = ItemSource(items, total)
@@ -114,12 +114,12 @@ class Bulk(Generic[Item, T]):
             self._source, key, repeat_unknown=self._repeats_unknown, retry_failed=failed == "retry"
         )
         self._journal: Journal | None = None
-        self._tell = progress
+        self._on_progress = progress
         self._grace = grace
-        self._most_workers = concurrency or _MOST_WORKERS
+        self._max_workers = concurrency or _MOST_WORKERS
         self._outages = OutageWatch(max_outage, self._fail)
         self._guard = TerminationGuard()
-        self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._most_workers + 8)
+        self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._max_workers + 8)
         self._phase = Phase.NEW
         self._workers: dict[asyncio.Task[None], RunningItem | None] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -144,7 +144,7 @@ class Bulk(Generic[Item, T]):
             raise
         self._guard.install()
         self._start_worker()
-        if self._tell is not None:
+        if self._on_progress is not None:
             self._watcher = asyncio.create_task(self._watch(), name="respondio-bulk-watcher")
         return self
 
@@ -211,7 +211,7 @@ class Bulk(Generic[Item, T]):
                 "must let CancelledError pass"
             )
             ending = _ending_of_unfinished(running.execution, "the work did not end when cancelled")
-            self._settle(running.entry, ending, attempts=1, started=running.started)
+            self._record(running.entry, ending, attempts=1, started=running.started)
 
     def _finish(self) -> None:
         self._outages.close()
@@ -263,7 +263,7 @@ class Bulk(Generic[Item, T]):
             skipped=self._entries.skipped,
             unfinished=self._unfinished,
             in_progress=self._in_progress,
-            workers=self._most_workers,
+            workers=self._max_workers,
             total=self._source.total,
             elapsed=0.0 if now is None or self._began is None else now - self._began,
             outage=self._outages.outage,
@@ -274,13 +274,13 @@ class Bulk(Generic[Item, T]):
 
     def _start_worker(self) -> None:
         """Add a worker, unless there are enough; each that gets an item calls for the next."""
-        if len(self._workers) < self._most_workers:
+        if len(self._workers) < self._max_workers:
             task = asyncio.create_task(self._run_worker(), name="respondio-bulk-worker")
             self._workers[task] = None
             # Not by the task itself: one that is cancelled before its first step does nothing.
-            task.add_done_callback(self._count_out)
+            task.add_done_callback(self._worker_ended)
 
-    def _count_out(self, worker: "asyncio.Task[None]") -> None:
+    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
         self._workers.pop(worker, None)
         self._outbox.let_in()
         self._outbox.notify()
@@ -299,15 +299,15 @@ class Bulk(Generic[Item, T]):
                 if entry is None:
                     break
                 self._start_worker()
-                await self._do(entry, task)
+                await self._run_item(entry, task)
         except BaseException as error:  # noqa: BLE001 - the source's, or the journal's: the run's own error
             if isinstance(error, asyncio.CancelledError) and task.cancelling():
                 self._advance(Phase.STOPPING)  # it had no item; or its loop is being shut down
             else:
                 self._fail(error, at_once=False)
 
-    async def _do(self, entry: Entry, task: "asyncio.Task[None]") -> None:
-        """Work on one item, to an outcome or to the end of the run."""
+    async def _run_item(self, entry: Entry, task: "asyncio.Task[None]") -> None:
+        """Run one item, until it has an outcome or the run ends."""
         started, attempts = time.time(), 0
         begun = asyncio.get_running_loop().time()
         self._outbox.expected += 1
@@ -319,8 +319,8 @@ class Bulk(Generic[Item, T]):
             try:
                 while attempts == 0 or self._is_repeated(ending, attempts):
                     attempts += 1
-                    ending = await self._attempt(entry.item, execution, task)
-                ending = self._stop_for(ending, execution)
+                    ending = await self._call_work(entry.item, execution, task)
+                ending = self._check_stop(ending, execution)
             except BaseException as error:  # noqa: BLE001 - meant for the run; or stop_on's own
                 self._fail(error)
                 ending = INTERRUPTED
@@ -330,7 +330,7 @@ class Bulk(Generic[Item, T]):
             if isinstance(ending, Interrupted):
                 ending = _ending_of_unfinished(execution, "the run ended before the work did")
         elapsed = asyncio.get_running_loop().time() - begun
-        self._settle(entry, ending, attempts, started, elapsed)
+        self._record(entry, ending, attempts, started, elapsed)
 
     def _is_repeated(self, ending: Ending, attempts: int) -> bool:
         is_unknown = isinstance(ending, Failed) and isinstance(ending.error, OutcomeUnknownError)
@@ -341,13 +341,13 @@ class Bulk(Generic[Item, T]):
             and self._phase is Phase.RUNNING
         )
 
-    async def _attempt(
+    async def _call_work(
         self, item: Item, execution: Execution, task: "asyncio.Task[None]"
     ) -> Ending:
-        """Do the work once. Raises what is meant for the whole run, as SystemExit is."""
+        """Call the work once. Raises what ends the whole run, such as SystemExit."""
         execution.begin()
         try:
-            value = await self._call(item, execution)
+            value = await self._work(item, execution)
         except (asyncio.CancelledError, GeneratorExit) as error:
             if task.cancelling():  # by us, or by a shutdown of the event loop
                 self._advance(Phase.STOPPING)
@@ -360,7 +360,7 @@ class Bulk(Generic[Item, T]):
         # A group of tasks swallows the cancellation of one of them.
         return INTERRUPTED if execution.refused else Returned(value)
 
-    def _stop_for(self, ending: Ending, execution: Execution) -> Ending:
+    def _check_stop(self, ending: Ending, execution: Execution) -> Ending:
         """Stop the run when an item ended by what every other item would meet too: the item is not
         finished then, and a later run does it.
         """
@@ -376,7 +376,7 @@ class Bulk(Generic[Item, T]):
                 return INTERRUPTED if execution.in_doubt else StoppedBy(ending.error)
         return ending
 
-    def _settle(
+    def _record(
         self,
         entry: Entry,
         ending: Ending,
@@ -391,7 +391,7 @@ class Bulk(Generic[Item, T]):
         """
         self._in_progress -= 1
         if isinstance(ending, Interrupted):
-            self._emit(entry, None, is_final=False)
+            self._hand_over(entry, None, is_final=False)
             return
         value = cast("T", ending.value) if isinstance(ending, Returned) else None
         error = ending.error if isinstance(ending, Failed | StoppedBy) else None
@@ -400,11 +400,13 @@ class Bulk(Generic[Item, T]):
         )
         is_final = not isinstance(ending, StoppedBy)
         if self._journal is None or not entry.number or entry.is_recorded or not is_final:
-            self._emit(entry, outcome, is_final=is_final)
+            self._hand_over(entry, outcome, is_final=is_final)
         else:
-            self._journal.end(record_of(entry.number, outcome), lambda: self._emit(entry, outcome))
+            self._journal.end(
+                record_of(entry.number, outcome), lambda: self._hand_over(entry, outcome)
+            )
 
-    def _emit(
+    def _hand_over(
         self, entry: Entry, outcome: Outcome[Item, T] | None, *, is_final: bool = True
     ) -> None:
         if outcome is None or not is_final:
@@ -449,13 +451,13 @@ class Bulk(Generic[Item, T]):
             if task is not asyncio.current_task() and chosen(running):
                 task.cancel()
 
-    # ── looking on ────────────────────────────────────────────────────────────────────────────────
+    # ── progress ────────────────────────────────────────────────────────────────────────────────
 
     async def _watch(self) -> None:
-        """Tell how the run goes."""
+        """Call the progress callback now and then."""
         try:
             while True:
-                await asyncio.sleep(_TELL)
+                await asyncio.sleep(_REPORT_EVERY)
                 self._report()
         except asyncio.CancelledError:
             pass
@@ -463,10 +465,10 @@ class Bulk(Generic[Item, T]):
             self._fail(error)
 
     def _report(self) -> None:
-        if self._tell is None:
+        if self._on_progress is None:
             return
         try:
-            self._tell(self.statistics)
+            self._on_progress(self.statistics)
         except Exception:  # noqa: BLE001 - a broken display must not break the run
             _log.exception("the progress callback of a bulk run failed")
 

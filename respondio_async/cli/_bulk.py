@@ -34,7 +34,7 @@ _MOST_KEPT: Final = 1_000
 """Failures that are kept for the report; the journal has them all."""
 _MOST_TOLD: Final = 20
 _WORTH_SAYING: Final = 0.1
-"""Seconds in line for a request, from which on the final line names the route."""
+"""Seconds in the queue, in the mean, from which on the final line names the route."""
 
 
 class ReportedFailure(Discreet, msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class BulkReport(Discreet, msgspec.Struct):
     bad: int = 0
     seconds: float = 0.0
     waits: dict[str, float] = msgspec.field(default_factory=dict[str, float])
-    """Seconds that a request spent in line on each route, in the mean; the longest first."""
+    """Seconds that a request was queued on each route, in the mean; the longest first."""
     journal: str | None = None
     """None: there was none, or it was removed because all went well."""
     delivery: DeliverySummary | None = None
@@ -273,7 +273,7 @@ def floor_of(
 
 
 def mean_waits(client: AsyncRespond, routes: Iterable[str]) -> dict[str, float]:
-    """Say how long a request of each route has spent in line, in the mean, the longest first."""
+    """Say how long a request of each route was queued, in the mean, the longest first."""
     use = client.statistics().routes
     waits = {
         route: round(use[route].waited / use[route].sent, 2)
@@ -384,7 +384,7 @@ def print_report(screen: Screen, report: BulkReport, noun: str, done: str) -> No
         f"{route} {wait:.1f} s" for route, wait in report.waits.items() if wait >= _WORTH_SAYING
     ]
     if held:
-        screen.line(f"Held up by the limits; in line for a request: {', '.join(held)}")
+        screen.line(f"Held up by the limits; queued for a request: {', '.join(held)}")
     for failure in report.failures[:_MOST_TOLD]:
         screen.line(f"  {failure.where}: {failure.error}: {failure.reason}")
     if len(report.failures) > _MOST_TOLD:

@@ -110,7 +110,7 @@ class EventInbox:
         """
         return await self.database.submit(partial(self._accept, arrival=arrival))
 
-    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
         """Not shared: the router itself knows the end."""
         raise NotImplementedError
 

@@ -189,7 +189,7 @@ class Ingest:
             self._capacity.give_back(len(body))  # the inbox gives it to whichever process is free
             self.accepted += 1
             if ended is not None:
-                self.inbox.tell_end(row, ended)
+                self.inbox.watch_end(row, ended)
             return ACCEPTED
         if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
             if row is not None:

@@ -1,4 +1,4 @@
-"""The seam between a router and its inbox: what a store of acknowledged events must do.
+"""The interface between a router and its inbox: what a store of acknowledged events must do.
 
 There are two: a SQLite file of one process (`_inbox`), and a PostgreSQL database that any number of
 processes share (`_postgres`). Neither router nor handlers know which.
@@ -124,9 +124,9 @@ class InboxStore(Protocol):
         """
         ...
 
-    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
-        """Tell *ended* once the event that `accept` gave this row is finished, by any process; for
-        shared stores.
+    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Complete *ended* once the event of this row is finished, by any process; for shared
+        stores.
         """
         ...
 

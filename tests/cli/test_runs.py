@@ -194,10 +194,10 @@ def test_the_final_line_says_what_held_the_run_up(capsys: pytest.CaptureFixture[
     """It names the routes on which requests queued for long, the longest first."""
     report = BulkReport(2, done=2, waits={"POST /x": 31.26, "GET /y": 0.4, "GET /z": 0.01})
     print_report(Screen(), report, "contact", "imported")
-    assert "in line for a request: POST /x 31.3 s, GET /y 0.4 s\n" in capsys.readouterr().out
+    assert "queued for a request: POST /x 31.3 s, GET /y 0.4 s\n" in capsys.readouterr().out
 
 
-def test_a_report_has_the_time_in_line(respondio: Respondio) -> None:
+def test_a_report_has_the_time_in_the_queue(respondio: Respondio) -> None:
     """The time in the queue is given for each route of the job."""
     report = json.loads(respondio("contacts", "tag", "x", "--all", "--json").stdout)
     assert list(report["waits"]) == ["POST|DELETE /contact/{identifier}/tag"]

@@ -271,7 +271,7 @@ async def test_a_process_that_closes_leaves_the_rest_to_others(url: str) -> None
 
 async def test_old_events_are_pruned(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as are to be remembered stay, and no body outlives its handling."""
-    monkeypatch.setattr(inbox_module, "TEND_EVERY", 0.01)
+    monkeypatch.setattr(inbox_module, "MAINTAIN_EVERY", 0.01)
     monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 1)
     async with bot(url, [], "one", remember=3) as router:
         for number in range(10):
@@ -313,7 +313,7 @@ async def test_a_commit_is_waited_for_whatever_the_database_says(
 
 async def test_an_event_without_a_job_is_handled(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever became of the engine's job, the event was acknowledged."""
-    monkeypatch.setattr(inbox_module, "TEND_EVERY", 0.05)
+    monkeypatch.setattr(inbox_module, "MAINTAIN_EVERY", 0.05)
     monkeypatch.setattr(inbox_module, "_PRUNE_EVERY", 1)
     seen: list[tuple[str, str]] = []
     async with bot(url, seen, "web", workers=False) as web:
@@ -412,7 +412,7 @@ async def test_what_a_killed_process_held_is_taken_up(
 ) -> None:
     """Its event, marked, and the lock that it had; SIGTERM drains, by contrast."""
     monkeypatch.setattr(inbox_module, "STALLED", 3.0)
-    monkeypatch.setattr(inbox_module, "TEND_EVERY", 0.2)
+    monkeypatch.setattr(inbox_module, "MAINTAIN_EVERY", 0.2)
     monkeypatch.setattr(_heartbeat, "EVERY", 0.2)
     router = WebhookRouter(BOT_KEY, inbox=url, workers=False)
     async with router:

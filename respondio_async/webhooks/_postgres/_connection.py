@@ -20,9 +20,9 @@ from ._schema import CONNECT, PREPARE_SESSION, out_of_reach
 
 T = TypeVar("T")
 
-_AGAIN_AFTER: Final = 0.5
+_RETRY_AFTER: Final = 0.5
 """Seconds until a statement that could not be done is tried again."""
-_CALM: Final = 2.0
+_STABLE_AFTER: Final = 2.0
 """Seconds without a failure after which an outage is over."""
 _CONNECTIONS: Final = 5
 """At most, for each process; besides, one listens, one notes and one beats."""
@@ -51,8 +51,8 @@ class InboxDatabase(PsycopgConnector):
         """True: what fails now, fails."""
         self.last_failure = time.monotonic()
         """When PostgreSQL was last out of reach, or not yet opened, by the monotonic clock."""
-        self._is_out = False
-        self._telling: asyncio.Task[None] | None = None
+        self._is_unreachable = False
+        self._logging: asyncio.Task[None] | None = None
         self._url = url
         self._connections: weakref.WeakSet[psycopg.AsyncConnection[Any]] = weakref.WeakSet()
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
@@ -72,8 +72,8 @@ class InboxDatabase(PsycopgConnector):
         await connection.set_autocommit(True)
         await connection.execute(PREPARE_SESSION)
 
-    def hang_up(self) -> None:
-        """Wait for no answer any more, for the end of a process whose PostgreSQL stands still."""
+    def abort_connections(self) -> None:
+        """Fail whatever waits for an answer: the process ends, and PostgreSQL hangs."""
         self.closing = True
         for connection in self._connections:
             if not connection.closed:
@@ -152,7 +152,7 @@ class InboxDatabase(PsycopgConnector):
                 if self.closing:
                     raise out_of_reach(cause) from error
                 # Two workers that reached for one contact collide: the loser looks again.
-                await asyncio.sleep(_AGAIN_AFTER if cause is not None else 0)
+                await asyncio.sleep(_RETRY_AFTER if cause is not None else 0)
             else:
                 self.note_outage(None)
                 return result
@@ -161,16 +161,16 @@ class InboxDatabase(PsycopgConnector):
         """Log once that PostgreSQL is out of reach, and once that it is back."""
         if error is None:
             # While some statements get through and others do not, it is not back.
-            if self._is_out and time.monotonic() - self.last_failure > _CALM:
-                self._is_out = False
+            if self._is_unreachable and time.monotonic() - self.last_failure > _STABLE_AFTER:
+                self._is_unreachable = False
                 _logger.warning("the inbox's PostgreSQL is back")
             return
         self.last_failure = time.monotonic()
-        if not self._is_out and not self.closing:
-            self._is_out = True
-            self._telling = asyncio.create_task(self._tell_outage(error))
+        if not self._is_unreachable and not self.closing:
+            self._is_unreachable = True
+            self._logging = asyncio.create_task(self._log_outage(error))
 
-    async def _tell_outage(self, error: psycopg.Error) -> None:
+    async def _log_outage(self, error: psycopg.Error) -> None:
         if isinstance(error, psycopg_pool.PoolTimeout):  # the pool does not say why
             try:
                 await (await psycopg.AsyncConnection.connect(self._url, **CONNECT)).close()

@@ -41,8 +41,8 @@ T = TypeVar("T")
 
 STALLED: Final = 18.0
 """Seconds without a beat after which a process counts as dead."""
-TEND_EVERY: Final = 3.0
-"""Seconds between two searches for events of dead processes."""
+MAINTAIN_EVERY: Final = 3.0
+"""Seconds between two rounds, each of which looks for events of dead processes."""
 OPEN_WITHIN: Final = 10.0
 """Seconds to open or make the schema in."""
 _ACCEPT_WITHIN: Final = 1.2
@@ -52,9 +52,9 @@ _CLOSE_WITHIN: Final = 2.0
 _COUNT_EVERY: Final = 1.0
 """Seconds for which the number of events that wait is taken to be as it was, but for our own."""
 _PRUNE_EVERY: Final = 20
-"""Looks."""
-_LOOK_EVERY: Final = 0.05
-"""Seconds between two looks at whether a lock is free, or an event finished elsewhere."""
+"""Rounds of maintenance."""
+_POLL_EVERY: Final = 0.05
+"""Seconds between two queries for a lock, or for the end of an event."""
 _LONGEST_KEY: Final = 200
 """Characters of an event's id that are stored as they are."""
 
@@ -84,8 +84,8 @@ class PostgresInbox:
         self._backlog = 0
         """Events that wait: as counted at `_counted_at`, and those stored here since."""
         self._counted_at = -math.inf
-        self._most = most
-        self._last = 0
+        self._max_backlog = most
+        self._last_accepted = 0
         """Row of the newest event that was accepted here."""
         self._url = url
         self._remember = remember
@@ -93,7 +93,7 @@ class PostgresInbox:
         self._is_worker = is_worker
         self._may_migrate = may_migrate
         self._stopping = False
-        self._is_out = False
+        self._is_unreachable = False
         self._take: Deliver
         self._database: InboxDatabase
         self._app: App
@@ -105,11 +105,11 @@ class PostgresInbox:
         self._worker: Worker | None = None
         self._held: dict[int, tuple[int, int]] = {}
         """Row and attempt of the events that are handled here, by job."""
-        self._orphans: set[int] = set()
-        self._ends: dict[int, asyncio.Future[bool]] = {}
-        self._tending: asyncio.Task[None]
+        self._undelivered: set[int] = set()
+        self._watched_ends: dict[int, asyncio.Future[bool]] = {}
+        self._maintaining: asyncio.Task[None]
         self._working: asyncio.Task[None] | None = None
-        self._writing: set[asyncio.Task[Any]] = set()
+        self._spawned: set[asyncio.Task[Any]] = set()
 
     # Lifecycle
 
@@ -119,15 +119,15 @@ class PostgresInbox:
             async with asyncio.timeout(OPEN_WITHIN):
                 return await self._open()
         except (TimeoutError, psycopg.Error, InboxUnavailableError) as error:
-            told = error if isinstance(error, InboxUnavailableError) else out_of_reach(error)
-            if not self._is_out:
-                self._is_out = True
-                _logger.error("%s", told)  # noqa: TRY400 - once an outage, without a traceback
-            raise told from error
+            reported = error if isinstance(error, InboxUnavailableError) else out_of_reach(error)
+            if not self._is_unreachable:
+                self._is_unreachable = True
+                _logger.error("%s", reported)  # noqa: TRY400 - once an outage, without a traceback
+            raise reported from error
 
     async def _open(self) -> StoredState:
         await (migrate if self._may_migrate else check)(self._url)
-        self._is_out = self._stopping = False
+        self._is_unreachable = self._stopping = False
         database = self._database = InboxDatabase(self._url)
         # Whoever lives beats twice in this time, even if all were cut off until now.
         database.last_failure -= STALLED - 2 * EVERY
@@ -150,8 +150,10 @@ class PostgresInbox:
             raise
         self._heartbeat = Heartbeat(self._url, self._workers)
         self._heartbeat.start()
-        self._batches = Batches(self._store, self._room)
-        self._tending = asyncio.create_task(self._tend(), name="respondio-inbox-tend")
+        self._batches = Batches(self._store, self._capacity)
+        self._maintaining = asyncio.create_task(
+            self._maintain(), name="respondio-inbox-maintenance"
+        )
         return StoredState(
             [ContactRow(*row) for row in contacts],
             [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
@@ -172,51 +174,51 @@ class PostgresInbox:
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while self._is_worker:
             # Not cancelled when it is late: that would ask PostgreSQL, which does not answer.
-            counting = self._write(self._count_own())
-            patience = max(_ANSWER_WITHIN, ends_at - time.monotonic())
-            await asyncio.wait([counting], timeout=None if timeout is None else patience)
+            counting = self._spawn(self._count_unfinished())
+            max_wait = max(_ANSWER_WITHIN, ends_at - time.monotonic())
+            await asyncio.wait([counting], timeout=None if timeout is None else max_wait)
             if not counting.done():
                 break
             left = counting.result()
             if not left or time.monotonic() >= ends_at:
                 break
-            await asyncio.sleep(_LOOK_EVERY)  # whichever process finishes them: nobody is told
+            await asyncio.sleep(_POLL_EVERY)  # whichever process finishes them: nobody is notified
         self._stopping = True
         if self._working is not None:
             self._working.cancel()  # Procrastinate waits for its running jobs all the same
         return left
 
-    async def _count_own(self) -> int:
-        [[count]] = await self._database.rows(sql.LEFT, last=self._last)
+    async def _count_unfinished(self) -> int:
+        [[count]] = await self._database.rows(sql.LEFT, last=self._last_accepted)
         return int(count)
 
     async def aclose(self) -> None:
         """Give back what is held, and close."""
-        closing_heart = asyncio.create_task(self._heartbeat.aclose())
-        self._tending.cancel()
-        ending = [self._tending, *self._writing]
+        closing_heartbeat = asyncio.create_task(self._heartbeat.aclose())
+        self._maintaining.cancel()
+        ending = [self._maintaining, *self._spawned]
         if self._working is not None:
             ending.append(self._working)
         _, late = await asyncio.wait(ending, timeout=_CLOSE_WITHIN)
         await self._notes.aclose(0 if late else _CLOSE_WITHIN)
         self._database.closing = True  # what PostgreSQL does not take now, others will take up
         if late:
-            self._database.hang_up()
+            self._database.abort_connections()
             await asyncio.wait(late, timeout=_CLOSE_WITHIN)
         await self._batches.aclose()
         for task in ending:
             task.cancel()
-        await asyncio.gather(*ending, closing_heart, return_exceptions=True)
+        await asyncio.gather(*ending, closing_heartbeat, return_exceptions=True)
         if not late:
             try:
                 await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
                 await self._app.job_manager.unregister_worker(self._owner)
             except InboxUnavailableError:
                 pass  # it will be taken for dead
-        for ended in self._ends.values():
+        for ended in self._watched_ends.values():
             if not ended.done():
                 ended.set_result(False)
-        self._ends.clear()
+        self._watched_ends.clear()
         await self._database.close_async()
 
     def _workers(self) -> list[int]:
@@ -244,33 +246,33 @@ class PostgresInbox:
             caught_up=CAUGHT_UP,
         )
         self._backlog += len(rows)
-        self._last = max(self._last, *[row for _, row in rows], 0)
+        self._last_accepted = max(self._last_accepted, *[row for _, row in rows], 0)
         return dict(rows)
 
-    async def _room(self, wanted: int) -> int:
+    async def _capacity(self, wanted: int) -> int:
         """How many of so many events may be stored now."""
         now = time.monotonic()
-        if self._backlog + wanted > self._most or now - self._counted_at > _COUNT_EVERY:
-            [[self._backlog]] = await self._database.rows(sql.BACKLOG, most=self._most)
+        if self._backlog + wanted > self._max_backlog or now - self._counted_at > _COUNT_EVERY:
+            [[self._backlog]] = await self._database.rows(sql.BACKLOG, most=self._max_backlog)
             self._counted_at = now
-        return max(0, min(wanted, self._most - self._backlog))
+        return max(0, min(wanted, self._max_backlog - self._backlog))
 
-    def tell_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
-        """Look until the event is finished."""
-        self._ends[row] = ended
-        if len(self._ends) == 1:
-            self._write(self._watch_ends())
+    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Ask until the event is finished."""
+        self._watched_ends[row] = ended
+        if len(self._watched_ends) == 1:
+            self._spawn(self._watch_ends())
 
     async def _watch_ends(self) -> None:
-        while self._ends and not self._database.closing:
-            rows = list(self._ends)
+        while self._watched_ends and not self._database.closing:
+            rows = list(self._watched_ends)
             left = {row for (row,) in await self._database.rows(sql.UNFINISHED, rows=rows)}
             for row in rows:
                 if row not in left:
-                    ended = self._ends.pop(row)
+                    ended = self._watched_ends.pop(row)
                     if not ended.done():
                         ended.set_result(True)
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_EVERY)
 
     # Handling
 
@@ -311,7 +313,7 @@ class PostgresInbox:
             pass  # closing: it will be taken up
         except Exception:
             _logger.exception("webhook: an event could not be handed on, and is given back")
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_EVERY)
             await self._release([job])
         finally:
             del self._held[job]
@@ -357,7 +359,7 @@ class PostgresInbox:
                 watermark=watermark,
             )
 
-        return self._write(save())
+        return self._spawn(save())
 
     @asynccontextmanager
     async def lock(self, contact_id: int) -> AsyncGenerator[None]:
@@ -380,7 +382,7 @@ class PostgresInbox:
         try:
             while await manager.get_job_status_async(job.id) is not Status.DOING:
                 if await manager.fetch_job(queues=[mine], worker_id=self._owner) is None:
-                    await asyncio.sleep(_LOOK_EVERY)
+                    await asyncio.sleep(_POLL_EVERY)
             yield
         finally:
             try:
@@ -388,27 +390,27 @@ class PostgresInbox:
             except InboxUnavailableError:
                 pass  # closed, with its locks, or out of reach: it will be taken for dead
 
-    # Care
+    # Maintenance
 
     async def statistics(self) -> InboxStatistics | None:
         """Count over all processes."""
         [counts] = await self._database.rows(sql.COUNT, stalled=f"{STALLED} seconds")
         return InboxStatistics(*counts)
 
-    async def _tend(self) -> None:
-        for look in itertools.count():
+    async def _maintain(self) -> None:
+        for round_ in itertools.count():
             try:
                 await self._take_up()
-                await self._find_orphans()
-                if look % _PRUNE_EVERY == 0:
+                await self._release_undelivered()
+                if round_ % _PRUNE_EVERY == 0:
                     await self._database.rows(sql.PRUNE, remember=self._remember)
                     await self._database.rows(sql.REQUEUE_STRAYS)
                     await self._database.rows(sql.FORGET_WORKERS)
             except Exception:
                 if self._database.closing:
                     return
-                _logger.exception("webhook: the inbox cannot be tended; it is tried again")
-            await asyncio.sleep(TEND_EVERY)
+                _logger.exception("webhook: the inbox cannot be maintained; it is tried again")
+            await asyncio.sleep(MAINTAIN_EVERY)
 
     async def _take_up(self) -> None:
         """Give what dead processes held to others."""
@@ -420,23 +422,23 @@ class PostgresInbox:
             _logger.warning("took up %d events that dead processes left", len(taken))
         await self._database.rows(sql.FORGET_LOCKS, stalled=stalled)
 
-    async def _find_orphans(self) -> None:
+    async def _release_undelivered(self) -> None:
         """Give back events that were given to this process in an answer that never came."""
         if self._worker is None or self._worker.worker_id is None:
             return
         rows = await self._database.rows(sql.MY_JOBS, worker=self._worker.worker_id)
         unknown = {job for (job,) in rows} - self._held.keys()
-        if twice := unknown & self._orphans:  # not only on their way
+        if twice := unknown & self._undelivered:  # not only on their way
             await self._release(list(twice))
-        self._orphans = unknown - twice
+        self._undelivered = unknown - twice
 
-    def _write(self, work: Awaitable[T]) -> "asyncio.Future[T]":
+    def _spawn(self, work: Awaitable[T]) -> "asyncio.Future[T]":
         async def run() -> T:
             return await work
 
         task = asyncio.create_task(run())
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
         return task
 
 

@@ -114,16 +114,16 @@ class NoteConnection:
                 if result.status == pq.ExecStatus.PIPELINE_SYNC:
                     self._sent.popleft()
                 elif result.status == pq.ExecStatus.COMMAND_OK:
-                    self._tell(bool(result.command_tuples))
+                    self._complete(bool(result.command_tuples))
                 else:
                     error = psycopg.errors.error_from_result(result)
                     if not (error.sqlstate or "").encode().startswith(_LASTING):
                         raise error
-                    self._tell(error)
+                    self._complete(error)
         except psycopg.Error as error:
             self._fail(error)
 
-    def _tell(self, outcome: bool | Exception) -> None:
+    def _complete(self, outcome: bool | Exception) -> None:
         done = self._sent[0].done
         if done.done():
             return
