@@ -23,10 +23,6 @@ FIRST_TIME: Final = 2.0
 """Seconds for the first exchange: it connects, shakes hands and loads the script as well."""
 SLOWEST: Final = 3.0
 """An exchange may take so many times the usual round trip before Redis counts as away."""
-STEADY: Final = 1.0
-"""Seconds that Redis must have answered before the log says that it is back: if only one route's
-keys cannot be used, it seems to come and go with every probe.
-"""
 
 
 class Exchange(NamedTuple):
@@ -81,9 +77,6 @@ class Link:
 
         A route that last agreed with the others before the newest must resync first.
         """
-        self._warned = False
-        """Whether the log's last word is that Redis is away."""
-        self._back_at = 0.0
         self._absent: set[Member] = set()
         self._watching: asyncio.Task[None] | None = None
 
@@ -118,20 +111,14 @@ class Link:
         return max(self.timeout, SLOWEST * self.round_trip)
 
     def _rose(self) -> None:
-        now = asyncio.get_running_loop().time()
         if not self.up:
-            self.up, self._back_at = True, now
-        if self._warned and now - self._back_at >= STEADY:
-            self._warned = False
+            self.up = True
             logger.info("Redis is back: the limits are shared again")
 
     def _fell(self, reason: str) -> None:
         if self.up:
             self.up = False
             self.outages += 1
-            if self._warned:
-                return
-            self._warned = True
             # The error's words may hold the server's address or user name; its class does not.
             logger.warning(
                 "Redis does not answer (%s): each process limits itself to %g of the limits until "

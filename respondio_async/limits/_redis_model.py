@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from math import inf
 
 from .._rate_limit import RateLimit
-from ._margin import Margin
 from ._protocol import Feedback
 from ._redis_script import MICRO, SharedAnswer
 from ._route import Route
@@ -20,7 +19,7 @@ class SharedModel:
     """
 
     def __init__(self, limit: float, bounds: tuple[float, float] | None) -> None:
-        self._route = Route(limit, bounds=bounds or (inf, -inf))
+        self.route = Route(limit, bounds=bounds or (inf, -inf))
         self.known = 0
         """Answers that it has heard of."""
         self.opens_at = self._refused_at = -inf
@@ -30,7 +29,7 @@ class SharedModel:
 
     def hear(self, answers: Sequence[SharedAnswer], told: int) -> None:
         """Learn from the answers to all processes, of which there have been *told*."""
-        route = self._route
+        route = self.route
         for answer in answers:
             at, now = answer.sent / MICRO, answer.heard / MICRO
             sent = Sent(at, at, position=answer.own, own=answer.own, in_burst=False)
@@ -43,32 +42,3 @@ class SharedModel:
             route.refresh(now)
             route.learn(sent, Feedback(answer.status, told_limit, answer.retry_after), now)
         self.known = told
-
-    def refresh(self, now: float) -> None:
-        """Bring it up to *now*, in seconds on the server's clock."""
-        self._route.refresh(now)
-
-    @property
-    def margin(self) -> Margin:
-        """This process's own."""
-        return self._route.margin
-
-    @property
-    def size(self) -> int:
-        """The requests that fit into `span`."""
-        return self._route.window.size
-
-    @property
-    def span(self) -> float:
-        """Seconds in which the server counts."""
-        return self._route.window.span
-
-    @property
-    def gap(self) -> float:
-        """The least seconds between two requests, on average."""
-        return 1.0 / self._route.pace.shape[0]
-
-    @property
-    def limit(self) -> float:
-        """The requests a second that are in force."""
-        return self.size / self.span

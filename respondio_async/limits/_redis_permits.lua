@@ -28,7 +28,7 @@ local now = time[1] * SECOND + time[2]
 local function whole(number) return string.format('%.0f', number) end -- tostring() would round microseconds since 1970
 local function score(reply) return tonumber(reply[2]) end -- of ZRANGE ... WITHSCORES with one entry, or nil
 
-local names = {'size', 'span', 'gap', 'known', 'told', 'pause', 'hold', 'unit', 'even', 'probe_until'}
+local names = {'size', 'span', 'gap', 'known', 'told', 'pause', 'hold', 'even', 'probe_until'}
 local kept = {}
 for place, value in ipairs(redis.call('HMGET', state, unpack(names))) do kept[names[place]] = tonumber(value) or 0 end
 local probe = redis.call('HGET', state, 'probe') or ''
@@ -40,15 +40,11 @@ if kept.size == 0 or known >= math.min(kept.known, told) then
   kept.size, kept.span, kept.gap, kept.known = ask.size, ask.span, ask.gap, known
 end
 
--- Above 200 a second an entry stands for several permits that go together, so that the log stays short.
-local unit = math.max(1, math.ceil(kept.size * SECOND / kept.span / 200))
-local count = math.max(1, math.floor(kept.size / unit))
-local window = kept.span + ask.guard
-local gap = math.max(window / count, kept.gap * unit)
-if kept.unit > unit then hold = math.max(hold, now + window) end
+local count, window = kept.size, kept.span + ask.guard
+local gap = math.max(window / count, kept.gap)
 
 -- Permits that went late, and permits that nobody will use.
-for _, moved in ipairs(ask.moved) do redis.call('ZADD', log, 'XX', 'INCR', moved[2], moved[1]) end
+for id, later in pairs(ask.moved) do redis.call('ZADD', log, 'XX', 'INCR', later, id) end
 for _, key in ipairs({log, given}) do
   for _, id in ipairs(ask.unused) do redis.call('ZREM', key, id) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - window - KEPT))
@@ -77,8 +73,7 @@ for _, answer in ipairs(ask.answers) do
   if at then
     -- Those whose second had not ended when it left, but for those that left later.
     local own = redis.call('ZCOUNT', log, '(' .. whole(at - kept.span), '+inf') - redis.call('ZCOUNT', given, '(' .. at, '+inf')
-    own = unit * math.max(1, own)
-    redis.call('RPUSH', answers, '[' .. table.concat({whole(now), whole(at), own, facts}, ',') .. ']')
+    redis.call('RPUSH', answers, '[' .. table.concat({whole(now), whole(at), math.max(1, own), facts}, ',') .. ']')
     told = told + 1
   end
   if id == probe then probe = '' end
@@ -153,7 +148,7 @@ elseif ask.want > 0 and ask.resync == 0 then
 end
 
 redis.call('HSET', state, 'size', kept.size, 'span', whole(kept.span), 'gap', kept.gap, 'known', kept.known, 'told', told,
-  'pause', whole(pause), 'hold', whole(hold), 'unit', unit, 'even', whole(even), 'probe', probe,
+  'pause', whole(pause), 'hold', whole(hold), 'even', whole(even), 'probe', probe,
   'probe_until', whole(kept.probe_until))
 for _, key in ipairs({state, answers}) do redis.call('PEXPIRE', key, 3600000) end
 for _, key in ipairs({log, given}) do redis.call('PEXPIRE', key, whole((window + KEPT) / 1000 + 3000)) end
@@ -161,4 +156,4 @@ for _, key in ipairs({queue, back}) do redis.call('PEXPIRE', key, whole((come - 
 
 local news = {}
 if ask.known < told then news = redis.call('LRANGE', answers, -math.min(KEPT_ANSWERS, told - math.min(ask.known, told)), -1) end
-return {now, told, math.floor(window), unit, slot, math.ceil(come), pause, permits, news}
+return {now, told, math.floor(window), slot, math.ceil(come), pause, permits, news}

@@ -67,7 +67,7 @@ class RedisRoute:
         # At the least: the other processes are not counted, and permits may be a tenth closer than
         # they are on average.
         ahead = 1 + self._queue.ahead(reservation.priority, reservation.is_retry)
-        gap = permits.window / permits.model.size
+        gap = permits.window / permits.model.route.window.size
         reservation.require(max(reservation.began, permits.opens_at) + 0.9 * gap * ahead)
         reservation.called = self._loop.create_future()
         self._queue.join(reservation)
@@ -172,13 +172,14 @@ class RedisRoute:
         """A snapshot."""
         permits, now, waits = self._permits, self.now(), sorted(self._waits) or [0.0]
         shared = permits.source(now) is PermitSource.REDIS
+        route = permits.model.route
         return RouteStatistics(
             route=self.name,
-            limit=permits.model.limit if shared else self._share,
+            limit=route.window.size / route.window.span if shared else self._share,
             waiting=len(self),
             granted=self._granted,
             refused=self._refused,
-            margin=permits.model.margin.value,
+            margin=route.margin.value,
             paused=max(0.0, permits.paused_until - now),
             pauses=permits.pauses,
             wait_p50=waits[len(waits) // 2],

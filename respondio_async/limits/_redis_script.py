@@ -1,6 +1,5 @@
 """The script on the Redis server: what it is asked, and what it replies."""
 
-from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
@@ -23,27 +22,28 @@ class ScriptQuestion(msgspec.Struct, kw_only=True):
     first: int = 0
     """Number of the first permit that is wanted: with *process* it is the permit's id."""
     want: int = 0
-    """Permit batches that are wanted."""
-    horizon: int
-    together: int
-    """Permits of one reply lie no further apart."""
+    """Permits that are wanted."""
+    horizon: int = 0
+    """They are due within this time."""
+    together: int = 0
+    """And no further apart than this."""
     last_permit: str = ""
     """One that Redis must know of."""
     resync: int = 0
     """For how long others may not know yet that Redis is back; 0: permits are wanted."""
-    guard: int
-    pause: int
-    known: int
+    guard: int = 0
+    pause: int = 0
+    known: int = 0
     """Answers that this process has heard of; *size*, *span* and *gap* follow from them."""
-    size: int
-    span: int
-    gap: float
-    moved: Sequence[tuple[str, int]]
+    size: int = 0
+    span: int = 0
+    gap: float = 0.0
+    moved: dict[str, int] = {}
     """Permits that count from so much later: they went late, or took long on their way."""
-    unused: Sequence[str]
+    unused: list[str] = []
     """Permits whose requests never left, and never will."""
-    answers: Sequence[tuple[str, str]]
-    """Permits that were answered, and the end of their `SharedAnswer`, as JSON without brackets."""
+    answers: list[tuple[str, str]] = []
+    """Permits that were answered, and the end of their `SharedAnswer`: JSON without brackets."""
 
 
 class SharedAnswer(msgspec.Struct, array_like=True, frozen=True):
@@ -68,15 +68,13 @@ class ScriptReply(NamedTuple):
     told: int
     """Answers so far."""
     window: int
-    unit: int
-    """Permits of one batch."""
     opens: int
     """When the next permit is due."""
     come: int
     """When to ask again, if none was given."""
     paused_until: int
     permits: list[int]
-    """When each of the batches is due."""
+    """When each of those that are given is due."""
     answers: list[SharedAnswer]
     """Those that the process had not heard of; the newest of them, if they are many."""
 
@@ -85,12 +83,11 @@ class ScriptReply(NamedTuple):
         """Read a reply; raises if it is not this script's."""
         *numbers, permits, answers = reply
         decode = msgspec.json.Decoder(SharedAnswer).decode
-        now, told, window, unit, opens, come, pause = map(int, numbers)
+        now, told, window, opens, come, pause = map(int, numbers)
         return cls(
             now,
             told,
             window,
-            unit,
             opens,
             come,
             pause,

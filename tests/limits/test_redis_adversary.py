@@ -17,7 +17,6 @@ import redis.asyncio
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import DEFAULT_LIMITS, LocalRateLimiter
 from respondio_async.limits._protocol import Feedback, Reservation
-from respondio_async.limits._redis_reservation import RedisReservation
 from respondio_async.limits.redis import RedisRateLimiter
 
 from .redis_server import RedisServer, redis_server
@@ -104,30 +103,18 @@ async def test_a_caller_cancelled_while_a_question_is_under_way_leaves_no_reserv
     await granted(other, SLOW, timeout=0.3)
 
 
-async def test_one_unsent_request_does_not_forget_the_others_of_its_turn(
+async def test_an_unsent_request_gives_back_its_own_permit_only(
     client: "redis.asyncio.Redis",
 ) -> None:
-    """Above 200 a second an entry of the log stands for several permits, of which the others may
-    have been used.
-    """
+    """At high rates several permits are reserved together; each is a permit of its own."""
     limiter = limiter_on(client, limits={ROUTE: 1000})
     reservations = await asyncio.gather(*(granted(limiter) for _ in range(5)))
-    assert (
-        len(
-            {
-                reservation.permit_id
-                for reservation in reservations
-                if isinstance(reservation, RedisReservation)
-            }
-        )
-        == 1
-    )
     for reservation in reservations[1:]:
         limiter.update(reservation, Feedback(status=200, round_trip=0.001))
     limiter.update(reservations[0], Feedback(status=None, sent=False))
     await granted(limiter)
     await asyncio.sleep(0.1)
-    assert await client.zcard(log(ROUTE)) == 2
+    assert await client.zcard(log(ROUTE)) == 5
 
 
 async def test_a_request_that_left_late_is_counted_late(client: "redis.asyncio.Redis") -> None:
