@@ -1,14 +1,16 @@
-"""OpenTelemetry: a span and metrics for every call, a span for every webhook handler.
+"""OpenTelemetry: a span and metrics for every call, spans for every webhook event.
 
-    from respondio_async.telemetry import OpenTelemetryHook
+    from respondio_async.telemetry import OpenTelemetryHook, OpenTelemetryTracer
 
     hook = OpenTelemetryHook()
     async with AsyncRespond(hooks=[hook]) as client:
         hook.watch(client)  # the limit in force and the queue length, as gauges
 
+    router = WebhookRouter(keys, tracer=OpenTelemetryTracer())
+
 Needs the API alone (`pip install 'respondio-async[otel]'`); the program chooses SDK and exporter.
-Names follow the semantic conventions for HTTP clients. Attributes hold templates, statuses and
-class names: never a path, a token, a person's data or a text.
+Names follow the semantic conventions for HTTP clients and for messaging. Attributes hold templates,
+statuses and class names: never a path, a token, a person's data or a text.
 
 The span of a call is the current one while the call runs, so that spans of the HTTP library are
 below it. A call of one attempt that was answered well is told by its attributes alone; of others
@@ -17,7 +19,8 @@ each attempt and wait is an event.
 
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +39,7 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.trace import SpanKind, Status, StatusCode
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError as _missing:
     raise ConfigurationError(
         "OpenTelemetry is not installed: pip install 'respondio-async[otel]'"
@@ -43,12 +47,15 @@ except ImportError as _missing:
 
 if TYPE_CHECKING:
     from ._client import AsyncRespond
+    from .webhooks.events import AnyEvent
 
-__all__ = ["OpenTelemetryHook", "webhook_span"]
+__all__ = ["OpenTelemetryHook", "OpenTelemetryTracer"]
 
 _SCOPE: Final = "respondio_async"
 _SHORTEST_WAIT: Final = 0.001
 """Seconds in the queue that count as a wait."""
+_W3C: Final = TraceContextTextMapPropagator()
+_CARRIED: Final = ("traceparent", "tracestate")
 
 _Attributes = dict[str, str | int | float]
 
@@ -233,34 +240,75 @@ def _answer(status: int | None, failure: str | None) -> _Attributes:
     return attributes
 
 
-async def webhook_span(
-    context: Any,
-    call_next: Callable[[Any], Awaitable[None]],
-    *,
-    tracer_provider: "trace.TracerProvider | None" = None,
-) -> None:
-    """Middleware of a `WebhookRouter`: a span for each run of a handler.
+class OpenTelemetryTracer:
+    """Traces a `WebhookRouter`: `WebhookRouter(keys, tracer=OpenTelemetryTracer())`.
 
-    ``router.middleware(webhook_span)``. The span names the event's type; what the handler does is
-    below it.
+    A span as an event is stored, below the one of the web server's instrumentation if there is one,
+    and a span below it as its handlers run. In between the event may wait in the inbox, be given to
+    another process, or outlive a kill -9: its trace context (W3C's `traceparent` and `tracestate`,
+    and no baggage) is stored with it. An event that is redelivered has one more span of the second
+    kind. What handlers do is below that one.
+
+    Names and attributes follow the conventions for messaging. *tracer_provider* None: the global
+    one.
     """
-    tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
-    # The class, not the name in the body: that may be anything.
-    kind = type(context.event).__name__
-    with tracer.start_as_current_span(
-        f"webhook {kind}",
-        kind=SpanKind.CONSUMER,
-        attributes={
-            "respondio.event.type": kind,
-            "respondio.event.redelivered": context.redelivered,
-        },
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+
+    def __init__(self, *, tracer_provider: "trace.TracerProvider | None" = None) -> None:
+        self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
+
+    @contextmanager
+    def accepting(self, event: "AnyEvent") -> Generator[str | None]:
+        """Enter the span in which an event is stored, and give its trace context."""
+        with self._span("accept", "send", SpanKind.PRODUCER, event):
+            carrier: dict[str, str] = {}
+            _W3C.inject(carrier)
+            yield " ".join(carrier[name] for name in _CARRIED if name in carrier) or None
+
+    @contextmanager
+    def handling(
+        self, event: "AnyEvent", trace_context: str | None, *, redelivered: bool
+    ) -> Generator[None]:
+        """Enter the span in which the handlers of an event run."""
+        carrier = dict(zip(_CARRIED, (trace_context or "").split(" ", 1), strict=False))
+        # On nothing else: the task may have begun with another event.
+        outer = otel_context.attach(_W3C.extract(carrier, otel_context.Context()))
         try:
-            await call_next(context)
-        except Exception as error:
-            # The type alone: a text may hold what a customer wrote.
-            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-            span.set_attribute("error.type", type(error).__name__)
-            raise
+            with self._span("handle", "process", SpanKind.CONSUMER, event) as span:
+                span.set_attribute("respondio.event.redelivered", redelivered)
+                yield
+        finally:
+            otel_context.detach(outer)
+
+    def failed(self, error: BaseException) -> None:
+        """Note an error in the current span: its class alone, as a text may hold what a customer
+        wrote.
+        """
+        span = trace.get_current_span()
+        name = type(error).__name__
+        span.set_attribute("error.type", name)
+        span.set_status(Status(StatusCode.ERROR, name))
+
+    @contextmanager
+    def _span(
+        self, operation: str, kind: str, role: SpanKind, event: "AnyEvent"
+    ) -> "Generator[trace.Span]":
+        # The event's class, not the type that its body names: that may be anything.
+        destination = type(event).__name__
+        attributes = {
+            "messaging.system": "respondio",
+            "messaging.operation.name": operation,
+            "messaging.operation.type": kind,
+            "messaging.destination.name": destination,
+        }
+        with self._tracer.start_as_current_span(
+            f"{operation} {destination}",
+            kind=role,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except BaseException as error:
+                self.failed(error)
+                raise

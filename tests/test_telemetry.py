@@ -25,7 +25,7 @@ from respondio_async import (
     RetryPolicy,
 )
 from respondio_async.sandbox import Quirks, Sandbox
-from respondio_async.telemetry import OpenTelemetryHook, webhook_span
+from respondio_async.telemetry import OpenTelemetryHook
 from tests.support.scripted import OpenLimiter, OpenReservation, answer, scripted
 from tests.support.virtual import VIRTUAL
 
@@ -232,32 +232,6 @@ async def test_nothing_personal_reaches_an_attribute(watched: Watched, sandbox: 
     told += data.to_json() if data else ""
     assert "/contact/{identifier}/message" in told
     assert not [canary for canary in (*CANARIES, sandbox.token) if canary in told]
-
-
-async def test_a_webhooks_handler_runs_within_a_span() -> None:
-    """An error's class is told, its text is not, and the error goes on."""
-    exporter = InMemorySpanExporter()
-    traces = TracerProvider()
-    traces.add_span_processor(SimpleSpanProcessor(exporter))
-
-    class Event:
-        event_type = "canary-words"
-
-    class Context:
-        event = Event()
-        redelivered = True
-
-    async def fail(context: Any) -> None:
-        raise ValueError("canary-words")
-
-    with pytest.raises(ValueError, match="canary-words"):
-        await webhook_span(Context(), fail, tracer_provider=traces)
-    (span,) = exporter.get_finished_spans()
-    assert span.name == "webhook Event"
-    assert span.attributes is not None
-    assert span.attributes["respondio.event.redelivered"] is True
-    assert span.attributes["error.type"] == "ValueError"
-    assert "canary-words" not in span.to_json()
 
 
 def test_nothing_of_it_is_imported_unasked() -> None:

@@ -28,6 +28,7 @@ from ._parse import parse
 from ._router import RouterStatistics, WebhookRouter
 from ._signature import SIGNATURE_HEADER, sign, verify
 from ._store import InboxStatistics
+from ._tracer import WebhookTracer
 from .events import (
     AnyEvent,
     CallEnded,
@@ -83,6 +84,7 @@ __all__ = [
     "WebhookAnswer",
     "WebhookRouter",
     "WebhookSignatureError",
+    "WebhookTracer",
     "is_human_active",
     "migrate_inbox",
     "no_human_active",

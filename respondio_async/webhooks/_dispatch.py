@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final, NamedTuple, cast
 
 from respondio_async.errors import ConfigurationError
@@ -20,6 +21,7 @@ from ._learn import learn
 from ._locks import KeyedLocks
 from ._progress import HandlingStep
 from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError
+from ._tracer import WebhookTracer
 from .events import AnyEvent, MessageReceived
 
 NOWHERE: Final = 0
@@ -43,6 +45,8 @@ class EventJob(NamedTuple):
     """Keys of the handlers that ended in an earlier process."""
     ended: asyncio.Future[bool] | None = None
     """True once the event was handled, False once it will not be in this process."""
+    trace_context: str | None = None
+    """Of the span that stored it."""
 
     @property
     def redelivered(self) -> bool:
@@ -70,6 +74,7 @@ class Dispatcher:
         states: ContactStates,
         locks: KeyedLocks,
         errors: ErrorReporter,
+        tracer: WebhookTracer,
     ) -> None:
         self.inbox: InboxStore | None = None
         self._handlers = handlers
@@ -81,6 +86,7 @@ class Dispatcher:
         self._states = states
         self._locks = locks
         self._errors = errors
+        self._tracer = tracer
         self._queues: ContactQueues[EventJob] = ContactQueues(self._handle, concurrency=concurrency)
 
     @property
@@ -120,11 +126,10 @@ class Dispatcher:
     async def _handle_in_order(self, job: EventJob) -> None:
         known = contact_id(job.event)
         context = self._context(job)
-        if known is None:
-            await self._run_handlers(job, context)
-        else:
-            async with self._locks.hold_here(known):
+        async with nullcontext() if known is None else self._locks.hold_here(known):
+            if known is not None:
                 await self._learn(job.event, known)
+            with self._tracer.handling(job.event, job.trace_context, redelivered=job.redelivered):
                 await self._run_handlers(job, context)
         await self._note(job.row, HandlingStep.FINISHED)
         self._capacity.give_back(job.size)
@@ -147,7 +152,7 @@ class Dispatcher:
                 "a handler that ran for this event before is registered no more, or under another "
                 "name: no handler was run again"
             )
-            await self._errors.report(missing, context)
+            await self._report(missing, context)
             return
         for handler in self._handlers.handlers:
             if context.stopped:
@@ -169,7 +174,7 @@ class Dispatcher:
         try:
             return await handler.conditions.hold(context)
         except Exception as error:  # noqa: BLE001 - a user's `when`
-            await self._errors.report(error, context)
+            await self._report(error, context)
             return False
 
     async def _attempt(
@@ -183,9 +188,13 @@ class Dispatcher:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished
             escaped = RuntimeError("a handler let a cancellation of its own escape")
-            await self._errors.report(escaped.with_traceback(error.__traceback__), context)
+            await self._report(escaped.with_traceback(error.__traceback__), context)
         except Exception as error:  # noqa: BLE001 - a user's function
-            await self._errors.report(error, context)
+            await self._report(error, context)
+
+    async def _report(self, error: Exception, context: Context[Any]) -> None:
+        self._tracer.failed(error)
+        await self._errors.report(error, context)
 
     async def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         if self.inbox is not None:

@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS event (
     event_id TEXT NOT NULL UNIQUE,          -- kept when the event has finished, to know it again
     message_id INTEGER,                     -- of the message that was received, if it was about one
     body BLOB,                              -- NULL once finished
-    started INTEGER NOT NULL DEFAULT 0      -- key of the handler that was started last
+    started INTEGER NOT NULL DEFAULT 0,     -- key of the handler that was started last
+    trace_context TEXT                      -- W3C's, of the span that stored it
 );
 CREATE INDEX IF NOT EXISTS unfinished ON event (row) WHERE body IS NOT NULL;
 CREATE TABLE IF NOT EXISTS handled (
@@ -170,9 +171,9 @@ class EventInbox:
 
     def _accept(self, connection: sqlite3.Connection, arrival: NewEvent) -> int | None:
         found = connection.execute(
-            "INSERT OR IGNORE INTO event (event_id, body, message_id) VALUES (?, ?, ?) RETURNING "
-            "row",
-            arrival[:3],
+            "INSERT OR IGNORE INTO event (event_id, body, message_id, trace_context) "
+            "VALUES (?, ?, ?, ?) RETURNING row",
+            (arrival.event_id, arrival.body, arrival.message_id, arrival.trace_context),
         ).fetchone()
         if found is None:
             return None
@@ -189,15 +190,21 @@ class EventInbox:
         for row, handler in connection.execute("SELECT row, handler FROM handled"):
             handled.setdefault(row, set()).add(int(handler))
         return [
-            Unfinished(row, event_id, body, started, frozenset(handled.get(row, ())))
-            for row, event_id, body, started in connection.execute(
-                "SELECT row, event_id, body, started FROM event WHERE body IS NOT NULL ORDER BY row"
+            Unfinished(
+                row, event_id, body, started, frozenset(handled.get(row, ())), trace_context=trace
+            )
+            for row, event_id, body, started, trace in connection.execute(
+                "SELECT row, event_id, body, started, trace_context FROM event "
+                "WHERE body IS NOT NULL ORDER BY row"
             )
         ]
 
 
 def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
+    columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(event)")]
+    if "trace_context" not in columns:  # a file of an earlier release, which may use it again
+        connection.execute("ALTER TABLE event ADD COLUMN trace_context TEXT")
     return connection
 
 
@@ -206,7 +213,9 @@ def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     finished = [(note.row,) for note in notes if note.step is HandlingStep.FINISHED]
     gone = {row for (row,) in finished}
     rest = [note for note in notes if note.row not in gone]
-    connection.executemany("UPDATE event SET body = NULL WHERE row = ?", finished)
+    connection.executemany(
+        "UPDATE event SET body = NULL, trace_context = NULL WHERE row = ?", finished
+    )
     connection.executemany("DELETE FROM handled WHERE row = ?", finished)
     connection.executemany(
         "UPDATE event SET started = ? WHERE row = ?",

@@ -37,6 +37,7 @@ from ._parse import parse
 from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
 from ._store import InboxFullError, InboxStore, InboxUnavailableError, NewEvent, Unfinished
+from ._tracer import WebhookTracer
 from .events import AnyEvent
 
 BODY_TIMEOUT: Final = 10.0
@@ -56,6 +57,7 @@ class Ingest:
         capacity: Capacity,
         states: ContactStates,
         errors: ErrorReporter,
+        tracer: WebhookTracer,
         start: Callable[[], Awaitable[None]],
         start_within: float | None,
         hand_on: Callable[[EventJob], None],
@@ -71,6 +73,7 @@ class Ingest:
         self._capacity = capacity
         self._states = states
         self._errors = errors
+        self._tracer = tracer
         self._start = start
         self._start_within = start_within
         self._hand_on = hand_on
@@ -158,8 +161,8 @@ class Ingest:
                 ended.set_result(True)
             return
         self._capacity.enter(size)
-        row, _, _, started, handled, _ = unfinished
-        self._put(EventJob(event, size, row, started, handled, ended))
+        row, _, _, started, handled, _, trace_context = unfinished
+        self._put(EventJob(event, size, row, started, handled, ended, trace_context))
 
     async def wait_stored(self) -> None:
         """Wait until what is being stored has been handed on."""
@@ -170,18 +173,30 @@ class Ingest:
         self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None"
     ) -> WebhookAnswer:
         """Store a new event and hand it on; recognise a repeated one."""
+        with self._tracer.accepting(event) as trace_context:
+            return await self._store_traced(event, body, ended, trace_context)
+
+    async def _store_traced(
+        self,
+        event: AnyEvent,
+        body: bytes,
+        ended: "asyncio.Future[bool] | None",
+        trace_context: str | None,
+    ) -> WebhookAnswer:
         # The body itself stands for an event that has no id.
         event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
         row: int | None = NOWHERE
         try:
             if self.inbox is not None:
                 row = await self.inbox.accept(
-                    NewEvent(event_id, body, received_id(event), contact_id(event))
+                    NewEvent(event_id, body, received_id(event), contact_id(event), trace_context)
                 )
-        except (InboxUnavailableError, InboxFullError):
+        except (InboxUnavailableError, InboxFullError) as error:
+            self._tracer.failed(error)
             self._capacity.give_back(len(body))
             return self._turn_away()
         except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
+            self._tracer.failed(error)
             self._capacity.give_back(len(body))
             await self._errors.report(error, None)
             return self._turn_away()
@@ -198,7 +213,7 @@ class Ingest:
             self.duplicates += 1
             return DUPLICATE
         self.accepted += 1
-        self._put(EventJob(event, len(body), row, ended=ended))
+        self._put(EventJob(event, len(body), row, ended=ended, trace_context=trace_context))
         return ACCEPTED
 
     async def _claim(self, event: AnyEvent, event_id: str) -> bool:

@@ -34,6 +34,7 @@ from ._ingest import Ingest
 from ._locks import KeyedLocks
 from ._parse import parse
 from ._store import InboxStatistics, InboxStore
+from ._tracer import NoTracer, WebhookTracer
 from .events import AnyEvent
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class WebhookRouter(Handlers):
         on_interrupted: OnInterrupted | None = None,
         max_body: int = MAX_BODY,
         max_depth: int = MAX_DEPTH,
+        tracer: WebhookTracer | None = None,
     ) -> None:
         """Make a router.
 
@@ -116,6 +118,8 @@ class WebhookRouter(Handlers):
         *on_interrupted* is given the context of an event whose handlers were running as an earlier
         process died; without it they run again, those that had ended excepted, with
         `context.redelivered` set.
+        *tracer*: `respondio_async.telemetry.OpenTelemetryTracer()`: a span as an event is stored,
+        and one below it as it is handled, in whichever process.
         """
         super().__init__()
         bounds = (concurrency, queue_size, queue_bytes, max_body, max_depth, remember or 1)
@@ -147,6 +151,7 @@ class WebhookRouter(Handlers):
         self._locks = KeyedLocks()
         self._capacity = Capacity(events=queue_size, size=queue_bytes)
         self._errors = ErrorReporter(on_error)
+        tracer = tracer or NoTracer()
         self._dispatcher = Dispatcher(
             self,
             context=lambda job: self.context(job.event, redelivered=job.redelivered),
@@ -157,6 +162,7 @@ class WebhookRouter(Handlers):
             states=self._states,
             locks=self._locks,
             errors=self._errors,
+            tracer=tracer,
         )
         self._ingest = Ingest(
             keys,
@@ -166,6 +172,7 @@ class WebhookRouter(Handlers):
             capacity=self._capacity,
             states=self._states,
             errors=self._errors,
+            tracer=tracer,
             start=self.start,
             start_within=_START_WITHIN if is_postgres(inbox) else None,
             hand_on=self._dispatcher.put,

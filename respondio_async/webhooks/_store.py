@@ -39,6 +39,8 @@ class NewEvent(NamedTuple):
     message_id: int | None = None
     """Of the message that was received, if it was about one."""
     contact_id: int | None = None
+    trace_context: str | None = None
+    """Of the span that stores it, for the one that handles it; see `WebhookTracer`."""
 
     def __repr__(self) -> str:
         return "NewEvent()"  # the body holds a contact's data
@@ -57,6 +59,7 @@ class Unfinished(NamedTuple):
     """Keys of its handlers that have ended."""
     contact: ContactRow | None = None
     """What the store knows of its contact now; None: what the router remembers is right."""
+    trace_context: str | None = None
 
     def __repr__(self) -> str:
         return "Unfinished()"  # the body holds a contact's data

@@ -250,7 +250,7 @@ async def test_notes_are_read_after_a_kill(tmp_path: Path) -> None:
     again = EventInbox(tmp_path / "inbox")
     left = await left_in(again)
     await again.aclose()
-    assert [(row, started, handled) for row, _, _, started, handled, _ in left] == [
+    assert [(each.row, each.started, each.handled) for each in left] == [
         (rows[1], 2**63 - 1, {2**64 - 1}),
         (rows[2], 0, set()),
         (rows[3], 0, set()),

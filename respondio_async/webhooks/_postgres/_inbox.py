@@ -243,6 +243,7 @@ class PostgresInbox:
             bodies=[each.body for each in events],
             message_ids=[each.message_id for each in events],
             contact_ids=[each.contact_id for each in events],
+            trace_contexts=[each.trace_context for each in events],
             caught_up=CAUGHT_UP,
         )
         self._backlog += len(rows)
@@ -323,10 +324,11 @@ class PostgresInbox:
         found = await self._database.rows(sql.CLAIM, row=row, attempt=attempt)
         if not found:
             return True  # finished, or another process's
-        event_id, body, started, handled, *contact = found[0]
+        event_id, body, started, handled, trace, *contact = found[0]
         known = ContactRow(*contact) if contact[0] else None
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        await self._take(Unfinished(job, event_id, body, started, frozenset(handled), known), ended)
+        unfinished = Unfinished(job, event_id, body, started, frozenset(handled), known, trace)
+        await self._take(unfinished, ended)
         return await ended
 
     async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:

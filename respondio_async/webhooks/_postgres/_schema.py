@@ -12,7 +12,7 @@ from respondio_async.errors import ConfigurationError
 from .._store import InboxUnavailableError
 
 SCHEMA: Final = "respondio_webhooks"
-VERSION: Final = 1
+VERSION: Final = 2
 """Of our tables; raised with each entry of `_STEPS`."""
 QUEUE: Final = SCHEMA
 """Of Procrastinate. Its name is also that of a channel, which all schemas of a database share."""
@@ -92,6 +92,7 @@ ALTER TABLE event SET (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02,
     autovacuum_analyze_threshold = 200);
 """,
+    "ALTER TABLE event ADD COLUMN trace_context text -- W3C's, of the span that stored it",
 )
 
 

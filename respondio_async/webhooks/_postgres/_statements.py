@@ -18,11 +18,11 @@ ACCEPT: Final[LiteralString] = f"""
 WITH arrived AS (
     SELECT * FROM unnest(
         %(event_ids)s::text[], %(bodies)s::bytea[], %(message_ids)s::bigint[],
-        %(contact_ids)s::bigint[]
-    ) WITH ORDINALITY AS a (event_id, body, message_id, contact_id, number)
+        %(contact_ids)s::bigint[], %(trace_contexts)s::text[]
+    ) WITH ORDINALITY AS a (event_id, body, message_id, contact_id, trace_context, number)
 ), stored AS (
-    INSERT INTO event (event_id, body, message_id, contact_id)
-    SELECT event_id, body, message_id, contact_id FROM arrived
+    INSERT INTO event (event_id, body, message_id, contact_id, trace_context)
+    SELECT event_id, body, message_id, contact_id, trace_context FROM arrived
     -- A message that was caught up with and its late event are one, in whichever order they come.
     WHERE NOT EXISTS (SELECT FROM event e WHERE e.event_id = arrived.event_id) AND NOT EXISTS (
         SELECT FROM event e WHERE e.message_id = arrived.message_id
@@ -44,7 +44,7 @@ SELECT event_id, id FROM stored, jobs
 
 CLAIM: Final[LiteralString] = """
 WITH claimed AS (
-    SELECT event_id, body, message_id, contact_id, started, handled
+    SELECT event_id, body, message_id, contact_id, started, handled, trace_context
     FROM event WHERE id = %(row)s AND attempt = %(attempt)s AND body IS NOT NULL
 ), known AS (
     -- The contact's newest message whose event was about to be handled.
@@ -54,7 +54,7 @@ WITH claimed AS (
     ON CONFLICT (contact_id) DO UPDATE SET watermark = greatest(c.watermark, excluded.watermark)
     RETURNING contact_id, handed_over_since, human_since, watermark
 )
-SELECT e.event_id, e.body, e.started, e.handled, coalesce(e.contact_id, 0),
+SELECT e.event_id, e.body, e.started, e.handled, e.trace_context, coalesce(e.contact_id, 0),
     coalesce(k.handed_over_since, c.handed_over_since, 0),
     coalesce(k.human_since, c.human_since, 0), coalesce(k.watermark, c.watermark, 0)
 FROM claimed e LEFT JOIN known k USING (contact_id) LEFT JOIN contact c USING (contact_id)
@@ -65,7 +65,8 @@ _OWNED: Final[LiteralString] = "WHERE id = $1 AND attempt = $2"
 STEPS: Final[dict[HandlingStep, LiteralString]] = {
     HandlingStep.STARTED: f"PREPARE started{_NOTE} started = $3 {_OWNED}",
     HandlingStep.HANDLED: f"PREPARE handled{_NOTE} handled = handled || $3 {_OWNED}",
-    HandlingStep.FINISHED: f"PREPARE finished{_NOTE} body = NULL, handled = '{{}}' {_OWNED}",
+    HandlingStep.FINISHED: f"PREPARE finished{_NOTE} body = NULL, handled = '{{}}', "
+    f"trace_context = NULL {_OWNED}",
 }
 """Each is named as its step. A repeat, after an answer that was lost, changes nothing."""
 
