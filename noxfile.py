@@ -78,6 +78,16 @@ def faults(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def slow(session: nox.Session) -> None:
+    """What the default suite leaves out of the other parts: habits of the server one at a time,
+    bots on every inbox with every form of event, the command line at length.
+    """
+    session.install(*SUITE)
+    ignored = [f"--ignore=tests/{part}" for part in ("faults", "transport", "simulation", "docs")]
+    session.run("pytest", "tests", "-m", "slow", "-n", "auto", *ignored, *session.posargs)
+
+
 @nox.session(venv_backend="uv")
 def lowest(session: nox.Session) -> None:
     """The core of the suite with the oldest releases that pyproject.toml allows, or what is named:

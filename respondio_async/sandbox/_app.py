@@ -267,6 +267,12 @@ def _bearer(header: str | None) -> str:
     return (header or "").removeprefix("Bearer").strip()
 
 
+def _error_name(status: int) -> str:
+    # 449 is no status of the standard, so that Python has no phrase for it.
+    phrase = "Retry With" if status == 449 else HTTPStatus(status).phrase
+    return f"{phrase.replace(' ', '')}Error"
+
+
 def _run(
     handler: Callable[[RequestContext], Any], call: RequestContext, arrival: Arrival
 ) -> ServerResponse:
@@ -276,7 +282,7 @@ def _run(
     except Problem as problem:
         body = problem.body
         if call.quirks.named_errors:
-            body["status"] = f"{HTTPStatus(problem.status).phrase.replace(' ', '')}Error"
+            body["status"] = _error_name(problem.status)
         return json_answer(problem.status, body, problem.headers)
     except Exception:
         # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's

@@ -171,8 +171,8 @@ def sandbox_field(sandbox: Sandbox) -> str:
     return "age" if sandbox.answers.custom_field_name == "slug" else "Age"
 
 
-def alternatives(kind: type) -> list[Any]:
-    """Each attribute with each value that differs from its default."""
+def alternatives(kind: type) -> dict[str, list[Any]]:
+    """The values of each attribute that differ from its default."""
     hints = typing.get_type_hints(kind)
     special = {
         "not_ready_for": [0.3],
@@ -182,7 +182,7 @@ def alternatives(kind: type) -> list[Any]:
         "plan_forbids_api": [],
         "not_ready_operations": [],
     }
-    cases = []
+    found = {}
     for field in dataclasses.fields(kind):
         if field.name in special:
             values = special[field.name]
@@ -192,8 +192,28 @@ def alternatives(kind: type) -> list[Any]:
             values = [
                 value for value in typing.get_args(hints[field.name]) if value != field.default
             ]
-        cases += [pytest.param({field.name: value}, id=f"{field.name}={value}") for value in values]
-    return cases
+        found[field.name] = values
+    return found
+
+
+def single(kind: type) -> list[Any]:
+    """Each alternative by itself, for the slow suite."""
+    return [
+        pytest.param({name: value}, id=f"{name}={value}", marks=pytest.mark.slow)
+        for name, values in alternatives(kind).items()
+        for value in values
+    ]
+
+
+def mixed(kind: type) -> list[dict[str, Any]]:
+    """All of them in a few days: the first of every attribute, the second of every attribute, and
+    so on.
+    """
+    found = alternatives(kind)
+    return [
+        {name: values[number] for name, values in found.items() if number < len(values)}
+        for number in range(max(map(len, found.values())))
+    ]
 
 
 async def test_every_operation_on_the_usual_server() -> None:
@@ -210,14 +230,14 @@ async def test_every_operation_on_the_usual_server() -> None:
         assert {endpoint.template for endpoint in ENDPOINTS} <= called
 
 
-@pytest.mark.parametrize("quirk", alternatives(Quirks))
+@pytest.mark.parametrize("quirk", [*mixed(Quirks), *single(Quirks)])
 async def test_every_operation_under_each_habit(quirk: dict[str, Any]) -> None:
     """No habit of the server that can be switched changes what the client's user sees."""
     async with workspace(quirk) as (sandbox, client):
         await whole_day(sandbox, client)
 
 
-@pytest.mark.parametrize("answer", alternatives(Answers))
+@pytest.mark.parametrize("answer", [*mixed(Answers), *single(Answers)])
 async def test_every_operation_under_each_open_answer(answer: dict[str, Any]) -> None:
     """Every operation works, whatever the vendor answers to what its documentation leaves open."""
     async with workspace(None, answer) as (sandbox, client):

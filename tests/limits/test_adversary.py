@@ -21,7 +21,7 @@ PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 # ── deadlines ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("limit", [1, 5, 10, 100, 1000])
+@pytest.mark.parametrize("limit", [1, 5, 10, 100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("taught", [False, True], ids=["fresh", "taught"])
 @pytest.mark.parametrize(("prior", "gap"), [("idle", 0.0), ("one", 1.5), ("full", 0.5)])
 def test_who_would_be_served_in_time_is_not_sent_away(

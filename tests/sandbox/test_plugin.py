@@ -43,10 +43,17 @@ def run(
     return run
 
 
-def test_a_plain_test_gets_a_running_sandbox(run: Callable[..., pytest.RunResult]) -> None:
-    """No async plugin is needed for the sandbox itself; it is calm."""
+def test_a_plain_test_gets_a_running_sandbox_and_a_client(
+    run: Callable[..., pytest.RunResult],
+) -> None:
+    """No async plugin is needed for the sandbox itself; it is calm. A test that runs a loop itself
+    closes the client itself. Options come from a fixture and from marks: the nearest mark wins over
+    the outer one, and both over the fixture.
+    """
     run("""
+        import asyncio
         import urllib.request
+        import pytest
 
         def test_it(respondio_sandbox):
             assert respondio_sandbox.quirks.list_lag == 0
@@ -55,20 +62,24 @@ def test_a_plain_test_gets_a_running_sandbox(run: Callable[..., pytest.RunResult
                 respondio_sandbox.url + "/space/user",
                 headers={"Authorization": f"Bearer {respondio_sandbox.token}"})
             assert urllib.request.urlopen(request).status == 200
-    """).assert_outcomes(passed=1)
 
+        def test_client(respondio_client):
+            async def work():
+                async with respondio_client as client:
+                    return await client.space.list_users().collect()
+            assert len(asyncio.run(work())) == 4
 
-def test_options_come_from_a_fixture_and_from_marks(run: Callable[..., pytest.RunResult]) -> None:
-    """The nearest mark wins over the outer one, and both over the fixture."""
-    run("""
-        import pytest
+        class TestFixture:
+            @pytest.fixture
+            def respondio_sandbox_options(self):
+                return {"contacts": 1, "limits": None}
 
-        @pytest.fixture
-        def respondio_sandbox_options():
-            return {"contacts": 1, "limits": None}
+            def test_fixture(self, respondio_sandbox):
+                assert (len(respondio_sandbox.contacts), respondio_sandbox.limits) == (1, {})
 
-        def test_fixture(respondio_sandbox):
-            assert (len(respondio_sandbox.contacts), respondio_sandbox.limits) == (1, {})
+            @pytest.mark.respondio_sandbox(contacts=2)
+            def test_mark(self, respondio_sandbox):
+                assert len(respondio_sandbox.contacts) == 2
 
         @pytest.mark.respondio_sandbox(contacts=2)
         class TestMarked:
@@ -78,7 +89,7 @@ def test_options_come_from_a_fixture_and_from_marks(run: Callable[..., pytest.Ru
             @pytest.mark.respondio_sandbox(contacts=3)
             def test_inner(self, respondio_sandbox):
                 assert len(respondio_sandbox.contacts) == 3
-    """, "--strict-markers").assert_outcomes(passed=3)  # fmt: skip
+    """, "--strict-markers").assert_outcomes(passed=6)  # fmt: skip
 
 
 CLIENT = """
@@ -155,7 +166,9 @@ def test_the_client_under_each_plugin(run: Callable[..., pytest.RunResult], runn
 
 
 def test_the_client_under_trio(run: Callable[..., pytest.RunResult]) -> None:
-    """It runs on asyncio: the test is skipped with that reason, whether trio is there or not."""
+    """It runs on asyncio, and so does a bot: the test is skipped with that reason, whether trio is
+    there or not.
+    """
     result = run("""
         import pytest
 
@@ -170,8 +183,12 @@ def test_the_client_under_trio(run: Callable[..., pytest.RunResult]) -> None:
         @pytest.mark.anyio
         async def test_it(contact, respondio_client):
             raise AssertionError
+
+        @pytest.mark.anyio
+        async def test_bot(respondio_bot):
+            raise AssertionError
     """, "-p", "no:asyncio", "-rs")  # fmt: skip
-    result.assert_outcomes(skipped=2)
+    result.assert_outcomes(skipped=4)
     result.stdout.fnmatch_lines(["*respondio_client runs on asyncio only, not on trio*"])
 
 
@@ -188,19 +205,6 @@ def test_a_loop_of_a_wider_scope(run: Callable[..., pytest.RunResult]) -> None:
         async def test_two(respondio_client):
             await respondio_client.space.get_user(1001)
     """, "-o", "asyncio_mode=strict").assert_outcomes(passed=2)  # fmt: skip
-
-
-def test_the_client_in_a_plain_test(run: Callable[..., pytest.RunResult]) -> None:
-    """A test that runs a loop itself closes the client itself."""
-    run("""
-        import asyncio
-
-        def test_it(respondio_client):
-            async def work():
-                async with respondio_client as client:
-                    return await client.space.list_users().collect()
-            assert len(asyncio.run(work())) == 4
-    """).assert_outcomes(passed=1)
 
 
 def test_loading_the_plugin_imports_next_to_nothing(request: pytest.FixtureRequest) -> None:
@@ -282,18 +286,3 @@ def test_a_bot_runs_on_the_loop_of_its_test(
     backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     source = textwrap.dedent(BOT.format(mark=mark, decorator=decorator))
     run(f"{backend}\n{source}", *options).assert_outcomes(passed=3)
-
-
-def test_a_bot_needs_asyncio(run: Callable[..., pytest.RunResult]) -> None:
-    """Under trio its test is skipped, with the reason."""
-    run("""
-        import pytest
-
-        @pytest.fixture
-        def anyio_backend():
-            return "trio"
-
-        @pytest.mark.anyio
-        async def test_it(respondio_bot):
-            pass
-    """, "-p", "no:asyncio", "-rs").stdout.fnmatch_lines(["*asyncio only*"])  # fmt: skip

@@ -17,6 +17,12 @@ from respondio_async.webhooks import Context, MessageReceived, WebhookRouter, no
 from tests.webhooks.payloads import PLACES
 
 KEY = "the-sandbox-signs-with-it"
+ONE_PLACE = pytest.mark.parametrize(
+    "sender_place",
+    [PLACES[0], *(pytest.param(place, marks=pytest.mark.slow) for place in PLACES[1:])],
+    indirect=True,
+)
+"""Each inbox with one place in the default suite: `test_bot.py` has every place with these."""
 PHONE = "+60123456789"
 AGENT = "anna@sandbox.example"
 QUIRKS = Quirks.calm()
@@ -224,6 +230,7 @@ MISSED = 52
 """More than a page."""
 
 
+@ONE_PLACE
 async def test_catching_up_after_an_outage(inbox: str) -> None:
     """What customers wrote while the bot was down is fetched, answered once and in order; late
     events of it are dropped.
@@ -258,6 +265,7 @@ async def test_catching_up_after_an_outage(inbox: str) -> None:
         assert sandbox.duplicates() == []
 
 
+@ONE_PLACE
 async def test_each_customer_is_answered_once(inbox_or_none: str | None) -> None:
     """However often and in whatever order events come, each message is answered once, and no
     delivery fails.
