@@ -15,6 +15,7 @@ asked:
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, Generic, TypeVar
@@ -84,8 +85,9 @@ class Engine:
         self.budget = RetryBudget(retry.budget)
         self.hooks = tuple(hooks)
         self.lifecycle = ClientLifecycle()
-        self.counters: dict[str, RouteCounters] = {}
-        self._breakers: dict[str, Breaker] = {}
+        self.counters: defaultdict[str, RouteCounters] = defaultdict(RouteCounters)
+        """By route, as are the breakers."""
+        self.breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self.drift = DriftLog()
         self._moved: set[str] = set()
         """Collections that were found under their other path."""
@@ -180,20 +182,6 @@ class Engine:
             except Exception:
                 logger.exception("a hook failed on %s", type(event).__name__)
 
-    def counters_of(self, route: str) -> RouteCounters:
-        """The counters of a route."""
-        counters = self.counters.get(route)
-        if counters is None:
-            counters = self.counters[route] = RouteCounters()
-        return counters
-
-    def breaker_of(self, route: str) -> Breaker:
-        """The circuit breaker of a route."""
-        breaker = self._breakers.get(route)
-        if breaker is None:
-            breaker = self._breakers[route] = Breaker()
-        return breaker
-
 
 class Attempts(Generic[T]):
     """The attempts of one call."""
@@ -225,8 +213,8 @@ class Attempts(Generic[T]):
         """On the loop's clock. It starts with the first permit, or when the call finds the server
         down.
         """
-        self._counters = engine.counters_of(call.endpoint.bucket)
-        self._breaker = engine.breaker_of(call.endpoint.bucket)
+        self._counters = engine.counters[call.endpoint.bucket]
+        self._breaker = engine.breakers[call.endpoint.bucket]
         self._is_probe = False
         self.queued = 0.0
         """Seconds in the queue, the wait for a connection included."""

@@ -24,14 +24,13 @@ ABANDONED: Final = 30.0
 """Seconds after which a request whose caller has left is cancelled after all."""
 
 
-class BorrowedLease(ClientLease):
+class BorrowedLease(ClientLease["BorrowedPool"]):
     """One request through a borrowed client."""
 
-    __slots__ = ("_left", "_owner", "_task")
+    __slots__ = ("_left", "_task")
 
-    def __init__(self, owner: "BorrowedPool") -> None:
-        super().__init__()
-        self._owner = owner
+    def __init__(self, pool: "BorrowedPool") -> None:
+        super().__init__(pool)
         self._task: asyncio.Task[Answer] | None = None
         self._left = False
         """The caller was cancelled, or out of time.
@@ -40,16 +39,12 @@ class BorrowedLease(ClientLease):
         repeat it.
         """
 
-    @property
-    def _pool(self) -> "BorrowedPool":
-        return self._owner
-
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:
         bounds = phase_timeouts(phases, timeout)
         bounds["pool"] = timeout if phases is None else phases.pool
-        built = self._owner.requests.plain(request, {"timeout": bounds, "trace": self._trace})
+        built = self.pool.requests.plain(request, {"timeout": bounds, "trace": self._trace})
         task = self._task = asyncio.get_running_loop().create_task(
-            self._deliver(self._owner.client, built)
+            self._deliver(self.pool.client, built)
         )
         try:
             await asyncio.wait((task,))
@@ -64,13 +59,13 @@ class BorrowedLease(ClientLease):
         super().leaves()
 
     def release(self) -> None:
-        self._owner.discarded += self.broken
+        self.pool.discarded += self.broken
         if self._task is None or self._task.done():
             if self._task is not None and not self._task.cancelled():
                 self._task.exception()  # it may have ended just as its caller was leaving
-            self._owner.end(self)
+            self.pool.end(self)
         else:
-            self._owner.abandon(self, self._task)
+            self.pool.abandon(self, self._task)
 
 
 class BorrowedPool(Pool[BorrowedLease]):

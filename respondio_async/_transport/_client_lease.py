@@ -3,24 +3,24 @@
 from typing import Any
 
 from ._body import read_answer
-from ._pool import ConnectionLease
+from ._pool import ConnectionLease, PoolT
 from ._ports import Answer, RawHeaders
 from ._surplus import connection_below, has_surplus
 
 
-class ClientLease(ConnectionLease):
+class ClientLease(ConnectionLease[PoolT]):
     """Sends by `AsyncClient.send`, so that whatever wraps it sees every request."""
 
     __slots__ = ("_redirect", "_traced")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, pool: PoolT) -> None:
+        super().__init__(pool)
         self._traced = False
         """A trace event came: a real connection carries the request, and no mock."""
         self._redirect: Answer | None = None
 
     async def _deliver(self, client: Any, built: Any) -> Answer:
-        library = self._pool.library
+        library = self.pool.library
         try:
             response = await client.send(built, stream=True, auth=None, follow_redirects=False)
         except library.HTTPStatusError as error:

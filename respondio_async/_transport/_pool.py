@@ -16,7 +16,8 @@ from ._gate import Gate
 from ._ports import Answer, PoolStatistics, Request, SendError
 from ._requests import Requests
 
-LeaseT = TypeVar("LeaseT", bound="ConnectionLease")
+LeaseT = TypeVar("LeaseT", bound="ConnectionLease[Any]")
+PoolT = TypeVar("PoolT", bound="Pool[Any]")
 
 KEEPALIVE: Final = 4.5
 """Seconds that an idle connection is kept: less than the five after which common servers (uvicorn,
@@ -27,12 +28,13 @@ GRACE: Final = 5.0
 """Seconds that `aclose` waits for calls in flight."""
 
 
-class ConnectionLease(ABC):
-    """The time for which one call holds a connection."""
+class ConnectionLease(ABC, Generic[PoolT]):
+    """The time for which one call holds a connection of *pool*."""
 
-    __slots__ = ("_scope", "broken", "clean", "left_at", "status", "unsent")
+    __slots__ = ("_scope", "broken", "clean", "left_at", "pool", "status", "unsent")
 
-    def __init__(self) -> None:
+    def __init__(self, pool: PoolT) -> None:
+        self.pool = pool
         self._scope: asyncio.Timeout | None = None
         self.broken = False
         self.clean = True
@@ -43,13 +45,8 @@ class ConnectionLease(ABC):
         self.status: int | None = None
         """Of the answer, once its head is there."""
 
-    @property
-    @abstractmethod
-    def _pool(self) -> "Pool[Any]": ...
-
     async def send(self, request: Request, *, timeout: float | None, phases: Any = None) -> Answer:
-        pool = self._pool
-        if pool.closed:
+        if self.pool.closed:
             raise _failures.closed(sent=False)
         if timeout is not None and timeout <= 0:
             raise _failures.timed_out(unsent=True, status=None)
@@ -81,14 +78,14 @@ class ConnectionLease(ABC):
     def leaves(self) -> None:
         """Note that the request goes out now."""
         self.unsent = False
-        self.left_at = self._pool.now()
+        self.left_at = self.pool.now()
 
     def _explain(self, error: Exception) -> Exception | None:
         if self._scope is not None and self._scope.expired():
-            if self._pool.closed:
+            if self.pool.closed:
                 return _failures.closed(sent=not self.unsent, status=self.status)
             return _failures.timed_out(unsent=self.unsent, status=self.status)
-        return self._pool.failures.read(error, unsent=self.unsent, status=self.status)
+        return self.pool.failures.read(error, unsent=self.unsent, status=self.status)
 
     @abstractmethod
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:

@@ -59,32 +59,24 @@ class _Connector(aiohttp.TCPConnector):
         return protocol
 
 
-class SessionLease(ConnectionLease):
+class SessionLease(ConnectionLease["SessionPool"]):
     """One request through the session."""
 
-    __slots__ = ("_owner",)
-
-    def __init__(self, owner: "SessionPool") -> None:
-        super().__init__()
-        self._owner = owner
-
-    @property
-    def _pool(self) -> "SessionPool":
-        return self._owner
+    __slots__ = ()
 
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
         self.unsent = True
-        bounds = self._owner.bounds
+        bounds = self.pool.bounds
         if phases is not None:
             bounds = aiohttp.ClientTimeout(connect=phases.connect, sock_read=phases.read)
-        if self._owner.session.trace_configs:
+        if self.pool.session.trace_configs:
             return await self._exchange_traced(request, bounds)
         return await self._exchange_at_once(request, bounds)
 
     async def _exchange_at_once(self, request: Request, bounds: aiohttp.ClientTimeout) -> Answer:
         """Write head and body in one piece, and read the answer by aiohttp's parser."""
-        packet = self._owner.pack(request)
-        connection = await self._owner.connect(bounds, look_again=request.content is not None)
+        packet = self.pool.pack(request)
+        connection = await self.pool.connect(bounds, look_again=request.content is not None)
         try:
             protocol: ResponseHandler = connection.protocol
             protocol.set_response_params(
@@ -110,25 +102,25 @@ class SessionLease(ConnectionLease):
         return answer
 
     async def _exchange_traced(self, request: Request, bounds: aiohttp.ClientTimeout) -> Answer:
-        owner, content = self._owner, request.content
+        pool, content = self.pool, request.content
         length = None if content is None else len(content)
         token = outgoing.set(
             Outgoing(
-                owner.target_of(request),
-                CIMultiDict(header_pairs(owner.address, request.headers, length)),
+                pool.target_of(request),
+                CIMultiDict(header_pairs(pool.address, request.headers, length)),
                 self.leaves,
                 _is_fit,
             )
         )
         try:
-            response = await owner.session.request(
+            response = await pool.session.request(
                 request.method,
-                yarl.URL(f"{owner.address.url}{request.template}"),
+                yarl.URL(f"{pool.address.url}{request.template}"),
                 data=None if content is None else TracedBody(content),
                 allow_redirects=False,
                 timeout=bounds,
-                proxy=owner.proxy,
-                proxy_headers=owner.proxy_headers,
+                proxy=pool.proxy,
+                proxy_headers=pool.proxy_headers,
             )
         finally:
             outgoing.reset(token)
@@ -142,8 +134,8 @@ class SessionLease(ConnectionLease):
             raise
 
     def release(self) -> None:
-        self._owner.discarded += self.broken
-        self._owner.end(self)
+        self.pool.discarded += self.broken
+        self.pool.end(self)
 
 
 class SessionPool(Pool[SessionLease]):

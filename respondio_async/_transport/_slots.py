@@ -68,22 +68,17 @@ class Slot:
             self.stream = None
 
 
-class SlotLease(ClientLease):
+class SlotLease(ClientLease["SlotPool"]):
     """A lease of one slot."""
 
-    __slots__ = ("_owner", "slot")
+    __slots__ = ("slot",)
 
-    def __init__(self, owner: "SlotPool", slot: Slot) -> None:
-        super().__init__()
-        self._owner = owner
+    def __init__(self, pool: "SlotPool", slot: Slot) -> None:
+        super().__init__(pool)
         self.slot = slot
 
-    @property
-    def _pool(self) -> "SlotPool":
-        return self._owner
-
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
-        owner, slot = self._owner, self.slot
+        pool, slot = self.pool, self.slot
         extensions: dict[str, Any] = {"timeout": phase_timeouts(phases), _LEASE: self}
         if request.content is not None:
             self.unsent = True
@@ -91,14 +86,14 @@ class SlotLease(ClientLease):
             self.unsent = False
         if (
             slot.stream is None
-            or owner.now() - slot.idle_since > _SURELY_ALIVE
+            or pool.now() - slot.idle_since > _SURELY_ALIVE
             or slot.stream.get_extra_info("is_readable")
         ):
             extensions["trace"] = self._trace
             self.unsent = True
         else:
             self._traced = True  # when the connection was made
-        return await self._deliver(owner.client, owner.build(request, extensions))
+        return await self._deliver(pool.client, pool.build(request, extensions))
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
@@ -106,13 +101,13 @@ class SlotLease(ClientLease):
         elif event == "connection.connect_tcp.complete":
             self.slot.stream = info["return_value"]
             self.slot.watch(info["return_value"])
-            self._owner.opened += 1
+            self.pool.opened += 1
         elif event == "connection.start_tls.complete":
             self.slot.watch(info["return_value"])
         await super()._trace(event, info)
 
     def release(self) -> None:
-        self._owner.take_back(self)
+        self.pool.take_back(self)
 
 
 class _Switch:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from ..errors import InvalidArgumentError
 from ._execution import Execution
@@ -72,34 +72,47 @@ def check_options(
     grace: object,
 ) -> None:
     """Refuse arguments that cannot work, before anything is opened."""
-    if concurrency is not None and (
-        not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
-    ):
-        raise InvalidArgumentError(
-            "concurrency must be an int of at least 1, or None", argument="concurrency"
-        )
-    if key is not None and not callable(key):
-        raise InvalidArgumentError(
-            "key must be a function of an item that returns a text", argument="key"
-        )
-    if progress is not None and not callable(progress):
-        raise InvalidArgumentError("progress must be a function of a Progress", argument="progress")
-    if total is not None and (not isinstance(total, int) or isinstance(total, bool) or total < 0):
-        raise InvalidArgumentError("total must be a count of items, or None", argument="total")
+    wants = {
+        "concurrency": (
+            concurrency is None or (_is_count(concurrency) and concurrency >= 1),
+            "must be an int of at least 1, or None",
+        ),
+        "key": (
+            key is None or callable(key),
+            "must be a function of an item that returns a text",
+        ),
+        "progress": (
+            progress is None or callable(progress),
+            "must be a function of a Progress",
+        ),
+        "total": (
+            total is None or (_is_count(total) and total >= 0),
+            "must be a count of items, or None",
+        ),
+        "max_outage": (
+            max_outage is None or (_is_seconds(max_outage) and max_outage > 0),
+            "must be a number of seconds above 0, or None",
+        ),
+        "grace": (
+            isinstance(grace, int | float) and grace >= 0,
+            "must be a number of seconds",
+        ),
+        "on_unknown": (on_unknown in {"report", "repeat"}, 'must be "report" or "repeat"'),
+        "failed": (failed in {"retry", "skip"}, 'must be "retry" or "skip"'),
+    }
+    for argument, (is_fit, wanted) in wants.items():
+        if not is_fit:
+            raise InvalidArgumentError(f"{argument} {wanted}", argument=argument)
     if has_journal and key is None:
         raise InvalidArgumentError(
             "a journal needs a key: a function that names each item, the same in every run",
             argument="key",
         )
-    if max_outage is not None and not (
-        isinstance(max_outage, int | float) and not isinstance(max_outage, bool) and max_outage > 0
-    ):
-        raise InvalidArgumentError(
-            "max_outage must be a number of seconds above 0, or None", argument="max_outage"
-        )
-    if not isinstance(grace, int | float) or not grace >= 0:
-        raise InvalidArgumentError("grace must be a number of seconds", argument="grace")
-    if on_unknown not in {"report", "repeat"}:
-        raise InvalidArgumentError('on_unknown must be "report" or "repeat"', argument="on_unknown")
-    if failed not in {"retry", "skip"}:
-        raise InvalidArgumentError('failed must be "retry" or "skip"', argument="failed")
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_seconds(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
