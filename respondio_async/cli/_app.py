@@ -78,7 +78,9 @@ COMMANDS: Final = {
     "login": Lazy("profiles:login", "Check a token, and keep it under a name."),
     "profiles": Lazy("profiles:profiles", "List the tokens that are kept, by their names."),
     "doctor": Lazy("doctor:doctor", "Find out what is wrong, or that nothing is."),
-    "demo": Lazy("demo:demo", "Migrate made-up contacts into a sandbox, within its limits."),
+    "demo": Lazy(
+        "demo._command:demo", "Migrate made-up contacts into a sandbox, within its limits."
+    ),
     "sandbox": Lazy("sandbox:sandbox", "Run a stand-in for respond.io on this machine."),
 }
 

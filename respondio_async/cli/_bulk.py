@@ -24,10 +24,9 @@ from respondio_async.discreet import Discreet
 from .. import AsyncRespond
 from ..bulk import Bulk, DeliverySummary, Outage, Outcome, Progress
 from ..limits import DEFAULT_LIMITS
-from ._command import Options
+from ._command import MaxOutage, Options
 from ._exit import Exit
-from ._live import Rates, shown
-from ._options import MaxOutage
+from ._live import Rates, View, shown
 from ._screen import Screen, counted
 
 _MOST_KEPT: Final = 1_000
@@ -168,7 +167,7 @@ class JournalFile:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
-class BulkView:
+class BulkView(View):
     """Shows a run."""
 
     def __init__(self, client: AsyncRespond, run: "Bulk[Any, Any]", job: BulkJob) -> None:
@@ -176,9 +175,6 @@ class BulkView:
         self._run = run
         self._job = job
         self._rates = Rates()
-
-    def headings(self) -> str:
-        return ""
 
     def sentence(self, elapsed: float) -> str:
         """Say how far it is, how fast, and when it will end."""

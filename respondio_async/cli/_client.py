@@ -13,9 +13,8 @@ from respondio_async.discreet import Discreet
 from .. import AsyncRespond, RetryPolicy
 from ..limits import RateLimiter
 from ._ask import ask_secret, can_ask
-from ._command import Options
+from ._command import BaseUrl, Options
 from ._exit import UsageError
-from ._options import BaseUrl
 from ._profiles import DEFAULT, find_profile, read_profiles, token_of
 
 TOKEN = "RESPONDIO_API_TOKEN"  # noqa: S105 - a variable's name

@@ -8,13 +8,13 @@ from rich.table import Table
 from .. import ROUTES, AsyncRespond
 from ..bulk import DeliverySummary, deliveries
 from ._bulk import duration, floor_of
-from ._live import shown
+from ._live import View, shown
 from ._screen import Screen
 
 _NOTHING = DeliverySummary({}, {}, {})
 
 
-class DeliveryView:
+class DeliveryView(View):
     """Shows how many messages have been delivered, read, or have failed."""
 
     def __init__(self, client: AsyncRespond) -> None:
@@ -23,9 +23,6 @@ class DeliveryView:
 
     def update(self, summary: DeliverySummary) -> None:
         self.summary = summary
-
-    def headings(self) -> str:
-        return ""
 
     def _ending(self) -> str:
         route = ROUTES["messages.get"]

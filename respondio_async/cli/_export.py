@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.text import Text
 
-from ._live import Rates, shown
+from ._live import Rates, View, shown
 from ._screen import Screen, counted
 from .files.sinks import Format, Sink, Target, open_sink, rows_kept
 
@@ -44,7 +43,7 @@ class ExportReport(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class ExportView:
+class ExportView(View):
     """Shows how many there are so far; a listing does not say how many will come."""
 
     def __init__(self, what: str, count: Callable[[], int]) -> None:
@@ -52,17 +51,11 @@ class ExportView:
         self._count = count
         self._rates = Rates()
 
-    def headings(self) -> str:
-        return ""
-
     def sentence(self, elapsed: float) -> str:
         count = self._count()
         return (
             f"{elapsed:7.1f} s  {count} {self._what} · {self._rates.rate('', elapsed, count):.0f}/s"
         )
-
-    def picture(self, elapsed: float) -> Text:
-        return Text(self.sentence(elapsed))
 
 
 def is_data(given: Mapping[str, Any]) -> bool:

@@ -1,10 +1,11 @@
 """Progress while something runs: a live picture on a terminal, a line now and then elsewhere."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -18,20 +19,19 @@ _SPAN: Final = 2.0
 """Seconds over which a rate is measured: at 5 requests a second, less would flicker."""
 
 
-class View(Protocol):
+class View(ABC):
     """Something that can show how far it is, *elapsed* seconds after its start."""
 
-    def headings(self) -> str:
-        """Return what is printed once above the lines; empty for nothing."""
-        ...
+    headings = ""
+    """What is printed once above the lines."""
+
+    @abstractmethod
+    def sentence(self, elapsed: float) -> str:
+        """Say it in one line."""
 
     def picture(self, elapsed: float) -> RenderableType:
         """Draw it for a terminal."""
-        ...
-
-    def sentence(self, elapsed: float) -> str:
-        """Say it in one line."""
-        ...
+        return Text(self.sentence(elapsed))
 
 
 class Rates:
@@ -85,8 +85,8 @@ async def _draw(view: View, live: Live, began: float) -> None:
 
 async def _tell(view: View, console: Console, began: float, every: float) -> None:
     clock = asyncio.get_running_loop().time
-    if view.headings():
-        _print(console, view.headings())
+    if view.headings:
+        _print(console, view.headings)
     while True:
         await asyncio.sleep(every)
         _print(console, view.sentence(clock() - began))

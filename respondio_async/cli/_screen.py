@@ -111,6 +111,15 @@ class Screen:
         self.err.print(Text("error: ", style="bold red"), end="")
         _print_lines(self.err, (first, *more))
 
+    def result(self, value: Any, shown: RenderableType) -> None:
+        """Print what a command has found: as JSON if that was asked for, or for people."""
+        if self.json:
+            self.document(value)
+        elif isinstance(shown, str):
+            self.line(shown)
+        else:
+            self.show(shown)
+
     def document(self, value: Any) -> None:
         """Print the JSON document."""
         self.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

@@ -61,10 +61,7 @@ async def limits(
     rows = [
         RouteLimit(route, limit, observed.get(route)) for route, limit in DEFAULT_LIMITS.items()
     ]
-    if screen.json:
-        screen.document(rows)
-    else:
-        screen.show(_table(rows, observed=observe))
+    screen.result(rows, _table(rows, observed=observe))
     for error in failures.values():
         screen.error(str(error))
     if observe and not observed:

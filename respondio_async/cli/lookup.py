@@ -110,10 +110,7 @@ async def get(
     """
     async with account.connect() as client:
         found = await client.contacts.get(contact)
-    if screen.json:
-        screen.document(found)
-    else:
-        screen.show(_facts(found))
+    screen.result(found, _facts(found))
 
 
 def _facts(contact: Contact) -> Table:
@@ -144,8 +141,5 @@ async def _list(
 ) -> None:
     async with account.connect() as client:
         items = await listed(client).collect()
-    if screen.json:
-        screen.document(items)
-    else:
-        rows = [[column(item) for column in columns.values()] for item in items]
-        screen.show(table_of(columns, rows))
+    rows = [[column(item) for column in columns.values()] for item in items]
+    screen.result(items, table_of(columns, rows))

@@ -8,9 +8,8 @@ import typer
 from .. import AsyncRespond
 from ._ask import can_ask
 from ._client import ask_token
-from ._command import JsonScreen, command
+from ._command import BaseUrl, JsonScreen, command
 from ._exit import Exit, UsageError
-from ._options import BaseUrl
 from ._profiles import DEFAULT, profiles_path, read_profiles, remove_profile, save_profile
 from ._screen import Screen, table_of
 
@@ -72,10 +71,6 @@ async def profiles(
         {"name": name, "token": profile.place, "base_url": profile.base_url}
         for name, profile in read_profiles().items()
     ]
-    if screen.json:
-        screen.document(rows)
-    elif not rows:
-        screen.line("There is none: respondio login")
-    else:
-        cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
-        screen.show(table_of(("name", "token in", "server"), cells))
+    cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
+    table = table_of(("name", "token in", "server"), cells)
+    screen.result(rows, table if rows else "There is none: respondio login")

@@ -8,10 +8,9 @@ import typer
 
 from ..bulk import FailedItem, RunSummary, failures, inspect
 from ._client import Account
-from ._command import JsonScreen, command
+from ._command import Force, JsonScreen, command, parse_span
 from ._delivery import follow, print_unread
 from ._exit import Exit
-from ._options import Force, parse_span
 from ._report import write_report
 from ._results import ReportFile, ResultsFile, print_tally, tally, write_results
 from ._screen import Screen, counted

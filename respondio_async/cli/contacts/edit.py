@@ -19,11 +19,10 @@ from .._bulk import (
     print_report,
 )
 from .._client import Account
-from .._command import JsonScreen, Options, command
+from .._command import Country, DryRun, Encoding, JsonScreen, Options, Sheet, Yes, command
 from .._exit import Exit, UsageError
 from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
-from .._options import Country, DryRun, Encoding, Sheet, Yes
 from .._screen import Screen, counted
 from .._selection import Selection
 from ..files.rows import TableFile, read_rows
@@ -216,10 +215,8 @@ def name_columns(cells: Iterable[str]) -> dict[str, str]:
 def print_plan(screen: Screen, noun: str, verb: str, operations: Mapping[str, int]) -> None:
     """Print what would be done, and how long it takes."""
     count, seconds = sum(operations.values()), floor_of(operations)
-    if screen.json:
-        screen.document({"items": count, "operations": operations, "seconds": round(seconds, 1)})
-    else:
-        screen.line(
-            f"{counted(count, noun)} to {verb}; at the vendor's limits this takes about "
-            f"{duration(seconds)}."
-        )
+    screen.result(
+        {"items": count, "operations": operations, "seconds": round(seconds, 1)},
+        f"{counted(count, noun)} to {verb}; at the vendor's limits this takes about "
+        f"{duration(seconds)}.",
+    )

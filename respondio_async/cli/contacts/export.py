@@ -1,9 +1,11 @@
 """`respondio contacts export`."""
 
 from functools import partial
+from typing import Any, Final
 
+from ...models import Contact
 from .._client import Account
-from .._command import JsonScreen, command
+from .._command import Force, JsonScreen, command
 from .._export import (
     FormatOption,
     Output,
@@ -12,11 +14,14 @@ from .._export import (
     is_data,
     write_export,
 )
-from .._fields import fetch_definitions
-from .._options import Force
+from .._fields import Definitions, fetch_definitions
 from .._selection import Selection
 from ..files.sinks import Sink, choose_target
-from .records import columns_of, record_of
+
+COLUMNS: Final = (
+    "id", "first_name", "last_name", "phone", "email", "language", "country_code", "profile_pic",
+    "tags", "lifecycle", "status", "assignee_id", "assignee_email", "created",
+)  # fmt: skip
 
 
 @command(as_data=is_data)
@@ -55,3 +60,29 @@ async def export(
         columns = columns_of(await fetch_definitions(client))
         query = f"contacts {target.format} {account.name} {selection.query()}"
         await write_export(screen, target, query, columns, walk, noun="contact")
+
+
+def columns_of(definitions: Definitions) -> list[str]:
+    """Name the columns: a contact's own, then one for each custom field of the workspace."""
+    return [*COLUMNS, *(f"custom:{field.name}" for field in definitions.fields)]
+
+
+def record_of(contact: Contact) -> dict[str, Any]:
+    """Make a row of a contact."""
+    return {
+        "id": contact.id,
+        "first_name": contact.first_name,
+        "last_name": contact.last_name,
+        "phone": contact.phone,
+        "email": contact.email,
+        "language": contact.language,
+        "country_code": contact.country_code,
+        "profile_pic": contact.profile_pic,
+        "tags": list(contact.tags),
+        "lifecycle": contact.lifecycle,
+        "status": contact.status,
+        "assignee_id": contact.assignee_id,
+        "assignee_email": contact.assignee.email if contact.assignee else None,
+        "created": None if contact.created is None else contact.created.isoformat(),
+        "custom_fields": contact.custom,
+    }

@@ -12,11 +12,10 @@ import typer
 from ... import ROUTES, AsyncRespond, BadRequestError
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, floor_of, print_report
 from .._client import Account
-from .._command import JsonScreen, command
+from .._command import Country, DryRun, Encoding, Force, JsonScreen, Sheet, command
 from .._exit import Exit
 from .._fields import Notation, explain, fetch_definitions
 from .._identify import By, check_country
-from .._options import Country, DryRun, Encoding, Force, Sheet
 from .._screen import Screen, counted, table_of
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows

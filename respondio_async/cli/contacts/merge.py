@@ -9,10 +9,9 @@ from ... import ROUTES, AsyncRespond
 from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, print_report
 from .._client import Account
-from .._command import JsonScreen, command
+from .._command import DryRun, Encoding, JsonScreen, Sheet, Yes, command
 from .._exit import Exit, UsageError
 from .._identify import whole_number
-from .._options import DryRun, Encoding, Sheet, Yes
 from ..files.rows import TableFile, read_rows
 from .edit import print_plan
 

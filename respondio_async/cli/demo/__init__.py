@@ -1,5 +1,3 @@
 """`respondio demo`: the main job of the client in half a minute, on real sockets, with a check at
 its end.
 """
-
-from ._command import demo as demo

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import AsyncRespond
-from .._live import Rates
+from .._live import Rates, View
 from .migration import STEPS, Migration, MigrationStep
 
 
@@ -27,8 +27,13 @@ class RouteLine(msgspec.Struct, frozen=True):
         return "?" if self.limit is None else f"{self.limit:g}"
 
 
-class MigrationView:
+class MigrationView(View):
     """Shows a running migration."""
+
+    headings = (
+        f"seconds {''.join(f'{step.label:>18}' for step in STEPS)}\n        "
+        + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
+    )
 
     def __init__(self, client: AsyncRespond, migration: Migration) -> None:
         self._client = client
@@ -81,11 +86,6 @@ class MigrationView:
                 Text(str(line.refused), style="red" if line.refused else "dim"),
             )
         return table
-
-    def headings(self) -> str:
-        """Name the columns of `sentence`."""
-        names = "".join(f"{step.label:>18}" for step in STEPS)
-        return f"seconds {names}\n        " + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
 
     def sentence(self, elapsed: float) -> str:
         """Say of each route what is done, requests a second against the limit, and how many calls

@@ -17,11 +17,10 @@ from ...models.payloads import to_wire
 from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, print_report
 from .._client import Account
-from .._command import JsonScreen, command
+from .._command import Country, DryRun, Encoding, Force, JsonScreen, Sheet, Yes, command, parse_span
 from .._delivery import follow, print_unread
 from .._exit import Exit, UsageError
 from .._identify import By, check_country, identify_row, plain_number, same_contact
-from .._options import Country, DryRun, Encoding, Force, Sheet, Yes, parse_span
 from .._report import write_report
 from .._results import ReportFile, print_tally, tally
 from .._screen import Screen, counted

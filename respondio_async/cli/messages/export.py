@@ -11,7 +11,7 @@ from ... import AsyncRespond
 from ...identifiers import parse
 from ...models import Message
 from .._client import Account
-from .._command import JsonScreen, command
+from .._command import Force, JsonScreen, MaxOutage, command
 from .._exit import UsageError
 from .._export import (
     FormatOption,
@@ -21,7 +21,6 @@ from .._export import (
     is_data,
     write_export,
 )
-from .._options import Force, MaxOutage
 from .._selection import TIMES, Selection
 from ..files.sinks import Sink, choose_target
 

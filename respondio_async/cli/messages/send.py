@@ -65,7 +65,4 @@ async def send(
             )
             status = message.current_status.value if message.current_status else None
     result = SendReport(sent.message_id, status)
-    if screen.json:
-        screen.document(result)
-    else:
-        screen.line(f"message {result.message_id}: {result.status or 'accepted'}")
+    screen.result(result, f"message {result.message_id}: {result.status or 'accepted'}")
