@@ -48,8 +48,7 @@ from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 
 from ..errors import ConfigurationError, InvalidArgumentError
 from ._protocol import Feedback, Priority, Reservation, RouteStatistics
-from ._queue import Queue
-from ._reservation import LocalReservation, State
+from ._queue import LocalReservation, Queue, State
 from ._route import Route
 
 _PRIORITIES: Final = frozenset({"interactive", "bulk"})
@@ -128,14 +127,12 @@ class LocalRateLimiter:
                     "timeout must be a number of seconds, or None", argument="timeout"
                 )
         reservation = LocalReservation(queue, priority, is_retry, now, deadline)
-        if not queue.admit(reservation, now):
-            # `Queue.sleep` without a coroutine of its own: thousands wait here.
+        if (called := queue.admit(reservation, now)) is not None:
             try:
-                await queue.lie_down(reservation)
+                await called
             except BaseException:
                 reservation.abandon()
                 raise
-            reservation.future = None
         return reservation
 
     def update(self, reservation: Reservation, feedback: Feedback) -> None:
@@ -149,12 +146,12 @@ class LocalRateLimiter:
         queue, route = self._queues.get(reservation.route), reservation.queue.route
         if queue is None or queue.route is not route or reservation.sent is None:
             return
-        changes = route.changes
+        before = route.paused_until
         route.learn(reservation.sent, feedback, queue.now())
-        if route.changes != changes:
-            queue.replan()
-        else:
-            queue.answered(reservation.sent.until)
+        if route.paused_until > before:
+            queue.paused()
+        elif queue:
+            queue.pump()
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""
@@ -197,7 +194,7 @@ class LocalRateLimiter:
             # tells.
             self._ahead = self._seen + (time.monotonic() - self.used_at) - loop.time()
             for name, queue in queues.items():
-                queue.route.move()
+                queue.route.pace.renew()
                 queues[name] = Queue(name, queue.route, loop, self._ahead)
         self._loop = loop
 

@@ -20,11 +20,13 @@ class Margin:
     until its average keeps to the budget.
     """
 
-    __slots__ = ("_bound", "_known", "_least", "_shortest", "late", "learnt", "reserve")
+    __slots__ = ("_bound", "_known", "_least", "_shortest", "extra", "late", "learnt", "reserve")
 
     def __init__(self) -> None:
         self.learnt = 0.0
         """Seconds that refusals have added."""
+        self.extra = 0.0
+        """What they had added at the last of them: a bucket of one keeps it as extra spacing."""
         self._bound = 0.1
         self._least = self._shortest = inf
         """The shortest round trip of this epoch, and of this one and the one before."""
@@ -85,3 +87,4 @@ class Margin:
         most = max(tuning.MOST_RESERVE - self.late, 2 * tuning.REFUSED_ADDS)
         self.learnt = min(most, before + tuning.REFUSED_ADDS)
         self.reserve = min(tuning.MOST_RESERVE, self.reserve + self.learnt - before)
+        self.extra = self.learnt

@@ -22,10 +22,12 @@ class Pace:
     resolution for ever.
     """
 
-    __slots__ = ("_bucket", "_empty_at", "_spare", "gap", "shape")
+    __slots__ = ("_bucket", "_empty_at", "_shape", "_spare", "gap", "rate")
 
     def __init__(self) -> None:
-        self.shape = (0.0, 0, 0.0, 0.0)
+        self._shape = (0.0, 0, 0.0, 0.0)
+        self.rate = 0.0
+        """Sends a second, on average."""
         self.gap = self._spare = 0.0
         """Seconds; a gap of 0 does not pace."""
         self._empty_at = -inf
@@ -37,7 +39,10 @@ class Pace:
         It is quicker by the part *overpace*, so that what is late can be caught up with; *extra*
         seconds, half a gap at most, are added for a server that takes no two at once.
         """
-        self.shape = rate, size, overpace, extra
+        shape = rate, size, overpace, extra
+        if shape == self._shape:
+            return
+        self._shape, self.rate = shape, rate
         even = 1.0 / rate + FLOOR / size
         self.gap = (1.0 - overpace) * even + min(extra, even / 2) if rate <= UNPACED else 0.0
         capacity = min(4, max(1, size // 25)) if overpace else 1
@@ -52,6 +57,10 @@ class Pace:
         """
         empty_at = self._empty_at + RESIDUE
         return (empty_at if empty_at > now else now) + ahead * self.gap - self._spare
+
+    def has_room(self, now: float) -> bool:
+        """Whether the bucket has room for one; what goes without it does not keep the pace."""
+        return self.gap > 0.0 and self._empty_at + RESIDUE - self._spare <= now
 
     def acquire(self) -> Coroutine[Any, Any, None]:
         """Take a send's room from the bucket; to be awaited at once, for a send that is due."""

@@ -10,13 +10,151 @@ called is awake and sets it when asking or leaving.
 
 import asyncio
 from collections import deque
+from enum import Enum, auto
 from math import inf
 
 from ..errors import DeadlineExceededError
 from ._priorities import Priorities
-from ._reservation import LocalReservation, State
+from ._protocol import Priority
 from ._route import Route
-from ._tuning import GATHER, KEPT_WAITS, LEAD, MOST_CALLED, SHORTEST_SLEEP
+from ._tuning import COLLECT, GRACE, KEPT_WAITS, LEAD, MOST_CALLED, PROMPT, SHORTEST_SLEEP
+from ._window import Sent
+
+
+class State(Enum):
+    """Where a reservation stands.
+
+    ========  ===========================================  ========================================
+    State     Its holder                                   Goes on to
+    ========  ===========================================  ========================================
+    QUEUED    sleeps among those of its priority           CALLED, when its permit is near due
+    CALLED    is awake: takes a connection, then asks      GRANTED, if its permit is due when it
+                                                           asks; else WAITING, or PARKED if it is
+                                                           further away than the holder will wait
+    WAITING   sleeps until its permit is due               CALLED then, or when the route is paused
+    PARKED    has given its connection back                CALLED, when its permit is near due
+    GRANTED   has its permit, and sends                    DONE, when its answer is learnt from
+    LEFT      gave up, was cancelled or told: too late     (any but GRANTED and DONE may come here)
+    ========  ===========================================  ========================================
+
+    A permit is taken by its holder in the step in which `permit` returns: whoever is called may
+    ask, and has nothing yet. So none is ever lost, whenever a holder is cancelled.
+    """
+
+    QUEUED = auto()
+    CALLED = auto()
+    WAITING = auto()
+    PARKED = auto()
+    GRANTED = auto()
+    DONE = auto()
+    LEFT = auto()
+
+
+class LocalReservation:
+    """A place in the queue of a `LocalRateLimiter`'s route."""
+
+    __slots__ = (
+        "called_at",
+        "deadline",
+        "due",
+        "future",
+        "is_retry",
+        "priority",
+        "queue",
+        "sent",
+        "since",
+        "state",
+        "timer",
+    )
+
+    def __init__(
+        self, queue: "Queue", priority: Priority, is_retry: bool, since: float, deadline: float
+    ) -> None:
+        self.queue = queue
+        self.priority: Priority = priority
+        self.is_retry = is_retry
+        self.since = since
+        self.deadline = deadline
+        self.state = State.QUEUED
+        self.called_at = self.due = inf
+        """When it was called last, and when its permit was due then. While it sleeps it keeps
+        nobody back.
+        """
+        self.future: asyncio.Future[None] | None = None
+        """What its holder sleeps on; done, once it is woken; None, once it has run."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Rings at its deadline."""
+        self.sent: Sent | None = None
+
+    @property
+    def route(self) -> str:
+        """The route's name."""
+        return self.queue.name
+
+    def call(self, now: float, due: float) -> None:
+        """Let its holder ask for the permit, which is *due* then; wake it if it sleeps."""
+        self.state, self.called_at, self.due = State.CALLED, now, due
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)
+
+    async def permit(self, *, max_wait: float | None = None) -> bool:
+        """Wait for the permit and take it; True once the request may go, now.
+
+        See `Reservation.permit`.
+        """
+        if self.state is not State.CALLED:
+            raise RuntimeError(
+                "this reservation has had its permit, or was given up: every request needs one of "
+                "its own"
+            )
+        queue, route = self.queue, self.queue.route
+        now = queue.now()
+        # Who needs to prepare is called early; who never does, when the permit is due.
+        if now > self.called_at + PROMPT:
+            queue.lead = LEAD
+        elif now < self.due:
+            queue.lead = max(0.0, queue.lead - LEAD / 8)
+        try:
+            while True:
+                due = queue.ask(self, now)
+                if due <= now:
+                    paced, before = route.pace.has_room(now), (route.granted, route.pauses)
+                    if paced:
+                        await route.pace.acquire()
+                        now = queue.now()
+                    # Another may have gone if the bucket made it wait after all.
+                    if before == (route.granted, route.pauses):
+                        queue.grant(self, now, paced=paced)
+                        return True
+                # `wait_until_near` ends `LEAD` early: with less the two would take turns.
+                elif max_wait is not None and due - now > max(max_wait, LEAD):
+                    return False
+                else:
+                    await queue.sleep(self, State.WAITING)
+                    now = queue.now()
+        except BaseException:
+            self.abandon()
+            raise
+
+    async def wait_until_near(self) -> None:
+        """Wait until the permit is due within `LEAD` seconds again.
+
+        See `Reservation.wait_until_near`.
+        """
+        try:
+            while self.state is State.CALLED:
+                now = self.queue.now()
+                if self.queue.ask(self, now) <= now + LEAD:
+                    return
+                await self.queue.sleep(self, State.PARKED)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Leave the queue; after a grant, or a second time, do nothing."""
+        if self.sent is None and self.state is not State.LEFT:
+            self.queue.leave(self)
 
 
 class Queue:
@@ -25,7 +163,7 @@ class Queue:
     __slots__ = (
         "_ahead",
         "_called",
-        "_gather_at",
+        "_collect_until",
         "_timer",
         "lead",
         "loop",
@@ -48,7 +186,8 @@ class Queue:
         self.queued: Priorities[LocalReservation] = Priorities()
         self._called: list[LocalReservation] = []
         """Those who were called and have no permit yet, in that order."""
-        self._gather_at = inf
+        self._collect_until = -inf
+        """Until then others may come together with the first in the queue: no burst yet."""
         self.lead = LEAD
         """Seconds before its permit at which a holder is called."""
         self._timer: asyncio.TimerHandle | None = None
@@ -63,60 +202,52 @@ class Queue:
 
     # ── joining and leaving ──────────────────────────────────────────────────────────────────────
 
-    def admit(self, reservation: LocalReservation, now: float) -> bool:
-        """Call it at once if its permit is near due; False: it has joined, and has to sleep.
+    def admit(self, reservation: LocalReservation, now: float) -> "asyncio.Future[None] | None":
+        """Let it join; what its holder sleeps on until it is called, None if it is at once.
 
         Raises if it cannot be in time.
         """
-        route, called = self.route, self._called
+        route = self.route
         route.refresh(now)
         if reservation.deadline < inf:
-            ahead = len(called) + self.queued.ahead(reservation.priority, reservation.is_retry)
-            due = route.due(now, ahead, burst=route.burst.most(route.window.size))
+            ahead = len(self._called) + self.queued.ahead(
+                reservation.priority, reservation.is_retry
+            )
+            due = route.due(now, ahead, route.burst.most(route.window.size))
             # An answer that is still to come may show that a slot is free that much sooner.
-            self.require(reservation, due - route.margin.unanswered(route.window.span))
-        if not called:
-            self._gather_at = now + GATHER
-        # One who was woken and has not run yet came first.
-        last = called[-1].future if called else None
-        if not self.queued.size and (last is None or not last.done()):
-            due = route.due(now, len(called))
-            if due <= now + self.lead and len(called) < MOST_CALLED:
-                called.append(reservation)
+            self._require(reservation, due - route.margin.unanswered(route.window.span))
+        if not self:
+            self._collect_until = now + COLLECT
+            if (due := route.due(now)) <= now + self.lead:
+                self._called.append(reservation)
                 reservation.call(now, due)
-                return True
+                return None
         self.queued.join(reservation)
         if self.queued.size == 1:
-            self.set_timer(now + GATHER)
-        return False
+            # After those who were woken and have not run yet.
+            self.loop.call_soon(self.pump)
+        return self.sleep(reservation, State.QUEUED)
 
-    async def sleep(self, reservation: LocalReservation, state: State, due: float) -> None:
-        """Let it sleep in that state until it is called; its permit is *due* then.
-
-        Raises if that is too late, or turns out to be.
-        """
-        self.require(reservation, due)
-        reservation.state, reservation.late_at = state, inf
-        self.set_timer(due - LEAD if state is State.PARKED else due)
-        await self.lie_down(reservation)
-        reservation.future = None
-
-    def lie_down(self, reservation: LocalReservation) -> "asyncio.Future[None]":
-        """What its holder sleeps on until it is called."""
+    def sleep(self, reservation: LocalReservation, state: State) -> "asyncio.Future[None]":
+        """What its holder sleeps on in that state until it is called."""
+        reservation.state, reservation.due = state, inf
         if reservation.deadline < inf and reservation.timer is None:
             reservation.timer = self.loop.call_at(
                 reservation.deadline - self._ahead, self._expire, reservation
             )
-        reservation.future = self.loop.create_future()
-        return reservation.future
+        future = reservation.future = self.loop.create_future()
+        if state is not State.QUEUED:
+            self.pump()
+        return future
 
-    def leave(self, reservation: LocalReservation, was: State) -> None:
-        """Take out one who gives up, in the state in which it *was*."""
-        if was is State.QUEUED:
+    def leave(self, reservation: LocalReservation) -> None:
+        """Take out one who gives up."""
+        if reservation.state is State.QUEUED:
             self.queued.leave(reservation)
+        reservation.state = State.LEFT
         self._remove(reservation)
         # A reservation that outlived its loop can still be abandoned.
-        if was is not State.QUEUED and self and not self.loop.is_closed():
+        if self and not self.loop.is_closed():
             self.pump()
 
     def _remove(self, reservation: LocalReservation) -> None:
@@ -125,18 +256,15 @@ class Queue:
         if reservation in self._called:
             self._called.remove(reservation)
         if not self:
-            # Nothing is left behind once nobody is in the queue.
-            self.route.burst_left = 0
-            self._stop_timer()
+            self._set_timer(inf)
 
-    def require(self, reservation: LocalReservation, due: float) -> None:
+    def _require(self, reservation: LocalReservation, due: float) -> None:
         """Raise if a permit that is *due* then, or not before the route opens, is too late."""
-        due = max(due, self.route.opens_at)
-        if due > reservation.deadline:
+        if max(due, self.route.opens_at) > reservation.deadline:
             raise self._too_late(reservation, due)
 
     def _too_late(self, reservation: LocalReservation, due: float) -> DeadlineExceededError:
-        needed = max(due, reservation.deadline) - reservation.since
+        needed = max(due, self.route.opens_at, reservation.deadline) - reservation.since
         return DeadlineExceededError(
             f"{self.name}: the permit would take {needed:.1f} s, longer than this call may wait",
             endpoint=self.name,
@@ -146,20 +274,26 @@ class Queue:
     def _expire(self, reservation: LocalReservation) -> None:
         """Send one away who sleeps and can no longer be in time."""
         if reservation.future is not None and not reservation.future.done():
-            due = max(self.route.due(self.now()), self.route.opens_at)
+            due = self.route.due(self.now())
             reservation.future.set_exception(self._too_late(reservation, due))
 
     # ── the permit ───────────────────────────────────────────────────────────────────────────────
 
-    def due(self, reservation: LocalReservation, now: float) -> float:
-        """When the permit of one who was called is due; all before it who are not late go first."""
+    def ask(self, reservation: LocalReservation, now: float) -> float:
+        """When the permit of one who was called is due; all before it who are not late go first.
+
+        Raises if that is too late.
+        """
         self.route.refresh(now)
         ahead = 0
         for each in self._called:
             if each is reservation:
                 break
-            ahead += each.late_at > now
-        return self.route.due(now, ahead)
+            ahead += each.due > now - GRACE
+        due = reservation.due = self.route.due(now, ahead, self._unpaced(now))
+        if due > reservation.deadline:
+            raise self._too_late(reservation, due)
+        return due
 
     def grant(self, reservation: LocalReservation, now: float, *, paced: bool) -> None:
         """Let it go."""
@@ -171,76 +305,49 @@ class Queue:
         if self and (self._timer is None or len(self._called) >= MOST_CALLED - 1):
             self.pump()
 
-    def answered(self, free_at: float) -> None:
-        """A slot comes free at this time, maybe sooner than was thought."""
-        if self._timer is not None and free_at - self.lead - self._ahead < self._timer.when():
-            self.pump()
-
-    def replan(self) -> None:
-        """The route was paused or has another pace: tell those who cannot, or will not, wait so
-        long.
-        """
+    def paused(self) -> None:
+        """Tell those who cannot, or will not, wait until the route opens."""
+        now = self.now()
         for each in [*self.queued, *self._called]:
             if each.deadline < self.route.opens_at:
                 self._expire(each)
-        now = self.now()
-        for each in self._called:
-            if each.state is State.WAITING:
-                each.call(now, self.due(each, now))
+            elif each.state is State.WAITING:
+                each.call(now, inf)
         self.pump()
 
-    # ── the timer ────────────────────────────────────────────────────────────────────────────────
+    def _unpaced(self, now: float) -> int:
+        return 0 if now < self._collect_until else self.route.unpaced(now, len(self))
 
     def pump(self) -> None:
         """Call those whose permits are near due, and set the timer for the next."""
         now, route, called = self.now(), self.route, self._called
         route.refresh(now)
-        when, ahead = self._start_burst(now), 0
+        unpaced, ahead = self._unpaced(now), 0
+        when = self._collect_until if now < self._collect_until else inf
         for each in called:
-            due = route.due(now, ahead)
             if each.state is not State.CALLED:
+                due = route.due(now, ahead, unpaced)
                 near = due - LEAD if each.state is State.PARKED else due
                 if near > now:
                     when = min(when, near)
                 else:
                     each.call(now, due)
-            if each.late_at > now:
-                ahead += 1
-                # Holders who never need time to prepare need no watching.
-                when = min(when, each.late_at if self.lead else inf)
+            ahead += each.due > now - GRACE
         while self.queued.size and len(called) < MOST_CALLED:
-            due = route.due(now, ahead)
+            due = route.due(now, ahead, unpaced)
             if due > now + self.lead:
                 when = min(when, due - self.lead)
                 break
             called.append(reservation := self.queued.pop())
             reservation.call(now, due)
             ahead += 1
-        if when < inf:
-            self.set_timer(when)
+        self._set_timer(when)
 
-    def _start_burst(self, now: float) -> float:
-        """Let the whole queue go at once if it may; when to decide."""
-        count, route = len(self), self.route
-        if count > route.window.size or route.burst_left or not route.may_burst(now, count):
-            return inf
-        if now < self._gather_at:
-            return self._gather_at
-        route.burst_left = count
-        return inf
-
-    def set_timer(self, when: float) -> None:
-        """Call `pump` at that time, or before."""
-        when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
-        if self._timer is None or when < self._timer.when():
-            self._stop_timer()
-            self._timer = self.loop.call_at(when, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        self.pump()
-
-    def _stop_timer(self) -> None:
+    def _set_timer(self, when: float) -> None:
+        """Call `pump` at that time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if when < inf:
+            when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
+            self._timer = self.loop.call_at(when, self.pump)

@@ -281,7 +281,7 @@ class SharedPermits:
         question.pause = int(max(0.0, self._refused_until - now) * MICRO)
         question.known = self.model.known
         question.size, question.span = route.window.size, int(route.window.span * MICRO)
-        question.gap = MICRO / route.pace.shape[0]
+        question.gap = MICRO / route.pace.rate
         question.answers = question.answers[-KEPT_ANSWERS:]
 
     def _take_in(self, question: ScriptQuestion, reply: ScriptReply, outages: int) -> None:

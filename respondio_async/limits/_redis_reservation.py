@@ -10,7 +10,7 @@ import anyio
 
 from ..errors import DeadlineExceededError
 from ._protocol import Priority, Reservation
-from ._reservation import State
+from ._queue import State
 from ._tuning import LEAD, SHORTEST_SLEEP
 
 if TYPE_CHECKING:

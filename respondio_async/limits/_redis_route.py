@@ -6,10 +6,10 @@ from collections import deque
 from ._local import LocalRateLimiter
 from ._priorities import Priorities
 from ._protocol import Feedback, Priority, RouteStatistics
+from ._queue import State
 from ._redis_link import Link
 from ._redis_permits import PermitSource, SharedPermits
 from ._redis_reservation import Awaits, Estimate, RedisReservation
-from ._reservation import State
 from ._tuning import KEPT_WAITS
 
 

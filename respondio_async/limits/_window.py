@@ -3,6 +3,8 @@
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
+from ._tuning import OVERTAKES
+
 
 class Sent:
     """One send: it occupies a slot until the server has certainly forgotten it."""
@@ -56,6 +58,11 @@ class Window:
         log, horizon = self._log, now - self.span
         while log and log[0].at + log[0].late <= horizon:
             log.popleft()
+        for each in reversed(log):
+            # One that leaves so soon after it may overtake it.
+            if each.at < now - OVERTAKES:
+                break
+            each.own += 1
         sent = Sent(now, now + self.span + guard, len(self.slots) + 1, len(log) + 1, in_burst)
         log.append(sent)
         insort(self.slots, sent.until)
