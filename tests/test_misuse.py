@@ -1,12 +1,18 @@
 """What cannot work says so in one sentence: no asyncio, copies, proxies, key logs."""
 
 import copy
+import operator
 import pickle
 from pathlib import Path
 
 import pytest
 
-from respondio_async import AsyncRespond, ConfigurationError
+from respondio_async import (
+    AsyncRespond,
+    ConfigurationError,
+    ConnectionFailedError,
+    RetryPolicy,
+)
 from respondio_async._transport import _library, _proxy, check_base_url
 from respondio_async._transport._tls import tls_problem
 
@@ -21,6 +27,15 @@ def test_a_client_is_not_copied(how: object, view: bool) -> None:
     with pytest.raises(TypeError, match=r"make one in each process") as caught:
         how(client.with_options(timeout=1) if view else client)  # type: ignore[operator]
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", [pickle.dumps, copy.deepcopy])
+@pytest.mark.parametrize("part", ["contacts", "raw", "contacts.get"])
+def test_nor_is_what_uses_it(how: object, part: str) -> None:
+    """A job for another process often takes a method or a resource along."""
+    client = AsyncRespond("canary-token")
+    with pytest.raises(TypeError, match=r"make one in each process"):
+        how(operator.attrgetter(part)(client))  # type: ignore[operator]
 
 
 def test_without_asyncio() -> None:
@@ -59,3 +74,21 @@ def test_a_key_log_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "SSLKEYLOGFILE" in str(tls_problem(OSError(2, "No such file")))
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     assert "SSL_CERT_FILE" in str(tls_problem(OSError(2, "No such file")))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_key_log_that_is_named_late(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: str
+) -> None:
+    """A context that was made before for others is not taken for it."""
+    unwritable = str(tmp_path / "missing" / "keys")
+    for key_log, error in (("", ConnectionFailedError), (unwritable, ConfigurationError)):
+        monkeypatch.setenv("SSLKEYLOGFILE", key_log)
+        async with AsyncRespond(
+            "t",
+            base_url="https://127.0.0.1:9",
+            backend=backend,  # type: ignore[arg-type]
+            retry=RetryPolicy(max_attempts=1),
+        ) as client:
+            with pytest.raises(error, match="SSLKEYLOGFILE" if key_log else "no connection"):
+                await client.contacts.get(7)

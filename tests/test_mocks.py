@@ -3,10 +3,12 @@ they see full URLs, or beneath its own connections.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import aiohttp
 import httpx
 import pytest
 import respx
@@ -159,3 +161,54 @@ async def test_vcrpy(sandbox: Sandbox, tmp_path: Path) -> None:
     text = await asyncio.to_thread(cassette.read_text, encoding="utf-8")
     assert sandbox.token not in text
     assert "canary-words" not in text
+
+
+@pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
+@pytest.mark.parametrize("backend", ["httpx", "httpx2", "aiohttp"])
+async def test_vcrpy_beneath_own_connections(
+    sandbox: Sandbox, tmp_path: Path, backend: Literal["httpx", "httpx2", "aiohttp"]
+) -> None:
+    """On each backend it sees templates; what it does not know never reaches the server."""
+    recorder = vcr.VCR(filter_headers=["authorization"])
+    contact = sandbox.contacts[0].id
+
+    async def talk(token: str) -> int:
+        async with AsyncRespond(token, base_url=sandbox.url, backend=backend) as client:
+            return (await client.contacts.get(contact)).id
+
+    with recorder.use_cassette(str(tmp_path / "contact.yaml")):
+        assert await talk(sandbox.token) == contact
+    sandbox.fault(status=500)
+    with recorder.use_cassette(str(tmp_path / "contact.yaml"), record_mode="none") as played:
+        assert await talk("other") == contact
+        with pytest.raises(CannotOverwriteExistingCassetteException):
+            await talk("other")
+    assert played.play_count == 1
+    text = await asyncio.to_thread((tmp_path / "contact.yaml").read_text, encoding="utf-8")
+    assert "%7Bidentifier%7D" in text
+    assert sandbox.token not in text
+
+
+@pytest.mark.parametrize("anyio_backend", [REAL], ids=["real time"])
+@pytest.mark.parametrize("kind", ["function", "object"])
+async def test_what_stands_in_the_place_of_aiohttps_method_sees_requests(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Monitors put a function there, or an object that claims to be aiohttp's."""
+    seen: list[str] = []
+    real = vars(aiohttp.ClientSession)["_request"]
+
+    @functools.wraps(real)
+    async def monitor(session: Any, method: str, url: Any, **options: Any) -> Any:
+        seen.append(f"{method} {url.path}")
+        return await real(session, method, url, **options)
+
+    class Wrapper(functools.partialmethod):  # type: ignore[type-arg]
+        __code__ = real.__code__
+
+    stands_in = monitor if kind == "function" else Wrapper(monitor)
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", stands_in)
+    async with AsyncRespond(sandbox.token, base_url=sandbox.url, backend="aiohttp") as client:
+        await client.contacts.get(sandbox.contacts[0].id)
+        await client.contacts.update(sandbox.contacts[0].id, first_name="Ada")
+    assert seen == ["GET /v2/contact/{identifier}", "PUT /v2/contact/{identifier}"]

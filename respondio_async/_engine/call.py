@@ -46,7 +46,7 @@ from .breaker import Breaker
 from .context import after_unsent, before_unsafe_send, current_priority, outage_watch
 from .endpoints import Endpoint
 from .exchange import Call, Response, Settings
-from .lifecycle import ClientLifecycle, running_loop
+from .lifecycle import ClientLifecycle, NotCopied, running_loop
 from .outcome_errors import final_error, no_permit, not_answering, reason_of
 from .retry import (
     Failure,
@@ -77,7 +77,7 @@ connection.
 """
 
 
-class Engine:
+class Engine(NotCopied):
     """Everything that the views of one client share, and `call`, which uses it."""
 
     def __init__(self, transport: Transport, retry: RetryPolicy, hooks: Sequence[Hook]) -> None:

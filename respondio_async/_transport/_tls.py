@@ -11,6 +11,7 @@ import anyio.to_thread
 from ..errors import ConfigurationError
 
 _Key = tuple[str | None, ...]
+_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 _contexts: Final[dict[_Key, ssl.SSLContext]] = {}
 _lock: Final = threading.Lock()
@@ -20,16 +21,16 @@ async def shared_context(library: ModuleType, scheme: str) -> ssl.SSLContext:
     """Return the context that every client of *library* shares, built in a thread by the first that
     needs it.
 
-    SSL_CERT_FILE and SSL_CERT_DIR count, as they do for httpx. For plain http it is an empty
-    context that trusts nobody: the library wants one even where it is not used, and would build a
-    full one. Raises `ConfigurationError`.
+    SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE count, as they do for httpx. For plain http it is
+    an empty context that trusts nobody: the library wants one even where it is not used, and would
+    build a full one. Raises `ConfigurationError`.
     """
     if scheme != "https":
         key: _Key = (scheme,)
         return _contexts.get(key) or _contexts.setdefault(
             key, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
-    key = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    key = (library.__name__, *map(os.environ.get, _VARIABLES))
     # The thread may be left behind by a cancelled caller: what it builds serves the next one.
     context = _contexts.get(key)
     if context is None:
