@@ -25,9 +25,8 @@ from typing import Any, Final
 import msgspec
 
 from . import _routes
-from ._call import Reply, RequestContext, parse_body, parse_query
+from ._call import Problem, Reply, RequestContext, parse_body, parse_query
 from ._clock import Clock
-from ._problem import Problem
 from .faults import Fault
 from .organisation import Organisation
 from .quirks import Quirks
@@ -131,7 +130,7 @@ class App:
         if self.latency > 0:
             await asyncio.sleep(self.latency)
         arrival.status = answer.status
-        await _send(send, self._dated(answer))
+        await send_response(send, self._dated(answer))
 
     def _dated(self, answer: ServerResponse) -> ServerResponse:
         answer.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
@@ -246,7 +245,7 @@ class App:
                 await wire.close()
             case "torn" if answer is not None:
                 arrival.status = answer.status
-                await _send(wire.send, self._dated(answer), upto=len(answer.content) // 2)
+                await send_response(wire.send, self._dated(answer), upto=len(answer.content) // 2)
                 await wire.close()
             case "slow" if answer is not None:
                 arrival.status = answer.status
@@ -307,7 +306,7 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, answer: ServerResponse, *, upto: int | None = None) -> None:
+async def send_response(send: Send, answer: ServerResponse, *, upto: int | None = None) -> None:
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.content)),
@@ -348,7 +347,7 @@ class _Wire:
 
     async def trickle(self, answer: ServerResponse, seconds: float) -> None:
         """Send the body in about ten pieces over *seconds*."""
-        await _send(self.send, answer, upto=0)
+        await send_response(self.send, answer, upto=0)
         size = len(answer.content) // 10 + 1
         pieces = [
             answer.content[start : start + size] for start in range(0, len(answer.content), size)

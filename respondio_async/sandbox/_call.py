@@ -1,20 +1,73 @@
-"""One request, taken apart for its operation."""
+"""One request, taken apart for its operation, and how an operation refuses it."""
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import unquote
 
-from ._json import as_object
-from ._problem import Problem, invalid, not_found
 from .quirks import Answers, DeferredOperation, Quirks
 from .state import Contact
 from .workspace import Workspace
 
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
+Found = TypeVar("Found")
+
 NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+class Problem(Exception):  # noqa: N818 - an answer of the server, no error of ours
+    """An error answer: a status and the envelope `{"code", "message"}`."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"code": self.status, "message": self.message}
+
+
+def missing(field: str) -> Problem:
+    """A required field is absent."""
+    return Problem(400, f"Missing field(s) : {field}")
+
+
+def invalid(field: str) -> Problem:
+    """A field has a value that the server does not take."""
+    return Problem(400, f"{field}: Invalid value")
+
+
+def wrong_type(field: str, value: object) -> Problem:
+    """A field has another JSON type than the server wants; the server repeats the value."""
+    return Problem(400, f"Invalid field(s) : {field} = {value}")
+
+
+def not_found(what: str) -> Problem:
+    """There is no such thing for this token."""
+    return Problem(404, f"{what} not found")
+
+
+# Parsed JSON, narrowed: each gives the value when it is what was asked for, and None otherwise.
+
+
+def as_object(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def as_list(value: Any) -> list[Any] | None:
+    items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+    return items
+
+
+def as_strings(value: Any) -> list[str] | None:
+    """A list with at least one string, none of them empty."""
+    items = as_list(value)
+    return items if items and all(isinstance(each, str) and each for each in items) else None
 
 
 @dataclass(slots=True)
@@ -59,6 +112,13 @@ class RequestContext:
         if not NUMBER.fullmatch(text):
             raise not_found(what)
         return int(text)
+
+    def find(self, records: Mapping[int, Found], name: str, what: str) -> Found:
+        """The record whose id is a path segment."""
+        found = records.get(self.number(name, what))
+        if found is None:
+            raise not_found(what)
+        return found
 
     def identifier(self) -> tuple[str, str]:
         """The kind and value of the contact identifier in the path."""
@@ -140,3 +200,13 @@ def text(
     if not isinstance(value, str) or len(value) > longest or (required and not value.strip()):
         raise invalid(where + name)
     return value
+
+
+def choice(body: dict[str, Any], name: str, allowed: Collection[str]) -> str:
+    """A word of the body that must be one of those."""
+    value = body.get(name)
+    if value is None:
+        raise missing(name)
+    if value not in allowed:
+        raise invalid(name)
+    return str(value)

@@ -6,9 +6,7 @@ import re
 from datetime import date
 from typing import Any, Final
 
-from ._call import EMAIL, PHONE, RequestContext
-from ._json import as_list, as_object
-from ._problem import Problem, invalid
+from ._call import EMAIL, PHONE, Problem, RequestContext, as_list, as_object, invalid
 from .state import Contact, CustomField
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?", re.ASCII)

@@ -3,17 +3,17 @@
 Source: the vendor's "List the contacts" page.
 """
 
+import operator
 import re
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ._call import RequestContext
-from ._json import as_list, as_object, as_strings
-from ._problem import Problem, invalid, missing
+from ._call import Problem, RequestContext, as_list, as_object, as_strings, invalid, missing
 from .state import Contact
 from .workspace import Workspace
 
@@ -31,6 +31,17 @@ _PRESENCE: Final = frozenset({"exists", "doesNotExist"})
 _EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo"}) | _PRESENCE
 _ORDER: Final = frozenset({"isGreaterThan", "isLessThan", "isBetween"})
 _TIMES: Final = frozenset({"isTimestampAfter", "isTimestampBefore", "isTimestampBetween"})
+_COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "isEqualTo": operator.eq,
+    "isNotEqualTo": operator.ne,
+    "isGreaterThan": operator.gt,
+    "isLessThan": operator.lt,
+}
+_TAG_TESTS: Final[dict[str, Callable[[set[str], list[str]], bool]]] = {
+    "hasAnyOf": lambda wanted, tags: not wanted.isdisjoint(tags),
+    "hasAllOf": set[str].issubset,
+    "hasNoneOf": set[str].isdisjoint,
+}
 _KINDS: Final = {"checkbox": "checkbox", "number": "number"}
 """How a custom field's values compare; all others as text, in which dates and times order rightly
 too.
@@ -47,7 +58,7 @@ class _Condition:
     value: Any
     where: str
 
-    def allow(self, operators: frozenset[str]) -> None:
+    def allow(self, operators: AbstractSet[str]) -> None:
         if self.operator not in operators:
             raise invalid(f"{self.where}.operator")
 
@@ -143,16 +154,12 @@ def _condition(workspace: Workspace, value: Any, where: str, zone: tzinfo) -> Pr
 def _tags(condition: _Condition) -> Predicate:
     if condition.field is not None:
         raise invalid(f"{condition.where}.field")
-    condition.allow(frozenset({"hasAnyOf", "hasAllOf", "hasNoneOf"}))
+    condition.allow(_TAG_TESTS.keys())
     names = as_strings(condition.value)
     if names is None:
         raise condition.wrong_value
-    wanted = set(names)
-    if condition.operator == "hasAnyOf":
-        return lambda contact: not wanted.isdisjoint(contact.tags)
-    if condition.operator == "hasAllOf":
-        return lambda contact: wanted.issubset(contact.tags)
-    return lambda contact: wanted.isdisjoint(contact.tags)
+    wanted, holds = set(names), _TAG_TESTS[condition.operator]
+    return lambda contact: holds(wanted, contact.tags)
 
 
 def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predicate:
@@ -185,22 +192,16 @@ def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predica
 
 
 def _compare(condition: _Condition, read: Callable[[Contact], Any], kind: str) -> Predicate:
-    operator, value = condition.operator, condition.value
-    if operator in _PRESENCE:
+    if condition.operator in _PRESENCE:
         return _present(condition, read)
-    if operator == "isBetween":
+    if condition.operator == "isBetween":
         low, high = (_operand(condition, each, kind) for each in condition.bounds)
         return lambda contact: (held := read(contact)) is not None and low <= held <= high
-    operand = _operand(condition, value, kind)
-    match operator:
-        case "isEqualTo":
-            return lambda contact: read(contact) == operand
-        case "isNotEqualTo":
-            return lambda contact: read(contact) != operand
-        case "isGreaterThan":
-            return lambda contact: (held := read(contact)) is not None and held > operand
-        case _:
-            return lambda contact: (held := read(contact)) is not None and held < operand
+    compare = _COMPARISONS[condition.operator]
+    operand = _operand(condition, condition.value, kind)
+    if condition.operator in _ORDER:
+        return lambda contact: (held := read(contact)) is not None and compare(held, operand)
+    return lambda contact: compare(read(contact), operand)
 
 
 def _present(condition: _Condition, read: Callable[[Contact], Any]) -> Predicate:

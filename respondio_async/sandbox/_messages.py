@@ -8,9 +8,16 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ._call import RequestContext
-from ._json import as_list, as_object, as_strings
-from ._problem import Problem, invalid, missing, not_found
+from ._call import (
+    Problem,
+    RequestContext,
+    as_list,
+    as_object,
+    as_strings,
+    invalid,
+    missing,
+    not_found,
+)
 from ._templates import check_components
 
 _TAGS: Final = ("ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE")

@@ -6,9 +6,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
-from ._call import NUMBER, RequestContext
-from ._json import as_object
-from ._problem import Problem, invalid
+from ._call import NUMBER, Problem, RequestContext, as_object, invalid
 
 _VENDOR = "https://api.respond.io"
 

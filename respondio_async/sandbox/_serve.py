@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 from ._sandbox import Sandbox
@@ -30,13 +29,10 @@ def serve(
     key = keys[0] if keys else secrets.token_urlsafe(24)
     ended = threading.Event()
 
-    def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        ended.set()
-
     with Sandbox(host=host, port=port, **options) as sandbox:
         for url in webhooks:
             sandbox.webhook(url, key=key)
-        previous = signal.signal(signal.SIGTERM, _end)
+        previous = signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
         try:
             sys.stderr.write(f"Inbox: {sandbox.inbox_url}\n")
             sys.stdout.write(

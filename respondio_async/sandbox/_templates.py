@@ -5,8 +5,7 @@ Source: the vendor's "Send a message" page (WhatsApp template).
 
 from typing import Any, Final
 
-from ._json import as_list, as_object
-from ._problem import invalid, missing
+from ._call import as_list, as_object, invalid, missing
 
 _WHERE: Final = "template.components"
 _MEDIA: Final = ("image", "video", "document")

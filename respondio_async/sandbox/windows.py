@@ -8,6 +8,7 @@ would be. `remaining(now)` is what X-RateLimit-Remaining would say.
 import math
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 
@@ -175,13 +176,9 @@ class Gcra:
         return max(0, int((now + self._tolerance - due) / self._gap + 1 + 1e-9))
 
 
-def _counting(limit: float) -> RateWindow:
-    return SlidingLog(limit, count_refused=True)
-
-
 WINDOWS: Final[dict[str, WindowFactory]] = {
     "sliding": SlidingLog,
-    "sliding_counting": _counting,
+    "sliding_counting": partial(SlidingLog, count_refused=True),
     "sliding_counter": SlidingCounter,
     "fixed": FixedWindow,
     "fixed_first_hit": FirstHitWindow,

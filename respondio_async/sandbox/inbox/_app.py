@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from .._app import App, Receive, Scope, Send
-from .._json import as_object
+from .._app import App, Receive, Scope, Send, ServerResponse, send_response
+from .._call import as_object
 from ..customers import Customer
 from ..operations.conversations import close_conversation
 from ..webhooks import Webhooks
@@ -24,22 +24,22 @@ _LARGEST_BODY: Final = 65_536
 _PAST: Final = 100
 """Requests and deliveries from before the page was opened that it shows."""
 _PAGE: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
-    "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
+    "/": ("index.html", b"text/html; charset=utf-8"),
+    "/inbox.css": ("inbox.css", b"text/css; charset=utf-8"),
+    "/inbox.js": ("inbox.js", b"text/javascript; charset=utf-8"),
 }
 _POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    b"base-uri 'none';"
-    b" form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS: Final = (
-    (b"content-security-policy", _POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-)
+_HEADERS: Final = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 class _RefusedError(Exception):
@@ -151,7 +151,10 @@ class Inbox:
             {
                 "type": "http.response.start",
                 "status": 200,
-                "headers": [(b"content-type", b"text/event-stream"), *_HEADERS],
+                "headers": [
+                    (b"content-type", b"text/event-stream"),
+                    *((name.encode(), value.encode()) for name, value in _HEADERS.items()),
+                ],
             }
         )
 
@@ -212,12 +215,6 @@ async def _read(receive: Receive) -> bytes:
 
 
 async def _answer(
-    send: Send, status: int, content: bytes, content_type: str = "application/json"
+    send: Send, status: int, content: bytes, content_type: bytes = b"application/json"
 ) -> None:
-    headers = [
-        (b"content-type", content_type.encode()),
-        (b"content-length", b"%d" % len(content)),
-        *_HEADERS,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send_response(send, ServerResponse(status, content, _HEADERS, content_type))

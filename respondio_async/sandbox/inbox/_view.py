@@ -7,7 +7,7 @@ import json
 from typing import Any, Final
 
 from .. import _render as render
-from .._json import as_object
+from .._call import as_object
 from ..record import Arrival
 from ..state import Contact, Message, User, WorkspaceEvent
 from ..webhooks import Delivery, Webhooks

@@ -3,13 +3,11 @@
 from typing import Any
 
 from .. import _render as render
-from .._call import Reply, RequestContext, text
+from .._call import Problem, Reply, RequestContext, as_list, invalid, missing, not_found, text
 from .._fields import Fields
 from .._filters import compile_request
-from .._json import as_list
 from .._paging import page
-from .._problem import Problem, invalid, missing, not_found
-from ..state import Contact, ContactChannel
+from ..state import Contact
 from ._serves import serves
 
 
@@ -226,7 +224,5 @@ def list_channels(call: RequestContext) -> Any:
 def get_channel(call: RequestContext) -> Any:
     if not call.answers.contact_channel_operation:
         raise not_found("Route")
-    link: ContactChannel | None = call.contact().channels.get(call.number("channelId", "Channel"))
-    if link is None:
-        raise not_found("Channel")
+    link = call.find(call.contact().channels, "channelId", "Channel")
     return render.contact_channel(link, call.workspace)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from .._call import EMAIL, RequestContext, text
-from .._problem import Problem, invalid, missing, not_found
+from .._call import EMAIL, Problem, RequestContext, choice, invalid, missing, not_found, text
 from ..state import Comment, Contact, Conversation, User
 from ..workspace import Workspace
 from ._serves import serves
@@ -47,11 +46,7 @@ def _user(call: RequestContext, key: Any) -> User | None:
 @serves("POST /contact/{identifier}/conversation/status")
 def set_status(call: RequestContext) -> Any:
     body = call.object()
-    status: Any = body.get("status")
-    if status is None:
-        raise missing("status")
-    if status not in ("open", "close"):
-        raise invalid("status")
+    status = choice(body, "status", ("open", "close"))
     category = text(body, "category", longest=128, required=False)
     summary = text(body, "summary", longest=512, required=False)
     if summary is not None and category is None:

@@ -5,10 +5,9 @@ from typing import Any
 
 from .. import _render as render
 from .. import delivery
-from .._call import RequestContext
+from .._call import Problem, RequestContext, not_found, wrong_type
 from .._messages import check_message
 from .._paging import page
-from .._problem import Problem, not_found, wrong_type
 from ..state import Channel, Contact
 from ._serves import serves
 

@@ -2,28 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast, get_args
 
 from .. import _render as render
-from .._call import RequestContext, text
-from .._json import as_strings
+from .._call import Problem, RequestContext, as_strings, choice, invalid, missing, not_found, text
 from .._paging import page
-from .._problem import Problem, invalid, missing, not_found
 from ..state import CustomField, DataType, Tag
 from ._serves import serves
 
 _Record = TypeVar("_Record")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
-_TYPES: Final[tuple[DataType, ...]] = (
-    "text",
-    "list",
-    "checkbox",
-    "email",
-    "number",
-    "url",
-    "date",
-    "time",
-)
 
 
 def _list(
@@ -39,10 +27,7 @@ def list_users(call: RequestContext) -> Any:
 
 @serves("GET /space/user/{id}")
 def get_user(call: RequestContext) -> Any:
-    user = call.workspace.users.get(call.number("id", "User"))
-    if user is None:
-        raise not_found("User")
-    return render.user(user, call.quirks)
+    return render.user(call.find(call.workspace.users, "id", "User"), call.quirks)
 
 
 @serves("GET /space/channel")
@@ -71,20 +56,16 @@ def list_templates(call: RequestContext) -> Any:
     existing = call.answers.template_path
     if existing != "either" and not call.path.endswith(existing):
         raise not_found("Route")
-    channel_id = call.number("id", "Channel")
-    if channel_id not in call.workspace.channels:
-        raise not_found("Channel")
+    channel = call.find(call.workspace.channels, "id", "Channel")
     templates = {
-        each.id: each for each in call.workspace.templates.values() if each.channel_id == channel_id
+        each.id: each for each in call.workspace.templates.values() if each.channel_id == channel.id
     }
     return _list(call, templates, lambda each: render.template(each, call.quirks))
 
 
 @serves("GET /space/mtm/{id}")
 def get_template(call: RequestContext) -> Any:
-    template = call.workspace.templates.get(call.number("id", "Template"))
-    if template is None:
-        raise not_found("Template")
+    template = call.find(call.workspace.templates, "id", "Template")
     return {
         "status": "success",
         "message": "Template found",
@@ -103,9 +84,7 @@ def list_custom_fields(call: RequestContext) -> Any:
 @serves("GET /space/custom_field/{id}", "GET /space/contact_field/{id}")
 def get_custom_field(call: RequestContext) -> Any:
     _check_path(call)
-    field = call.workspace.custom_fields.get(call.number("id", "Custom field"))
-    if field is None:
-        raise not_found("Custom field")
+    field = call.find(call.workspace.custom_fields, "id", "Custom field")
     return render.custom_field(field, call.quirks)
 
 
@@ -124,11 +103,7 @@ def create_custom_field(call: RequestContext) -> Any:
     elif not _SLUG.fullmatch(slug):
         raise invalid("slug")
     description = text(body, "description", longest=255, required=False)
-    data_type: Any = body.get("dataType")
-    if data_type is None:
-        raise missing("dataType")
-    if data_type not in _TYPES:
-        raise invalid("dataType")
+    data_type = cast("DataType", choice(body, "dataType", get_args(DataType)))
     values = _allowed_values(body.get("allowedValues"), data_type)
     if any(field.name == name or field.slug == slug for field in workspace.custom_fields.values()):
         raise Problem(400, "Custom field already exists")
