@@ -62,10 +62,7 @@ REASONS = {
     "webhooks/test_inbox.py: ._inbox": "fills the disk of a running router",
     "webhooks/test_inbox.py: ._progress": "stops an inbox between two of its steps",
     "webhooks/test_inbox.py: _storage.Writer": "shortens the wait for a locked file",
-    "webhooks/test_postgres.py: ._database": "asks with a running router's own connection",
-    "webhooks/test_postgres.py: ._inbox": "asks with a running router's own connection",
     "webhooks/test_postgres.py: ._STEPS": "adds a step to the migration",
-    "webhooks/test_router.py: ._locks": "counts what is kept in memory",
     "wire/test_decode.py: _engine.endpoints.ENDPOINTS": "reads the answer type of every row",
 }
 

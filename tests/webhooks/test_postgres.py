@@ -28,6 +28,7 @@ from respondio_async.webhooks import (
 )
 from respondio_async.webhooks._postgres import _heartbeat, _schema
 from respondio_async.webhooks._postgres import _inbox as inbox_module
+from respondio_async.webhooks._postgres._connection import InboxDatabase
 from tests.cli.command import respondio
 from tests.support.postgres import PostgresServer
 from tests.webhooks.payloads import KEY, message, signed
@@ -306,9 +307,12 @@ async def test_a_commit_is_waited_for_whatever_the_database_says(
     """Acknowledged means stored, also where an administrator chose speed."""
     name = url.rpartition("/")[2]
     postgres.run(f"ALTER DATABASE {name} SET synchronous_commit TO off")
-    async with bot(url, [], "one") as router:
-        found = await router._inbox._database.rows("SHOW synchronous_commit")  # type: ignore[union-attr]
-        assert found == [("on",)]
+    database = InboxDatabase(url)
+    await database.open_async()
+    try:
+        assert await database.rows("SHOW synchronous_commit") == [("on",)]
+    finally:
+        await database.close_async()
 
 
 async def test_an_event_without_a_job_is_handled(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from respondio_async.webhooks import (
     parse,
 )
 from respondio_async.webhooks import _inbox as inbox_module
+from respondio_async.webhooks._locks import KeyedLocks
 from tests.webhooks.payloads import KEY, body_of, closed, message, sent, signed
 
 
@@ -610,7 +611,14 @@ async def test_a_contacts_lock_keeps_its_handlers_out() -> None:
             await asyncio.sleep(0)
         seen.append("mine")
     assert seen == ["handler", "mine", "handler"]
-    assert len(router._locks) == 0
+
+
+async def test_a_lock_that_nobody_holds_is_forgotten() -> None:
+    """Contacts that are idle cost no memory."""
+    locks = KeyedLocks()
+    async with locks.hold(1), locks.hold(2):
+        assert len(locks) == 2
+    assert len(locks) == 0
 
 
 @pytest.mark.parametrize(
