@@ -9,6 +9,8 @@ import pytest
 from respondio_async import AsyncRespond, LocalRateLimiter
 from respondio_async.sandbox import Quirks, Sandbox
 
+pytestmark = pytest.mark.real_time  # the sandbox's limits are of the real clock
+
 BUSY = 3
 """Refusals that a machine busy with other work may cause by holding requests up on their way; on a
 quiet one there are none, and a bucket that is not shared costs many.
