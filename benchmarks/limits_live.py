@@ -2,7 +2,7 @@
 counts in five ways.
 
     python -m benchmarks.limits_live [--repeats 3] [--reads 300] [--parts saturated burst wire
-    change] [--trace FOLDER]
+    change neighbours] [--trace FOLDER]
 
 Prints medians of the repeats beside their bounds (refusals and failures: the median too; the worst
 is in the note). The five servers of a part run side by side, one client each. `--trace` keeps, for
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.common import Figures
+from benchmarks.limits_neighbours import measure_neighbours
 from benchmarks.sandbox_process import SandboxProcess
 from respondio_async import AsyncRespond
 from respondio_async.limits import (
@@ -374,6 +375,8 @@ async def main(parts: Sequence[str], repeats: int, reads: int, trace: Path | Non
         await measure_change(figures, repeats)
     if "saturated" in parts:
         await measure_saturated(figures, repeats, reads, trace)
+    if "neighbours" in parts:
+        await measure_neighbours(figures)
     return figures
 
 
@@ -383,7 +386,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--reads", type=int, default=300)
-    choices = ["saturated", "burst", "wire", "change"]
+    choices = ["saturated", "burst", "wire", "change", "neighbours"]
     parser.add_argument("--parts", nargs="+", choices=choices, default=choices)
     parser.add_argument("--trace", type=Path, help="a folder")
     given = parser.parse_args()

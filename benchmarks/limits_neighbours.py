@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
@@ -137,8 +138,14 @@ def judge(row: Row, counted: list[tuple[float, int, bool]], seconds: float, afte
     )
 
 
-async def main(seconds: float, after: float, together: int, names: list[str]) -> Figures:
-    figures = Figures()
+async def measure_neighbours(
+    figures: Figures,
+    seconds: float = 40.0,
+    after: float = 15.0,
+    together: int = 4,
+    names: Sequence[str] = (),
+) -> None:
+    """Run the rows with these parts in their names, or all."""
     rows = [row for row in ROWS if not names or any(name in row.name for name in names)]
     for some in (rows[at : at + together] for at in range(0, len(rows), together)):
         results = await asyncio.gather(*(measure(row, seconds, after) for row in some))
@@ -149,7 +156,6 @@ async def main(seconds: float, after: float, together: int, names: list[str]) ->
             if row.neighbour != "none" and row.headers:
                 figures.at_least("… five seconds after they left, a second", got.after, 9.5)
                 figures.at_most("… refused then", got.refused_after, 0)
-    return figures
 
 
 if __name__ == "__main__":
@@ -161,4 +167,6 @@ if __name__ == "__main__":
     parser.add_argument("--together", type=int, default=4, help="rows at a time")
     parser.add_argument("--rows", nargs="*", default=[], help="parts of the names of rows")
     given = parser.parse_args()
-    asyncio.run(main(given.seconds, given.after, given.together, given.rows)).exit()
+    figures = Figures()
+    asyncio.run(measure_neighbours(figures, given.seconds, given.after, given.together, given.rows))
+    figures.exit()

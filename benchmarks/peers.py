@@ -14,16 +14,15 @@ own, on an organisation of its own, one after the other. Three jobs:
   themselves are told to take half of the limit; `+ Redis` is not told.
 
 Needs the extra `bench`; the Redis row also `redis-server`. `--write` renews
-benchmarks/results/peers.md and the plot.
+benchmarks/results/peers.md and the plot. `benchmarks.peers_beside` compares them beside a
+neighbour.
 """
 
 import argparse
-import json
 import math
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -35,7 +34,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.common import Figures
 from benchmarks.peers_clients import CONTESTANTS, PATHS, ROUTES, Operation, Where, is_ours, versions
-from benchmarks.sandbox_process import ENVIRONMENT, ROOT, SandboxProcess, is_reset
+from benchmarks.peers_worker import Worker
+from benchmarks.sandbox_process import SandboxProcess, is_reset
 from respondio_async.limits import DEFAULT_LIMITS
 
 RESULTS = Path(__file__).parent / "results"
@@ -161,19 +161,12 @@ def run(parts: Iterable[tuple[str, Where, list[Operation]]]) -> list[dict[str, A
     """Do the parts at the same time, each in a process of its own; they start once all are
     ready.
     """
-    workers = []
-    for name, where, operations in parts:
-        job = json.dumps({"name": name, "where": where._asdict(), "operations": operations})
-        command = [sys.executable, "-m", "benchmarks.peers_worker", job]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        workers.append(subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes))
+    workers = [Worker(*part) for part in parts]
     for worker in workers:
-        if worker.stdout.readline() != "ready\n":
-            raise RuntimeError("a contestant ended before it began")
+        worker.wait_until_ready()
     for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    return [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
+        worker.go()
+    return [worker.results() for worker in workers]
 
 
 @contextmanager

@@ -127,6 +127,25 @@ async def vendor_policy(where: Where) -> AsyncIterator[Call]:
 
 
 @asynccontextmanager
+async def sleeps_retry_after(where: Where) -> AsyncIterator[Call]:
+    """Sleep for as long as Retry-After says and ask again, until it is accepted; over httpx."""
+    import httpx
+
+    async with httpx.AsyncClient(headers=where.headers, timeout=30) as client:
+
+        async def call(operation: Operation) -> object:
+            while True:
+                response = await client.request(
+                    operation.method, where.url + operation.path, json=operation.body
+                )
+                if response.status_code != 429:
+                    return response.raise_for_status().json()
+                await asyncio.sleep(float(response.headers["retry-after"]))
+
+        yield call
+
+
+@asynccontextmanager
 async def httpx_with(where: Where, *, limited: bool, retried: bool) -> AsyncIterator[Call]:
     """Call through httpx with `AsyncLimiter(L, 1)` for each route (aiolimiter's README), with
     tenacity, or with both.
@@ -268,6 +287,19 @@ CONTESTANTS: dict[str, Contestant] = {
     "respondio_async[httpx2]": partial(ours, backend="httpx2"),
     "respondio_async[aiohttp]": partial(ours, backend="aiohttp"),
 }
+
+BESIDE: dict[str, Contestant] = {
+    "httpx, sleeps Retry-After": sleeps_retry_after,
+    **{
+        name: CONTESTANTS[name]
+        for name in (
+            "httpx + AsyncLimiter + tenacity",
+            "requests, 20 threads + Retry",
+            "respondio_async",
+        )
+    },
+}
+"""Those that `benchmarks.peers_beside` compares: the plainest, the best of the others, and ours."""
 
 
 def is_ours(name: str) -> bool:

@@ -3,17 +3,19 @@ can.
 
     python -m benchmarks.redis_limiter [--seconds 15] [--processes 4] [--scenarios share kill]
 
-Needs `redis-server` (or `valkey-server`) on the PATH. Prints, for each scenario, the share of the
-limit that was used, the most that arrived in any second, what the judge refused, and the script
-calls that a permit cost.
+Needs `redis-server` (or `valkey-server`) on the PATH. Prints, for each scenario, what was used of
+what others left, the most that arrived in any second, what the judge refused, and the script calls
+that a permit cost. `crowded` has eight times as many processes and takes four times as long.
 """
 
 import argparse
 import asyncio
+import random
 
 from tests.limits.redis_fleet import Verdict, fleet
 from tests.limits.redis_proxy import far_away
 from tests.limits.redis_server import RedisServer, redis_server
+from tests.simulation.neighbours import NEIGHBOURS
 
 
 async def share(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
@@ -44,13 +46,46 @@ async def far(server: RedisServer, limit: int, processes: int, seconds: float) -
 
 
 async def cut_off(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
-    """One of the processes cannot reach Redis."""
+    """One of the processes cannot reach Redis: a neighbour, to the others."""
     with fleet(server.url, limit) as workers:
         workers.launch(processes, seconds, tasks=max(10, limit // processes), cut_off=1)
         return await workers.wait()
 
 
-SCENARIOS = {"share": share, "kill": kill, "far": far, "cut_off": cut_off}
+async def cut_off_blind(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
+    """The same, on a server without headers."""
+    with fleet(server.url, limit) as workers:
+        workers.launch(
+            processes, seconds, tasks=max(10, limit // processes), cut_off=1, headers=False
+        )
+        return await workers.wait()
+
+
+async def crowded(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
+    """Eight times as many processes, four times as long."""
+    with fleet(server.url, limit) as workers:
+        workers.launch(8 * processes, 4 * seconds, tasks=2)
+        return await workers.wait()
+
+
+async def beside(server: RedisServer, limit: int, processes: int, seconds: float) -> Verdict:
+    """Somebody else takes half of the limit, steadily."""
+    times = NEIGHBOURS["steady"](limit / 2, seconds, random.Random(1))  # noqa: S311
+    with fleet(server.url, limit) as workers:
+        workers.launch(processes, seconds, tasks=max(10, limit // processes))
+        await workers.neighbour(times)
+        return await workers.wait()
+
+
+SCENARIOS = {
+    "share": share,
+    "kill": kill,
+    "far": far,
+    "cut_off": cut_off,
+    "cut_off_blind": cut_off_blind,
+    "crowded": crowded,
+    "beside": beside,
+}
 ROUND_TRIP = [0.02]
 """Seconds, of the scenario `far`."""
 

@@ -12,8 +12,8 @@ pytest.importorskip("asyncio_throttle", reason="the extra `bench` is not install
 pytest.importorskip("requests", reason="the extra `bench` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
 
-from benchmarks import limits_live, peers
-from benchmarks.peers_clients import CONTESTANTS, PATHS, Operation
+from benchmarks import limits_live, peers, peers_beside
+from benchmarks.peers_clients import BESIDE, CONTESTANTS, PATHS, Operation
 from benchmarks.sandbox_process import SandboxProcess, contact_of
 
 OURS = "respondio_async"
@@ -126,6 +126,25 @@ def test_plot(tmp_path: Path) -> None:
 def test_contact_of(path: str, contact: int) -> None:
     """The contact that a path names, however its colon was written."""
     assert contact_of(path) == contact
+
+
+@pytest.mark.parametrize("name", BESIDE)
+async def test_beside(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Beside a neighbour each contestant gets something, and both are counted apart."""
+    monkeypatch.setattr(peers_beside, "WARM_UP", 0.0)
+    got = await peers_beside.compete(name, "steady", 0.5, seconds=1.0)
+    assert got.used > 0
+    assert peers_beside.table("a half", [got]).endswith(f"{got.line(0.0)}")
+
+
+def test_beside_counts_each_apart() -> None:
+    """What the neighbour got is not left to us."""
+    arrived = [(False, False)] * 4 + [(False, True)] + [(True, False)] * 2 + [(True, True)] * 2
+    got = peers_beside.count("somebody", arrived, seconds=1.0)
+    assert got == peers_beside.Beside("somebody", 0.5, 0.2, 0.5)
+    figures = peers_beside.judge({"a half": [got, peers_beside.Beside(OURS, 0.5, 0.05, 0.0)]})
+    assert figures.good
+    assert not peers_beside.judge({"a half": [got, got._replace(name=OURS)]}).good
 
 
 async def test_limits_live(tmp_path: Path) -> None:

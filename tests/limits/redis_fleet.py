@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from respondio_async import RateLimit
 from respondio_async.errors import RespondError
 from respondio_async.limits._protocol import Feedback
 
@@ -28,17 +29,18 @@ class Judge:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._recent: deque[float] = deque()
-        self._arrivals: list[tuple[float, bool]] = []
+        self._arrivals: list[tuple[float, bool, bool]] = []
 
-    def decide(self) -> bool:
+    def decide(self, *, ours: bool) -> bytes:
+        """Whether it is accepted, and how many are left."""
         now = time.monotonic()
         while self._recent and self._recent[0] <= now - 1.0:
             self._recent.popleft()
         accepted = len(self._recent) < self._limit
         if accepted:
             self._recent.append(now)
-        self._arrivals.append((now, accepted))
-        return accepted
+        self._arrivals.append((now, accepted, ours))
+        return (b"+" if accepted else b"-") + bytes([min(255, self._limit - len(self._recent))])
 
     async def serve(self) -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +48,7 @@ class Judge:
                 if question == b"?":
                     writer.write(json.dumps(self._arrivals).encode() + b"\n")
                 else:
-                    writer.write(b"+" if self.decide() else b"-")
+                    writer.write(self.decide(ours=question == b"!"))
             writer.close()
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -55,9 +57,11 @@ class Judge:
 
 
 async def work(
-    redis_url: str, judge: int, limit: float, tasks: int, seconds: float, share: float
+    redis_url: str, judge: int, limit: float, tasks: int, seconds: float, share: float, headers: int
 ) -> dict[str, Any]:
-    """Send as fast as the limiter lets us; what came of it."""
+    """Send as fast as the limiter lets us; what came of it. *headers*: whether it is told what the
+    judge has left.
+    """
     import redis.asyncio
 
     from respondio_async.limits.redis import RedisRateLimiter
@@ -85,13 +89,11 @@ async def work(
                 start = time.monotonic()
                 longest, last[0] = max(longest, start - last[0]), start
                 writer.write(b"!")
-                accepted = await reader.readexactly(1) == b"+"
+                verdict, remaining = await reader.readexactly(2)
                 round_trip = time.monotonic() - start
-                status, retry_after = (200, None) if accepted else (429, 1.0)
-                limiter.update(
-                    reservation,
-                    Feedback(status=status, round_trip=round_trip, retry_after=retry_after),
-                )
+                status, retry_after = (200, None) if verdict == ord("+") else (429, 1.0)
+                told = RateLimit(limit, remaining) if headers else None
+                limiter.update(reservation, Feedback(status, told, retry_after, round_trip))
         except (RespondError, OSError) as error:
             failures.append(repr(error))
         finally:
@@ -121,9 +123,17 @@ class Fleet:
         self._port = int(self._judge.stdout.readline())
         self.workers: list[subprocess.Popen[str]] = []
 
-    def launch(self, processes: int, seconds: float, *, tasks: int = 10, cut_off: int = 0) -> None:
+    def launch(
+        self,
+        processes: int,
+        seconds: float,
+        *,
+        tasks: int = 10,
+        cut_off: int = 0,
+        headers: bool = True,
+    ) -> None:
         """Start the workers, and let them go once all of them are there; so many of them cannot
-        reach Redis.
+        reach Redis. *headers*: whether they are told what the judge has left.
         """
         for place in range(processes):
             words = [
@@ -135,6 +145,7 @@ class Fleet:
                 str(self._port),
             ]
             words += [str(self._limit), str(tasks), str(seconds), str(1 / processes)]
+            words.append(str(int(headers)))
             pipe = subprocess.PIPE
             self.workers.append(
                 subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
@@ -146,6 +157,16 @@ class Fleet:
             assert worker.stdin is not None
             worker.stdin.write("go\n")
             worker.stdin.flush()
+
+    async def neighbour(self, times: Iterator[float]) -> None:
+        """Somebody else's requests, at these times from now on."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        began = time.monotonic()
+        for at in times:
+            await asyncio.sleep(began + at - time.monotonic())
+            writer.write(b"n")
+            await reader.readexactly(2)
+        writer.close()
 
     async def wait(self) -> "Verdict":
         """Wait for the workers that still run; what the judge saw."""
@@ -195,11 +216,17 @@ class Verdict:
     """What arrived."""
 
     def __init__(
-        self, arrivals: list[tuple[float, bool]], limit: int, failures: list[str], warnings: int
+        self,
+        arrivals: list[tuple[float, bool, bool]],
+        limit: int,
+        failures: list[str],
+        warnings: int,
     ) -> None:
-        self.arrivals = [at for at, _ in arrivals]
+        self.arrivals = [at for at, _, ours in arrivals if ours]
         self.limit = limit
-        self.refused = sum(not accepted for _, accepted in arrivals)
+        self.refused = sum(ours and not accepted for _, accepted, ours in arrivals)
+        self.theirs = sum(accepted and not ours for _, accepted, ours in arrivals)
+        """Accepted of the neighbour's."""
         self.failures = failures
         self.warnings = warnings
         self.granted: list[int] = []
@@ -220,9 +247,11 @@ class Verdict:
 
     @property
     def use(self) -> float:
-        """The share of the limit that was used between the first and the last arrival."""
+        """What was accepted of ours, as a part of what the neighbour left, between our first
+        arrival and our last.
+        """
         span = self.arrivals[-1] - self.arrivals[0]
-        return (len(self.arrivals) - 1) / (span * self.limit)
+        return (len(self.arrivals) - 1 - self.refused) / (span * self.limit - self.theirs)
 
 
 def main() -> None:
@@ -238,6 +267,7 @@ def main() -> None:
         ("tasks", int),
         ("seconds", float),
         ("share", float),
+        ("headers", int),
     ):
         worker.add_argument(name, type=kind)
     given = vars(parser.parse_args())
