@@ -37,9 +37,3 @@ class ServerClock:
     def local(self, server: float) -> float:
         """Our clock's reading at the server's time *server*. Only after the first exchange."""
         return server - (self._low + self._high) / 2
-
-    def server(self, local: float) -> float:
-        """The server's time at our clock's reading *local*; not a number before the first
-        exchange.
-        """
-        return local + (self._low + self._high) / 2

@@ -1,11 +1,10 @@
 """What the processes know of a route, the same in each of them."""
 
-from collections.abc import Sequence
 from math import inf
 
 from .._rate_limit import RateLimit
 from ._protocol import Feedback
-from ._redis_script import MICRO, SharedAnswer
+from ._redis_script import MICRO, ScriptReply
 from ._route import Route
 from ._window import Sent
 
@@ -27,18 +26,21 @@ class SharedModel:
         clock.
         """
 
-    def hear(self, answers: Sequence[SharedAnswer], told: int) -> None:
-        """Learn from the answers to all processes, of which there have been *told*."""
+    def hear(self, reply: ScriptReply) -> None:
+        """Learn from the answers to all processes. Its time is that of the reply: later than that,
+        others may have heard more.
+        """
         route = self.route
-        for answer in answers:
+        for answer in reply.answers:
             at, now = answer.sent / MICRO, answer.heard / MICRO
             sent = Sent(at, at, position=answer.own, own=answer.own, in_burst=False)
-            told_limit = RateLimit(answer.limit, answer.remaining, answer.window)
+            told = RateLimit(answer.limit, answer.remaining, answer.window)
             if answer.status == 429:
                 self._refused_at = now
                 self.opens_at = max(self.opens_at, now + (answer.retry_after or 0.0))
             elif at > self._refused_at:
                 self.opens_at = -inf
             route.refresh(now)
-            route.learn(sent, Feedback(answer.status, told_limit, answer.retry_after), now)
-        self.known = told
+            route.learn(sent, Feedback(answer.status, told, answer.retry_after), now)
+        route.refresh(reply.now / MICRO)
+        self.known = reply.told

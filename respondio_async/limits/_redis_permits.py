@@ -266,7 +266,6 @@ class SharedPermits:
     def _complete(self, question: ScriptQuestion, now: float, *, resync: bool) -> None:
         """Add what is wanted, and what is known, to what is told."""
         route = self.model.route
-        route.refresh(self._clock.server(now))
         if resync:
             question.resync = int(RESYNC * MICRO)
         elif now >= self._ask_at:
@@ -285,19 +284,22 @@ class SharedPermits:
         question.answers = question.answers[-KEPT_ANSWERS:]
 
     def _take_in(self, question: ScriptQuestion, reply: ScriptReply, outages: int) -> None:
-        self.model.hear(reply.answers, reply.told)
+        self.model.hear(reply)
         self.window, local = reply.window / MICRO, self._clock.local
         opens = local(reply.opens / MICRO)
         if question.resync:
             self._agreed, self._local_until, self._last = outages, opens - self.window, None
             self._due, self._ask_at = opens, opens - HORIZON
         elif question.want and not reply.permits:
-            self._due, self._ask_at = opens, local(reply.come / MICRO) - HORIZON + LATE
+            # Not later than in a window: until then the limit, or others, may have changed.
+            come = local(reply.come / MICRO) - HORIZON + LATE
+            self._due, self._ask_at = opens, min(come, self._loop.time() + self.window)
         self._reserved.extend(
             ReservedPermit(local(due / MICRO), f"{self._process}{number}")
             for number, due in enumerate(reply.permits, question.first)
         )
-        if self._reserved and (not self._waiting() or self._reserved[0].due < self.paused_until):
+        stale = self._refused_until - LEAD  # clocks are read from afar
+        if self._reserved and (not self._waiting() or self._reserved[0].due < stale):
             # Meanwhile whoever waited has left, or a refusal came.
             self.give_back()
         self._paused(local(reply.paused_until / MICRO))

@@ -96,3 +96,12 @@ def test_what_a_stranger_left_is_taken_up_within_seconds(server: RedisServer) ->
     outcome = play(Scene("steady", 0.5, siblings=4), 90.0, make=make, leaves_at=65.0)
     assert outcome.rate(70.0, 90.0) > 9.4
     assert not [at for at in outcome.refusals if at > 70.0]
+
+
+def test_pauses_cost_few_questions(server: RedisServer) -> None:
+    """A permit that falls due as a pause ends is used, not given back and asked for again."""
+    before = server.calls()
+    outcome = shared(server, Scene(stranger="header 100, Retry-After 1"), seconds=80.0)
+    assert outcome.refusals, "the raise that is tried after a minute is refused"
+    assert server.calls() - before < 2 * len(outcome.times)
+    assert outcome.longest < 5
