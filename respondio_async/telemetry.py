@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import ConfigurationError
@@ -47,6 +48,7 @@ except ImportError as _missing:
 
 if TYPE_CHECKING:
     from ._client import AsyncRespond
+    from .limits import RouteStatistics
     from .webhooks.events import AnyEvent
 
 __all__ = ["OpenTelemetryHook", "OpenTelemetryTracer"]
@@ -54,6 +56,8 @@ __all__ = ["OpenTelemetryHook", "OpenTelemetryTracer"]
 _SCOPE: Final = "respondio_async"
 _SHORTEST_WAIT: Final = 0.001
 """Seconds in the queue that count as a wait."""
+_LOOKS: Final = 3
+"""At statistics, while other threads change them."""
 _W3C: Final = TraceContextTextMapPropagator()
 _CARRIED: Final = ("traceparent", "tracestate")
 
@@ -73,7 +77,7 @@ class _RunningCall:
         """The last one, until it is counted."""
         self.events: list[tuple[int, AttemptEnded | WaitStarted | DriftDetected]] = []
         self.status: int | None = None
-        """Of the last answer."""
+        """Of the last attempt."""
 
 
 class OpenTelemetryHook:
@@ -108,8 +112,6 @@ class OpenTelemetryHook:
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._address = server_address
         self._running: ContextVar[_RunningCall | None] = ContextVar("running_call", default=None)
-        self._operations: dict[str, _Attributes] = {}
-        self._outcomes: dict[tuple[str, int | None, str | None], _Attributes] = {}
         self._clients: weakref.WeakSet[AsyncRespond] = weakref.WeakSet()
         self._requests = meter.create_histogram("http.client.request.duration", "s")
         self._queueing = meter.create_histogram("respondio.client.queue.duration", "s")
@@ -150,7 +152,8 @@ class OpenTelemetryHook:
         self._running.set(_RunningCall(span, outer))
 
     def _count(self, attempt: AttemptEnded) -> None:
-        self._requests.record(attempt.elapsed, self._outcome(attempt))
+        outcome = _outcome(attempt.endpoint, self._address, attempt.status, attempt.failure)
+        self._requests.record(attempt.elapsed, outcome)
         if attempt.status == 429:
             self._refusals.add(1, self._operation(attempt.endpoint))
         if attempt.attempt > 1:
@@ -183,9 +186,8 @@ class OpenTelemetryHook:
                 span.add_event(*self._described(each), timestamp=at)
         span.end()
 
-    def _described(
-        self, event: AttemptEnded | WaitStarted | DriftDetected
-    ) -> tuple[str, _Attributes]:
+    @staticmethod
+    def _described(event: AttemptEnded | WaitStarted | DriftDetected) -> tuple[str, _Attributes]:
         match event:
             case AttemptEnded():
                 return "attempt", {
@@ -197,36 +199,42 @@ class OpenTelemetryHook:
             case DriftDetected():
                 return "drift", {"type": event.type, "detail": event.detail}
 
-    # Attributes are made once for each template and outcome, and never changed.
-
     def _operation(self, endpoint: str) -> _Attributes:
-        attributes = self._operations.get(endpoint)
-        if attributes is None:
-            method, _, template = endpoint.partition(" ")
-            attributes = self._operations[endpoint] = {
-                "http.request.method": method,
-                "url.template": template,
-                "server.address": self._address,
-            }
-        return attributes
-
-    def _outcome(self, attempt: AttemptEnded) -> _Attributes:
-        key = (attempt.endpoint, attempt.status, attempt.failure)
-        attributes = self._outcomes.get(key)
-        if attributes is None:
-            attributes = self._outcomes[key] = self._operation(attempt.endpoint) | _answer(*key[1:])
-        return attributes
+        return _operation(endpoint, self._address)
 
     def _limits(self, _: "CallbackOptions") -> "Iterable[Observation]":
-        for client in list(self._clients):
-            for route, use in client.statistics().routes.items():
-                if use.limit is not None:
-                    yield Observation(use.limit, {"respondio.route": route})
+        for route, use in self._routes():
+            if use.limit is not None:
+                yield Observation(use.limit, {"respondio.route": route})
 
     def _lengths(self, _: "CallbackOptions") -> "Iterable[Observation]":
-        for client in list(self._clients):
-            for route, use in client.statistics().routes.items():
-                yield Observation(use.waiting, {"respondio.route": route})
+        for route, use in self._routes():
+            yield Observation(use.waiting, {"respondio.route": route})
+
+    def _routes(self) -> "list[tuple[str, RouteStatistics]]":
+        for _ in range(_LOOKS):
+            try:
+                clients = list(self._clients)
+                return [item for each in clients for item in each.statistics().routes.items()]
+            except RuntimeError:
+                # An exporter asks in a thread of its own: a new route or connection changed what
+                # was being read.
+                continue
+        return []
+
+
+# Attributes are made once for each template and outcome, and are never changed.
+
+
+@lru_cache(maxsize=1024)
+def _operation(endpoint: str, address: str) -> _Attributes:
+    method, _, template = endpoint.partition(" ")
+    return {"http.request.method": method, "url.template": template, "server.address": address}
+
+
+@lru_cache(maxsize=1024)
+def _outcome(endpoint: str, address: str, status: int | None, failure: str | None) -> _Attributes:
+    return _operation(endpoint, address) | _answer(status, failure)
 
 
 def _answer(status: int | None, failure: str | None) -> _Attributes:

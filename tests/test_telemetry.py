@@ -18,8 +18,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from respondio_async import (
     APIError,
     AsyncRespond,
+    ClientStatistics,
     DeadlineExceededError,
     HookEvent,
+    LocalRateLimiter,
     NotFoundError,
     OutcomeUnknownError,
     RetryPolicy,
@@ -214,6 +216,28 @@ async def test_calls_side_by_side_have_spans_of_their_own(
     assert sorted(below) == sorted(
         (name, call) for name in "ab" for call in ("GET /contact/{identifier}", "GET /space/user")
     )
+
+
+async def test_gauges_are_read_while_the_loop_changes_what_they_read(watched: Watched) -> None:
+    """Exporters ask in a thread of their own; what cannot be read now is left to the next time."""
+
+    class Busy(AsyncRespond):
+        changes = 0
+
+        def statistics(self) -> ClientStatistics:
+            if self.changes:
+                self.changes -= 1
+                raise RuntimeError("dictionary changed size during iteration")
+            return super().statistics()
+
+    limiter = LocalRateLimiter({"GET /space/user": 3})
+    (await limiter.reserve("GET /space/user", priority="interactive")).abandon()
+    async with Busy("t", limiter=limiter) as client:
+        watched.hook.watch(client)
+        client.changes = 1
+        assert [each.value for each in watched.points()["respondio.client.limit"]] == [3]
+        client.changes = 100
+        assert not watched.points()
 
 
 async def test_nothing_personal_reaches_an_attribute(watched: Watched, sandbox: Sandbox) -> None:
