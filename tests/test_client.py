@@ -58,7 +58,7 @@ async def sent(token: str | None = None, **options: Any) -> httpx.Request:
 async def test_the_token_comes_from_the_argument_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The argument wins."""
+    """The argument counts where both are given."""
     monkeypatch.setenv("RESPONDIO_API_TOKEN", "from-environment")
     assert (await sent()).headers["Authorization"] == "Bearer from-environment"
     for given in ("given", " given\n"):

@@ -66,7 +66,7 @@ async def test_what_is_no_request_id_is_left_out(
 
 
 async def test_drift_is_a_warning_once_a_kind(caplog: pytest.LogCaptureFixture) -> None:
-    """Without the value."""
+    """The warning names the field that drifted, and never its value."""
     client, _, _ = scripted(answer(200, b'{"id": 7, "firstName": 87654321}'))
     for _ in range(3):
         await client.contacts.get(7)

@@ -239,7 +239,7 @@ async def test_a_repeated_cursor_ends_in_an_error_after_its_page(
 
 
 async def test_twenty_empty_pages_in_a_row_end_in_an_error() -> None:
-    """Nineteen do not."""
+    """Nineteen empty pages in a row are read over, as a filter may leave them."""
     server, expected = chain([1] + [0] * 19 + [1], [lambda c: c] * 21, None)
     assert [i["id"] async for i in server.paginator()] == expected
     server = Server({c: body([], (c or 0) + 1) for c in [None, *range(1, 40)]})

@@ -283,7 +283,7 @@ async def test_a_timeout_without_a_further_try_is_a_timeout() -> None:
 
 
 async def test_without_timeout_and_deadline_nothing_bounds_a_call() -> None:
-    """None means none."""
+    """A timeout or deadline of None sets no bound, however long a call takes."""
     client, transport, _ = scripted(CONTACT, seconds=10_000.0, deadline=None, timeout=None)
     await client.contacts.get(7)
     assert transport.timeouts == [None]

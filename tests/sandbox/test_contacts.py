@@ -471,6 +471,6 @@ async def test_other_writes_may_be_not_ready_too(api: Api) -> None:
 async def test_no_assignee_is_null_or_empty(
     api: Api, style: str, shown: dict[str, Any] | None
 ) -> None:
-    """Both were seen."""
+    """Servers have been seen that answer null, and others that answer an empty object."""
     api.sandbox.quirks.no_assignee = style
     assert (await api.ok("GET", "/contact/id:100000001"))["assignee"] == shown

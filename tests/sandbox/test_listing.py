@@ -90,7 +90,7 @@ async def test_a_walk_gives_each_contact_once() -> None:
 
 
 async def test_a_negative_cursor_walks_back(api: Api) -> None:
-    """`previous` carries it."""
+    """The cursor of the page before is in `pagination.previous`, with a minus sign."""
     api.sandbox.quirks.next_cursor = "integer"
     page = await api.ok("POST", LIST, wanting(), params={"limit": 1, "cursorId": 100000002})
     assert page["pagination"]["previous"] == -100000003

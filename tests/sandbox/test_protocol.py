@@ -87,7 +87,7 @@ async def test_paths_that_people_invent_are_404(api: Api, path: str) -> None:
 
 
 async def test_other_versions_are_404(api: Api) -> None:
-    """Only /v2 exists."""
+    """The sandbox has the API's second version and no other."""
     url = api.sandbox.url.replace("/v2", "/v1")
     assert (await api.call("GET", f"{url}/space/user")).status_code == 404
 

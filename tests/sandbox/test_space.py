@@ -183,5 +183,5 @@ async def test_a_workspace_tag_may_come_wrapped(api: Api) -> None:
 async def test_wrong_workspace_tags_are_refused(
     api: Api, method: str, body: dict[str, Any], status: int
 ) -> None:
-    """Names are unique."""
+    """A tag's name is unique in the workspace, and never empty."""
     assert (await api.refused(method, "/space/tag", body))[0] == status

@@ -56,7 +56,9 @@ def test_http_client_must_be_an_async_client() -> None:
 async def test_info_line_of_our_host_is_quiet(
     server: FaultServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """httpx's line of every request shows the path: dropped for our host, kept for others."""
+    """The line that httpx logs for every request shows its path: it is dropped for our host, and
+    kept for others.
+    """
     caplog.set_level(logging.DEBUG)
     await call(connect(server.url))
     assert not [record for record in caplog.records if "60123456789" in record.getMessage()]

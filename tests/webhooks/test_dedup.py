@@ -22,7 +22,7 @@ from tests.webhooks.payloads import KEY, message, signed
 
 
 async def test_in_memory_the_oldest_are_forgotten() -> None:
-    """The bound holds."""
+    """No more than the limit is remembered: beyond it the oldest is forgotten."""
     seen = MemoryDeduplicator(limit=2)
     assert isinstance(seen, Deduplicator)
     assert [await seen.claim(name) for name in ("a", "a", "b", "b", "c", "a")] == [

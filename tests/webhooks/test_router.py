@@ -650,7 +650,7 @@ def test_registration_is_checked() -> None:
 
 
 async def test_the_base_class_stands_for_all_events() -> None:
-    """on(AnyEvent) is on()."""
+    """A handler of AnyEvent is called for every event, as one that names no class."""
     router = WebhookRouter(KEY)
     seen: list[Any] = []
     router.on(AnyEvent)(seen.append)

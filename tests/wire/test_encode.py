@@ -219,7 +219,7 @@ def test_bodies_that_json_has_not(body: Any) -> None:
 
 
 def test_a_subclass_of_float_is_a_number() -> None:
-    """numpy.float64 is one."""
+    """numpy's float64 is such a subclass, and is written as its number."""
     assert w.encode_json([Real(1.5)]) == b"[1.5]"
 
 
