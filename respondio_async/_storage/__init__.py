@@ -10,7 +10,7 @@ from ._files import (
     replace_private,
     tighten,
 )
-from ._writer import SIDECARS, Writer
+from ._writer import SIDECARS, Writer, settle
 
 __all__ = [
     "AS_IT_IS",
@@ -22,5 +22,6 @@ __all__ = [
     "is_private",
     "make_private",
     "replace_private",
+    "settle",
     "tighten",
 ]

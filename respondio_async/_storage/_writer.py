@@ -18,6 +18,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -31,6 +32,18 @@ T = TypeVar("T")
 LARGEST_GROUP: Final = 1_000
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file; it gives them the file's mode."""
+
+
+def settle(
+    future: "asyncio.Future[Any]", value: Any = None, error: Exception | None = None
+) -> None:
+    """End a future with a value, or an error; it may have ended: its task was cancelled."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
 
 
 class Writer(Generic[S]):
@@ -82,16 +95,7 @@ class Writer(Generic[S]):
         Acts are done, and their futures end, in the order of submission.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-
-        def answer(value: Any, error: Exception | None) -> None:
-            if future.done():  # the task that asked was cancelled
-                return
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-        self.post(act, answer)
+        self.post(act, partial(settle, future))
         return future
 
     def post(self, act: Callable[[S], Any], answer: "_Answer") -> None:
@@ -116,7 +120,7 @@ class Writer(Generic[S]):
         try:
             with self._lock(), closing(self._connect()) as connection:
                 store = self._prepare(connection)
-                goes_on = self._post(self._begin)
+                goes_on = self._post(settle, self._opened)
                 while goes_on:
                     last = self._gather()
                     goes_on = self._post(self._answer, _commit(connection, store, self._group))
@@ -154,10 +158,6 @@ class Writer(Generic[S]):
 
     # ── what it tells the loop ────────────────────────────────────────────────────────────────────
 
-    def _begin(self) -> None:
-        if not self._opened.done():
-            self._opened.set_result(None)
-
     def _finish(self, failure: BaseException | None) -> None:
         """Note that the thread has ended; by *failure*, or because it was closed."""
         was_open = self._opened.done()
@@ -169,8 +169,7 @@ class Writer(Generic[S]):
         for request in unanswered:
             if request is not None:
                 request[1](None, self._ending)
-        if not was_open:
-            self._opened.set_exception(self._ending)
+        settle(self._opened, None, self._ending)
         if failure is not None and was_open:
             self._on_failure(self._ending)
 

@@ -7,10 +7,11 @@ first that fails is the run's failure: what follows it fails likewise, unasked.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .._storage import Writer
+from .._storage import Writer, settle
 from ..errors import ConfigurationError, RespondError
 from ._lock import JournalLock
 from ._store import Claim, Leftover, Record, Store
@@ -90,16 +91,7 @@ class Journal:
 
     async def _ask(self, act: Callable[[Store], T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        def then(value: Any, error: Exception | None) -> None:
-            if future.done():  # the task that asked was cancelled, perhaps by that error
-                return
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-        self._write(act, then)
+        self._write(act, partial(settle, future))
         return await future
 
     def _write(

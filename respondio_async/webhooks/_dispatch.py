@@ -3,12 +3,12 @@ order; nothing they raise gets out.
 """
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Final, NamedTuple, cast
 
+from respondio_async._storage import settle
 from respondio_async.errors import ConfigurationError
 
 from ._capacity import Capacity
@@ -16,7 +16,7 @@ from ._contact_queues import ContactQueues
 from ._contact_states import ContactStates
 from ._context import Context, contact_id
 from ._error_reporter import ErrorReporter
-from ._handlers import Handler, Handlers
+from ._handlers import Handler, Handlers, call_function
 from ._learn import learn
 from ._locks import KeyedLocks
 from ._progress import HandlingStep
@@ -55,8 +55,8 @@ class EventJob(NamedTuple):
 
     def resolve(self, *, handled: bool) -> None:
         """Give whoever waits for the end its result."""
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_result(handled)
+        if self.ended is not None:
+            settle(self.ended, handled)
 
 
 class Dispatcher:
@@ -183,7 +183,7 @@ class Dispatcher:
         """Run a user's function; whatever it raises goes to `on_error`."""
         try:
             async with asyncio.timeout(self._timeout):
-                await _call(function, context)
+                await call_function(function, context)
         except asyncio.CancelledError as error:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished
@@ -199,9 +199,3 @@ class Dispatcher:
     async def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         if self.inbox is not None:
             await self.inbox.note(row, step, handler)
-
-
-async def _call(function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
-    result = function(context)
-    if inspect.isawaitable(result):
-        await result

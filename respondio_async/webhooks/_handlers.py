@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack, overload
 
@@ -45,11 +46,12 @@ class Handler(NamedTuple):
     conditions: Conditions
     always: bool
 
-    async def call(self, context: Context[Any]) -> None:
-        """Run the function; a plain one runs on the event loop."""
-        result = self.function(context)
-        if inspect.isawaitable(result):
-            await result
+
+async def call_function(function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
+    """Call a user's function; a plain one runs on the event loop."""
+    result = function(context)
+    if inspect.isawaitable(result):
+        await result
 
 
 class Handlers:
@@ -131,7 +133,7 @@ class Handlers:
 
     def wrapped(self, handler: Handler) -> CallNext:
         """Return the handler within all middleware."""
-        call: CallNext = handler.call
+        call: CallNext = partial(call_function, handler.function)
         for middleware in reversed(self._middleware):
             call = _around(middleware, call)
         return call

@@ -1,16 +1,16 @@
 """Reading a body that the quick decoder refuses, as far as it can be read at all."""
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
 
 import msgspec
 
+from respondio_async._values import finite
 from respondio_async.errors import DecodeError
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LONGEST_INTEGER: Final = 4000
 """Digits; Python refuses to read more than 4300."""
 
@@ -38,7 +38,7 @@ def not_an_event(why: str, body: bytes) -> DecodeError:
 def _load_slowly(body: bytes) -> Any:
     try:
         text = body.decode()
-        value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
+        value = json.loads(text, parse_int=_integer, parse_float=finite, parse_constant=refuse)
     except ValueError:  # UnicodeError is one
         raise not_an_event("is not JSON", body) from None
     return _mended(value)
@@ -47,7 +47,7 @@ def _load_slowly(body: bytes) -> Any:
 def _mended(value: Any) -> Any:
     match value:
         case str():
-            return _SURROGATE.sub("\ufffd", value)
+            return SURROGATE.sub("\ufffd", value)
         case dict():
             return {
                 _mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()
@@ -62,10 +62,6 @@ def _integer(literal: str) -> int | None:
     return int(literal) if len(literal) <= _LONGEST_INTEGER else None
 
 
-def _finite(literal: str) -> float | None:
-    value = float(literal)
-    return value if math.isfinite(value) else None
-
-
-def _refuse(literal: str) -> NoReturn:
+def refuse(literal: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python's reader takes for JSON."""
     raise ValueError(f"{literal} is not JSON")

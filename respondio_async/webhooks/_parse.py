@@ -1,32 +1,21 @@
 """From a body to its event: at once when it is as documented, leniently when it is not."""
 
 from collections.abc import Callable, Collection
-from typing import Any, Final, TypeVar, Union, cast
+from typing import Any, Final, TypeVar, Union, cast, get_args
 
 import msgspec
 
 from respondio_async._wire import decode
 from respondio_async.errors import DecodeError
 
-from . import events
 from ._bounds import MAX_BODY, MAX_DEPTH, deeper_than
 from ._json import load_object, not_an_event
 from .events import AnyEvent, Event, UnknownEvent
 
 E = TypeVar("E", bound=AnyEvent)
 
-_KNOWN: Final[tuple[type[Any], ...]] = (
-    events.MessageReceived,
-    events.MessageSent,
-    events.ContactCreated,
-    events.ContactUpdated,
-    events.ContactAssigneeUpdated,
-    events.ContactTagUpdated,
-    events.ContactLifecycleUpdated,
-    events.ConversationOpened,
-    events.ConversationClosed,
-    events.CommentCreated,
-    events.CallEnded,
+_KNOWN: Final[tuple[type[Any], ...]] = tuple(
+    each for each in get_args(Event) if each is not UnknownEvent
 )
 _BY_TYPE: Final[dict[str, type[Any]]] = {
     cast("str", cls.__struct_config__.tag): cls for cls in _KNOWN

@@ -16,11 +16,12 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
+
+from ._json import SURROGATE, refuse
 
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 _LARGEST_INDEX: Final = 2**32 - 2
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _EXACT_DIGITS: Final = 15
 """A double holds every integer of this many digits exactly."""
 _ODD_NUMBERS: Final = {"-0": "0", "inf": "null", "-inf": "null"}
@@ -42,7 +43,7 @@ def compact_forms(body: bytes) -> Iterator[bytes]:
     """
     try:
         yield javascript(body)
-        value = json.loads(body, parse_constant=_refuse)
+        value = json.loads(body, parse_constant=refuse)
         for ascii_only in (False, True):
             form = json.dumps(
                 value, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False
@@ -59,7 +60,7 @@ def javascript(body: bytes) -> bytes:
         object_pairs_hook=_object,
         parse_int=_number,
         parse_float=_number,
-        parse_constant=_refuse,
+        parse_constant=refuse,
     )
     return _write(value).encode()
 
@@ -84,7 +85,7 @@ def _write(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
+    return SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -95,10 +96,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if not indices:
         return found
     return {name: found[name] for name in sorted(indices, key=int)} | found
-
-
-def _refuse(literal: str) -> NoReturn:
-    raise ValueError(f"{literal} is not JSON")
 
 
 def _number(literal: str) -> _Number:

@@ -6,6 +6,8 @@ from typing import Final
 
 import psycopg
 
+from respondio_async._storage import settle
+
 from .._store import InboxFullError, InboxUnavailableError, NewEvent
 
 _LARGEST: Final = 500
@@ -67,12 +69,10 @@ class Batches:
         for event, future in batch[:capacity]:
             # Of two alike in a batch, the first is the new one.
             row = rows.pop(event.event_id, None)
-            if not future.done():
-                future.set_result(row)
+            settle(future, row)
         _fail(batch[capacity:], InboxFullError())
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
     for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+        settle(future, None, error)

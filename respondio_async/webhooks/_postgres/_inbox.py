@@ -16,6 +16,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 from psycopg.conninfo import conninfo_to_dict
 
+from respondio_async._storage import settle
 from respondio_async.errors import ConfigurationError
 
 from .._contact_states import CAUGHT_UP, MOST_REMEMBERED
@@ -216,8 +217,7 @@ class PostgresInbox:
             except InboxUnavailableError:
                 pass  # it will be taken for dead
         for ended in self._watched_ends.values():
-            if not ended.done():
-                ended.set_result(False)
+            settle(ended, False)
         self._watched_ends.clear()
         await self._database.close_async()
 
@@ -270,9 +270,7 @@ class PostgresInbox:
             left = {row for (row,) in await self._database.rows(sql.UNFINISHED, rows=rows)}
             for row in rows:
                 if row not in left:
-                    ended = self._watched_ends.pop(row)
-                    if not ended.done():
-                        ended.set_result(True)
+                    settle(self._watched_ends.pop(row), True)
             await asyncio.sleep(_POLL_EVERY)
 
     # Handling

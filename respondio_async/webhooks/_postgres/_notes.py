@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import pq
 
+from respondio_async._storage import settle
+
 from .._progress import HandlingStep
 from .._store import InboxUnavailableError
 from ._schema import CONNECT, PREPARE_SESSION
@@ -84,9 +86,8 @@ class NoteConnection:
             self._reconnecting.cancel()
             await asyncio.wait([self._reconnecting])
         while self._sent:
-            done = self._sent.popleft().done
-            if not done.done():
-                done.set_exception(InboxUnavailableError("the inbox's PostgreSQL is out of reach"))
+            error = InboxUnavailableError("the inbox's PostgreSQL is out of reach")
+            settle(self._sent.popleft().done, None, error)
         await self._disconnect()
 
     def _send(self, sent: _Sent) -> None:
@@ -114,23 +115,14 @@ class NoteConnection:
                 if result.status == pq.ExecStatus.PIPELINE_SYNC:
                     self._sent.popleft()
                 elif result.status == pq.ExecStatus.COMMAND_OK:
-                    self._complete(bool(result.command_tuples))
+                    settle(self._sent[0].done, bool(result.command_tuples))
                 else:
                     error = psycopg.errors.error_from_result(result)
                     if not (error.sqlstate or "").encode().startswith(_LASTING):
                         raise error
-                    self._complete(error)
+                    settle(self._sent[0].done, None, error)
         except psycopg.Error as error:
             self._fail(error)
-
-    def _complete(self, outcome: bool | Exception) -> None:
-        done = self._sent[0].done
-        if done.done():
-            return
-        if isinstance(outcome, Exception):
-            done.set_exception(outcome)
-        else:
-            done.set_result(outcome)
 
     def _fail(self, error: psycopg.Error) -> None:
         # At once: libpq may have closed the file, and its number be given to another.
