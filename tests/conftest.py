@@ -25,9 +25,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Debug mode notes where each callback was made, ten frames deep: a third of the suite's CPU. One
-# frame says as much to whoever reads it.
-asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[attr-defined]
+# Debug mode notes where each future, callback and coroutine was made: half of the suite's CPU. What
+# it finds, a coroutine that nobody awaits, a call from another thread, a slow callback, it finds
+# without the stacks; with PYTHONASYNCIODEBUG=1 they are kept.
+if not sys.flags.dev_mode and not os.environ.get("PYTHONASYNCIODEBUG"):
+    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[attr-defined]
+    asyncio.BaseEventLoop.get_debug = lambda _: False  # type: ignore[method-assign]
 
 
 @pytest.fixture
