@@ -32,6 +32,7 @@ from math import isnan
 from typing import Any, Final, Protocol
 
 import anyio
+import msgspec
 
 try:
     from redis.exceptions import MaxConnectionsError, NoScriptError, ResponseError
@@ -197,6 +198,8 @@ class RedisRateLimiter:
                 if "WRONGTYPE" in str(error):
                     raise UnusableKeyError from error
                 raise
+            except msgspec.MsgspecError as error:
+                raise UnusableKeyError from error
             except MaxConnectionsError:
                 # The pool is yours and may be small: in a moment one of its connections is free
                 # again.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -127,6 +128,25 @@ async def test_a_request_that_left_late_is_counted_late(client: "redis.asyncio.R
     await asyncio.sleep(0.1)
     ((_, moved),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
     assert moved - due >= 190_000
+
+
+@pytest.mark.parametrize("delay", [3600.0, inf, nan, -5.0])
+async def test_a_delay_that_cannot_be_is_not_believed(
+    client: "redis.asyncio.Redis", delay: float
+) -> None:
+    """A request cannot have left later than now, nor before its permit, as with the local
+    limiter.
+    """
+    limiter = limiter_on(client)
+    reservation = await granted(limiter, SLOW)
+    ((_, due),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
+    await asyncio.sleep(0.1)
+    now = time.time_ns() / 1000
+    limiter.update(reservation, Feedback(status=200, round_trip=0.001, delay=delay))
+    await asyncio.sleep(0.1)
+    ((_, moved),) = await client.zrange(log(SLOW), 0, -1, withscores=True)
+    assert due <= moved <= now + 50_000
+    await granted(limiter, SLOW, timeout=10.0)
 
 
 async def test_turns_of_others_teach_nothing(client: "redis.asyncio.Redis") -> None:

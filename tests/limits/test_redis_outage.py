@@ -13,8 +13,10 @@ import redis.asyncio
 
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits._protocol import Feedback, Reservation
+from respondio_async.limits._redis_script import KEYS
 from respondio_async.limits.redis import RedisRateLimiter
 
+from .redis_proxy import far_away
 from .redis_server import RedisServer, redis_server
 
 pytestmark = pytest.mark.real_time
@@ -210,15 +212,49 @@ async def test_a_log_that_cannot_be_holds_for_a_window(
     assert limiter.statistics()[ROUTE].limit == LIMIT
 
 
-async def test_a_key_of_the_wrong_kind_is_an_outage(
+@pytest.mark.parametrize("what", KEYS)
+async def test_a_key_of_the_wrong_kind_is_an_outage_of_its_route(
+    server: RedisServer, limiter: RedisRateLimiter, what: str
+) -> None:
+    """What somebody else keeps under our key stops nobody, and no other route; when it is gone
+    sharing begins.
+    """
+    key = f"{{respondio:acme}}:{ROUTE}:{what}"
+    server.command("SET", key, "mine")
+    sends = await send(limiter, 2)
+    assert limiter.statistics()[ROUTE].limit == LIMIT * SHARE
+    await send(limiter, 2, route=OTHER)
+    assert server.command("EXISTS", f"{{respondio:acme}}:{OTHER}:state") == ":1\r\n"
+    assert "sharing" in repr(limiter)
+    server.command("DEL", key)
+    assert most_in_a_second(sends + await until_shared(limiter)) <= LIMIT
+
+
+async def test_answers_that_are_not_ours_are_an_outage_of_their_route(
     server: RedisServer, limiter: RedisRateLimiter
 ) -> None:
-    """What somebody else keeps under our key stops nobody, and when it is gone sharing begins."""
-    server.command("SET", LOG, "mine")
+    """A list of somebody else's under our key is not believed, and stops no other route."""
+    server.command("RPUSH", f"{{respondio:acme}}:{ROUTE}:answers", "mine")
+    server.command("HSET", STATE, "told", "1")
     await send(limiter, 2)
     assert limiter.statistics()[ROUTE].limit == LIMIT * SHARE
-    server.command("DEL", LOG)
-    await until_shared(limiter)
+    await send(limiter, 2, route=OTHER)
+    assert "sharing" in repr(limiter)
+
+
+async def test_the_first_exchange_has_a_time_of_its_own(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quarter of a second away, connecting, shaking hands and loading the script take longer
+    than an exchange may; it is no outage.
+    """
+    with far_away(server.port, 0.25) as url:
+        async with redis.asyncio.Redis.from_url(url) as client:
+            limiter = RedisRateLimiter(client, "acme", limits={ROUTE: LIMIT}, share=SHARE)
+            await send(limiter, 3)
+            assert limiter.statistics()[ROUTE].limit == LIMIT
+    assert server.command("ZCARD", LOG) == ":3\r\n"
+    assert not caplog.records
 
 
 class Babbler:

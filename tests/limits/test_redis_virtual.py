@@ -2,11 +2,15 @@
 strictly: near and far from Redis, many and few.
 """
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.neighbours import HeaderSet, Outcome, Scene, play
+from respondio_async.errors import DeadlineExceededError
+from respondio_async.limits import Feedback, RateLimiter, Reservation
+from tests.simulation.neighbours import ROUTE, HeaderSet, Outcome, Scene, play
+from tests.support.virtual import run
 
 from .redis_server import RedisServer, redis_server
 from .redis_virtual import sharing
@@ -18,6 +22,12 @@ pytestmark = pytest.mark.real_time
 def server() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
+
+
+async def granted(limiter: RateLimiter, timeout: float | None = None) -> Reservation:
+    reservation = await limiter.reserve(ROUTE, timeout=timeout)
+    assert await reservation.permit()
+    return reservation
 
 
 def shared(
@@ -105,3 +115,38 @@ def test_pauses_cost_few_questions(server: RedisServer) -> None:
     assert outcome.refusals, "the raise that is tried after a minute is refused"
     assert server.calls() - before < 2 * len(outcome.times)
     assert outcome.longest < 5
+
+
+def test_a_long_pause_is_told_at_once_and_ends_with_one_probe(server: RedisServer) -> None:
+    """Retry-After of an hour: a call that may not wait so long fails at once, in every process.
+    After a minute one request goes; its answer opens the route for all.
+    """
+
+    async def main() -> None:
+        make = sharing(server.port, 2)
+        one, other = make(10), make(10)
+        clock = asyncio.get_running_loop().time
+        refused = await granted(one)
+        one.update(refused, Feedback(429, None, 3600.0, 0.08))
+        await asyncio.sleep(0.1)
+        for limiter in (one, other):
+            with pytest.raises(DeadlineExceededError) as error:
+                await limiter.reserve(ROUTE, timeout=300.0)
+            assert error.value.needed == pytest.approx(3600, abs=1)
+        assert clock() < 2
+        times: list[float] = []
+
+        async def call(limiter: RateLimiter) -> None:
+            reservation = await granted(limiter)
+            times.append(clock())
+            await asyncio.sleep(0.3)
+            limiter.update(reservation, Feedback(200, None, None, 0.3))
+
+        await asyncio.gather(*(call(limiter) for limiter in (one, other) for _ in range(2)))
+        probe, *rest = times
+        assert 59 < probe < 61
+        assert probe + 0.3 < min(rest)
+        assert max(rest) < probe + 3
+        await granted(one, timeout=1.0)
+
+    run(main())
