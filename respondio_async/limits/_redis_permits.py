@@ -136,7 +136,7 @@ class SharedPermits:
         ask_at = max(self._ask_at, not_before)
         if now >= ask_at:
             return None
-        return Estimate(Awaits.SOURCE, max(self._due, ask_at, self.opens_at), ask_at)
+        return Estimate(Awaits.QUESTION, max(self._due, ask_at, self.opens_at), ask_at)
 
     def take(self, now: float) -> str:
         """Use the first permit; its id."""

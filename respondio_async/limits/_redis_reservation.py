@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ..errors import DeadlineExceededError
-from ._protocol import Priority, Reservation
+from ._protocol import Priority
 from ._queue import State
 from ._tuning import LEAD, SHORTEST_SLEEP
+from ._window import Sent
 
 if TYPE_CHECKING:
     from ._redis_route import RedisRoute
 
 LONGEST_SLEEP = 1.0
 """Seconds after which the head waiter asks again in any case: Redis may be back, or away."""
-LOCAL_WAIT = 2 * LEAD
-"""Seconds that the local limiter's permit may be away before we ask again whether Redis is back."""
 
 
 class Awaits(Enum):
     """What the head waiter waits for."""
 
     PERMIT = auto()
-    """The instant at which the permit in hand is due."""
-    SOURCE = auto()
-    """The instant at which Redis, or the local limiter, can be asked for one."""
-    LOCAL = auto()
-    """The local limiter's permit: Redis is away."""
+    """The instant at which a permit is due: one that Redis keeps, or the local model's."""
+    QUESTION = auto()
+    """The instant at which Redis is to be asked for one."""
 
 
 class Estimate(NamedTuple):
@@ -38,9 +35,9 @@ class Estimate(NamedTuple):
 
     awaits: Awaits
     due: float
-    """When its permit is due, or the soonest that it can be."""
+    """The soonest that a permit can be used."""
     until: float
-    """When to look again."""
+    """When what is waited for comes."""
 
 
 class RedisReservation:
@@ -54,10 +51,9 @@ class RedisReservation:
         "called",
         "deadline",
         "is_retry",
-        "local",
         "permit_id",
         "priority",
-        "sent_at",
+        "sent",
         "state",
     )
 
@@ -72,11 +68,9 @@ class RedisReservation:
         self.state = State.QUEUED
         self.called: Future[None] | None = None
         """What its holder sleeps on until it is at the head."""
-        self.local: Reservation | None = None
-        """The local limiter's reservation, while Redis is away."""
         self.permit_id = ""
-        """Under which Redis knows the permit; empty when it was the local limiter's."""
-        self.sent_at = 0.0
+        """Under which Redis knows the permit; empty when it was the local model's."""
+        self.sent: Sent | None = None
 
     @property
     def route(self) -> str:
@@ -96,13 +90,12 @@ class RedisReservation:
         """Wait until the permit is due within `LEAD` seconds. See `Reservation.wait_until_near`."""
         with self._leaving():
             while self.state is State.CALLED:
-                awaits, due, until = await self._estimate()
-                if self.local is not None:
-                    await self.local.wait_until_near()
-                    return
-                if awaits is Awaits.PERMIT and due - LEAD <= self._now():
-                    return
-                await self._sleep(due - LEAD if awaits is Awaits.PERMIT else until)
+                awaits, _, until = await self._estimate()
+                if awaits is Awaits.PERMIT:
+                    until -= LEAD
+                    if until <= self._now():
+                        return
+                await self._sleep(until)
 
     async def permit(self, *, max_wait: float | None = None) -> bool:
         """Wait for the permit and take it; True once the request may go, now.
@@ -115,22 +108,13 @@ class RedisReservation:
                 awaits, due, until = await self._estimate()
                 self._require_place()  # another task may have given it up meanwhile
                 now = self._now()
-                if self.local is not None:
-                    wait = LOCAL_WAIT if max_wait is None else min(max_wait, LOCAL_WAIT)
-                    if await self.local.permit(max_wait=wait):
-                        self._owner.granted(self, self._now())
-                        return True
-                    if max_wait is not None:
-                        return False
-                    await self.local.wait_until_near()
-                elif awaits is Awaits.PERMIT and due <= now:
+                if awaits is Awaits.PERMIT and until <= now:
                     self._owner.granted(self, now)
                     return True
                 # `wait_until_near` ends that early
-                elif max_wait is not None and due - now > max(max_wait, LEAD):
+                if max_wait is not None and due - now > max(max_wait, LEAD):
                     return False
-                else:
-                    await self._sleep(until)
+                await self._sleep(until)
 
     def _require_place(self) -> None:
         if self.state is not State.CALLED:
@@ -152,14 +136,7 @@ class RedisReservation:
         """Leave the queue; after a grant, or a second time, do nothing."""
         if self.state in {State.QUEUED, State.CALLED}:
             self.state = State.LEFT
-            self.leave_local()
             self._owner.leave(self)
-
-    def leave_local(self) -> None:
-        """Give up the local limiter's reservation."""
-        if self.local is not None:
-            self.local.abandon()
-            self.local = None
 
     def require(self, due: float) -> None:
         """Raise if the permit, due not before *due*, comes too late for this call."""

@@ -2,43 +2,35 @@
 
 import asyncio
 from collections import deque
+from math import inf
 
-from ._local import LocalRateLimiter
 from ._priorities import Priorities
 from ._protocol import Feedback, Priority, RouteStatistics
 from ._queue import State
 from ._redis_link import Link
 from ._redis_permits import PermitSource, SharedPermits
 from ._redis_reservation import Awaits, Estimate, RedisReservation
+from ._route import Route
 from ._tuning import KEPT_WAITS
 
 
 class RedisRoute:
     """Calls queue in this process; only the head waiter has permits reserved on Redis.
 
-    *share* is what this process allows itself while Redis is away, in requests a second.
+    *local* is the model of what this process may send while Redis is away: it counts all its sends,
+    by whomever they were permitted.
     """
 
-    def __init__(
-        self,
-        name: str,
-        permits: SharedPermits,
-        local: LocalRateLimiter,
-        share: float,
-        link: Link,
-    ) -> None:
+    def __init__(self, name: str, permits: SharedPermits, local: Route, link: Link) -> None:
         self.name = name
         self._permits = permits
         self._local = local
-        self._share = share
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._queue: Priorities[RedisReservation] = Priorities()
         self._head: RedisReservation | None = None
-        self._last_local = float("-inf")
-        self._sends: deque[float] = deque()
-        """Ours of the last two windows, by whomever they were permitted."""
-        self._granted = self._refused = 0
+        self._last_local = -inf
+        self._refused = 0
         self._waits: deque[float] = deque(maxlen=KEPT_WAITS)
 
     # ── the queue ────────────────────────────────────────────────────────────────────────────────
@@ -100,60 +92,46 @@ class RedisRoute:
             now = self.now()
             source = permits.source(now)
             if source is PermitSource.LOCAL:
-                return await self._estimate_locally(reservation, now)
+                return self._estimate_locally(now)
             if source is PermitSource.REDIS:
-                reservation.leave_local()
                 estimate = permits.estimate(now, self._last_local + permits.window)
                 if estimate is not None:
                     return estimate
             await permits.ask(reservation.remaining())
             reservation.require(self.now())
-        return Estimate(Awaits.SOURCE, now := self.now(), now)  # given up by another task
+        return Estimate(Awaits.QUESTION, now := self.now(), now)  # given up by another task
 
-    async def _estimate_locally(self, reservation: RedisReservation, now: float) -> Estimate:
+    def _estimate_locally(self, now: float) -> Estimate:
         if not self._link.up:
             self._link.watch(self)
-        if reservation.local is None:
-            # What this process has sent in the last window, by whomever it was permitted, counts
-            # against its share.
-            size, window = max(1, int(self._share)), max(self._permits.window, 1.0 / self._share)
-            opens = self._sends[-size] + window if len(self._sends) >= size else now
-            opens = max(opens, self._permits.paused_until)
-            if opens > now:
-                return Estimate(Awaits.SOURCE, opens, opens)
-            reservation.local = await self._local.reserve(
-                self.name,
-                priority=reservation.priority,
-                timeout=reservation.remaining(),
-                is_retry=reservation.is_retry,
-            )
-        return Estimate(Awaits.LOCAL, now, now)
+        self._local.refresh(now)
+        due = max(self._local.due(now), self._permits.paused_until)
+        return Estimate(Awaits.PERMIT, max(due, self._local.opens_at), due)
 
     def granted(self, reservation: RedisReservation, now: float) -> None:
-        """Note that the head waiter goes: on the local limiter's permit if it has one."""
-        if reservation.local is None:
+        """Note that the head waiter goes."""
+        shared = self._permits.source(now) is PermitSource.REDIS
+        if shared:
             reservation.permit_id = self._permits.take(now)
         else:
             self._last_local = now
-        reservation.state, reservation.sent_at = State.GRANTED, now
-        self._granted += 1
+        self._local.refresh(now)
+        reservation.sent = self._local.take(now, paced=not shared)
+        reservation.state = State.GRANTED
         self._waits.append(now - reservation.began)
-        self._sends.append(now)
-        while self._sends[0] < now - 2 * self._permits.window:
-            self._sends.popleft()
         self.leave(reservation)
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────
 
     def update(self, reservation: RedisReservation, feedback: Feedback) -> None:
         """Take in one answer, and report it to the others."""
-        if reservation.state is not State.GRANTED:
+        if reservation.state is not State.GRANTED or reservation.sent is None:
             return
         reservation.state, now = State.DONE, self.now()
-        if reservation.local is not None:
-            self._local.update(reservation.local, feedback)
+        if not reservation.permit_id:
+            self._local.learn(reservation.sent, feedback, now)
         elif feedback.sent:
-            self._permits.answered(reservation.permit_id, reservation.sent_at, feedback, now)
+            self._permits.answered(reservation.permit_id, reservation.sent.at, feedback, now)
         else:
             self._permits.unsent(reservation.permit_id)
             return
@@ -172,12 +150,12 @@ class RedisRoute:
         """A snapshot."""
         permits, now, waits = self._permits, self.now(), sorted(self._waits) or [0.0]
         shared = permits.source(now) is PermitSource.REDIS
-        route = permits.model.route
+        route = permits.model.route if shared else self._local
         return RouteStatistics(
             route=self.name,
-            limit=route.window.size / route.window.span if shared else self._share,
+            limit=route.window.size / route.window.span,
             waiting=len(self),
-            granted=self._granted,
+            granted=self._local.granted,
             refused=self._refused,
             margin=route.margin.value,
             paused=max(0.0, permits.paused_until - now),

@@ -146,7 +146,7 @@ class Route:
             # Its second began when it left, not when it was allowed to.
             sent.at = min(now, sent.at + feedback.delay)
         if sent is self._probe:
-            self._probe, self.paused_until = None, now
+            self._probe, self.paused_until, self.opens_at = None, now, now
         round_trip, told = feedback.round_trip, feedback.rate_limit or _SILENT
         refused, awake = feedback.status == 429, now - self._paused
         corrects = refused or told is not _SILENT or self.others.estimate > 0.0

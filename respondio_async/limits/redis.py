@@ -28,7 +28,7 @@ times and random numbers, and expire within an hour.
 import asyncio
 import secrets
 from collections.abc import Mapping
-from math import isnan
+from math import inf, isnan
 from typing import Any, Final, Protocol
 
 import anyio
@@ -54,7 +54,7 @@ from ._redis_permits import SharedPermits
 from ._redis_reservation import RedisReservation
 from ._redis_route import RedisRoute
 from ._redis_script import KEYS, SCRIPT, SCRIPT_ID, ScriptReply
-from ._route import share_of
+from ._route import Route
 
 __all__ = ["RedisRateLimiter"]
 
@@ -110,7 +110,7 @@ class RedisRateLimiter:
                 "timeout must be a positive number of seconds", argument="timeout"
             )
         self._redis = redis
-        self._local = LocalRateLimiter(limits=limits, share=share, bounds=bounds)
+        LocalRateLimiter(limits=limits, share=share, bounds=bounds)  # raises what it would
         self._limits = {**DEFAULT_LIMITS, **limits}
         self._share = share
         self._bounds = bounds
@@ -184,9 +184,8 @@ class RedisRateLimiter:
                 clock=self._clock,
                 waiting=lambda: len(self._routes[name]),
             )
-            route = self._routes[name] = RedisRoute(
-                name, permits, self._local, share_of(limit, self._share), self._link
-            )
+            local = Route(limit, share=self._share, bounds=self._bounds or (inf, -inf))
+            route = self._routes[name] = RedisRoute(name, permits, local, self._link)
         return route
 
     async def _evaluate(self, keys: tuple[str, ...], question: bytes) -> Exchange:

@@ -1255,3 +1255,17 @@ def test_slow_processes_that_were_refused_together_do_not_come_back_together() -
     route = Route(0.5, random=lambda: 0.5)
     route.learn(route.take(0.0, paced=True), answer(429, retry_after=1), 0.1)
     assert route.paused_until == pytest.approx(0.1 + 1 + 0.5)
+
+
+def test_an_accepted_probe_opens_the_route_for_those_who_wait_a_short_time() -> None:
+    """The server's word that nothing is accepted for an hour holds until something is."""
+
+    async def main() -> None:
+        limiter = limiter_of(10)
+        limiter.update(await granted(limiter), answer(429, retry_after=3600))
+        with pytest.raises(DeadlineExceededError):
+            await granted(limiter, timeout=600.0)
+        limiter.update(await granted(limiter), answer())
+        await granted(limiter, timeout=1.0)
+
+    run(main())
