@@ -17,8 +17,6 @@ class Burst:
     holds beyond the slots that are taken.
     """
 
-    __slots__ = ("_again_at", "_shown", "capacity", "proven")
-
     def __init__(self) -> None:
         self.capacity = GUESS
         self.proven = False

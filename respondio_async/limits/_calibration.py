@@ -17,18 +17,6 @@ class Calibration:
     are without pauses: a trial does not run out during the pause of its own refusal.
     """
 
-    __slots__ = (
-        "_bounds",
-        "_distrust",
-        "_held",
-        "_raise_at",
-        "_trial_until",
-        "_trust_at",
-        "limit",
-        "span",
-        "target",
-    )
-
     def __init__(self, limit: float, bounds: tuple[float, float]) -> None:
         self.span = max(1.0, 1.0 / limit)
         self.limit = self.target = self._held = limit

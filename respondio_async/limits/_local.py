@@ -5,36 +5,23 @@ seconds of the clock, in any second (a sliding log), or with a bucket that fills
 strictest usual reading is the sliding log: *in no second do more than L requests arrive*. Who keeps
 to it is fine with all the others that have room for L. Others may use the limit too.
 
-From the call to the permit, in this order::
+From the call to the permit::
 
-    reserve ──> QUEUED ──near due──> CALLED ──permit()──> due? ──yes──> GRANTED ──answer──> DONE
-              two priorities        takes a   ^               │ no
-                                  connection  ├─────due─── WAITING
-                                              └──near due── PARKED  (further away than max_wait)
+    reserve() ──> QUEUED ──near due──> CALLED ──permit()──> due? ──yes──> GRANTED ──answer──> DONE
+                two priorities        takes a   ^            │ no                      corrects:
+                                    connection  └──due── WAITING          pause, slots, pacer
 
-1. A call joins the queue of its route (`_queue`, `_priorities`): interactive before bulk, one bulk
-   call in eight, and within a priority first come, first served.
-2. `LEAD` seconds before its permit is due, its holder is called and takes a connection. A holder
-   that never needs that time is called when the permit is due.
-3. The permit is due at the latest of three times, which `_route` knows:
+A permit is due at the latest of three times, which `_route` knows:
 
-   * the *pause* is over. A refusal pauses its own route for Retry-After, a minute at most. Nothing
-     shortens a pause; a long one ends with one probe, whose answer opens the route;
-   * a *slot* is free (`_window`): each send holds one for a second and a guard time (`_margin`).
-     The guard time follows how late each request can have been, by its round trip;
-   * the *pacer* has room (`_pace`, an aiolimiter bucket that is asked only then, so that nobody
-     ever sleeps in it). A queue that fits into what an idle route may send at once (`_burst`: the
-     bucket that Remaining shows) goes without it.
+* the *pause* is over: a refusal stops its own route for Retry-After;
+* a *slot* is free (`_window`): each send holds one for a second and a guard time (`_margin`);
+* the *pacer* has room (`_pace`, an aiolimiter bucket that is asked only then, so that nobody ever
+  sleeps in it). A queue that fits into what an idle route may send at once (`_burst`) goes without.
 
-4. The holder is woken, asks again, and takes the permit in the step in which `permit` returns.
-5. The answer corrects the model: `X-RateLimit-Limit` the limit (`_calibration`), `Remaining` the
-   bucket and what others leave (`_others`), the round trip the guard time. A refusal is blamed on
-   the first of these that explains it: a limit that was just lowered, a raise on trial, a burst,
-   the spacing at a bucket of one, delays that were uneven, others.
-
-The number of slots and the pace are those of the least of: this process's share of the limit, and
-what others leave of it. `_tuning` holds every number, with what it was measured by. The states of a
-reservation and their transitions are those of `_reservation.State`.
+The answer corrects them: `X-RateLimit-Limit` the limit (`_calibration`), `Remaining` the bucket
+(`_burst`) and what others leave (`_others`), the round trip the guard time. `_queue.State` tells
+what happens to a call, step by step, docs/limiter.md tells it with an example, and `_tuning` holds
+every number with its measurement.
 """
 
 import asyncio
@@ -146,12 +133,12 @@ class LocalRateLimiter:
         queue, route = self._queues.get(reservation.route), reservation.queue.route
         if queue is None or queue.route is not route or reservation.sent is None:
             return
-        before = route.paused_until
+        paused_until, rate = route.paused_until, route.pace.rate
         route.learn(reservation.sent, feedback, queue.now())
-        if route.paused_until > before:
+        if route.paused_until > paused_until:
             queue.paused()
-        elif queue:
-            queue.pump()
+        else:
+            queue.answered(reservation.sent.until, changed=route.pace.rate != rate)
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""

@@ -20,8 +20,6 @@ class Margin:
     until its average keeps to the budget.
     """
 
-    __slots__ = ("_bound", "_known", "_least", "_shortest", "extra", "late", "learnt", "reserve")
-
     def __init__(self) -> None:
         self.learnt = 0.0
         """Seconds that refusals have added."""

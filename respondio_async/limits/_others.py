@@ -1,4 +1,4 @@
-"""What others take of a route's limit, seen in Remaining, or else in refusals."""
+"""What others leave of a route's limit, seen in Remaining, or else in refusals."""
 
 from bisect import bisect_left, insort
 from collections import deque
@@ -8,29 +8,19 @@ from . import _tuning as tuning
 
 
 class Others:
-    """What others on the same limit take, in requests a window.
+    """What others on the same limit leave to us, in requests a window.
 
-    What is neither left by an answer's Remaining nor our own, of all that the server counted with
-    it, others took. A high quantile of the samples of the last seconds is left to them. A refusal
-    is a sample too: they had all that we had not. Without Remaining, each refusal adds to an
-    estimate and each success takes a little away, more of it the longer the last refusal is ago.
+    An answer's Remaining, and our own sends that the server counted with it, are what was left to
+    us at that moment. A low quantile of the samples of the last seconds is used. A refusal is a
+    sample too: no more was left than we had. Without Remaining, each refusal adds to an estimate of
+    what they take, and each success takes a little away, more of it the longer the last refusal is
+    ago.
 
     Remaining that does not fall while we send more counts no window: it is the level of a small
     bucket, or a number without meaning. It is not followed then.
 
     Times are without pauses, in which nothing can be seen.
     """
-
-    __slots__ = (
-        "_part",
-        "_recent",
-        "_refused_at",
-        "_seen",
-        "_sharing",
-        "_sorted",
-        "counts",
-        "estimate",
-    )
 
     def __init__(self, *, shares: bool) -> None:
         self.estimate = 0.0
@@ -40,7 +30,7 @@ class Others:
         self._seen: tuple[float, float, int] | None = None
         """The least and most Remaining since it was seen to move, and the least of our own."""
         self._recent: deque[tuple[float, float]] = deque()
-        """Samples of what they took, each with its time."""
+        """Samples of what they left, each with its time."""
         self._sorted: list[float] = []
         self._part = 1.0
         """Our part of the limit."""
@@ -61,9 +51,8 @@ class Others:
         if not recent:
             return whole - self.estimate
         # One may always be on its way, or nobody would ever hear that others have left.
-        taken = self._sorted[-1 - int((1.0 - tuning.QUANTILE) * len(recent))]
-        left = max(1.0, whole - taken) + min(tuning.TOLERANCE_MOST, tuning.TOLERANCE * whole)
-        left = min(whole, left)
+        left = max(1.0, self._sorted[int((1.0 - tuning.QUANTILE) * len(recent))])
+        left = min(whole, left + min(tuning.TOLERANCE_MOST, tuning.TOLERANCE * whole))
         self._part = left / whole
         given = self._sharing.given(now, left, whole, self._memory) if self._sharing else 0.0
         return left - given
@@ -78,18 +67,17 @@ class Others:
             settled = (now - self._refused_at) / tuning.SETTLED
             self._lower(tuning.ACCEPTED_GIVES * (1.0 + settled**3))
 
-    def observe(self, now: float, remaining: float, own: int, whole: float) -> None:
-        """Take in that *remaining* of the *whole* were left when *own* of ours were counted."""
+    def observe(self, now: float, remaining: float, own: int) -> None:
+        """Take in that *remaining* requests were left when *own* of ours were counted."""
         low, high, least = self._seen or (remaining, remaining, own)
         self._seen = low, high, least = min(low, remaining), max(high, remaining), min(least, own)
         if high - low > 1:
             self.counts, self._seen = True, None
         elif own - least >= tuning.RISE:
             self.counts = False
-            self._recent.clear()
-            self._sorted.clear()
+            self.clear()
         if self.counts:
-            self._add(now, max(0.0, whole - remaining - own))
+            self._add(now, remaining + own)
         elif self.counts is None:
             # Whoever sends little never sees whether Remaining counts: soon send more, and see.
             self._lower(tuning.UNSEEN_GIVES)
@@ -97,16 +85,21 @@ class Others:
     def refused(self, now: float, own: int, whole: float) -> None:
         """Take in a refusal when others had all but *own* of the *whole*."""
         if self.counts:
-            self._add(now, whole - own)
+            self._add(now, own)
         elif own:
             # One that is refused with none of ours counted says little of the usual.
             more = max(0.0, whole - own - self.estimate)
             self.estimate += min(more, max(tuning.REFUSED_STEP, tuning.REFUSED_PART * more))
         self._refused_at = now
 
-    def _add(self, now: float, taken: float) -> None:
-        self._recent.append((now, taken))
-        insort(self._sorted, taken)
+    def clear(self) -> None:
+        """Forget every sample."""
+        self._recent.clear()
+        self._sorted.clear()
+
+    def _add(self, now: float, left: float) -> None:
+        self._recent.append((now, left))
+        insort(self._sorted, left)
         self.estimate = 0.0
 
     def _lower(self, by: float) -> None:
@@ -120,8 +113,6 @@ class Sharing:
     as its own memory is. Whoever has less forgets sooner that it was taken, and takes it up in
     time; whoever has more does not. Where nobody takes it up, it is given more seldom.
     """
-
-    __slots__ = ("_at", "_before", "_given", "_seldom", "_until")
 
     def __init__(self) -> None:
         self._at = self._until = -inf

@@ -22,16 +22,14 @@ class Pace:
     resolution for ever.
     """
 
-    __slots__ = ("_bucket", "_empty_at", "_shape", "_spare", "gap", "rate")
-
     def __init__(self) -> None:
-        self._shape = (0.0, 0, 0.0, 0.0)
+        self._shape: tuple[float, ...] = ()
         self.rate = 0.0
         """Sends a second, on average."""
         self.gap = self._spare = 0.0
         """Seconds; a gap of 0 does not pace."""
         self._empty_at = -inf
-        self._bucket: AsyncLimiter | None = None
+        self._bucket = AsyncLimiter(1)
 
     def keep(self, now: float, rate: float, size: int, overpace: float, extra: float) -> None:
         """Let *rate* sends through a second, where *size* fill the window.
@@ -39,7 +37,7 @@ class Pace:
         It is quicker by the part *overpace*, so that what is late can be caught up with; *extra*
         seconds, half a gap at most, are added for a server that takes no two at once.
         """
-        shape = rate, size, overpace, extra
+        shape: tuple[float, ...] = (rate, size, overpace, extra)
         if shape == self._shape:
             return
         self._shape, self.rate = shape, rate
@@ -48,7 +46,7 @@ class Pace:
         capacity = min(4, max(1, size // 25)) if overpace else 1
         self._spare = (capacity - 1) * self.gap
         # Changing the period of a live `AsyncLimiter` does nothing.
-        self._bucket = AsyncLimiter(capacity, capacity * self.gap) if self.gap else None
+        self._bucket = AsyncLimiter(capacity, capacity * (self.gap or 1.0))
         self._empty_at = min(self._empty_at, now + capacity * self.gap)
 
     def due(self, now: float, ahead: int = 0) -> float:
@@ -60,11 +58,10 @@ class Pace:
 
     def has_room(self, now: float) -> bool:
         """Whether the bucket has room for one; what goes without it does not keep the pace."""
-        return self.gap > 0.0 and self._empty_at + RESIDUE - self._spare <= now
+        return self.gap > 0.0 and self.due(now) <= now
 
     def acquire(self) -> Coroutine[Any, Any, None]:
         """Take a send's room from the bucket; to be awaited at once, for a send that is due."""
-        assert self._bucket is not None  # noqa: S101 - for the type checker: asked only where it paces
         return self._bucket.acquire()
 
     def took(self, now: float) -> None:
@@ -73,5 +70,4 @@ class Pace:
 
     def renew(self) -> None:
         """Take a new bucket: an `AsyncLimiter` belongs to an event loop."""
-        if self._bucket is not None:
-            self._bucket = AsyncLimiter(self._bucket.max_rate, self._bucket.time_period)
+        self._bucket = AsyncLimiter(self._bucket.max_rate, self._bucket.time_period)

@@ -25,8 +25,6 @@ class Priorities(Generic[W]):
     outlive its deadline.
     """
 
-    __slots__ = ("_queues", "_since_bulk", "size")
-
     def __init__(self) -> None:
         self._queues: dict[tuple[Priority, bool], OrderedDict[W, None]] = {
             ("interactive", True): OrderedDict(),

@@ -29,10 +29,9 @@ class State(Enum):
     ========  ===========================================  ========================================
     QUEUED    sleeps among those of its priority           CALLED, when its permit is near due
     CALLED    is awake: takes a connection, then asks      GRANTED, if its permit is due when it
-                                                           asks; else WAITING, or PARKED if it is
-                                                           further away than the holder will wait
-    WAITING   sleeps until its permit is due               CALLED then, or when the route is paused
-    PARKED    has given its connection back                CALLED, when its permit is near due
+                                                           asks; else WAITING
+    WAITING   sleeps until its permit is due; until it is  CALLED then, or when the route is paused
+              near due, if it gave its connection back     or somebody before it leaves
     GRANTED   has its permit, and sends                    DONE, when its answer is learnt from
     LEFT      gave up, was cancelled or told: too late     (any but GRANTED and DONE may come here)
     ========  ===========================================  ========================================
@@ -44,7 +43,6 @@ class State(Enum):
     QUEUED = auto()
     CALLED = auto()
     WAITING = auto()
-    PARKED = auto()
     GRANTED = auto()
     DONE = auto()
     LEFT = auto()
@@ -83,7 +81,7 @@ class LocalReservation:
         self.future: asyncio.Future[None] | None = None
         """What its holder sleeps on; done, once it is woken; None, once it has run."""
         self.timer: asyncio.TimerHandle | None = None
-        """Rings at its deadline."""
+        """Rings at its deadline while it is queued, and when it goes on while it waits."""
         self.sent: Sent | None = None
 
     @property
@@ -94,6 +92,8 @@ class LocalReservation:
     def call(self, now: float, due: float) -> None:
         """Let its holder ask for the permit, which is *due* then; wake it if it sleeps."""
         self.state, self.called_at, self.due = State.CALLED, now, due
+        if self.timer is not None:
+            self.timer.cancel()
         if self.future is not None and not self.future.done():
             self.future.set_result(None)
 
@@ -130,7 +130,7 @@ class LocalReservation:
                 elif max_wait is not None and due - now > max(max_wait, LEAD):
                     return False
                 else:
-                    await queue.sleep(self, State.WAITING)
+                    await queue.sleep(self, due)
                     now = queue.now()
         except BaseException:
             self.abandon()
@@ -141,12 +141,13 @@ class LocalReservation:
 
         See `Reservation.wait_until_near`.
         """
+        queue = self.queue
         try:
             while self.state is State.CALLED:
-                now = self.queue.now()
-                if self.queue.ask(self, now) <= now + LEAD:
+                now = queue.now()
+                if queue.ask(self, now) <= now + LEAD:
                     return
-                await self.queue.sleep(self, State.PARKED)
+                await queue.sleep(self, self.due - LEAD)
         except BaseException:
             self.abandon()
             raise
@@ -159,19 +160,6 @@ class LocalReservation:
 
 class Queue:
     """Those who wait for one route, and those of them who were called; see `State`."""
-
-    __slots__ = (
-        "_ahead",
-        "_called",
-        "_collect_until",
-        "_timer",
-        "lead",
-        "loop",
-        "name",
-        "queued",
-        "route",
-        "waits",
-    )
 
     def __init__(
         self, name: str, route: Route, loop: asyncio.AbstractEventLoop, ahead: float = 0.0
@@ -215,30 +203,35 @@ class Queue:
             )
             due = route.due(now, ahead, route.burst.most(route.window.size))
             # An answer that is still to come may show that a slot is free that much sooner.
-            self._require(reservation, due - route.margin.unanswered(route.window.span))
+            due = max(due - route.margin.unanswered(route.window.span), route.opens_at)
+            if due > reservation.deadline:
+                raise self._too_late(reservation, due)
         if not self:
             self._collect_until = now + COLLECT
-            if (due := route.due(now)) <= now + self.lead:
+            if route.due(now) <= now:
                 self._called.append(reservation)
-                reservation.call(now, due)
+                reservation.call(now, now)
                 return None
         self.queued.join(reservation)
         if self.queued.size == 1:
             # After those who were woken and have not run yet.
             self.loop.call_soon(self.pump)
-        return self.sleep(reservation, State.QUEUED)
-
-    def sleep(self, reservation: LocalReservation, state: State) -> "asyncio.Future[None]":
-        """What its holder sleeps on in that state until it is called."""
-        reservation.state, reservation.due = state, inf
-        if reservation.deadline < inf and reservation.timer is None:
+        if reservation.deadline < inf:
             reservation.timer = self.loop.call_at(
                 reservation.deadline - self._ahead, self._expire, reservation
             )
-        future = reservation.future = self.loop.create_future()
-        if state is not State.QUEUED:
-            self.pump()
-        return future
+        reservation.future = self.loop.create_future()
+        return reservation.future
+
+    def sleep(self, reservation: LocalReservation, until: float) -> "asyncio.Future[None]":
+        """What the holder of one who was called sleeps on until that time, or until it is called
+        before.
+        """
+        reservation.state, reservation.due = State.WAITING, inf
+        when = max(until - self._ahead, self.loop.time() + SHORTEST_SLEEP)
+        reservation.timer = self.loop.call_at(when, reservation.call, until, until)
+        reservation.future = self.loop.create_future()
+        return reservation.future
 
     def leave(self, reservation: LocalReservation) -> None:
         """Take out one who gives up."""
@@ -248,7 +241,7 @@ class Queue:
         self._remove(reservation)
         # A reservation that outlived its loop can still be abandoned.
         if self and not self.loop.is_closed():
-            self.pump()
+            self.wake()
 
     def _remove(self, reservation: LocalReservation) -> None:
         if reservation.timer is not None:
@@ -257,11 +250,6 @@ class Queue:
             self._called.remove(reservation)
         if not self:
             self._set_timer(inf)
-
-    def _require(self, reservation: LocalReservation, due: float) -> None:
-        """Raise if a permit that is *due* then, or not before the route opens, is too late."""
-        if max(due, self.route.opens_at) > reservation.deadline:
-            raise self._too_late(reservation, due)
 
     def _too_late(self, reservation: LocalReservation, due: float) -> DeadlineExceededError:
         needed = max(due, self.route.opens_at, reservation.deadline) - reservation.since
@@ -306,14 +294,26 @@ class Queue:
             self.pump()
 
     def paused(self) -> None:
-        """Tell those who cannot, or will not, wait until the route opens."""
-        now = self.now()
-        for each in [*self.queued, *self._called]:
+        """Tell those who cannot wait until the route opens, and let the others ask again."""
+        for each in self.queued:
             if each.deadline < self.route.opens_at:
                 self._expire(each)
-            elif each.state is State.WAITING:
-                each.call(now, inf)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let those who wait ask again, and set the timer anew."""
+        now = self.now()
+        for each in self._called:
+            if each.state is State.WAITING:
+                each.call(now, now)
         self.pump()
+
+    def answered(self, free_at: float, *, changed: bool) -> None:
+        """A slot comes free at that time, or the pace *changed*: set the timer if it matters."""
+        if self._timer is not None and (
+            changed or free_at - self.lead - self._ahead < self._timer.when()
+        ):
+            self.pump()
 
     def _unpaced(self, now: float) -> int:
         return 0 if now < self._collect_until else self.route.unpaced(now, len(self))
@@ -323,20 +323,13 @@ class Queue:
         now, route, called = self.now(), self.route, self._called
         route.refresh(now)
         unpaced, ahead = self._unpaced(now), 0
-        when = self._collect_until if now < self._collect_until else inf
         for each in called:
-            if each.state is not State.CALLED:
-                due = route.due(now, ahead, unpaced)
-                near = due - LEAD if each.state is State.PARKED else due
-                if near > now:
-                    when = min(when, near)
-                else:
-                    each.call(now, due)
             ahead += each.due > now - GRACE
+        when, lead = (self._collect_until, 0.0) if now < self._collect_until else (inf, self.lead)
         while self.queued.size and len(called) < MOST_CALLED:
             due = route.due(now, ahead, unpaced)
-            if due > now + self.lead:
-                when = min(when, due - self.lead)
+            if due > now + lead:
+                when = min(when, due - lead)
                 break
             called.append(reservation := self.queued.pop())
             reservation.call(now, due)

@@ -34,27 +34,6 @@ def share_of(limit: float, share: float) -> float:
 class Route:
     """What is known about one route, and what follows from it."""
 
-    __slots__ = (
-        "_blamed",
-        "_changes_at",
-        "_paused",
-        "_probe",
-        "_probing",
-        "_random",
-        "_share",
-        "burst",
-        "calibration",
-        "granted",
-        "margin",
-        "opens_at",
-        "others",
-        "pace",
-        "paused_until",
-        "pauses",
-        "refused",
-        "window",
-    )
-
     def __init__(
         self,
         limit: float,
@@ -150,18 +129,21 @@ class Route:
         round_trip, told = feedback.round_trip, feedback.rate_limit or _SILENT
         refused, awake = feedback.status == 429, now - self._paused
         corrects = refused or told is not _SILENT or self.others.estimate > 0.0
-        whole, lowered = self._whole, False
+        calibration = self.calibration
+        limit, target = calibration.limit, calibration.target
         if told.limit is not None:
-            self.calibration.observe(told.limit, told.window, awake)
-            lowered = self._whole < whole
+            calibration.observe(told.limit, told.window, awake)
+            if calibration.target > target:
+                # What was left of a lower limit says nothing of this one.
+                self.others.clear()
         if refused:
-            self._blame(sent, now, lowered=lowered)
+            self._blame(sent, now, lowered=calibration.limit < limit)
             self._pause(now, feedback.retry_after)
         elif feedback.status is not None:
             self.burst.proven |= sent.in_burst
             self.others.accepted(awake)
             if told.remaining is not None and told.remaining >= 0:
-                self.others.observe(awake, told.remaining, sent.own, self._whole)
+                self.others.observe(awake, told.remaining, sent.own)
                 self.burst.observe(sent, told.remaining)
         if feedback.status is None:
             self.window.answered(sent, self.margin.unanswered(now - sent.at))

@@ -35,8 +35,6 @@ class Window:
     arrivals within the limit, so the slot that is free first is used first, whichever it is.
     """
 
-    __slots__ = ("_log", "size", "slots", "span")
-
     def __init__(self, size: int, span: float) -> None:
         self.size = size
         """May be changed at any time, as `span` may: what was sent stays counted."""
@@ -58,7 +56,7 @@ class Window:
         log, horizon = self._log, now - self.span
         while log and log[0].at + log[0].late <= horizon:
             log.popleft()
-        for each in reversed(log):
+        for each in reversed(log if in_burst else ()):
             # One that leaves so soon after it may overtake it.
             if each.at < now - OVERTAKES:
                 break
