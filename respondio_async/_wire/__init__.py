@@ -24,7 +24,7 @@ from ._check import (
 from ._contact import contact_body
 from ._decode import Decoded, check_type, decode
 from ._encode import build_target, encode_json
-from ._headers import Facts, Headers, facts, http_date, rate_limit, request_id, retry_after
+from ._headers import Facts, Headers, facts, http_date, request_id
 from ._mask import mask
 
 __all__ = [
@@ -56,7 +56,5 @@ __all__ = [
     "is_given",
     "is_missing",
     "mask",
-    "rate_limit",
     "request_id",
-    "retry_after",
 ]

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import msgspec
 
-from respondio_async._rate_limit import RateLimit
 from respondio_async._values import is_list, is_object
 from respondio_async.errors import APIError, BlockedAtEdgeError
 
@@ -51,41 +50,20 @@ def api_error(
     *sent* is anything that holds the values of the call (params, query, body, as objects or as JSON
     bytes, nested at will): they are masked in the server's words.
     """
-    limit, wait = facts(headers, time.time() if now is None else now)
-    return _build(
-        status=status,
-        content=content,
-        endpoint=endpoint,
-        attempts=attempts,
-        sent=sent,
-        retry_after=wait,
-        rate_limit=limit,
-    )
-
-
-def _build(
-    *,
-    status: int,
-    content: bytes,
-    endpoint: str,
-    attempts: int,
-    sent: object,
-    retry_after: float | None,
-    rate_limit: RateLimit | None,
-) -> APIError:
     body, is_json = _read(content)
     code = _code(body.get("code"), sent) if is_object(body) else None
     text = _line(body)[:_LOOKED_AT] if is_json else str(body)
     words = _words(text, is_json=is_json, sent=sent)
     blocked = status == 403 and not is_json
+    found = facts(headers, time.time() if now is None else now)
     return (BlockedAtEdgeError if blocked else APIError.for_status(status))(
         words or _phrase(status),
         status=status,
         code=code,
         endpoint=endpoint,
         attempts=attempts,
-        retry_after=retry_after,
-        rate_limit=rate_limit,
+        retry_after=found.retry_after,
+        rate_limit=found.rate_limit,
         content=content,
         hint=hint(status, text, endpoint=endpoint, blocked=blocked),
         error=_name(body, sent) if is_object(body) else None,

@@ -84,22 +84,6 @@ def request_id(headers: RawHeaders) -> str | None:
     return None
 
 
-def rate_limit(headers: RawHeaders) -> RateLimit | None:
-    """Read the rate-limit headers; None when neither can be read."""
-    return facts(headers, 0.0).rate_limit
-
-
-def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """Read how many seconds to wait; None when the header is absent or makes no sense (negative,
-    not a number).
-
-    The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A
-    date is measured by the answer's own Date header where there is one (the clocks of two machines
-    differ), else against *now*; one in the past is 0.
-    """
-    return facts(headers, now).retry_after
-
-
 def _rate_limit(found: Mapping[bytes, bytes]) -> RateLimit | None:
     listed = found.get(b"x-ratelimit-limit") or found.get(b"ratelimit-limit")
     left = found.get(b"x-ratelimit-remaining") or found.get(b"ratelimit-remaining")
@@ -128,6 +112,12 @@ def _count(value: bytes | None) -> float | None:
 
 
 def _retry_after(found: Mapping[bytes, bytes], now: float) -> float | None:
+    """Read how many seconds to wait; None when it makes no sense (negative, not a number).
+
+    The server sends whole seconds; decimals and the three date forms of RFC 9110 are read too. A
+    date is measured by the answer's own Date header where there is one (the clocks of two machines
+    differ), else against *now*; one in the past is 0.
+    """
     value = found[b"retry-after"]
     if match := _NUMBER.fullmatch(value):
         return finite(match[1])

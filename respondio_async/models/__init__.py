@@ -3,9 +3,8 @@
 All are msgspec structs; this package imports nothing of ours but errors.
 """
 
-from .acks import Ack, ContactRef, SentMessage
+from .acks import Ack, Comment, ContactRef, SentMessage
 from .channels import Channel, ChannelSource, ContactChannel
-from .comments import Comment
 from .contacts import (
     Assignee,
     Contact,

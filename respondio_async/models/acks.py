@@ -1,8 +1,13 @@
-"""The short answers of writes."""
+"""The short answers of writes, and a comment as it was stored."""
+
+from datetime import datetime
+
+import msgspec
 
 from ._base import Model
+from ._times import moment
 
-__all__ = ["Ack", "ContactRef", "SentMessage"]
+__all__ = ["Ack", "Comment", "ContactRef", "SentMessage"]
 
 
 class Ack(Model, frozen=True):
@@ -32,3 +37,20 @@ class SentMessage(Model, frozen=True):
     """
 
     message_id: int
+
+
+class Comment(Model, frozen=True):
+    """A comment as the server stored it. It has no id: the API can neither read nor delete it.
+
+    Source: the vendor's API reference, "Create a comment".
+    """
+
+    text: str = ""
+    contact_id: int | None = None
+    created_at: int | None = msgspec.field(name="created_at", default=None)
+    """Unix seconds."""
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created, in UTC."""
+        return moment(self.created_at)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respondio_async import RateLimit
-from respondio_async._wire import Facts, Headers, facts, rate_limit, retry_after
+from respondio_async._wire import Facts, Headers, facts
 
 NOW = 784111777.0 - 30  # half a minute before Sun, 06 Nov 1994 08:49:37 GMT
 
@@ -49,7 +49,7 @@ def test_retry_after_in_every_form(value: bytes, seconds: float | None) -> None:
     """Seconds, decimals and the three date forms are read; what makes no sense is as good as
     absent; the past is now.
     """
-    assert retry_after([(b"Retry-After", value)], NOW) == seconds
+    assert facts([(b"Retry-After", value)], NOW).retry_after == seconds
 
 
 def test_a_date_is_measured_by_the_servers_own_clock() -> None:
@@ -58,7 +58,7 @@ def test_a_date_is_measured_by_the_servers_own_clock() -> None:
         (b"Date", b"Sun, 06 Nov 1994 08:49:27 GMT"),
         (b"retry-after", b"Sun, 06 Nov 1994 08:49:37 GMT"),
     ]
-    assert retry_after(headers, 0.0) == 10.0
+    assert facts(headers, 0.0).retry_after == 10.0
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,8 @@ def test_rate_limit_headers(
 ) -> None:
     """Each of the two is read by itself; a limit of nothing is a mistake, not a limit."""
     raw = [(b"X-RateLimit-Limit", limit), (b"x-ratelimit-remaining", remaining)]
-    assert rate_limit([(name, value) for name, value in raw if value is not None]) == expected
+    told = facts([(name, value) for name, value in raw if value is not None], 0.0)
+    assert told.rate_limit == expected
 
 
 def test_facts_in_one_pass() -> None:
@@ -152,6 +153,6 @@ def test_the_drafts_forms_of_the_limit_are_read(
     raw: dict[str, str], limit: float | None, remaining: float | None, window: float | None
 ) -> None:
     """The forms of the IETF draft, in all of its versions, with the window that they name."""
-    told = rate_limit([(name.encode(), value.encode()) for name, value in raw.items()])
+    told = facts([(name.encode(), value.encode()) for name, value in raw.items()], 0.0).rate_limit
     assert told is not None
     assert (told.limit, told.remaining, told.window) == (limit, remaining, window)
