@@ -244,7 +244,7 @@ async def test_449_is_waited_out_and_ends_with_the_deadline() -> None:
     assert (await client.contacts.add_tags(7, "vip")).contact_id == 7
 
 
-async def test_a_repeated_call_keeps_its_place_in_line() -> None:
+async def test_a_repeated_call_keeps_its_place_in_the_queue() -> None:
     """The limiter is told that the call has been there before."""
     client, _, limiter = scripted(error_answer(429, retry_after="0"), CONTACT)
     await client.contacts.get(7)

@@ -62,7 +62,11 @@ HARMLESS = {
         "webhooks._handlers.Handler",
     ),
     *("webhooks._progress.Note", "webhooks._dispatch.EventJob", "cli._contract.ContractReport"),
-    *("cli._export.ExportReport", "cli._fields.Notation", "cli.contacts.habits.Habits"),
+    *(
+        "cli._export.ExportReport",
+        "cli._fields.Notation",
+        "cli.contacts.conventions.FileConventions",
+    ),
     *("cli.files.rows.TableFile", "cli.limits.RouteLimit", "cli.messages.send.SendReport"),
     *("cli.doctor._TokenClaims", "cli._lazy.Lazy", "cli._lazy.LazyGroup"),
 }

@@ -7,13 +7,13 @@ from typing import Any, Final, cast
 from ._failures import too_large, torn
 from ._inflate import Inflation, UnreadableCodingError
 from ._ports import Answer, RawHeaders, SendError
-from ._surplus import connection_below, has_surplus, spoil
+from ._surplus import connection_below, has_surplus, prevent_reuse
 
 MAX_ANSWER: Final = 32 * 1024 * 1024
 """Bytes of one answer: those that arrive, and all that they become when their codings are undone; a
 page of 100 contacts is about 100 KB.
 """
-_BREATH: Final = 1024 * 1024
+_YIELD_AFTER: Final = 1024 * 1024
 """Bytes inflated before other tasks, and the timeout of this one, have their turn."""
 
 
@@ -33,7 +33,7 @@ async def read_answer(response: Any) -> tuple[Answer, bool]:
     connection = connection_below(response.stream)
     clean = connection is None or not has_surplus(connection)
     if not clean:
-        spoil(connection)  # now: once the response is closed, another request may have it
+        prevent_reuse(connection)  # now: once the response is closed, another request may have it
     await response.stream.aclose()
     return answer, clean
 
@@ -90,13 +90,13 @@ async def _read_body(
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
     inflation = Inflation(codings, charge)
-    breath = left
+    yielded_at = left
     async for chunk in chunks:
         charge(len(chunk))
         for piece in inflation.feed(chunk):
             parts.append(piece)
-            if breath - left > _BREATH:
-                breath = left
+            if yielded_at - left > _YIELD_AFTER:
+                yielded_at = left
                 await asyncio.sleep(0)
     inflation.finish()
     return b"".join(parts)

@@ -53,10 +53,10 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
             raise
         return task.result()
 
-    def leaves(self) -> None:
+    def mark_sent(self) -> None:
         if self._left:
             raise _failures.closed(sent=False)
-        super().leaves()
+        super().mark_sent()
 
     def release(self) -> None:
         self.pool.discarded += self.broken

@@ -55,7 +55,7 @@ class ClientLease(ConnectionLease[PoolT]):
         elif (
             event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT"
         ):
-            self.leaves()
+            self.mark_sent()
         elif event == "http11.receive_response_headers.complete":
             _, status, _, headers = info["return_value"][:4]
             self.keep_redirect(status, headers)

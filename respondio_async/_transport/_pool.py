@@ -75,7 +75,7 @@ class ConnectionLease(ABC, Generic[PoolT]):
         finally:
             del failure
 
-    def leaves(self) -> None:
+    def mark_sent(self) -> None:
         """Note that the request goes out now."""
         self.unsent = False
         self.left_at = self.pool.now()
@@ -117,7 +117,7 @@ class Pool(ABC, Generic[LeaseT]):
         self._busy: set[LeaseT] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._all_returned: asyncio.Event | None = None
-        self._chores: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def acquire(self) -> LeaseT:
         if self._loop is not asyncio.get_running_loop():
@@ -166,8 +166,8 @@ class Pool(ABC, Generic[LeaseT]):
             if any(ended):
                 await self._wait_for_busy(1.0)
             await self._close()
-            while self._chores:
-                await asyncio.wait(self._chores)
+            while self._background:
+                await asyncio.wait(self._background)
 
     async def _wait_for_busy(self, seconds: float) -> None:
         if self._busy:
@@ -178,11 +178,11 @@ class Pool(ABC, Generic[LeaseT]):
             except TimeoutError:
                 pass
 
-    def chore(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do *work* in the background; `aclose` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

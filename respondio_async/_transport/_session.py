@@ -87,7 +87,7 @@ class SessionLease(ConnectionLease["SessionPool"]):
                 read_timeout=bounds.sock_read,
             )
             assert protocol.transport is not None  # noqa: S101 - the connection is fit
-            self.leaves()
+            self.mark_sent()
             protocol.transport.write(packet)
             protocol.start_timeout()
             message, content = await protocol.read()
@@ -109,7 +109,7 @@ class SessionLease(ConnectionLease["SessionPool"]):
             Outgoing(
                 pool.target_of(request),
                 CIMultiDict(header_pairs(pool.address, request.headers, length)),
-                self.leaves,
+                self.mark_sent,
                 _is_fit,
             )
         )

@@ -171,7 +171,7 @@ class SlotPool(Pool[SlotLease]):
         slot = lease.slot
         if lease.broken or self.closed:
             self.discarded += lease.broken
-            self.chore(slot.aclose())
+            self.run_in_background(slot.aclose())
         else:
             slot.idle_since = self.now()
             self._idle.append(slot)
@@ -186,7 +186,7 @@ class SlotPool(Pool[SlotLease]):
         old = [slot for slot in self._idle if slot.idle_since <= horizon]
         del self._idle[: len(old)]
         for slot in old:
-            self.chore(slot.aclose())
+            self.run_in_background(slot.aclose())
         if self._idle:
             self._reaper = self.loop.call_at(self._idle[0].idle_since + KEEPALIVE, self._reap)
 
@@ -200,5 +200,5 @@ class SlotPool(Pool[SlotLease]):
             self._reaper = None
         idle, self._idle = self._idle, []
         for slot in idle:
-            self.chore(slot.aclose())
+            self.run_in_background(slot.aclose())
         await self.client.aclose()

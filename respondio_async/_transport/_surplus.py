@@ -40,7 +40,7 @@ def has_surplus(connection: Any) -> bool:
     return bool(getattr(getattr(stream, "_protocol", None), "read_queue", None))
 
 
-def spoil(connection: Any) -> None:
+def prevent_reuse(connection: Any) -> None:
     """See to it that *connection* is closed and not kept when its response is closed."""
     connection._h11_state.send_failed()
 

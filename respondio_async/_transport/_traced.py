@@ -27,7 +27,7 @@ class Outgoing(Discreet, msgspec.Struct):
 
     target: str
     headers: CIMultiDict[str]
-    leaves: Callable[[], None]
+    mark_sent: Callable[[], None]
     """Called when it goes."""
     may_leave: Callable[[Any], bool]
     """Whether a connection is still fit for it."""
@@ -104,4 +104,4 @@ class _Target:
 
 def _go(what: Outgoing) -> None:
     what.left = True
-    what.leaves()
+    what.mark_sent()

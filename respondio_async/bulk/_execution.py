@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar, cast, overload
 from .._engine import context
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._journal import Journal
-from ._records import is_storable, recall, remember
+from ._records import decode_result, encode_result, is_storable
 from ._store import StepResult
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class Execution:
         if name in self._returned:
             result = self._returned[name]
             return (
-                recall(result.value, result.model, type)
+                decode_result(result.value, result.model, type)
                 if isinstance(result, StepResult)
                 else result
             )
@@ -179,7 +179,7 @@ class Execution:
         self._in_doubt.pop(name, None)
         self._returned[name] = value
         if self._journal is not None:
-            self._journal.step_returned(self._number, name, *remember(value))
+            self._journal.step_returned(self._number, name, *encode_result(value))
         return value
 
 

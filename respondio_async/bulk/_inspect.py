@@ -17,7 +17,7 @@ from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
 from ..models import SentMessage
-from ._records import recall
+from ._records import decode_result
 from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
 
 _IN_DOUBT: Final = (
@@ -157,8 +157,8 @@ def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
                 "SELECT name, value, model FROM steps WHERE item = ? AND state <> ?",
                 (number, SENT),
             )
-            steps = {name: recall(*result) for name, *result in found}
-            returned = recall(value, model)
+            steps = {name: decode_result(*result) for name, *result in found}
+            returned = decode_result(value, model)
             yield ItemResult(
                 key=key,
                 item=None if item is None else msgspec.json.decode(item),

@@ -36,7 +36,7 @@ def reason_of(error: Exception | None) -> tuple[str | None, str | None]:
     return type(error).__name__, mask(storable)
 
 
-def remember(value: object) -> tuple[bytes | None, str | None]:
+def encode_result(value: object) -> tuple[bytes | None, str | None]:
     """Write a step's result for the journal: as JSON, with its class's name if it is one of the
     client's models.
     """
@@ -49,7 +49,7 @@ def remember(value: object) -> tuple[bytes | None, str | None]:
     return encoded, kind.__name__ if is_ours else None
 
 
-def recall(value: bytes | None, model: str | None, type: Any = None) -> Any:  # noqa: A002 - as the step's argument
+def decode_result(value: bytes | None, model: str | None, type: Any = None) -> Any:  # noqa: A002 - as the step's argument
     """Read a result back."""
     if value is None:
         return None
@@ -60,7 +60,7 @@ def recall(value: bytes | None, model: str | None, type: Any = None) -> Any:  # 
 def record_of(number: int, outcome: Outcome[Any, Any]) -> Record:
     """Write down how an item ended."""
     name, reason = reason_of(outcome.error)
-    value, model = remember(outcome.value)
+    value, model = encode_result(outcome.value)
     return Record(
         id=number,
         state=UNKNOWN if outcome.unknown else DONE if outcome.error is None else FAILED,

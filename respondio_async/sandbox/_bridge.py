@@ -7,7 +7,7 @@ from typing import Any
 from ._app import ASGIApp, Receive, Scope, Send
 
 
-class OnItsLoop:
+class LoopBridge:
     """Runs *app* on the loop that mounted it: there its client and its locks are at home."""
 
     def __init__(self, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> None:

@@ -17,9 +17,9 @@ from ._contact_states import ContactStates
 from ._context import Context, contact_id
 from ._error_reporter import ErrorReporter
 from ._handlers import Handler, Handlers, call_function
-from ._learn import learn
 from ._locks import KeyedLocks
 from ._progress import HandlingStep
+from ._state_updates import update_state
 from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError
 from ._tracer import WebhookTracer
 from .events import AnyEvent, MessageReceived
@@ -128,16 +128,16 @@ class Dispatcher:
         context = self._context(job)
         async with nullcontext() if known is None else self._locks.hold_here(known):
             if known is not None:
-                await self._learn(job.event, known)
+                await self._update_state(job.event, known)
             with self._tracer.handling(job.event, job.trace_context, redelivered=job.redelivered):
                 await self._run_handlers(job, context)
         await self._note(job.row, HandlingStep.FINISHED)
         self._capacity.give_back(job.size)
         job.resolve(handled=True)
 
-    async def _learn(self, event: AnyEvent, known: int) -> None:
+    async def _update_state(self, event: AnyEvent, known: int) -> None:
         try:
-            await learn(self._states, event, known)
+            await update_state(self._states, event, known)
         except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
             await self._errors.report(error, None)
 

@@ -11,7 +11,7 @@ from respondio_async.checks import check_contact
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, Notation, typed_value
 from respondio_async.cli._identify import identify, normal_phone, same_contact, whole_number
-from respondio_async.cli.contacts.habits import Habits, order_of, study
+from respondio_async.cli.contacts.conventions import FileConventions, detect_conventions, order_of
 from respondio_async.cli.files.cells import clean, read_value
 from respondio_async.cli.files.rows import Row, TableFile, read_rows
 from respondio_async.sandbox import Sandbox
@@ -230,10 +230,10 @@ def test_decimal_commas_are_read_when_told() -> None:
             typed_value(AGE, text, german)
 
 
-def _study(cells: list[str], column: str = "Born", **options: str) -> Habits:
+def _study(cells: list[str], column: str = "Born", **options: str) -> FileConventions:
     rows = [Row(line, {column: cell}) for line, cell in enumerate(cells, start=2)]
     columns = {"Born": "custom:Born", "tags": "tags"}
-    return study(rows, columns, Definitions([BORN]), **options)
+    return detect_conventions(rows, columns, Definitions([BORN]), **options)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from respondio_async.cli.contacts.plan import (
     ContactPlan,
     Planner,
     RowProblems,
-    survey,
+    plan_rows,
 )
 from respondio_async.cli.files.rows import Row, TableFile, columns_of_file
 
@@ -254,7 +254,7 @@ def test_a_survey_counts_the_requests(tmp_path: Path) -> None:
     """Bad rows and repeated contacts count nothing, and are named by line."""
     path = tmp_path / "a.csv"
     path.write_text("email,tags,lifecycle\na@b.c,x;y,Lead\nb@b.c,,\nA,,\na@b.c,,\n")
-    found = survey(TableFile(path), _planner(columns_of_file(TableFile(path))))
+    found = plan_rows(TableFile(path), _planner(columns_of_file(TableFile(path))))
     assert (found.rows, found.good, [row.line for row in found.bad]) == (4, 2, [4, 5])
     assert "line 2" in found.bad[1].problems[0]
     assert list(found.operations.values()) == [2, 1, 1]

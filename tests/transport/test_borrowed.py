@@ -67,7 +67,7 @@ async def test_hook_that_raises_for_status(server: FaultServer, library: Any, re
 
 
 async def test_closed_client(server: FaultServer, library: Any) -> None:
-    """A client that was closed by its owner is named as the cause, and takes no place in line."""
+    """A client that its owner closed is named as the cause, and takes no place in the queue."""
     client = library.AsyncClient()
     transport = borrow(client, server.url)
     await client.aclose()

@@ -67,7 +67,7 @@ async def test_cancelled_at_any_step_of_the_loop(
 
 
 async def test_cancelled_while_waiting(server: FaultServer, connect: Connect) -> None:
-    """A caller that leaves the line takes nobody's turn."""
+    """A caller that leaves the queue delays nobody behind it."""
     transport = connect(server.url, max_connections=1)
     held = await transport.acquire()
     waiting = [asyncio.create_task(call(transport)) for _ in range(4)]

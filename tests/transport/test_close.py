@@ -45,8 +45,8 @@ async def test_calls_in_flight_are_awaited(server: FaultServer, connect: Connect
 async def test_calls_that_last_too_long_are_ended(
     server: FaultServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is still under way after the grace is ended and says so; who waited in line is turned
-    away, provably unsent.
+    """What is still under way after the grace is ended and says so; who waited in the queue is
+    turned away, provably unsent.
     """
     monkeypatch.setattr(_pool, "GRACE", 0.05)
     server.default = faults.hang()

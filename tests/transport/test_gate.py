@@ -8,7 +8,7 @@ from respondio_async._transport._gate import Gate
 
 
 async def test_place_of_a_caller_cancelled_as_it_is_let_in() -> None:
-    """A place that was handed to a cancelled caller goes on to the next in line."""
+    """A place that was handed to a cancelled caller goes on to the next in the queue."""
     gate = Gate(1)
     assert await gate.enter()
     first, second = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())

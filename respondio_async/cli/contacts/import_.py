@@ -20,9 +20,9 @@ from .._screen import Screen, counted, table_of
 from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
 from ..files.sinks import check_output
-from .habits import study
+from .conventions import detect_conventions
 from .mapping import IGNORED, map_columns, read_mapping
-from .plan import Planner, Survey, survey
+from .plan import FilePlan, Planner, plan_rows
 
 _MOST_TAGS: Final = 30
 
@@ -145,19 +145,20 @@ async def import_(
     async with account.connect() as client:
         definitions = await fetch_definitions(client)
         mapped = map_columns(columns, given, definitions)
-        habits = study(
+        conventions = detect_conventions(
             read_rows(table), mapped, definitions,
             date_format=date_format, tag_separator=tag_separator,
         )  # fmt: skip
         planner = Planner(
             mapped, definitions, by=by, country=chosen_country, tags=tag or (),
-            lifecycle=lifecycle, clear_empty=clear_empty, notation=notation, habits=habits,
+            lifecycle=lifecycle, clear_empty=clear_empty, notation=notation,
+            conventions=conventions,
         )  # fmt: skip
-        found = survey(table, planner, notes_of(table))
+        found = plan_rows(table, planner, notes_of(table))
         if bad_rows is not None:
             write_bad_rows(bad_rows, table, found.bad)
         if dry_run or (found.bad and not skip_bad):
-            _print_survey(screen, found)
+            _print_plan(screen, found)
             if found.bad and not dry_run:
                 screen.note(
                     "Nothing was written. Correct the rows, or leave them out with --skip-bad."
@@ -169,7 +170,9 @@ async def import_(
     return report.exit
 
 
-def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: Survey) -> BulkJob:
+def import_job(
+    client: AsyncRespond, table: TableFile, planner: Planner, found: FilePlan
+) -> BulkJob:
     """Make the bulk job: upsert, then tags, then lifecycle, each a step that a resumed run does not
     repeat.
     """
@@ -206,7 +209,7 @@ def import_job(client: AsyncRespond, table: TableFile, planner: Planner, found: 
     )
 
 
-def _print_survey(screen: Screen, found: Survey) -> None:
+def _print_plan(screen: Screen, found: FilePlan) -> None:
     if screen.json:
         plan = msgspec.to_builtins(found) | {"seconds": round(floor_of(found.operations), 1)}
         screen.document(plan)

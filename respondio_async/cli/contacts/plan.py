@@ -19,7 +19,7 @@ from .._identify import By, identify, kind_of, normal_phone, same_contact
 from ..files.bad_rows import BadRow
 from ..files.cells import clean, split_list
 from ..files.rows import Row, TableFile, read_rows
-from .habits import Habits
+from .conventions import FileConventions
 from .mapping import FIELDS, IGNORED, Mapped
 
 MOST_TAGS: Final = 10
@@ -91,7 +91,7 @@ class Planner:
         lifecycle: str | None = None,
         clear_empty: bool = False,
         notation: Notation = Notation(),
-        habits: Habits = Habits(),
+        conventions: FileConventions = FileConventions(),
     ) -> None:
         """*tags* and *lifecycle* are for every row.
 
@@ -100,7 +100,7 @@ class Planner:
         self.columns = columns
         unused = (IGNORED,) if by == "id" else (IGNORED, "id")
         self._named = {target: column for column, target in columns.items() if target not in unused}
-        self.habits = habits
+        self.conventions = conventions
         self.definitions = definitions
         self._by: By = by
         self._country = country
@@ -161,7 +161,7 @@ class Planner:
         return values
 
     def _split_tags(self, text: str) -> list[str]:
-        tags = split_list(text, self.habits.tag_separator)
+        tags = split_list(text, self.conventions.tag_separator)
         for tag in tags:
             check_tags_call([tag])
         return tags
@@ -186,13 +186,13 @@ class Planner:
         if text:
             field = self.definitions.find(name)
             assert field is not None  # noqa: S101 - the mapping has looked it up
-            order = self.habits.date_orders.get(column, "YMD")
+            order = self.conventions.date_orders.get(column, "YMD")
             custom[name] = typed_value(field, text, self._notation, order)
         elif self._clear_empty:
             custom[name] = None
 
 
-class Survey(Discreet, msgspec.Struct):
+class FilePlan(Discreet, msgspec.Struct):
     """What a whole file would do."""
 
     rows: int
@@ -207,7 +207,7 @@ class Survey(Discreet, msgspec.Struct):
     """How the file is read."""
 
 
-def survey(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> Survey:
+def plan_rows(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> FilePlan:
     """Plan every row of a file, and write nothing."""
     operations: Counter[str] = Counter()
     tags: Counter[str] = Counter()
@@ -229,12 +229,12 @@ def survey(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> Sur
         operations[ROUTES["contacts.create_or_update"]] += 1
         operations[ROUTES["contacts.add_tags"]] += len(plan.tag_calls)
         operations[ROUTES["contacts.update_lifecycle"]] += plan.lifecycle is not None
-    return Survey(
+    return FilePlan(
         rows,
         rows - len(bad),
         bad,
         planner.columns,
         {route: count for route, count in operations.items() if count},
         dict(tags.most_common()),
-        [*notes, *planner.habits.sentences(planner.columns)],
+        [*notes, *planner.conventions.sentences(planner.columns)],
     )

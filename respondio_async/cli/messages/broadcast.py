@@ -159,12 +159,12 @@ async def broadcast(
             compose = template_composer(found, columns, variables, header, button or ())
         else:
             compose = text_composer(text or "", columns)
-        roll = Roll(table, name_columns(columns), by, chosen_country, compose)
-        bad, good = roll.survey()
+        recipients = Recipients(table, name_columns(columns), by, chosen_country, compose)
+        bad, good = recipients.check_rows()
         if bad_rows is not None:
             write_bad_rows(bad_rows, table, bad)
         if dry_run or (bad and not skip_bad):
-            _print_plan(screen, roll.example(), bad, good, rate)
+            _print_plan(screen, recipients.example(), bad, good, rate)
             if bad and not dry_run:
                 screen.note(
                     "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
@@ -174,7 +174,7 @@ async def broadcast(
         report = await carry_out(
             client,
             screen,
-            send_job(client, roll, to.id, good, again=not at_most_once),
+            send_job(client, recipients, to.id, good, again=not at_most_once),
             book,
         )
         report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
@@ -200,7 +200,7 @@ class MessageExample(Discreet, msgspec.Struct, frozen=True):
     message: dict[str, Any]
 
 
-class Roll:
+class Recipients:
     """The recipients of a broadcast."""
 
     def __init__(
@@ -222,7 +222,7 @@ class Roll:
         """Name a row's contact. ValueError says why it cannot be."""
         return identify_row(row, self._columns, self._by, self._country)
 
-    def survey(self) -> tuple[list[BadRow], int]:
+    def check_rows(self) -> tuple[list[BadRow], int]:
         """Check every row: the bad ones, and how many are good."""
         bad: list[BadRow] = []
         lines: dict[str, int] = {}
@@ -252,23 +252,25 @@ class Roll:
 
 
 def send_job(
-    client: AsyncRespond, roll: Roll, channel_id: int, total: int, *, again: bool
+    client: AsyncRespond, recipients: Recipients, channel_id: int, total: int, *, again: bool
 ) -> BulkJob:
     """Make the bulk job. *again*: a message whose outcome nobody knows is sent once more."""
 
     async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         row = msgspec.convert(item, Row)
-        message = roll.compose(row)
+        message = recipients.compose(row)
         await step(
             "message",
-            lambda: client.messages.send(roll.identifier(row), message, channel_id=channel_id),
+            lambda: client.messages.send(
+                recipients.identifier(row), message, channel_id=channel_id
+            ),
         )
 
     return BulkJob(
         title="messages broadcast",
         work=send_message,
-        items=roll.rows,
-        key=lambda row: same_contact(roll.identifier(row)),
+        items=recipients.rows,
+        key=lambda row: same_contact(recipients.identifier(row)),
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=total,
         operations={ROUTES["messages.send"]: total},

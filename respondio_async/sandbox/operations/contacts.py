@@ -109,13 +109,13 @@ def merge(call: RequestContext) -> Any:
         owner = call.workspace.contact(fields.plain.get(kind) or "")
         if owner is not None and owner not in (older, younger):
             raise Problem(400, f"Contact with this {kind} already exists")
-    _absorb(call, older, younger)
+    _move_contents(call, older, younger)
     fields.write(older)
     call.workspace.emit("contact.updated", older)
     return {"contactId": older.id}
 
 
-def _absorb(call: RequestContext, older: Contact, younger: Contact) -> None:
+def _move_contents(call: RequestContext, older: Contact, younger: Contact) -> None:
     """Give the older contact what only the younger has, and remove the younger."""
     phone, email = younger.phone, younger.email
     call.workspace.remove_contact(younger)

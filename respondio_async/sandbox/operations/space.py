@@ -141,7 +141,7 @@ def create_tag(call: RequestContext) -> Any:
     if name in call.workspace.tags:
         raise Problem(400, "Tag already exists")
     tag = Tag(call.workspace.next_id(), name)
-    _dress(tag, body)
+    _set_details(tag, body)
     call.workspace.tags[name] = tag
     return _shape(call, tag)
 
@@ -164,7 +164,7 @@ def update_tag(call: RequestContext) -> Any:
         tag.name = name
         del tags[current]
         tags[name] = tag
-    _dress(tag, body)
+    _set_details(tag, body)
     return _shape(call, tag)
 
 
@@ -191,7 +191,7 @@ def delete_tag(call: RequestContext) -> Any:
     )
 
 
-def _dress(tag: Tag, body: dict[str, Any]) -> None:
+def _set_details(tag: Tag, body: dict[str, Any]) -> None:
     for key, attribute in (
         ("description", "description"),
         ("colorCode", "color"),

@@ -22,7 +22,7 @@ _NAMES: Final = {
 _SEPARATORS: Final = ";,"
 
 
-class Habits(msgspec.Struct, frozen=True):
+class FileConventions(msgspec.Struct, frozen=True):
     """How the columns of one file are written."""
 
     date_orders: dict[str, DateOrder] = {}
@@ -79,14 +79,14 @@ class DateColumn:
         return next(order for order in DATE_ORDERS if order in self._orders)
 
 
-def study(
+def detect_conventions(
     rows: Iterable[Row],
     columns: Mapped,
     definitions: Definitions,
     *,
     date_format: str | None = None,
     tag_separator: str | None = None,
-) -> Habits:
+) -> FileConventions:
     """Look at all rows. `UsageError` for what has more than one reading and was not said."""
     dates = [
         DateColumn(column) for column, target in columns.items() if _is_date(target, definitions)
@@ -106,7 +106,7 @@ def study(
         raise UsageError(
             f'{tags}: there are tags with "," and with ";": say --tag-separator ";" or ","'
         )
-    return Habits(
+    return FileConventions(
         {column.name: order or column.order for column in dates},
         tag_separator or (seen.pop() if seen else ";"),
     )

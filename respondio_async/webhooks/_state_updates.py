@@ -17,7 +17,7 @@ from .events import (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def learn(states: ContactStates, event: AnyEvent, contact_id: int) -> None:
+async def update_state(states: ContactStates, event: AnyEvent, contact_id: int) -> None:
     """Remember how far was read, whether a person writes, and that a closed conversation ends what
     was before.
     """
