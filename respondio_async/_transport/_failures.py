@@ -7,52 +7,44 @@ system's or the TLS library's reason is kept, since whoever has to repair a cert
 import ssl
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ._ports import SendError
 
+_UNCONNECTED: Final = (
+    "ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol",
+)  # fmt: skip
 
-class Failures:
-    """Reads the exceptions of httpx or of httpx2: the same names in both."""
 
-    def __init__(self, library: ModuleType) -> None:
-        self._unconnected = (
-            library.ConnectError,
-            library.ConnectTimeout,
-            library.PoolTimeout,
-            library.ProxyError,
-            library.UnsupportedProtocol,
+def read_failure(
+    library: ModuleType, error: Exception, *, unsent: bool, status: int | None
+) -> SendError | ConfigurationError | None:
+    """Say what an exception of httpx or of httpx2 means: the same names in both. None: it is not a
+    failure of the network.
+    """
+    foreign = _of_aiohttp(error) or _of_aiohttp(error.__cause__)
+    if foreign is not None:
+        meaning: SendError | ConfigurationError | None = _read_aiohttp(
+            foreign, unsent=unsent, status=status
         )
-        self._library = library
-
-    def read(
-        self, error: Exception, *, unsent: bool, status: int | None
-    ) -> SendError | ConfigurationError | None:
-        """Say what *error* means; None: it is not a failure of the network."""
-        library = self._library
-        foreign = _of_aiohttp(error) or _of_aiohttp(error.__cause__)
-        if foreign is not None:
-            meaning: SendError | ConfigurationError | None = _read_aiohttp(
-                foreign, unsent=unsent, status=status
-            )
-        elif isinstance(error, self._unconnected):
-            meaning = unconnected(error)
-        elif isinstance(error, library.TimeoutException):
-            meaning = None if _is_of_a_mock(error) else timed_out(unsent=unsent, status=status)
-        elif isinstance(error, (library.LocalProtocolError, library.InvalidURL)):
-            meaning = ConfigurationError(
-                "the request is not valid HTTP: look at `token`, `headers` and the path"
-            )
-        elif isinstance(error, library.ProtocolError) and not str(error).startswith(
-            "Server disconnected"
-        ):
-            meaning = torn(status)
-        elif isinstance(error, (library.TransportError, library.StreamError, OSError)):
-            meaning = broken(unsent=unsent, status=status)
-        else:
-            meaning = torn(status) if isinstance(error, library.DecodingError) else None
-        return meaning
+    elif isinstance(error, tuple(getattr(library, name) for name in _UNCONNECTED)):
+        meaning = unconnected(error)
+    elif isinstance(error, library.TimeoutException):
+        meaning = None if _is_of_a_mock(error) else timed_out(unsent=unsent, status=status)
+    elif isinstance(error, (library.LocalProtocolError, library.InvalidURL)):
+        meaning = ConfigurationError(
+            "the request is not valid HTTP: look at `token`, `headers` and the path"
+        )
+    elif isinstance(error, library.ProtocolError) and not str(error).startswith(
+        "Server disconnected"
+    ):
+        meaning = torn(status)
+    elif isinstance(error, (library.TransportError, library.StreamError, OSError)):
+        meaning = broken(unsent=unsent, status=status)
+    else:
+        meaning = torn(status) if isinstance(error, library.DecodingError) else None
+    return meaning
 
 
 def _is_of_a_mock(error: Exception) -> bool:

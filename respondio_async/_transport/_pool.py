@@ -11,7 +11,6 @@ from typing import Any, Final, Generic, TypeVar
 from ..errors import ConfigurationError
 from . import _failures
 from ._address import Address
-from ._failures import Failures
 from ._gate import Gate
 from ._ports import Answer, PoolStatistics, Request, SendError
 from ._requests import Requests
@@ -85,7 +84,8 @@ class ConnectionLease(ABC, Generic[PoolT]):
             if self.pool.closed:
                 return _failures.closed(sent=not self.unsent, status=self.status)
             return _failures.timed_out(unsent=self.unsent, status=self.status)
-        return self.pool.failures.read(error, unsent=self.unsent, status=self.status)
+        library = self.pool.library
+        return _failures.read_failure(library, error, unsent=self.unsent, status=self.status)
 
     @abstractmethod
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:
@@ -108,7 +108,6 @@ class Pool(ABC, Generic[LeaseT]):
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         self.library = library
         self.address = address
-        self.failures = Failures(library)
         self.requests = Requests(library, address)
         self.closed = False
         self.opened = 0

@@ -60,7 +60,7 @@ async def listen(
     router = WebhookRouter(_keys(key_file), concurrency=1)
     router.on()(printer.show)
     config = uvicorn.Config(
-        _Watched(router.asgi(), screen),
+        _watched(router.asgi(), screen),
         host=host,
         port=port,
         log_config=None,
@@ -153,23 +153,19 @@ def _detail(event: AnyEvent) -> str:
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class _Watched:
-    """Says on standard error what was refused, so that a wrong key is noticed."""
+def _watched(app: ASGI, screen: Screen) -> ASGI:
+    """Say on standard error what *app* refused, so that a wrong key is noticed."""
 
-    def __init__(self, app: ASGI, screen: Screen) -> None:
-        self._app = app
-        self._screen = screen
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
         async def watch(message: Any) -> None:
             if message["type"] == "http.response.start" and message["status"] != 200:
-                self._screen.note(
-                    f"refused with {message['status']}: "
-                    f"{_REASONS.get(message['status'], 'not taken')}"
-                )
+                reason = _REASONS.get(message["status"], "not taken")
+                screen.note(f"refused with {message['status']}: {reason}")
             await send(message)
 
-        await self._app(scope, receive, watch)
+        await app(scope, receive, watch)
+
+    return watched
 
 
 _REASONS: Final = {

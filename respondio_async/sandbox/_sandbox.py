@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
 from ._app import BASE, App, ASGIApp
-from ._bridge import LoopBridge
+from ._bridge import on_loop
 from ._clock import Clock
 from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
@@ -201,7 +201,7 @@ class Sandbox:
         client is at home; without a running one, on the sandbox's.
         """
         with suppress(RuntimeError):  # there is no running loop
-            app = LoopBridge(app, asyncio.get_running_loop())
+            app = on_loop(app, asyncio.get_running_loop())
         self._app.mounts.insert(0, (prefix, app))
 
     # Organisations and tokens

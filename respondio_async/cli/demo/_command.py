@@ -1,18 +1,20 @@
 """`respondio demo`."""
 
 import asyncio
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from ... import AsyncRespond
+from ...hooks import AttemptEnded, HookEvent
 from ...sandbox import Quirks, Sandbox
 from .._command import command
 from .._exit import Exit
 from .._live import shown
 from .._screen import Screen
 from .check import compare
-from .migration import STEPS, AttemptCounter, Migration
+from .migration import STEPS, Migration
 from .people import make_people
 from .summary import RouteSummary, Summary, print_summary, summarise
 from .view import MigrationView
@@ -56,8 +58,13 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
     """Migrate, walk back, compare; show it all on *screen*."""
     clock = asyncio.get_running_loop().time
     people = make_people(contacts, seed)
-    attempts = AttemptCounter()
-    async with AsyncRespond(sandbox.token, base_url=sandbox.url, hooks=[attempts]) as client:
+    statuses: Counter[int | None] = Counter()
+
+    def count(event: HookEvent) -> None:
+        if isinstance(event, AttemptEnded):
+            statuses[event.status] += 1
+
+    async with AsyncRespond(sandbox.token, base_url=sandbox.url, hooks=[count]) as client:
         channel = await client.space.list_channels().first()
         users = await client.space.list_users().collect()
         assert channel is not None  # noqa: S101 - the sandbox has some
@@ -105,7 +112,7 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
         contacts=contacts,
         migration_seconds=moved - began,
         walk_back_seconds=walked - moved,
-        not_ready=attempts.statuses[449],
+        not_ready=statuses[449],
         repeated=sum(use.retried for use in used.values()),
     )
     print_summary(screen, summary)

@@ -9,7 +9,6 @@ import msgspec
 
 from ... import AsyncRespond
 from ...errors import RespondError
-from ...hooks import AttemptEnded, HookEvent
 from .people import Person
 
 
@@ -105,14 +104,3 @@ class Migration:
             return False
         self.done[step] += 1
         return True
-
-
-class AttemptCounter:
-    """A hook that counts answers by status."""
-
-    def __init__(self) -> None:
-        self.statuses: Counter[int | None] = Counter()
-
-    def __call__(self, event: HookEvent) -> None:
-        if isinstance(event, AttemptEnded):
-            self.statuses[event.status] += 1
