@@ -18,8 +18,9 @@ each attempt and wait is an event.
 """
 
 import time
+import warnings
 import weakref
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import lru_cache
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from .limits import RouteStatistics
     from .webhooks.events import AnyEvent
 
-__all__ = ["OpenTelemetryHook", "OpenTelemetryTracer"]
+__all__ = ["OpenTelemetryHook", "OpenTelemetryTracer", "webhook_span"]
 
 _SCOPE: Final = "respondio_async"
 _SHORTEST_WAIT: Final = 0.001
@@ -291,10 +292,7 @@ class OpenTelemetryTracer:
         """Note an error in the current span: its class alone, as a text may hold what a customer
         wrote.
         """
-        span = trace.get_current_span()
-        name = type(error).__name__
-        span.set_attribute("error.type", name)
-        span.set_status(Status(StatusCode.ERROR, name))
+        _mark_failed(error)
 
     @contextmanager
     def _span(
@@ -318,5 +316,45 @@ class OpenTelemetryTracer:
             try:
                 yield span
             except BaseException as error:
-                self.failed(error)
+                _mark_failed(error)
                 raise
+
+
+def _mark_failed(error: BaseException) -> None:
+    span, name = trace.get_current_span(), type(error).__name__
+    span.set_attribute("error.type", name)
+    span.set_status(Status(StatusCode.ERROR, name))
+
+
+async def webhook_span(
+    context: Any,
+    call_next: Callable[[Any], Awaitable[None]],
+    *,
+    tracer_provider: "trace.TracerProvider | None" = None,
+) -> None:
+    """Middleware of a `WebhookRouter`: a span for each run of a handler.
+
+    Deprecated, goes with 0.4: `WebhookRouter(…, tracer=OpenTelemetryTracer())` makes a span an
+    event, in the trace of the request that brought it.
+    """
+    warnings.warn(
+        "webhook_span is deprecated: use WebhookRouter(…, tracer=OpenTelemetryTracer())",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    kind = type(context.event).__name__
+    with trace.get_tracer(_SCOPE, tracer_provider=tracer_provider).start_as_current_span(
+        f"webhook {kind}",
+        kind=SpanKind.CONSUMER,
+        attributes={
+            "respondio.event.type": kind,
+            "respondio.event.redelivered": context.redelivered,
+        },
+        record_exception=False,
+        set_status_on_exception=False,
+    ):
+        try:
+            await call_next(context)
+        except Exception as error:
+            _mark_failed(error)
+            raise

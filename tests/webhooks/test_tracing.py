@@ -1,6 +1,7 @@
 """The trace of a webhook: from its request over the inbox to its handlers, in whichever process."""
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from respondio_async.errors import ConfigurationError
-from respondio_async.telemetry import OpenTelemetryTracer
+from respondio_async.telemetry import OpenTelemetryTracer, webhook_span
 from respondio_async.webhooks import Context, MessageReceived, WebhookRouter
 from respondio_async.webhooks._postgres import _schema
 from tests.support.postgres import PostgresServer
@@ -282,6 +283,29 @@ async def test_failures_are_told_by_their_class(traces: Traces) -> None:
     assert handled.status.status_code is trace.StatusCode.ERROR
     assert not handled.events
     assert TEXT not in handled.to_json()
+
+
+async def test_the_middleware_of_the_first_release(traces: Traces) -> None:
+    """It still makes a span for each run of a handler, and says what to use now."""
+    caught: list[Exception] = []
+    router = WebhookRouter(KEY, on_error=lambda error, _context: caught.append(error))
+    router.middleware(functools.partial(webhook_span, tracer_provider=traces.provider))
+
+    @router.on(MessageReceived)
+    def fail(_: Context[MessageReceived]) -> None:
+        raise ValueError(TEXT)
+
+    with pytest.warns(DeprecationWarning, match=r"tracer=OpenTelemetryTracer\(\)"):
+        async with router:
+            await arrive(traces, router, message())
+    [span] = traces.named("webhook MessageReceived")
+    assert dict(span.attributes or {}) == {
+        "respondio.event.type": "MessageReceived",
+        "respondio.event.redelivered": False,
+        "error.type": "ValueError",
+    }
+    assert [type(error) for error in caught] == [ValueError]
+    assert TEXT not in span.to_json()
 
 
 async def test_a_store_that_refuses_shows_on_the_acceptance(
