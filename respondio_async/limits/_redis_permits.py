@@ -114,8 +114,8 @@ class SharedPermits:
         """The outage after which this route has last agreed with the other processes."""
         self._local_until = 0.0
         self._warned = False
-        self._last: tuple[float, str] | None = None
-        """Our newest permit that Redis must know of."""
+        self._last = -inf, ""
+        """Our newest permit that Redis must know of, and when it was used."""
 
     def source(self, now: float) -> PermitSource:
         """Who gives the permits."""
@@ -155,8 +155,8 @@ class SharedPermits:
     def unsent(self, permit_id: str) -> None:
         """The permit's request never left, and never will."""
         self._next.unused.append(permit_id)
-        if self._last is not None and self._last[1] == permit_id:
-            self._last = None
+        if self._last[1] == permit_id:
+            self._last = -inf, ""
 
     def answered(self, permit_id: str, sent_at: float, feedback: Feedback, now: float) -> None:
         """Tell the others what became of a request."""
@@ -250,9 +250,9 @@ class SharedPermits:
     async def _exchange(self) -> None:
         self._tell_by = -inf
         while self._next_question() > self._tell_by:
-            question, self._next = self._next, ScriptQuestion(process=self._process)
-            self._tell_by, outages = inf, self._link.outages
-            self._complete(question, self._loop.time(), resync=self._agreed != outages)
+            outages, question = self._link.outages, self._question(self._loop.time())
+            self._next, self._tell_by = ScriptQuestion(process=self._process), inf
+            self._number += question.want
             words = msgspec.json.encode(question)
             try:
                 exchange = await self._link.ask(self._keys, words)
@@ -263,32 +263,36 @@ class SharedPermits:
             self._clock.update(exchange.asked, exchange.answered, exchange.reply.now / MICRO)
             self._take_in(question, exchange.reply, outages)
 
-    def _complete(self, question: ScriptQuestion, now: float, *, resync: bool) -> None:
-        """Add what is wanted, and what is known, to what is told."""
-        route = self.model.route
-        if resync:
-            question.resync = int(RESYNC * MICRO)
-        elif now >= self._ask_at:
-            question.want = max(0, min(MOST, self._waiting()) - len(self._reserved))
-        question.first = self._number
-        self._number += question.want
-        question.horizon = int(HORIZON * MICRO)
-        question.together = int(max(TOGETHER, self._link.round_trip) * MICRO)
-        if self._last is not None and now - self._last[0] < self.window:
-            question.last_permit = self._last[1]
-        question.guard = int(route.margin.guard(0.0) * MICRO)
-        question.pause = int(max(0.0, self._refused_until - now) * MICRO)
-        question.known = self.model.known
-        question.size, question.span = route.window.size, int(route.window.span * MICRO)
-        question.gap = MICRO / route.pace.rate
-        question.answers = question.answers[-KEPT_ANSWERS:]
+    def _question(self, now: float) -> ScriptQuestion:
+        """What is wanted and what is known, added to what is told."""
+        route, told = self.model.route, self._next
+        resync, wanted = self._agreed != self._link.outages, 0
+        if not resync and now >= self._ask_at:
+            wanted = max(0, min(MOST, self._waiting()) - len(self._reserved))
+        used, last_permit = self._last
+        return msgspec.structs.replace(
+            told,
+            first=self._number,
+            want=wanted,
+            horizon=int(HORIZON * MICRO),
+            together=int(max(TOGETHER, self._link.round_trip) * MICRO),
+            last_permit=last_permit if now - used < self.window else "",
+            resync=int(RESYNC * MICRO) if resync else 0,
+            guard=int(route.margin.guard(0.0) * MICRO),
+            pause=int(max(0.0, self._refused_until - now) * MICRO),
+            known=self.model.known,
+            size=route.window.size,
+            span=int(route.window.span * MICRO),
+            gap=MICRO / route.pace.rate,
+            answers=told.answers[-KEPT_ANSWERS:],
+        )
 
     def _take_in(self, question: ScriptQuestion, reply: ScriptReply, outages: int) -> None:
         self.model.hear(reply)
         self.window, local = reply.window / MICRO, self._clock.local
         opens = local(reply.opens / MICRO)
         if question.resync:
-            self._agreed, self._local_until, self._last = outages, opens - self.window, None
+            self._agreed, self._local_until, self._last = outages, opens - self.window, (-inf, "")
             self._due, self._ask_at = opens, opens - HORIZON
         elif question.want and not reply.permits:
             # Not later than in a window: until then the limit, or others, may have changed.

@@ -46,11 +46,11 @@ class RedisReservation:
     """
 
     __slots__ = (
-        "_owner",
         "began",
         "called",
         "deadline",
         "is_retry",
+        "owner",
         "permit_id",
         "priority",
         "sent",
@@ -60,7 +60,7 @@ class RedisReservation:
     def __init__(
         self, owner: "RedisRoute", priority: Priority, is_retry: bool, timeout: float | None
     ) -> None:
-        self._owner = owner
+        self.owner = owner
         self.priority: Priority = priority
         self.is_retry = is_retry
         self.began = get_running_loop().time()
@@ -74,11 +74,7 @@ class RedisReservation:
 
     @property
     def route(self) -> str:
-        return self._owner.name
-
-    def stands_in(self, owner: "RedisRoute") -> bool:
-        """Whether it was given by this limiter's route, not by another one's of the same name."""
-        return self._owner is owner
+        return self.owner.name
 
     def call(self) -> None:
         """Let its holder, who is at the head now, go on."""
@@ -109,7 +105,7 @@ class RedisReservation:
                 self._require_place()  # another task may have given it up meanwhile
                 now = self._now()
                 if awaits is Awaits.PERMIT and until <= now:
-                    self._owner.granted(self, now)
+                    self.owner.granted(self, now)
                     return True
                 # `wait_until_near` ends that early
                 if max_wait is not None and due - now > max(max_wait, LEAD):
@@ -136,7 +132,7 @@ class RedisReservation:
         """Leave the queue; after a grant, or a second time, do nothing."""
         if self.state in {State.QUEUED, State.CALLED}:
             self.state = State.LEFT
-            self._owner.leave(self)
+            self.owner.leave(self)
 
     def require(self, due: float) -> None:
         """Raise if the permit, due not before *due*, comes too late for this call."""
@@ -154,7 +150,7 @@ class RedisReservation:
         return None if self.deadline is None else max(0.0, self.deadline - self._now())
 
     async def _estimate(self) -> Estimate:
-        estimate = await self._owner.estimate(self)
+        estimate = await self.owner.estimate(self)
         self.require(estimate.due)
         return estimate
 
@@ -162,4 +158,4 @@ class RedisReservation:
         await anyio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, until - self._now())))
 
     def _now(self) -> float:
-        return self._owner.now()
+        return self.owner.now()

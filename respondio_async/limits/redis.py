@@ -6,18 +6,20 @@ short script on the Redis server keeps the log of a route's last sends and, aske
 it returns the instant at which the caller may send, and counts that as sent.
 
 * **One clock.** The server's; each process knows its own clock's distance from it (`ServerClock`).
-* **Little is reserved.** Only for the call at the head of a process's queue, at most half a second
-  ahead; at high rates for the next few of the queue in one request. A process that is killed costs
-  the others that much. Priorities, and first come, first served, stay matters of each process. A
-  process that finds no permit within that half second gets the time at which to ask again: with
-  more processes than permits in it a permit costs two requests, not one.
+* **Little is reserved.** Only for the calls at the head of a process's queue, at most half a second
+  ahead. A process that is killed costs the others that much. Priorities stay a matter of each
+  process.
+* **First come, first served.** A process that finds no permit within that half second is told when
+  to come again, in the order in which processes first asked.
 * **Times are corrected afterwards.** A permit that was used late, or whose answer shows that it
   travelled long, is moved in the log before its slot is counted on again.
-* **Refusals are shared**: the pause after a 429, the wider margin, and the limit that the answers'
-  headers advertise.
-* **Redis may go.** Then each process limits itself to `share`, starting from its own recent sends.
-  The first one to find Redis back appoints an instant for all; from a window before it nobody
-  sends, and then Redis gives the permits again.
+* **One model.** The script puts all answers in one order, each with the number of ours that the
+  server counted with it. Every process teaches them to the local limiter's model (`SharedModel`),
+  and so comes to the same limit, and to the same that others leave of it. The one that has heard
+  most decides.
+* **Redis may go.** Then each process limits itself to `share` by the same model, starting from its
+  own recent sends; to the others it is a neighbour. The first one to find Redis back appoints an
+  instant for all; from a window before it nobody sends, and then Redis gives the permits again.
 * **Redis may forget.** A log without a permit that the caller has just used (flushed, evicted,
   restarted, clock set) holds everybody for a window and what was reserved.
 
@@ -152,7 +154,7 @@ class RedisRateLimiter:
         if (
             route is not None
             and isinstance(reservation, RedisReservation)
-            and reservation.stands_in(route)
+            and reservation.owner is route
         ):
             route.update(reservation, feedback)
 
