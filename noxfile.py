@@ -120,13 +120,14 @@ def grid(session: nox.Session) -> None:
 def optimised(session: nox.Session) -> None:
     """The core of the suite without the asserts and docstrings of the package: `python -OO`.
 
-    pytest rewrites the asserts of the tests, so that these still count, and warns that it cannot
-    know.
+    By the environment, which the workers and every process that a test starts inherit. pytest
+    rewrites the asserts of the tests and of what they share, so that these still count, and warns
+    that it cannot know.
     """
     session.install(*SUITE)
     quiet = "-Wignore::pytest.PytestConfigWarning"
     parts = session.posargs or CORE
-    session.run("python", "-OO", "-m", "pytest", "-q", "-n", "auto", quiet, *parts)
+    session.run("pytest", "-q", "-n", "auto", quiet, *parts, env={"PYTHONOPTIMIZE": "2"})
 
 
 @nox.session

@@ -6,13 +6,20 @@ import os
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support import stalls
-from tests.support.budget import Budget
+# The asserts of what tests share count under `python -OO` too, as those of the tests themselves do.
+pytest.register_assert_rewrite(
+    "benchmarks",
+    *(f"tests.{part.name}" for part in Path(__file__).parent.iterdir() if part.is_dir()),
+)
+
+from tests.support import stalls  # noqa: E402
+from tests.support.budget import Budget  # noqa: E402
 
 # A busy machine is no error: no test depends on how long anything takes. With
 # HYPOTHESIS_PROFILE=thorough (`nox -s thorough`) each property is tried fifty times as often.

@@ -165,7 +165,7 @@ async def test_check_gives_facts_to_a_health_endpoint() -> None:
     """One request, no exception, and the parts by name."""
     async with Sandbox(contacts=1) as sandbox:
         async with AsyncRespond(sandbox.token, base_url=sandbox.url) as client:
-            health = await client.check()
+            health = await client.check(timeout=60)
         assert len(sandbox.requests) == 1
     assert health.ok
     assert health.status == 200

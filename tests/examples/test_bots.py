@@ -60,7 +60,7 @@ async def bot(name: str, path: str, **environment: str) -> AsyncIterator[tuple[S
         async with running(name, port, RESPONDIO_WEBHOOK_KEYS=KEY, **account, **environment):
             sandbox.webhook(f"http://127.0.0.1:{port}{path}", key=KEY)
             yield sandbox, port
-            await sandbox.webhooks.wait_settled()
+            await sandbox.webhooks.wait_settled(timeout=300)
             assert all(each.ok for each in sandbox.webhooks.deliveries)
 
 
@@ -75,10 +75,10 @@ async def test_the_fastapi_bot_hands_over(tmp_path: Path) -> None:
         customer = sandbox.customer(PHONE)
         customer.says("hi")
         assert (
-            await customer.wait_for_reply()
+            await customer.wait_for_reply(timeout=300)
         ).text == "You said “hi”. Ask for a human at any time."
         customer.says("a human, please")
-        assert "colleague" in (await customer.wait_for_reply()).text
+        assert "colleague" in (await customer.wait_for_reply(timeout=300)).text
         contact = sandbox.contact(PHONE)
         assert contact.assignee is not None
         assert contact.assignee.first_name == "Anna"
@@ -94,7 +94,7 @@ async def test_the_fastapi_bot_hands_over(tmp_path: Path) -> None:
         # Events of one contact are handled in their order: had it answered the one before, that
         # would come first.
         customer.says("thanks")
-        assert "“thanks”" in (await customer.wait_for_reply()).text
+        assert "“thanks”" in (await customer.wait_for_reply(timeout=300)).text
         assert [comment.text for comment in contact.comments] == ["The bot is listening again."]
         for number, place in enumerate(PLACES):
             await writes_without_being_assigned(sandbox, f"+6011234567{number}", place)
@@ -107,13 +107,13 @@ async def writes_without_being_assigned(sandbox: Sandbox, phone: str, place: Any
     sandbox.quirks.webhook_sender = place
     customer = sandbox.customer(phone)
     customer.says("hi")
-    assert "“hi”" in (await customer.wait_for_reply()).text
-    await sandbox.webhooks.wait_settled()
+    assert "“hi”" in (await customer.wait_for_reply(timeout=300)).text
+    await sandbox.webhooks.wait_settled(timeout=300)
     sandbox.send_message(phone, "Anna here", source="user" if place == "user" else "echo")
     customer.says("hello Anna")
     sandbox.send_message(phone, "How was it?", source="workflow")
     customer.says("good")
-    replies = [(await customer.wait_for_reply()).text for _ in range(3)]
+    replies = [(await customer.wait_for_reply(timeout=300)).text for _ in range(3)]
     assert (replies[:2], "“good”" in replies[2]) == (["Anna here", "How was it?"], True)
 
 
@@ -128,13 +128,13 @@ async def test_the_aiohttp_bot_looks_up_orders() -> None:
         customer.attaches("https://files.example/receipt.pdf", "file")
         customer.says("hello")
         customer.sends("sticker", pack="cats")
-        replies = [(await customer.wait_for_reply()).text for _ in range(4)]
+        replies = [(await customer.wait_for_reply(timeout=300)).text for _ in range(4)]
         assert replies == [
             "Order 1001 is on its way, and due tomorrow.",
             "Thank you, we will have a look at it.",
             *["Ask me about an order, for instance: order 1001"] * 2,
         ]
-        await sandbox.webhooks.wait_settled()
+        await sandbox.webhooks.wait_settled(timeout=300)
         assert len(customer.replies) == 4
 
 

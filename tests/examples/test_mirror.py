@@ -39,7 +39,7 @@ async def test_it_follows_what_happens(
         await client.contacts.update(contacts[0].id, first_name="Changed")
         await client.contacts.add_tags(contacts[1].id, "new")
         await client.contacts.create("phone:+60123456789", first_name="New")
-        await bot.settle()
+        await bot.settle(timeout=300)
         names = _names(mirror)
         assert names[contacts[0].id] == "Changed"
         assert "New" in names.values()

@@ -41,8 +41,8 @@ async def test_a_mounted_router_is_where_its_client_is(sandbox: Sandbox) -> None
         sandbox.webhook(f"{sandbox.root_url}/bot", key="key")
         customer = sandbox.customer("+60123456789")
         customer.says("hi")
-        assert (await customer.wait_for_reply()).content["text"] == "yes"
-        await sandbox.webhooks.wait_settled()
+        assert (await customer.wait_for_reply(timeout=300)).content["text"] == "yes"
+        await sandbox.webhooks.wait_settled(timeout=300)
     assert seen == [asyncio.get_running_loop()]
 
 

@@ -267,7 +267,7 @@ async def test_a_person_closes_a_conversation(api: Api) -> None:
         api.sandbox.webhook(receiver.url, ["conversation.closed"])
         contact = (await say(api, contact=PHONE, text="hi")).json()["contact"]
         await api.http.post(f"{api.sandbox.inbox_url}/close", json={"contact": contact})
-        await api.sandbox.webhooks.wait_settled()
+        await api.sandbox.webhooks.wait_settled(timeout=300)
         assert receiver.received[0].event["conversation"]["closedBySource"] == "user"
     assert (await state(api, contact))["contact"]["status"] == "closed"
 

@@ -119,7 +119,7 @@ def test_state_and_close_button(sandbox: Sandbox, browser: Browser) -> None:
     """
     customer = sandbox.customer("+60123456789", name="Aina")
     customer.says("hi")
-    customer.wait_for_reply_sync()
+    customer.wait_for_reply_sync(timeout=300)
     open_page(browser, sandbox)
     browser.wait(lambda: browser.texts("#contacts .name") == ["Aina"])
     browser.click("#contacts button")
@@ -144,10 +144,10 @@ def test_what_people_write_is_text(sandbox: Sandbox, browser: Browser) -> None:
     """
     customer = sandbox.customer("+60123456789", name=HOSTILE)
     customer.says(HOSTILE)
-    customer.wait_for_reply_sync()
+    customer.wait_for_reply_sync(timeout=300)
     sandbox.contact("+60123456789").tags.append(HOSTILE)
     customer.sends(HOSTILE, field=HOSTILE)
-    customer.wait_for_reply_sync()
+    customer.wait_for_reply_sync(timeout=300)
     open_page(browser, sandbox)
     browser.wait(lambda: browser.texts("#contacts .name"))
     browser.click("#contacts button")

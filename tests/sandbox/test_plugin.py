@@ -261,8 +261,8 @@ BOT = """
         bot = respondio_bot(router)
         ann = respondio_sandbox.customer("+60123456789")
         ann.says("hi")
-        assert (await ann.wait_for_reply()).content["text"] == "you said hi"
-        await bot.settle()
+        assert (await ann.wait_for_reply(timeout=300)).content["text"] == "you said hi"
+        await bot.settle(timeout=300)
         assert all(each.ok for each in respondio_sandbox.webhooks.deliveries)
         ann.says("left behind")  # what is under way at the end is ended, not lost in silence
 

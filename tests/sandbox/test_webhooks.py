@@ -40,7 +40,7 @@ async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver
     first = api.sandbox.webhook(receiver.url, ["message.received"])
     second = api.sandbox.webhook(receiver.url, ["message.received"], key="secret")
     api.sandbox.customer(PHONE).says("grüß dich")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     one, two = receiver.received
     assert first.key != second.key
     assert {(each.is_signed(first.key), each.is_signed("secret")) for each in (one, two)} == {
@@ -60,7 +60,7 @@ async def test_a_webhook_is_signed_with_its_own_key(api: Api, receiver: Receiver
 async def test_the_signature_of_the_published_example(api: Api, receiver: Receiver) -> None:
     webhook = api.sandbox.webhook(receiver.url, key="secret-key")
     api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     delivery = api.sandbox.webhooks.deliveries[0]
     assert delivery.event["event_type"] == delivery.event_type == "contact.created"
     delivery.body = b'{"some":"payload"}'
@@ -76,7 +76,7 @@ async def test_a_webhook_gets_the_events_that_it_is_registered_for(
     async with receiving() as other:
         api.sandbox.webhook(other.url)
         api.sandbox.customer(PHONE).says("hi")
-        await api.sandbox.webhooks.wait_settled()
+        await api.sandbox.webhooks.wait_settled(timeout=300)
         assert receiver.types == ["conversation.opened"]
         assert other.types == ["contact.created", "conversation.opened", "message.received"]
         assert len({each.event["event_id"] for each in other.received}) == 3
@@ -107,7 +107,7 @@ async def happened(
     api.sandbox.webhook(receiver.url, [event_type])
     for method, path, body in calls:
         await api.ok(method, f"/contact/phone:{PHONE}/{path}".rstrip("/"), body)
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     (received,) = receiver.received
     assert received.event["event_type"] == event_type
     return received.event
@@ -137,7 +137,7 @@ async def test_the_body_of_a_message(api: Api, receiver: Receiver) -> None:
     assert sent["channel"]["lastIncomingMessageTime"] <= sent["channel"]["lastMessageTime"]
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("again")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     received = receiver.received[-1].event
     assert (received["message"]["message"]["text"], received["channel"]["source"]) == (
         "again",
@@ -164,7 +164,7 @@ async def test_the_bodies_of_a_lifecycle(api: Api, receiver: Receiver) -> None:
     await happened(api, receiver, *CALLS[4])
     for name in ("Payment", None):
         await api.ok("POST", f"/contact/phone:{PHONE}/lifecycle/update", {"name": name})
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     seen = [
         (e["oldLifecycle"], e["lifecycle"], e["action"])
         for e in (each.event for each in receiver.received)
@@ -197,7 +197,7 @@ async def test_the_bodies_of_a_conversation(api: Api, receiver: Receiver) -> Non
     assert closed["firstResponseTime"] >= 0
     api.sandbox.webhook(receiver.url, ["conversation.opened"])
     await api.ok("POST", f"/contact/phone:{PHONE}/conversation/status", {"status": "open"})
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     opened = receiver.received[-1].event["conversation"]
     assert opened["openedBySource"] == "api"
     assert "closedTime" not in opened
@@ -218,7 +218,7 @@ async def test_events_that_nothing_causes_are_sent_on_demand(api: Api, receiver:
     api.sandbox.webhook(receiver.url)
     api.sandbox.webhooks.send("call.ended", contact, call={"duration": 7})
     api.sandbox.webhooks.send("moon.risen", contact, phase=0.5)
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     assert receiver.types == ["call.ended", "moon.risen"]
     assert [each.event.get("call") or each.event["phase"] for each in receiver.received] == [
         {"duration": 7},
@@ -241,7 +241,7 @@ async def test_nobody_is_assigned_in_several_ways(
     async with serving(quirks=quirks) as api:
         api.sandbox.webhook(receiver.url, ["contact.created"])
         api.sandbox.customer(PHONE).says("hi")
-        await api.sandbox.webhooks.wait_settled()
+        await api.sandbox.webhooks.wait_settled(timeout=300)
     assert receiver.received[0].event["contact"]["assignee"] == shown
     assert receiver.received[0].event["contact"]["tags"] == []
 
@@ -250,7 +250,7 @@ async def test_half_a_surrogate_pair_is_escaped(api: Api, receiver: Receiver) ->
     """Half a surrogate pair is escaped, as JSON.stringify does; UTF-8 has no bytes for it."""
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("\ud83d")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     assert b'"\\ud83d"' in receiver.received[0].body
 
 
@@ -275,7 +275,7 @@ async def test_events_of_one_contact_come_in_order(api: Api, receiver: Receiver)
     while len(receiver.received) < 4:
         await asyncio.sleep(0.002)
     gate.set()
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     texts = [each.event["message"]["message"]["text"] for each in receiver.received]
     assert sorted(texts, key=lambda text: text[:-1]) == [
         f"{who} {n}" for who in ("quick", "slow") for n in range(3)
@@ -287,7 +287,7 @@ async def test_duplicates_on_demand(api: Api, receiver: Receiver) -> None:
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.webhooks.duplicate(1.0)
     api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     first, second = receiver.received
     assert first.body == second.body
     assert [each.repeated for each in api.sandbox.webhooks.deliveries] == [False, True]
@@ -303,8 +303,8 @@ async def test_reordering_on_demand(api: Api, receiver: Receiver) -> None:
     for number in range(5):
         customer.says(str(number))
         if number % 2:
-            await api.sandbox.webhooks.wait_settled()
-    await api.sandbox.webhooks.wait_settled()
+            await api.sandbox.webhooks.wait_settled(timeout=300)
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     assert [each.event["message"]["message"]["text"] for each in receiver.received] == [
         "1",
         "0",
@@ -355,7 +355,7 @@ async def test_what_counts_as_an_answer(
     receiver.answer = answer
     webhook = api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     (delivery,) = api.sandbox.webhooks.deliveries
     assert (delivery.status, delivery.error, delivery.ok) == (status, error, error is None)
     assert len(webhook.errors) == (error is not None)
@@ -375,7 +375,7 @@ async def test_an_answer_has_five_seconds(api: Api, receiver: Receiver) -> None:
     receiver.answer = answer
     api.sandbox.webhook(receiver.url, ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     hangs.set()
     assert api.sandbox.webhooks.deliveries[0].error == "no answer within 0.05 s"
 
@@ -393,7 +393,7 @@ async def test_thirty_errors_in_thirty_minutes_disable_a_webhook(
     async def says(times: int) -> None:
         for _ in range(times):
             customer.says("hi")
-        await api.sandbox.webhooks.wait_settled()
+        await api.sandbox.webhooks.wait_settled(timeout=300)
 
     await says(29)
     api.sandbox.advance(1_801)
@@ -413,7 +413,7 @@ async def test_nobody_is_there(api: Api, receiver: Receiver) -> None:
     """Nobody is there: an error as well."""
     api.sandbox.webhook("http://127.0.0.1:1/hook", ["message.received"])
     api.sandbox.customer(PHONE).says("hi")
-    await api.sandbox.webhooks.wait_settled()
+    await api.sandbox.webhooks.wait_settled(timeout=300)
     assert api.sandbox.webhooks.deliveries[0].error == "connection refused"
 
 
@@ -431,7 +431,7 @@ async def test_an_https_webhook_speaks_tls(api: Api) -> None:
         port = server.sockets[0].getsockname()[1]
         api.sandbox.webhook(f"https://127.0.0.1:{port}/hook", ["message.received"])
         api.sandbox.customer(PHONE).says("hi")
-        await api.sandbox.webhooks.wait_settled()
+        await api.sandbox.webhooks.wait_settled(timeout=300)
         assert (await received.get()).startswith(b"\x16\x03")  # a TLS handshake
     delivery = api.sandbox.webhooks.deliveries[0]
     assert (delivery.status, delivery.ok) == (None, False)
@@ -456,11 +456,11 @@ async def test_a_sandbox_that_does_not_run_sends_nothing(receiver: Receiver) -> 
     customer.says("before")
     async with sandbox:
         customer.says("while")
-        await sandbox.webhooks.wait_settled()
+        await sandbox.webhooks.wait_settled(timeout=300)
     customer.says("after")
     async with sandbox:
         customer.says("again")
-        await sandbox.webhooks.wait_settled()
+        await sandbox.webhooks.wait_settled(timeout=300)
     errors = [each.error for each in sandbox.webhooks.deliveries]
     assert errors == ["the sandbox is not running", None, "the sandbox is not running", None]
     assert len(receiver.received) == 2

@@ -102,7 +102,10 @@ async def test_replies_are_waited_for_one_after_the_other() -> None:
                 f"/contact/phone:{PHONE}/message",
                 {"message": {"type": "text", "text": text}},
             )
-        assert [(await customer.wait_for_reply()).text for _ in range(2)] == ["one", "two"]
+        assert [(await customer.wait_for_reply(timeout=300)).text for _ in range(2)] == [
+            "one",
+            "two",
+        ]
         assert [each.text for each in customer.replies] == ["one", "two"]
         with pytest.raises(TimeoutError, match="no reply"):
             await customer.wait_for_reply(timeout=0.01)
@@ -118,7 +121,7 @@ def test_a_test_without_a_loop_waits_too() -> None:
         timer = threading.Timer(0.05, lambda: other.says("nothing yet") and _answer(sandbox))
         customer.says("hi")
         timer.start()
-        assert customer.wait_for_reply_sync().text == "yo"
+        assert customer.wait_for_reply_sync(timeout=300).text == "yo"
         timer.join()
 
 

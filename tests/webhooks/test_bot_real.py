@@ -124,7 +124,7 @@ async def test_a_reply_goes_back_through_the_same_channel() -> None:
             for channel in [*channels, channels[0]]:
                 customer = sandbox.customer(PHONE, channel=channel)
                 customer.says("hi")
-                reply = await customer.wait_for_reply()
+                reply = await customer.wait_for_reply(timeout=300)
                 assert reply.channel_id == channel
                 assert reply.content["type"] == "quick_reply"
             await settled(sandbox, router)
@@ -143,9 +143,9 @@ async def test_a_hand_over_from_beginning_to_end() -> None:
             hook(sandbox, port)
             customer = sandbox.customer(PHONE)
             customer.says("hi")
-            assert (await customer.wait_for_reply()).text == "You said hi"
+            assert (await customer.wait_for_reply(timeout=300)).text == "You said hi"
             customer.says("a person, please")
-            assert (await customer.wait_for_reply()).text == "One moment."
+            assert (await customer.wait_for_reply(timeout=300)).text == "One moment."
             contact = await client.contacts.get(PHONE)
             assert contact.assignee is not None
             assert contact.assignee.email == AGENT
@@ -154,7 +154,7 @@ async def test_a_hand_over_from_beginning_to_end() -> None:
             await client.conversations.close(PHONE)
             await settled(sandbox, router)
             customer.says("thanks")
-            assert (await customer.wait_for_reply()).text == "You said thanks"
+            assert (await customer.wait_for_reply(timeout=300)).text == "You said thanks"
             await settled(sandbox, router)
     assert seen == [
         "hi: nobody",
@@ -178,20 +178,20 @@ async def test_a_person_who_just_writes(sender_place: str, source: str) -> None:
             hook(sandbox, port)
             customer = sandbox.customer(PHONE)
             customer.says("hi")
-            assert (await customer.wait_for_reply()).text == "You said hi"
+            assert (await customer.wait_for_reply(timeout=300)).text == "You said hi"
             await settled(sandbox, router)
             sandbox.send_message(PHONE, "Anna here", source=source)
-            assert (await customer.wait_for_reply()).text == "Anna here"
+            assert (await customer.wait_for_reply(timeout=300)).text == "Anna here"
             customer.says("hello Anna")
             sandbox.send_message(PHONE, "Rate us", source="workflow")
-            assert (await customer.wait_for_reply()).text == "Rate us"
+            assert (await customer.wait_for_reply(timeout=300)).text == "Rate us"
             customer.says("five")
-            assert (await customer.wait_for_reply()).text == "You said five"
+            assert (await customer.wait_for_reply(timeout=300)).text == "You said five"
             sandbox.send_message(PHONE, "Thank you", source=source)
-            assert (await customer.wait_for_reply()).text == "Thank you"
+            assert (await customer.wait_for_reply(timeout=300)).text == "Thank you"
             await client.conversations.close(PHONE)
             customer.says("bye")
-            assert (await customer.wait_for_reply()).text == "You said bye"
+            assert (await customer.wait_for_reply(timeout=300)).text == "You said bye"
             await settled(sandbox, router)
     assert seen == ["hi: nobody", "hello Anna: a human", "five: nobody", "bye: nobody"]
 
@@ -207,7 +207,7 @@ async def test_the_late_close_of_an_older_conversation() -> None:
             webhook = hook(sandbox, port)
             customer = sandbox.customer(PHONE)
             customer.says("hi")
-            await customer.wait_for_reply()
+            await customer.wait_for_reply(timeout=300)
             await settled(sandbox, router)
             sandbox.webhooks.reorder(1.0, within=30.0)
             await client.conversations.close(PHONE)  # held back until another event has passed it
@@ -215,7 +215,7 @@ async def test_the_late_close_of_an_older_conversation() -> None:
             sandbox.webhooks.reorder(0.0)
             sandbox.advance(5)
             customer.says("a person")
-            assert (await customer.wait_for_reply()).text == "One moment."
+            assert (await customer.wait_for_reply(timeout=300)).text == "One moment."
             await settled(sandbox, router)
             customer.says("are you there?")
             await settled(sandbox, router)
@@ -242,7 +242,7 @@ async def test_catching_up_after_an_outage(inbox: str) -> None:
             anna, ben = sandbox.customer("+60111111111"), sandbox.customer("+60122222222")
             for customer in (anna, ben):
                 customer.says("hi")
-                await customer.wait_for_reply()
+                await customer.wait_for_reply(timeout=300)
             await until(lambda: sandbox.webhooks.settled)
         webhook.enabled = False
         for number in range(MISSED):
@@ -252,7 +252,7 @@ async def test_catching_up_after_an_outage(inbox: str) -> None:
         async with served(router, port):
             webhook.enabled = True
             anna.says("live")
-            assert (await anna.wait_for_reply()).text == "You said live"
+            assert (await anna.wait_for_reply(timeout=300)).text == "You said live"
             assert await router.catch_up() == MISSED + 1
             assert await router.catch_up() == 0
             await settled(sandbox, router)

@@ -545,10 +545,12 @@ async def test_closing_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> Non
     """
     router = WebhookRouter(KEY)
     cancelled = []
+    running = asyncio.Event()
 
     @router.on()
     async def stuck(context: Context[Any]) -> None:
         try:
+            running.set()
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.append(context)
@@ -557,6 +559,7 @@ async def test_closing_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> Non
     await router.start()
     for number in range(3):
         await deliver(router, message(number))
+    await running.wait()
     with caplog.at_level(logging.WARNING):
         assert await router.aclose(timeout=0.001) == 3
     assert len(cancelled) == 1
