@@ -132,7 +132,7 @@ class OpenTelemetryHook:
             self._start(event)
             return
         running = self._running.get()
-        if running is None:  # the call began before this hook could hear of it
+        if running is None:  # the call began before this hook was added
             return
         if isinstance(event, OperationEnded):
             self._end(event, running)

@@ -2,7 +2,7 @@
 
 Whatever is asked for while a commit is under way shares the next one. A commit costs a flush to the
 disk, some milliseconds; grouped, five hundred events a second need only a fraction of that many,
-and a quiet user waits for nobody. What was answered is in the file, also after a kill -9.
+and a single act is committed at once. What was answered is in the file, also after a kill -9.
 
 The rules of failure:
 
@@ -125,7 +125,7 @@ class Writer(Generic[S]):
                     last = self._gather()
                     goes_on = self._post(self._answer, _commit(connection, store, self._group))
                     self._group, goes_on = [], goes_on and not last
-        except BaseException as error:  # noqa: BLE001 - a thread that ends unheard leaves others waiting
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the thread must be told
             failure = error
         self._post(self._finish, failure)
 

@@ -90,7 +90,7 @@ class BorrowedPool(Pool[BorrowedLease]):
             end.cancel()
             self._abandoned.discard(task)
             if not task.cancelled():
-                task.exception()  # nobody else will ask
+                task.exception()  # so that asyncio does not report it as never retrieved
             self.end(lease)
 
         task.add_done_callback(ended)

@@ -38,7 +38,8 @@ class ClientLease(ConnectionLease[PoolT]):
             connection = connection_below(response.stream)
             if connection is not None and has_surplus(connection):
                 self.clean = False
-                await connection.aclose()  # whoever has it by now is better off with an error
+                # Another call may hold it by now: an error is better than a wrong answer.
+                await connection.aclose()
             return _already_read(response)
         try:
             answer, self.clean = await read_answer(response)

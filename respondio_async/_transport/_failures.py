@@ -1,7 +1,7 @@
 """From the HTTP libraries' exceptions to what the pipeline must know: had the request left?
 
 Their texts can quote a URL or a header, so they are dropped; of a failed connection the operating
-system's or the TLS library's reason is kept, since whoever has to repair a certificate needs it.
+system's or the TLS library's reason is kept, since it is needed to repair a certificate.
 """
 
 import ssl
@@ -114,8 +114,8 @@ def _of_aiohttp(error: BaseException | None) -> Any:
 
 
 def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError:
-    # httpx-aiohttp turns a server that hangs up into httpx.ConnectTimeout, as if nothing had left:
-    # only the cause tells.
+    # httpx-aiohttp turns a connection that the server closed into httpx.ConnectTimeout, as if
+    # nothing had left: only the cause tells.
     aiohttp = sys.modules["aiohttp"]
     if isinstance(
         error,

@@ -28,7 +28,7 @@ class Gate:
         """Wait to be let in; False when the gate was closed."""
         if not self.open:
             return False
-        if self.free:  # nobody can be queueing: `leave` serves the queue first
+        if self.free:  # the queue is empty then: `leave` serves it first
             self.free -= 1
             return True
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -54,7 +54,7 @@ class Gate:
         self.free += 1
 
     def close(self) -> None:
-        """Let nobody in any more; those who wait get False."""
+        """Admit no more; calls that wait get False."""
         self.open = False
         while self._queue:
             waiter, _ = self._queue.popitem(last=False)

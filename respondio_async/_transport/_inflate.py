@@ -35,7 +35,7 @@ class _Decoder(Protocol):
 
 
 class UnreadableCodingError(Exception):
-    """The content does not follow its codings, or has one that nobody asked for."""
+    """The content does not follow its codings, or has one that was not asked for."""
 
 
 class Inflation:

@@ -5,7 +5,7 @@ so many requests at once, and a watch on what becomes of it.
 
 A request takes a connection of the session and is written to it at once: no cookies, redirects or
 default headers are wanted, and the session would take three times as long to do nothing about them.
-Only if somebody watches the session, by aiohttp's tracing or in the place of its method, does a
+Only if something watches the session, by aiohttp's tracing or in the place of its method, does a
 request go all the way through it: else a mock that plays the server would be passed by.
 """
 
@@ -169,7 +169,7 @@ class SessionPool(Pool[SessionLease]):
     async def _lease(self) -> SessionLease:
         if not self._opened_session:
             tls = await shared_context(self.library, self.address.scheme)
-            if not self._opened_session:  # nobody else was faster
+            if not self._opened_session:  # no other call has done it meanwhile
                 self._open_session(tls)
         return SessionLease(self)
 

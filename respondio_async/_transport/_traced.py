@@ -1,4 +1,4 @@
-"""Requests through `ClientSession.request`, for whoever watches the session by aiohttp's tracing.
+"""Requests through `ClientSession.request`, for code that watches the session by aiohttp's tracing.
 
 What is handed to the session has the template for its URL and no headers, since that is what
 tracing is told. The request itself takes target and headers from its watch.

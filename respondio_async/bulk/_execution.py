@@ -87,8 +87,8 @@ class Execution:
         self._watch("")
 
     def unknown(self, cause: BaseException) -> OutcomeUnknownError | None:
-        """Say that nobody knows the outcome, if what ended the work leaves that open; also when the
-        work raised something else of it.
+        """Make the error of an unknown outcome, if what ended the work leaves it open; also when
+        the work raised something else of it.
         """
         if isinstance(cause, OutcomeUnknownError):
             return cause

@@ -89,7 +89,7 @@ class MessageDelivery(Discreet, msgspec.Struct, frozen=True):
     reason: str | None = None
     """Why it failed, in the channel's words, masked."""
     at: float | None = None
-    """When that was seen, as Unix time; None: nobody has looked."""
+    """When that was seen, as Unix time; None: never looked up."""
 
 
 class ItemResult(Discreet, msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ class Outbox(Generic[Item, T]):
         await _wait_in(self._waiting)
 
     def open(self) -> None:
-        """Hold nobody back any more: the run is to end."""
+        """Admit every worker from now on: the run is to end."""
         self._opened = True
         _wake_all(self._waiting)
 

@@ -181,7 +181,7 @@ class Bulk(Generic[Item, T]):
             raise SystemExit(STATUS) from error
 
     async def _end(self) -> None:
-        """Let the workers end, then cancel them; whatever happens, put all away."""
+        """Let the workers end, then cancel them; close everything, whatever fails on the way."""
         async with AsyncExitStack() as stack:  # the last that was pushed is done first
             stack.callback(self._finish)
             if self._journal is not None:
@@ -201,13 +201,13 @@ class Bulk(Generic[Item, T]):
             await asyncio.wait(tasks, timeout=_CLEANUP)
 
     def _abandon_rest(self) -> None:
-        """Count the items whose work goes on in spite of its cancellation: nobody waits for it."""
+        """Count the items whose work ignores its cancellation; it is not waited for."""
         for task, running in list(self._workers.items()):
             del self._workers[task]
             if running is None:
                 continue
             _log.warning(
-                "the work of an item goes on after it was cancelled, and is left to itself: a work "
+                "the work of an item goes on after it was cancelled, and is not waited for: a work "
                 "must let CancelledError pass"
             )
             ending = _ending_of_unfinished(running.execution, "the work did not end when cancelled")

@@ -22,7 +22,7 @@ class TerminationGuard:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def install(self) -> None:
-        """Listen, if this is the main thread and nobody listens yet."""
+        """Install the handler, if this is the main thread and no other handler is installed."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if threading.current_thread() is not threading.main_thread() or task is None:
             return

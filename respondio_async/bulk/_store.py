@@ -2,7 +2,7 @@
 
 `items` has a row an item that was taken from the source; `steps` a row a step that was recorded:
 *sent* before a request that must not be repeated leaves (the intent), *done* with its result after
-the step returned. So a step that is *sent* while nobody works on it may or may not have happened.
+the step returned. So a step that is *sent*, and that no run works on, may or may not have happened.
 The step named "" is the work outside of named steps.
 
 Write-ahead log with synchronous=NORMAL: what is committed is with the operating system, so killing
@@ -50,7 +50,7 @@ DELIVERIES: Final = (
     "CREATE TABLE IF NOT EXISTS deliveries"
     " (message INTEGER PRIMARY KEY, status TEXT NOT NULL, reason TEXT, at REAL)"
 )
-"""Made when somebody first looks at what became of a run's messages."""
+"""Made by the first look at what became of a run's messages."""
 
 
 class StepResult(Discreet, msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from ._screen import counted, printable
 
 
 def can_ask() -> bool:
-    """Whether somebody sits there who could answer."""
+    """Whether standard input is a terminal, at which a person can answer."""
     return isinstance(sys.stdin, TextIOBase) and sys.stdin.isatty()
 
 
@@ -28,7 +28,7 @@ def confirm(question: str | None, count: int, noun: str) -> None:
     """Ask before what cannot be undone, with *count* things in the question's braces; None: the
     user has said yes already.
 
-    `UsageError` for a no, and when there is nobody to ask.
+    `UsageError` for a no, and when standard input is no terminal.
     """
     if question is None or count == 0:
         return

@@ -37,7 +37,7 @@ _WORTH_SAYING: Final = 0.1
 
 
 class ReportedFailure(Discreet, msgspec.Struct, frozen=True):
-    """An item that failed, or whose outcome nobody knows."""
+    """An item that failed, or whose outcome is unknown."""
 
     _shown = ("error", "unknown")
 
@@ -66,7 +66,7 @@ class BulkReport(Discreet, msgspec.Struct):
     journal: str | None = None
     """None: there was none, or it was removed because all went well."""
     delivery: DeliverySummary | None = None
-    """What became of the messages; None: nobody looked."""
+    """What became of the messages; None: not looked up."""
     failures: list[ReportedFailure] = msgspec.field(default_factory=list[ReportedFailure])
 
     @property

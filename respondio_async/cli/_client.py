@@ -46,7 +46,7 @@ class Account(Options, frozen=True):
 
     def credentials(self) -> Credentials:
         """Take the token from the profile that the command names; else from RESPONDIO_API_TOKEN,
-        from the profile RESPONDIO_PROFILE or "default", or from whoever sits there.
+        from the profile RESPONDIO_PROFILE or "default", or from a prompt.
         """
         if self.profile is None and (token := os.environ.get(TOKEN, "")).strip():
             return Credentials(token, f"from {TOKEN}", self.base_url)
@@ -67,7 +67,7 @@ class Account(Options, frozen=True):
         self, *, limiter: RateLimiter | None = None, outage: Literal["wait", "fail"] = "fail"
     ) -> AsyncRespond:
         """Make the client; nothing is sent yet. *outage*: what calls outside of a bulk run do;
-        somebody waits for them.
+        a person waits for them.
         """
         found = self.credentials()
         return AsyncRespond(

@@ -56,7 +56,7 @@ async def follow(
 
 
 def print_unread(screen: Screen, summary: DeliverySummary) -> None:
-    """Say what nobody can say yet."""
+    """Say which messages could not be looked up, or are not delivered yet."""
     for reason, count in summary.unreadable.items():
         screen.note(f"{count} could not be looked at: {reason}")
     if summary.open:

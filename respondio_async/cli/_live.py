@@ -63,7 +63,7 @@ async def shown(view: View, console: Console, *, every: float = LINE) -> AsyncGe
             yield
         finally:
             await _end(task)
-            if clock() - began >= every:  # a moment's work needs no account of itself
+            if clock() - began >= every:  # shorter work shows its result only
                 _print(console, view.sentence(clock() - began))
         return
     # Drawn by us and not by rich's own thread: the numbers belong to this event loop.

@@ -43,7 +43,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """Make one short line of a text that somebody else wrote, for a summary."""
+    """Make one short line of a foreign text, for a summary."""
     line = "".join(each if each.isprintable() else " " for each in text)
     return line if len(line) <= length else line[: length - 1] + "…"
 
@@ -86,7 +86,7 @@ class Screen:
         self.has_output: bool = isinstance(sys.stdout, TextIOBase)
         """Whether standard output was open when the command started."""
         self.out: Console = _console(sys.stdout)
-        # What cannot be said is no reason to stop: the work matters more than its account.
+        # A remark that cannot be written must not stop the work.
         self.err: Console = _console(_Forgiving(sys.stderr))
 
     @property

@@ -16,7 +16,7 @@ from ._exit import Exit, code_of
 from ._screen import table_of
 
 _DEADLINE: Final = 10.0
-"""Seconds for one read: somebody waits for the table."""
+"""Seconds for one read: a person waits for the table."""
 
 
 class RouteLimit(msgspec.Struct, frozen=True):

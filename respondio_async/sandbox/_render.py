@@ -91,7 +91,7 @@ def contact_channel(record: ContactChannel, workspace: Workspace) -> dict[str, A
 
 
 def moment(seconds: int | None, answers: Answers) -> int | None:
-    """A time of a conversation, whose unit nobody documents."""
+    """A time of a conversation; its unit is undocumented."""
     if seconds is None or answers.conversation_times == "seconds":
         return seconds
     return seconds * 1_000

@@ -1,4 +1,4 @@
-"""Serve a sandbox until somebody stops the process."""
+"""Serve a sandbox until the process is stopped."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ from typing import Any
 from ._sandbox import Sandbox
 
 _LOOK = 0.5
-"""Seconds after which Ctrl+C is heard on Windows, where it does not end a wait."""
+"""Seconds between two checks for Ctrl+C, which does not end a wait on Windows."""
 
 
 def serve(

@@ -38,7 +38,7 @@ def check_url(url: str) -> SplitResult:
 async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Send *body* and return the answer's status.
 
-    Redirects are not followed. OSError when there is nobody to talk to.
+    Redirects are not followed. OSError when no connection can be made.
     """
     parts = check_url(url)
     secure = parts.scheme == "https"

@@ -21,7 +21,7 @@ class ContactQueues(Generic[Job]):
         self._concurrency = concurrency
         self._queues: dict[Hashable, deque[Job]] = {}
         self._ready: deque[Hashable] = deque()
-        """ContactQueues with work that nobody serves, longest waiting first."""
+        """Keys of queues with work that no worker serves, longest waiting first."""
         self._workers: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()

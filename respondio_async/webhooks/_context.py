@@ -104,8 +104,8 @@ class Context(Generic[E_co]):
 
     @property
     def is_human_active(self) -> bool:
-        """Whether a person is at it: the contact is assigned to one, or the last message to it came
-        from one, in respond.io or in the channel's own app. See `MessageSent.sender`.
+        """Whether a person writes to the contact: it is assigned to one, or the last message to it
+        came from one, in respond.io or in the channel's own app. See `MessageSent.sender`.
         """
         assigned = self.event.contact is not None and bool(self.event.contact.assignee)
         known = self.contact_id
@@ -190,10 +190,12 @@ def _storable(number: int | None) -> int | None:
 
 
 def is_human_active(context: Context[Any]) -> bool:
-    """Whether a person is at it; for `when=` of a handler. See `Context.is_human_active`."""
+    """Whether a person writes to the contact; for `when=` of a handler. See
+    `Context.is_human_active`.
+    """
     return context.is_human_active
 
 
 def no_human_active(context: Context[Any]) -> bool:
-    """Whether nobody is at it; for `when=` of a handler."""
+    """Whether no person writes to the contact; for `when=` of a handler."""
     return not context.is_human_active

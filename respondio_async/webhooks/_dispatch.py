@@ -54,7 +54,7 @@ class EventJob(NamedTuple):
         return self.started != NONE_STARTED
 
     def resolve(self, *, handled: bool) -> None:
-        """Give whoever waits for the end its result."""
+        """Complete the future of a caller that waits for the end."""
         if self.ended is not None:
             settle(self.ended, handled)
 

@@ -211,8 +211,8 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
 def _store(notes: Sequence[Note], connection: sqlite3.Connection) -> None:
     """Bring notes into SQLite. Repeating it changes nothing, so notes may be stored twice."""
     finished = [(note.row,) for note in notes if note.step is HandlingStep.FINISHED]
-    gone = {row for (row,) in finished}
-    rest = [note for note in notes if note.row not in gone]
+    ended = {row for (row,) in finished}
+    rest = [note for note in notes if note.row not in ended]
     connection.executemany(
         "UPDATE event SET body = NULL, trace_context = NULL WHERE row = ?", finished
     )

@@ -369,8 +369,8 @@ class WebhookRouter(Handlers):
         after: int | datetime | None = None,
         concurrency: int = 4,
     ) -> int:
-        """Fetch what contacts wrote while nobody listened, and have it handled like events; returns
-        how many messages that were.
+        """Fetch what contacts wrote while no process listened, and have it handled like events;
+        returns how many messages that were.
 
         respond.io does not send missed events again. *contacts*: their ids; None: all that this
         router remembers, which with an inbox is all that ever wrote. *after*: a message id or an

@@ -225,7 +225,7 @@ def _print_plan(screen: Screen, found: FilePlan) -> None:
     for route, count in found.operations.items():
         screen.line(f"  {count} × {route}")
     if found.tags:
-        # The API lists no tags, so nobody knows which of them are new in the workspace.
+        # The API lists no tags, so which of them are new in the workspace is unknown.
         screen.line(f"Tags, made where the workspace has none so called: {_list(found.tags)}")
     if found.operations.get(ROUTES["contacts.create_or_update"]):
         screen.line(

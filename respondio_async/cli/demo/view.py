@@ -23,7 +23,7 @@ class RouteLine(msgspec.Struct, frozen=True):
 
     @property
     def limit_text(self) -> str:
-        """The limit, which nobody knows before the route's first request."""
+        """The limit, which is unknown before the route's first request."""
         return "?" if self.limit is None else f"{self.limit:g}"
 
 

@@ -75,7 +75,7 @@ def read_value(value: Any) -> str:
 def clean(text: str) -> str:
     """Take the white space from a cell's ends.
 
-    ValueError for what nobody sees, and would be written: control characters, halves of surrogate
+    ValueError for what is invisible, and would be written: control characters, halves of surrogate
     pairs, invisible characters at the ends; and for the error values of spreadsheets.
     """
     text = text.strip()

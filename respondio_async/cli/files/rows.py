@@ -38,7 +38,7 @@ class Row(Discreet, msgspec.Struct, frozen=True):
     def text(self, column: str) -> str:
         """Return a cell without white space at its ends; "" if there is none.
 
-        ValueError for a cell that cannot be read, or that holds what nobody sees.
+        ValueError for a cell that cannot be read, or that holds invisible characters.
         """
         if column in self.faults:
             raise ValueError(self.faults[column])

@@ -254,7 +254,7 @@ class Recipients:
 def send_job(
     client: AsyncRespond, recipients: Recipients, channel_id: int, total: int, *, again: bool
 ) -> BulkJob:
-    """Make the bulk job. *again*: a message whose outcome nobody knows is sent once more."""
+    """Make the bulk job. *again*: a message of unknown outcome is sent once more."""
 
     async def send_message(item: Any, step: Callable[..., Awaitable[Any]]) -> None:
         row = msgspec.convert(item, Row)

@@ -39,7 +39,7 @@ class Batches:
         return future
 
     async def aclose(self) -> None:
-        """Store no more; whoever still waits is told so."""
+        """Store no more; events that still wait fail with `InboxUnavailableError`."""
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.wait([self._storing])

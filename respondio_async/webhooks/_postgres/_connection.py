@@ -108,7 +108,7 @@ class InboxDatabase(PsycopgConnector):
             if not isinstance(error.__cause__, psycopg.errors.RaiseException):
                 raise
         except InboxUnavailableError:
-            pass  # closing: whoever is not told takes this process for dead, and that is right
+            pass  # closing: a process that learns of no end takes up the event, as it should
 
     async def execute_query_one_async(
         self, query: LiteralString, **arguments: Any

@@ -183,7 +183,7 @@ class PostgresInbox:
             left = counting.result()
             if not left or time.monotonic() >= ends_at:
                 break
-            await asyncio.sleep(_POLL_EVERY)  # whichever process finishes them: nobody is notified
+            await asyncio.sleep(_POLL_EVERY)  # another process may finish them, and notifies nobody
         self._stopping = True
         if self._working is not None:
             self._working.cancel()  # Procrastinate waits for its running jobs all the same
@@ -285,7 +285,7 @@ class PostgresInbox:
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=1.0,  # a notice may come as an earlier look ends
                 delete_jobs="always",
-                abort_job_polling_interval=86_400.0,  # nobody asks for that
+                abort_job_polling_interval=86_400.0,  # jobs are never aborted
                 install_signal_handlers=False,
                 # Our own look is for what others left: it knows of outages.
                 stalled_worker_timeout=86_400.0,
@@ -415,7 +415,7 @@ class PostgresInbox:
     async def _take_up(self) -> None:
         """Give what dead processes held to others."""
         if time.monotonic() - self._database.last_failure < STALLED:
-            return  # after an outage, first hear who is alive
+            return  # after an outage, first wait for heartbeats
         stalled = f"{STALLED} seconds"
         taken = await self._database.rows(sql.TAKE_UP, stalled=stalled)
         if taken:

@@ -19,7 +19,7 @@ QUEUE: Final = SCHEMA
 CONNECT: Final[dict[str, Any]] = {
     "connect_timeout": 2,
     "application_name": "respondio-webhooks",
-    # A PostgreSQL whose machine is gone sends no word: notice within seconds.
+    # A PostgreSQL whose machine is down sends nothing: notice within seconds.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,

@@ -72,17 +72,17 @@ STEPS: Final[dict[HandlingStep, LiteralString]] = {
 
 _REQUEUE: Final[LiteralString] = """
 , kept AS (
-    UPDATE event SET attempt = attempt + 1 FROM gone
-    WHERE event.id = (gone.args->>'row')::bigint AND event.attempt = (gone.args->>'attempt')::int
+    UPDATE event SET attempt = attempt + 1 FROM taken
+    WHERE event.id = (taken.args->>'row')::bigint AND event.attempt = (taken.args->>'attempt')::int
         AND event.body IS NOT NULL
-    RETURNING event.id, event.attempt, gone.queue_name, gone.task_name, gone.lock
+    RETURNING event.id, event.attempt, taken.queue_name, taken.task_name, taken.lock
 )
 -- Before the contact's later events.
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
 SELECT queue_name, task_name, 1, lock, jsonb_build_object('row', id, 'attempt', attempt) FROM kept
 """
 RELEASE: Final[LiteralString] = f"""
-WITH gone AS (
+WITH taken AS (
     DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s::bigint[]) AND status = 'doing'
     RETURNING queue_name, task_name, lock, args
 ) {_REQUEUE}
@@ -108,11 +108,11 @@ _DEAD: Final[LiteralString] = """
     SELECT id FROM procrastinate_workers WHERE last_heartbeat < now() - %(stalled)s::interval
 """
 TAKE_UP: Final[LiteralString] = f"""
-WITH dead AS ({_DEAD}), gone AS (
+WITH dead AS ({_DEAD}), taken AS (
     DELETE FROM procrastinate_jobs
     WHERE status = 'doing' AND task_name = '{TASK}'
         AND (worker_id IS NULL OR worker_id IN (SELECT id FROM dead))
-        -- While PostgreSQL was down, nobody's heart could be heard.
+        -- While PostgreSQL was down, no heartbeat could arrive.
         AND pg_postmaster_start_time() < now() - %(stalled)s::interval
     RETURNING queue_name, task_name, lock, args
 ) {_REQUEUE}
