@@ -72,7 +72,7 @@ def test_an_endpoint_takes_five_places(tmp_path: Path) -> None:
     arguments = shlex.split(command)[1:]
     run = subprocess.run(
         [sys.executable, *arguments, "-q"],
-        cwd=tree, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tree, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
     assert "passed" in run.stdout

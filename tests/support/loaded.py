@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--loops", type=int, default=2)
     parser.add_argument("--one-core", action="store_true")
-    parser.add_argument("arguments", nargs="*", default=["-q", "-n", "2"])
+    parser.add_argument("arguments", nargs="*", default=["-q", "-n", "auto"])
     options = parser.parse_args()
     if options.one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
