@@ -18,6 +18,11 @@ from .redis_virtual import sharing
 pytestmark = pytest.mark.real_time
 
 
+def slow(*values: object) -> object:
+    """A case that `nox -s slow` runs: the default suite has one of each kind."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
     with redis_server() as server:
@@ -44,7 +49,7 @@ def shared(
     return play(scene._replace(siblings=processes), seconds, make=make)
 
 
-@pytest.mark.parametrize("round_trip", [0.001, 0.02, 0.1, 0.2, 0.25])
+@pytest.mark.parametrize("round_trip", [slow(0.001), slow(0.02), 0.1, slow(0.2), 0.25])
 def test_a_redis_far_away_costs_nothing(server: RedisServer, round_trip: float) -> None:
     """Up to a quarter of a second away it is as good as beside us."""
     outcome = shared(server, Scene(), round_trip=round_trip)
@@ -53,7 +58,7 @@ def test_a_redis_far_away_costs_nothing(server: RedisServer, round_trip: float) 
     assert outcome.fairness < 1.3
 
 
-@pytest.mark.parametrize("processes", [16, 32])
+@pytest.mark.parametrize("processes", [16, slow(32)])
 def test_many_processes_have_equal_parts(server: RedisServer, processes: int) -> None:
     """First come, first served: each has its permit once in every round of all."""
     outcome = shared(server, Scene(), processes)
@@ -66,16 +71,16 @@ def test_many_processes_have_equal_parts(server: RedisServer, processes: int) ->
 @pytest.mark.parametrize(
     ("scene", "use", "refused"),
     [
-        (Scene("steady", 0.1), 0.93, 0.01),
+        slow(Scene("steady", 0.1), 0.93, 0.01),
         (Scene("steady", 0.5), 0.88, 0.01),
-        (Scene("bursts", 0.5), 0.92, 0.01),
-        (Scene("poisson", 0.1), 0.75, 0.03),
+        slow(Scene("bursts", 0.5), 0.92, 0.01),
+        slow(Scene("poisson", 0.1), 0.75, 0.03),
         (Scene("poisson", 0.5), 0.5, 0.1),
-        (Scene("steady", 0.5, "none"), 0.85, 0.02),
+        slow(Scene("steady", 0.5, "none"), 0.85, 0.02),
         (Scene(stranger="true limit below", headers="none"), 0.85, 0.02),
         (Scene(stranger="header 100, Retry-After 1"), 0.9, 0.01),
-        (Scene(stranger="two tokens"), 0.9, 0.01),
-        (Scene(stranger="remaining always 0"), 0.95, 0.0),
+        slow(Scene(stranger="two tokens"), 0.9, 0.01),
+        slow(Scene(stranger="remaining always 0"), 0.95, 0.0),
         (Scene(stranger="remaining always 4"), 0.95, 0.0),
     ],
     ids=str,
@@ -91,7 +96,7 @@ def test_all_together_leave_a_stranger_what_is_its(
     assert outcome.refused <= refused
 
 
-@pytest.mark.parametrize("headers", ["all", "retry-after", "none"])
+@pytest.mark.parametrize("headers", ["all", slow("retry-after"), "none"])
 def test_a_process_that_is_cut_off_is_a_neighbour(server: RedisServer, headers: HeaderSet) -> None:
     """It keeps to its share, and the others leave it that."""
     outcome = shared(server, Scene(headers=headers), cut_off=1)
