@@ -44,7 +44,7 @@ def line(cell: Cell, result: Result) -> str:
 def scene_line(scene: Scene, outcome: Outcome) -> str:
     """The row of a scene."""
     others = "nobody" if scene.neighbour == "none" else f"{scene.neighbour}, {scene.part:.0%}"
-    holds = "yes" if outcome.refused <= scenes.most_refused(scene) else "**no**"
+    holds = "yes" if outcome.refused <= scenes.most_refused(scene, outcome.is_open) else "**no**"
     return (
         f"| {others} | {scene.siblings} | {scene.headers} | {scene.server} | {scene.stranger} "
         f"| {outcome.use:.1%} | {outcome.refused:.2%} | {outcome.theirs_refused:.1%} | {holds} |"
@@ -169,7 +169,10 @@ def main() -> int:
         chosen = list(scenes.full()) if asked.full else scenes.pairs()
         # Two minutes a scene: longer ones say the same.
         played = run(partial(play, seconds=min(120.0, asked.seconds)), chosen, asked.jobs)
-        failed += sum(outcome.refused > scenes.most_refused(scene) for scene, outcome in played)
+        failed += sum(
+            outcome.refused > scenes.most_refused(scene, outcome.is_open)
+            for scene, outcome in played
+        )
         columns = (
             "| Who else | Clients of ours | Headers | Server | Oddity | Use of what others leave "
             "| Refused of ours | Refused of theirs | Bound holds |"

@@ -34,8 +34,6 @@ OWN = {
     "wire": "_wire",
 }
 
-UNDER_REWORK = {"limits"}
-
 REASONS = {
     # file: what is private → why
     "bulk/fakes.py: _engine.context": "plays the part of a client's call",
@@ -50,6 +48,9 @@ REASONS = {
     "conftest.py: ._calls": "pytest has no public way to drop a case before it is made",
     "faults/server.py: ._eof": "asyncio does not say whether a stream has ended",
     "sandbox/test_running.py: ._thread": "ends the thread behind the sandbox's back",
+    "limits/test_redis_adversary.py: ._link": "asks whether Redis was ever taken to be away",
+    "limits/test_shared.py: ._limiters": "tells whether an organisation's limiter was forgotten",
+    "limits/test_shared.py: ._limits": "gives a client's default limiter another limit",
     "support/stalls.py: ._initrequest": "pytest has no public way to run a test again",
     "test_files.py: cli._screen.Screen": "opens a sink as the command line does",
     "test_identifiers.py: _wire.build_target": "looks at a whole target, without sending it",
@@ -92,7 +93,6 @@ def test_what_is_private_is_used_for_a_reason() -> None:
     found = {
         f"{path.relative_to(TESTS).as_posix()}: {part}"
         for path in TESTS.rglob("*.py")
-        if path.relative_to(TESTS).parts[0] not in UNDER_REWORK
         for part in private_parts(path)
     }
     assert found == {*REASONS}

@@ -26,7 +26,7 @@ class Burst:
         self._again_at = inf
         """Until then a refusal bounds what answers may show."""
 
-    def most(self, size: int) -> int:
+    def allowance(self, size: int) -> int:
         """The sends that may go at once where *size* fill the window.
 
         One of a smaller bucket is kept back: the pacer is a little quick.

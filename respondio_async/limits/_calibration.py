@@ -2,11 +2,11 @@
 
 from math import inf
 
-from ._tuning import DISTRUST, DISTRUST_MOST, RAISE_EVERY, TRIAL
+from ._tuning import DISTRUST, RAISE_EVERY, TRIAL
 
 
 class Calibration:
-    """The organisation's limit on one route: what we were told, then what the header says.
+    """The organisation's limit on one route: as configured, then as the header says.
 
     The header's unit is not documented. Down is safe in any unit, and done at once. Up is done by
     doubling, once a second, and not while any answer still names a lower limit. A limit above
@@ -60,5 +60,5 @@ class Calibration:
         self.limit = max(self._held, self.limit / 2)
         if now >= self._trust_at:
             self._trust_at = now + self._distrust
-            self._distrust = min(DISTRUST_MOST, 2 * self._distrust)
+            self._distrust *= 2
         return True

@@ -97,22 +97,18 @@ class LocalRateLimiter:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
-        queue = self._queues.get(route)
-        if queue is None:
-            queue = self._open(route, loop)
+        queue = self._queues[route] if route in self._queues else self._open(route, loop)
         if priority not in _PRIORITIES:
             raise InvalidArgumentError(
                 'priority must be "interactive" or "bulk"', argument="priority"
             )
         now = self._seen = queue.now()
         self.used_at = time.monotonic()
-        deadline = inf
-        if timeout is not None:
-            deadline = now + max(timeout, 0.0)
-            if isnan(deadline):
-                raise InvalidArgumentError(
-                    "timeout must be a number of seconds, or None", argument="timeout"
-                )
+        deadline = inf if timeout is None else now + max(timeout, 0.0)
+        if isnan(deadline):
+            raise InvalidArgumentError(
+                "timeout must be a number of seconds, or None", argument="timeout"
+            )
         reservation = LocalReservation(queue, priority, is_retry, now, deadline)
         if (called := queue.admit(reservation, now)) is not None:
             try:
@@ -168,7 +164,7 @@ class LocalRateLimiter:
         return queue
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Serve another event loop from now on; what was sent and learnt is kept."""
+        """Serve another event loop from now on; what was sent and observed is kept."""
         before, queues = self._loop, self._queues
         if before is not None:
             if before.is_running() or (any(map(len, queues.values())) and not before.is_closed()):

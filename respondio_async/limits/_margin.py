@@ -1,4 +1,4 @@
-"""How much longer than its second a slot is held, learnt from the round trips and the refusals."""
+"""How much longer than its second a slot is held, by the round trips and the refusals."""
 
 # A comparison costs a third of the builtins `min` and `max`, and these are on the way of each call.
 # ruff: noqa: FURB136
@@ -21,7 +21,7 @@ class Margin:
     """
 
     def __init__(self) -> None:
-        self.learnt = 0.0
+        self.widening = 0.0
         """Seconds that refusals have added."""
         self.extra = 0.0
         """What they had added at the last of them: a bucket of one keeps it as extra spacing."""
@@ -70,19 +70,16 @@ class Margin:
         # Grows by a tenth with an answer that is not late, stays with one as late as the budget,
         # shrinks with a later one.
         bound = self._bound * (1.1 - 0.1 * late / tuning.LATENESS_BUDGET)
-        self._bound = bound if bound > tuning.LATENESS_LEAST else tuning.LATENESS_LEAST
-        if bound > tuning.LATENESS_MOST:
-            self._bound = tuning.LATENESS_MOST
-        if self.learnt:
-            self.learnt = max(0.0, self.learnt - tuning.ACCEPTED_TAKES)
+        least, most = tuning.LATENESS_LEAST, tuning.LATENESS_MOST
+        self._bound = least if bound < least else most if bound > most else bound
+        widening = self.widening - tuning.ACCEPTED_TAKES
+        self.widening = widening if widening > 0.0 else 0.0
         guess = tuning.INITIAL_GUARD / (1.0 + known / tuning.GUARD_HALF_LIFE)
-        reserve = tuning.RESERVE + guess + self.learnt
+        reserve = tuning.RESERVE + guess + self.widening
         self.reserve = reserve if reserve < tuning.MOST_RESERVE else tuning.MOST_RESERVE
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""
-        before = self.learnt
         most = max(tuning.MOST_RESERVE - self.late, 2 * tuning.REFUSED_ADDS)
-        self.learnt = min(most, before + tuning.REFUSED_ADDS)
-        self.reserve = min(tuning.MOST_RESERVE, self.reserve + self.learnt - before)
-        self.extra = self.learnt
+        self.widening = self.extra = min(most, self.widening + tuning.REFUSED_ADDS)
+        self.reserve = min(tuning.MOST_RESERVE, self.reserve + tuning.REFUSED_ADDS)

@@ -32,16 +32,11 @@ class Others:
         self._recent: deque[tuple[float, float]] = deque()
         """Samples of what they left, each with its time."""
         self._sorted: list[float] = []
-        self._part = 1.0
-        """Our part of the limit."""
+        self._memory = tuning.MEMORY + tuning.MEMORY_PART
+        """Seconds for which a sample counts. Who has less takes up first what comes free."""
         self._refused_at = -inf
         self._sharing = Sharing() if shares else None
         """Gives a part back now and then: not where each has a fixed share."""
-
-    @property
-    def _memory(self) -> float:
-        """Seconds for which a sample counts. Who has less takes up first what comes free."""
-        return tuning.MEMORY + tuning.MEMORY_PART * self._part
 
     def left(self, now: float, whole: float) -> float:
         """The requests a window that others leave of the *whole*."""
@@ -53,7 +48,7 @@ class Others:
         # One may always be on its way, or nobody would ever hear that others have left.
         left = max(1.0, self._sorted[int((1.0 - tuning.QUANTILE) * len(recent))])
         left = min(whole, left + min(tuning.TOLERANCE_MOST, tuning.TOLERANCE * whole))
-        self._part = left / whole
+        self._memory = tuning.MEMORY + tuning.MEMORY_PART * left / whole
         given = self._sharing.given(now, left, whole, self._memory) if self._sharing else 0.0
         return left - given
 
@@ -65,7 +60,8 @@ class Others:
         """Take in a success."""
         if self.estimate:
             settled = (now - self._refused_at) / tuning.SETTLED
-            self._lower(tuning.ACCEPTED_GIVES * (1.0 + settled**3))
+            gives = tuning.ACCEPTED_GIVES * (1.0 + settled**3)
+            self.estimate = max(0.0, self.estimate - gives)
 
     def observe(self, now: float, remaining: float, own: int) -> None:
         """Take in that *remaining* requests were left when *own* of ours were counted."""
@@ -80,7 +76,7 @@ class Others:
             self._add(now, remaining + own)
         elif self.counts is None:
             # Whoever sends little never sees whether Remaining counts: soon send more, and see.
-            self._lower(tuning.UNSEEN_GIVES)
+            self.estimate = max(0.0, self.estimate - tuning.UNSEEN_GIVES)
 
     def refused(self, now: float, own: int, whole: float) -> None:
         """Take in a refusal when others had all but *own* of the *whole*."""
@@ -102,9 +98,6 @@ class Others:
         insort(self._sorted, left)
         self.estimate = 0.0
 
-    def _lower(self, by: float) -> None:
-        self.estimate = max(0.0, self.estimate - by)
-
 
 class Sharing:
     """Equal parts for several of us that do not know of one another.
@@ -122,7 +115,7 @@ class Sharing:
 
     def given(self, now: float, left: float, whole: float, memory: float) -> float:
         """What to give back now of what is *left* of the *whole*."""
-        if left >= whole:
+        if left > whole * (1.0 - tuning.LEAST_PART):
             self._at, self._given, self._seldom = -inf, 0.0, 1.0
         elif self._given and now >= self._until:
             if left > self._before - self._given / 2:

@@ -32,8 +32,8 @@ class State(Enum):
                                                            asks; else WAITING
     WAITING   sleeps until its permit is due; until it is  CALLED then, or when the route is paused
               near due, if it gave its connection back     or somebody before it leaves
-    GRANTED   has its permit, and sends                    DONE, when its answer is learnt from
-    LEFT      gave up, was cancelled or told: too late     (any but GRANTED and DONE may come here)
+    GRANTED   has its permit, and sends                    DONE, when its answer is taken in
+    LEFT      gave up, was cancelled, or would be too late (any but GRANTED and DONE may come here)
     ========  ===========================================  ========================================
 
     A permit is taken by its holder in the step in which `permit` returns: whoever is called may
@@ -52,13 +52,13 @@ class LocalReservation:
     """A place in the queue of a `LocalRateLimiter`'s route."""
 
     __slots__ = (
-        "called_at",
         "deadline",
         "due",
         "future",
         "is_retry",
         "priority",
         "queue",
+        "route",
         "sent",
         "since",
         "state",
@@ -69,29 +69,23 @@ class LocalReservation:
         self, queue: "Queue", priority: Priority, is_retry: bool, since: float, deadline: float
     ) -> None:
         self.queue = queue
+        self.route = queue.name
         self.priority: Priority = priority
         self.is_retry = is_retry
         self.since = since
         self.deadline = deadline
         self.state = State.QUEUED
-        self.called_at = self.due = inf
-        """When it was called last, and when its permit was due then. While it sleeps it keeps
-        nobody back.
-        """
+        self.due = inf
+        """When its permit is due, as far as was known when it was called or asked last."""
         self.future: asyncio.Future[None] | None = None
         """What its holder sleeps on; done, once it is woken; None, once it has run."""
         self.timer: asyncio.TimerHandle | None = None
         """Rings at its deadline while it is queued, and when it goes on while it waits."""
         self.sent: Sent | None = None
 
-    @property
-    def route(self) -> str:
-        """The route's name."""
-        return self.queue.name
-
-    def call(self, now: float, due: float) -> None:
+    def call(self, due: float) -> None:
         """Let its holder ask for the permit, which is *due* then; wake it if it sleeps."""
-        self.state, self.called_at, self.due = State.CALLED, now, due
+        self.state, self.due = State.CALLED, due
         if self.timer is not None:
             self.timer.cancel()
         if self.future is not None and not self.future.done():
@@ -110,7 +104,7 @@ class LocalReservation:
         queue, route = self.queue, self.queue.route
         now = queue.now()
         # Who needs to prepare is called early; who never does, when the permit is due.
-        if now > self.called_at + PROMPT:
+        if now > self.due + PROMPT:
             queue.lead = LEAD
         elif now < self.due:
             queue.lead = max(0.0, queue.lead - LEAD / 8)
@@ -201,7 +195,7 @@ class Queue:
             ahead = len(self._called) + self.queued.ahead(
                 reservation.priority, reservation.is_retry
             )
-            due = route.due(now, ahead, route.burst.most(route.window.size))
+            due = route.due(now, ahead, route.burst.allowance(route.window.size))
             # An answer that is still to come may show that a slot is free that much sooner.
             due = max(due - route.margin.unanswered(route.window.span), route.opens_at)
             if due > reservation.deadline:
@@ -210,7 +204,7 @@ class Queue:
             self._collect_until = now + COLLECT
             if route.due(now) <= now:
                 self._called.append(reservation)
-                reservation.call(now, now)
+                reservation.call(now)
                 return None
         self.queued.join(reservation)
         if self.queued.size == 1:
@@ -229,7 +223,7 @@ class Queue:
         """
         reservation.state, reservation.due = State.WAITING, inf
         when = max(until - self._ahead, self.loop.time() + SHORTEST_SLEEP)
-        reservation.timer = self.loop.call_at(when, reservation.call, until, until)
+        reservation.timer = self.loop.call_at(when, reservation.call, until)
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -278,7 +272,10 @@ class Queue:
             if each is reservation:
                 break
             ahead += each.due > now - GRACE
-        due = reservation.due = self.route.due(now, ahead, self._unpaced(now))
+        due = self.route.due(now, ahead)
+        if due > now:
+            due = self.route.due(now, ahead, self._unpaced(now))
+        reservation.due = due
         if due > reservation.deadline:
             raise self._too_late(reservation, due)
         return due
@@ -305,7 +302,7 @@ class Queue:
         now = self.now()
         for each in self._called:
             if each.state is State.WAITING:
-                each.call(now, now)
+                each.call(now)
         self.pump()
 
     def answered(self, free_at: float, *, changed: bool) -> None:
@@ -332,7 +329,7 @@ class Queue:
                 when = min(when, due - lead)
                 break
             called.append(reservation := self.queued.pop())
-            reservation.call(now, due)
+            reservation.call(due)
             ahead += 1
         self._set_timer(when)
 

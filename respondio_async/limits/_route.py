@@ -55,7 +55,7 @@ class Route:
         second.
         """
         self._paused = 0.0
-        """Seconds of all pauses so far: nothing that is learnt grows old in one."""
+        """Seconds of all pauses so far: no observation grows old in one."""
         self._probing = False
         """Whether the next request is the only one that may go until its answer is there."""
         self._probe: Sent | None = None
@@ -77,7 +77,7 @@ class Route:
         most of all after a pause.
         """
         window = self.window
-        fits = waiting + len(window.slots) <= self.burst.most(window.size)
+        fits = waiting + len(window.slots) <= self.burst.allowance(window.size)
         return waiting if fits and now >= self.paused_until + window.span else 0
 
     def due(self, now: float, ahead: int = 0, unpaced: int = 0) -> float:
@@ -126,13 +126,13 @@ class Route:
             sent.at = min(now, sent.at + feedback.delay)
         if sent is self._probe:
             self._probe, self.paused_until, self.opens_at = None, now, now
-        round_trip, told = feedback.round_trip, feedback.rate_limit or _SILENT
+        round_trip, headers = feedback.round_trip, feedback.rate_limit or _SILENT
         refused, awake = feedback.status == 429, now - self._paused
-        corrects = refused or told is not _SILENT or self.others.estimate > 0.0
+        corrects = refused or headers is not _SILENT or self.others.estimate > 0.0
         calibration = self.calibration
         limit, target = calibration.limit, calibration.target
-        if told.limit is not None:
-            calibration.observe(told.limit, told.window, awake)
+        if headers.limit is not None:
+            calibration.observe(headers.limit, headers.window, awake)
             if calibration.target > target:
                 # What was left of a lower limit says nothing of this one.
                 self.others.clear()
@@ -142,9 +142,9 @@ class Route:
         elif feedback.status is not None:
             self.burst.proven |= sent.in_burst
             self.others.accepted(awake)
-            if told.remaining is not None and told.remaining >= 0:
-                self.others.observe(awake, told.remaining, sent.own)
-                self.burst.observe(sent, told.remaining)
+            if headers.remaining is not None and headers.remaining >= 0:
+                self.others.observe(awake, headers.remaining, sent.own)
+                self.burst.observe(sent, headers.remaining)
         if feedback.status is None:
             self.window.answered(sent, self.margin.unanswered(now - sent.at))
         elif round_trip is not None and 0.0 <= round_trip < inf:
@@ -169,7 +169,7 @@ class Route:
                 self.burst.refused(sent, now)
         elif not counts and sent.in_burst:
             self.burst.refused(sent, now)
-        elif not counts and self.burst.capacity <= 1 and self.margin.learnt < tuning.EXTRA_FIRST:
+        elif not counts and self.burst.capacity <= 1 and self.margin.widening < tuning.EXTRA_FIRST:
             self.margin.refused()
         else:
             if self._whole <= sent.own:
@@ -199,7 +199,7 @@ class Route:
         return self.calibration.limit * self.calibration.span
 
     def _follow(self, now: float) -> None:
-        """Make window and pace follow what was learnt."""
+        """Make window and pace follow the estimates."""
         awake, calibration, others = now - self._paused, self.calibration, self.others
         calibration.step(awake)
         limit = share_of(calibration.limit, self._share)

@@ -56,7 +56,9 @@ TOLERANCE_MOST: Final = 0.8
 second, 0.961 instead of 0.967; *scenes*, a whole request or more: steady 50 % at 50 a second, 0.70
 instead of 0.88)."""
 LEAST_PART: Final = 0.05
-"""Part of the limit that is used whatever others seem to take: or nobody heard of their leaving."""
+"""Part of the limit that is used whatever others seem to take, or nobody would see that they have
+left; who takes no more than that is given nothing back (*grid*, 0 - 50 ms at 100 a second, where
+uneven delays look like others: 0.945 instead of 0.967 in the first minute)."""
 REFUSED_STEP: Final = 0.8
 REFUSED_PART: Final = 0.3
 """Requests a window that a refusal takes away where no header tells of others, and the part of
@@ -69,8 +71,8 @@ SETTLED: Final = 30.0
 """Seconds without a refusal after which successes give back twice as much; after twice the time,
 nine times (*scenes*, steady 50 % that left: all of it is used again after 50 s)."""
 UNSEEN_GIVES: Final = 1.0
-"""Requests a window that each answer gives back while Remaining is told and nobody knows whether it
-counts: with so few of our own in a window it hardly moves (tests/limits, 20 refusals in a row: all
+"""Requests a window that each answer gives back while Remaining is there, and may count or not:
+with so few of our own in a window it hardly moves (tests/limits, 20 refusals in a row: all
 of the limit is used again after 9 answers, not after some hundred)."""
 SHARE_EVERY: Final = 6.0
 """Seconds between two times that a part is given back for whoever has the whole limit; four times
@@ -128,7 +130,6 @@ RAISE_EVERY: Final = 1.0
 TRIAL: Final = 10.0
 """Seconds after a raise, pauses apart, during which a refusal is blamed on it."""
 DISTRUST: Final = 60.0
-DISTRUST_MOST: Final = 3600.0
 """Seconds for which a refused raise is not tried again; doubled each time."""
 
 # ── the queue ────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right
 
-from respondio_async._rate_limit import RateLimit
+from respondio_async import RateLimit
 from respondio_async.limits import Feedback, LocalRateLimiter, Priority, Reservation
 
 ROUTE = "GET /contact/{identifier}"

@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
                 assert call.cancelled
         if self.calls:
             assert self.limiter.statistics()[ROUTE].waiting == 0
-            assert not [each for each in self.loop._scheduled if not each._cancelled]  # type: ignore[attr-defined]
+            assert self.loop.timers() == 0
         self.runner.close()
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis.asyncio
 
-from respondio_async._rate_limit import RateLimit
+from respondio_async import RateLimit
 from respondio_async.errors import ConfigurationError, DeadlineExceededError, InvalidArgumentError
 from respondio_async.limits._protocol import Feedback, Priority, RateLimiter, Reservation
 from respondio_async.limits.redis import RedisRateLimiter

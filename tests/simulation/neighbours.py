@@ -199,6 +199,10 @@ class Outcome(NamedTuple):
     times: list[float]
     """When ours were accepted."""
     refusals: list[float]
+    is_open: float
+    """The part of all moments at which a server that is not exact would have accepted one more:
+    whoever does not see its count is refused in all others.
+    """
 
     def rate(self, begin: float, end: float) -> float:
         """Ours that were accepted a second, between these times."""
@@ -257,6 +261,7 @@ class _Stage:
         self.refusals: list[float] = []
         self.theirs = [0, 0]
         self.waits: list[float] = []
+        self.looks: list[bool] = []
 
     def ask_oracle(self, headroom: int) -> None:
         """Let a policy that sees the server's window play our part."""
@@ -275,6 +280,9 @@ class _Stage:
         scene, seconds, random = self.scene, self.seconds, self.random
         for at in NEIGHBOURS[scene.neighbour](scene.limit * scene.part, self.leaves_at, random):
             loop.call_at(at + random.uniform(0.0, scene.uneven), self.neighbour)
+        if not self.server.exact:
+            for look in range(int(WARM_UP * 70), int(seconds * 70)):
+                loop.call_at(look / 70, self.look)
         if self.stranger.other:
             for second in range(0, int(seconds), 5):
                 loop.call_at(second, self.change, second // 5 % 2)
@@ -316,6 +324,10 @@ class _Stage:
         assert self.stranger.true is not None
         assert self.stranger.other is not None
         self.server.limit = self.stranger.other if odd else self.stranger.true
+
+    def look(self) -> None:
+        """See whether one more would be accepted."""
+        self.looks.append(self.server.is_open(self.loop.time()))
 
     def neighbour(self) -> None:
         """One of theirs arrives."""
@@ -395,4 +407,5 @@ class _Stage:
             ),
             sorted(at for times in ours for at in times),
             refusals,
+            sum(self.looks) / max(1, len(self.looks)),
         )

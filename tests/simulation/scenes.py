@@ -45,7 +45,19 @@ def is_shut(scene: Scene) -> bool:
     return (scene.neighbour, scene.server) == ("naive", "counting-refused")
 
 
-def most_refused(scene: Scene) -> float:
-    """The part of what is sent that may be refused."""
+CHANCE = 0.1
+"""What some fifty tries may be off by chance."""
+
+
+def most_refused(scene: Scene, is_open: float) -> float:
+    """The part of what is sent that may be refused.
+
+    A counter that fades accepts nine a second of a neighbour and one of ours at some moments only:
+    at a twentieth or at four fifths of all, by chance of the neighbour's own. Nobody can see when
+    it *is_open*, and whoever sends at any other moment is refused.
+    """
     is_tight = scene.part == 0.9 and scene.neighbour != "none"
-    return 1.0 if is_shut(scene) else 0.5 if is_slow(scene) or is_tight else 0.25
+    most = 1.0 if is_shut(scene) else 0.5 if is_slow(scene) or is_tight else 0.25
+    if is_tight and not SERVERS[scene.server](scene.limit).exact:
+        most = max(most, 1.0 - is_open + CHANCE)
+    return most

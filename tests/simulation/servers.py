@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from math import floor, inf
 from typing import NamedTuple
 
@@ -26,6 +27,10 @@ class Server:
 
     def arrive(self, now: float) -> Verdict:
         raise NotImplementedError
+
+    def is_open(self, now: float) -> bool:
+        """Whether it would accept a request now."""
+        return deepcopy(self).arrive(now).accepted
 
 
 class FixedAligned(Server):

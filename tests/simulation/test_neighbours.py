@@ -99,13 +99,13 @@ def test_a_limit_by_the_minute_costs_little(unit: str, use: float) -> None:
     assert outcome.refused <= 0.06
 
 
-@pytest.mark.parametrize("siblings", [2, 4])
-def test_siblings_end_at_about_equal_parts(siblings: int) -> None:
-    """In the median the one that has most gets about twice as much as the one that has least, over
-    the minute after they came one after the other.
+@pytest.mark.parametrize(("siblings", "most"), [(2, 2.0), (4, 2.5)])
+def test_siblings_end_at_about_equal_parts(siblings: int, most: float) -> None:
+    """In the median the one that has most gets at most about twice as much as the one that has
+    least, over the minute after they came one after the other.
     """
     parts = sorted(play(Scene(siblings=siblings), 65.0, seed).fairness for seed in range(5))
-    assert parts[2] <= 2.5
+    assert parts[2] <= most
 
 
 @pytest.mark.parametrize("scene", pairs(), ids=str)
@@ -116,7 +116,7 @@ def test_no_scene_stops_the_route_or_floods_it(scene: Scene) -> None:
     outcome = play(scene, 130.0 if "minute" in scene.stranger else 60.0)
     least = 0 if is_shut(scene) else 1 if is_slow(scene) else 10
     assert len(outcome.times) >= least
-    assert outcome.refused <= most_refused(scene)
+    assert outcome.refused <= most_refused(scene, outcome.is_open)
 
 
 def test_every_pair_of_properties_is_covered() -> None:
@@ -131,4 +131,4 @@ def test_every_pair_of_properties_is_covered() -> None:
 def test_every_scene(scene: Scene) -> None:
     """The same bound for all of them, two minutes each."""
     outcome = play(scene, 120.0)
-    assert outcome.refused <= most_refused(scene)
+    assert outcome.refused <= most_refused(scene, outcome.is_open)

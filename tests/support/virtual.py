@@ -42,6 +42,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass while nothing runs, as a blocking call does."""
         self.now += seconds
 
+    def timers(self) -> int:
+        """How many are set."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return sum(not each.cancelled() for each in scheduled)
+
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
         future = super().run_in_executor(executor, func, *args)
         self._in_threads += 1
