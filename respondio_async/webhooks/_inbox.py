@@ -9,7 +9,6 @@ given back, with the handlers that had, so that none of those runs again.
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from respondio_async._storage import Writer, explained
 
 from ._contact_states import CAUGHT_UP, MOST_REMEMBERED
 from ._progress import HandlingStep, Note, ProgressLog
-from ._store import ContactRow, Deliver, InboxStatistics, NewEvent, StoredState, Unfinished
+from ._store import ContactRow, Deliver, InboxStore, NewEvent, StoredState, Unfinished
 
 _SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or ends
@@ -50,10 +49,8 @@ _FLUSH_AFTER: Final = 0.05
 _PRUNE_EVERY: Final = 1024
 
 
-class EventInbox:
+class EventInbox(InboxStore):
     """One SQLite file, owned by one process."""
-
-    is_shared = False
 
     def __init__(self, path: Path, *, remember: int = 1_000_000) -> None:
         self._path = path
@@ -84,10 +81,6 @@ class EventInbox:
         for unfinished in left:
             await take(unfinished, None)
 
-    async def drain(self, timeout: float | None) -> int:  # noqa: ARG002
-        """Nothing is delivered after the beginning."""
-        return 0
-
     async def aclose(self) -> None:
         """Bring all notes into SQLite, and close it.
 
@@ -110,18 +103,6 @@ class EventInbox:
         before.
         """
         return await self.database.submit(partial(self._accept, arrival=arrival))
-
-    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
-        """Not shared: the router itself knows the end."""
-        raise NotImplementedError
-
-    def lock(self, contact_id: int) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        """Not shared: the router's own locks suffice."""
-        return nullcontext()
-
-    async def statistics(self) -> InboxStatistics | None:
-        """Not shared: the router itself can count."""
-        return None
 
     def save_contact(
         self,

@@ -5,9 +5,10 @@ processes share (`_postgres`). Neither router nor handlers know which.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Final, NamedTuple, Protocol
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -105,38 +106,35 @@ Deliver = Callable[[Unfinished, "asyncio.Future[bool] | None"], Awaitable[None]]
 """Takes in an event to be handled; the future ends as `EventJob.ended` does."""
 
 
-class InboxStore(Protocol):
-    """Keeps acknowledged events until they are handled, and what is known of contacts."""
+class InboxStore(ABC):
+    """Keeps acknowledged events until they are handled, and what is known of contacts.
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether any process may handle what `accept` stores: the store delivers it, to one."""
-        ...
+    A store of one process needs the abstract methods only; the others are for one that processes
+    share.
+    """
 
+    is_shared: bool = False
+    """Whether any process may handle what `accept` stores: the store delivers it, to one."""
+
+    @abstractmethod
     async def open(self) -> StoredState:
         """Open the store; `ConfigurationError` when that cannot be."""
-        ...
 
+    @abstractmethod
     async def deliver(self, take: Deliver) -> None:
         """Begin to give *take* events: those that were left, and where shared those that come."""
-        ...
 
+    @abstractmethod
     async def accept(self, arrival: NewEvent) -> int | None:
         """Store an event; returns once it outlives the process, with its row, or None if it was
         here before. `InboxFullError` where shared: the store counts what waits in it.
         """
-        ...
 
-    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
-        """Complete *ended* once the event of this row is finished, by any process; for shared
-        stores.
-        """
-        ...
-
+    @abstractmethod
     async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         """Note a step, so that it survives a kill; `EventLostError` if the event was taken away."""
-        ...
 
+    @abstractmethod
     def save_contact(
         self,
         contact_id: int,
@@ -145,22 +143,29 @@ class InboxStore(Protocol):
         watermark: int,
     ) -> "asyncio.Future[None]":
         """Store what has changed; None leaves as is, and a watermark only rises."""
-        ...
 
-    def lock(self, contact_id: int) -> AbstractAsyncContextManager[None]:
-        """Keep a contact's events from being handled in any process; for shared stores."""
-        ...
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Give back what was delivered and not finished, and close."""
+
+    def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
+        """Complete *ended* once the event of this row is finished, by any process. Where not
+        shared, the router itself knows the end.
+        """
+        raise NotImplementedError
+
+    def lock(self, contact_id: int) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        """Keep a contact's events from being handled in any process. Where not shared, the router's
+        own locks do.
+        """
+        return nullcontext()
 
     async def statistics(self) -> InboxStatistics | None:
-        """Count over all processes; None when not shared."""
-        ...
+        """Count over all processes; None when not shared: the router itself can count."""
+        return None
 
-    async def drain(self, timeout: float | None) -> int:
+    async def drain(self, timeout: float | None) -> int:  # noqa: ARG002
         """Wait until what this process accepted is finished, *timeout* seconds at most, and deliver
         nothing more; returns how many events were not. Where not shared, the router waits: 0.
         """
-        ...
-
-    async def aclose(self) -> None:
-        """Give back what was delivered and not finished, and close."""
-        ...
+        return 0

@@ -26,6 +26,7 @@ from .._store import (
     Deliver,
     EventLostError,
     InboxStatistics,
+    InboxStore,
     InboxUnavailableError,
     NewEvent,
     StoredState,
@@ -62,7 +63,7 @@ _LONGEST_KEY: Final = 200
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
-class PostgresInbox:
+class PostgresInbox(InboxStore):
     """One process's part of the inbox in a database."""
 
     is_shared = True
@@ -227,9 +228,9 @@ class PostgresInbox:
 
     # Storing
 
-    async def accept(self, event: NewEvent) -> int | None:
+    async def accept(self, arrival: NewEvent) -> int | None:
         """Store an event and its job together; `InboxUnavailableError` after 1.2 seconds."""
-        stored = self._batches.put(event._replace(event_id=_key(event.event_id)))
+        stored = self._batches.put(arrival._replace(event_id=_key(arrival.event_id)))
         await asyncio.wait([stored], timeout=_ACCEPT_WITHIN)
         if not stored.done():
             stored.cancel()
