@@ -19,8 +19,8 @@ class SharedModel:
 
     def __init__(self, limit: float, bounds: tuple[float, float] | None) -> None:
         self.route = Route(limit, bounds=bounds or (inf, -inf))
-        self.known = 0
-        """Answers that it has heard of."""
+        self.known = self.heard = 0
+        """Answers that there were when it last heard of them, and those that it has learnt from."""
         self.opens_at = self._refused_at = -inf
         """Before the first none is accepted, by the server's word; seconds on the Redis server's
         clock.
@@ -43,4 +43,4 @@ class SharedModel:
             route.refresh(now)
             route.learn(sent, Feedback(answer.status, told, answer.retry_after), now)
         route.refresh(reply.now / MICRO)
-        self.known = reply.told
+        self.known, self.heard = reply.told, self.heard + len(reply.answers)

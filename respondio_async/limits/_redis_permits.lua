@@ -3,7 +3,7 @@
 -- KEYS: 1 the route's state (hash), 2 its log (sorted set: permit id -> the microsecond at which it is sent),
 -- 3 the processes that wait for a permit (sorted set: process -> the microsecond at which it first asked),
 -- 4 the same processes (sorted set: process -> the microsecond for which it was told to come), 5 the newest answers (list),
--- 6 the log as it was handed out (sorted set: permit id -> the microsecond at which it was due).
+-- 6 the log without delays on the way (sorted set: permit id -> the microsecond at which it left).
 -- ARGV: a `ScriptQuestion` as JSON. The reply is read by `ScriptReply`. All times are in microseconds.
 --
 -- The rule: never more than `count` permits within any `window`. So the next permit is due a window after the count-th newest
@@ -13,8 +13,8 @@
 -- window before are there.
 --
 -- What the answers teach is no matter of this script: it puts them in an order, with what only the log knows (how many of ours
--- the server counted with each), and every process draws the same conclusions from them. Who has heard most says how many
--- permits fit into a window.
+-- the server counted with each), and every process draws the same conclusions from them. Who has heard most of them says how
+-- many permits fit into a window: a process that has just come knows less.
 
 local state, log, queue, back, answers, given = unpack(KEYS)
 local ask = cjson.decode(ARGV[1])
@@ -28,23 +28,24 @@ local now = time[1] * SECOND + time[2]
 local function whole(number) return string.format('%.0f', number) end -- tostring() would round microseconds since 1970
 local function score(reply) return tonumber(reply[2]) end -- of ZRANGE ... WITHSCORES with one entry, or nil
 
-local names = {'size', 'span', 'gap', 'known', 'told', 'pause', 'hold', 'even', 'probe_until'}
+local names = {'size', 'span', 'gap', 'heard', 'decided', 'told', 'pause', 'hold', 'even', 'probe_until'}
 local kept = {}
 for place, value in ipairs(redis.call('HMGET', state, unpack(names))) do kept[names[place]] = tonumber(value) or 0 end
 local probe = redis.call('HGET', state, 'probe') or ''
 local pause, hold, even, told = kept.pause, kept.hold, kept.even, kept.told
 
--- Who has heard as much as anybody decides; after a flush everybody has.
-local known = math.min(ask.known, told)
-if kept.size == 0 or known >= math.min(kept.known, told) then
-  kept.size, kept.span, kept.gap, kept.known = ask.size, ask.span, ask.gap, known
+if kept.size == 0 or ask.heard >= kept.heard or math.abs(now - kept.decided) > SECOND then
+  kept.size, kept.span, kept.gap, kept.heard, kept.decided = ask.size, ask.span, ask.gap, ask.heard, now
 end
 
 local count, window = kept.size, kept.span + ask.guard
 local gap = math.max(window / count, kept.gap)
 
 -- Permits that went late, and permits that nobody will use.
-for id, later in pairs(ask.moved) do redis.call('ZADD', log, 'XX', 'INCR', later, id) end
+for id, later in pairs(ask.late) do redis.call('ZADD', log, 'XX', 'INCR', later, id) end
+for id, later in pairs(ask.left) do
+  for _, key in ipairs({log, given}) do redis.call('ZADD', key, 'XX', 'INCR', later, id) end
+end
 for _, key in ipairs({log, given}) do
   for _, id in ipairs(ask.unused) do redis.call('ZREM', key, id) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - window - KEPT))
@@ -147,7 +148,8 @@ elseif ask.want > 0 and ask.resync == 0 then
   redis.call('ZADD', back, whole(come), ask.process)
 end
 
-redis.call('HSET', state, 'size', kept.size, 'span', whole(kept.span), 'gap', kept.gap, 'known', kept.known, 'told', told,
+redis.call('HSET', state, 'size', kept.size, 'span', whole(kept.span), 'gap', kept.gap, 'heard', kept.heard,
+  'decided', whole(kept.decided), 'told', told,
   'pause', whole(pause), 'hold', whole(hold), 'even', whole(even), 'probe', probe,
   'probe_until', whole(kept.probe_until))
 for _, key in ipairs({state, answers}) do redis.call('PEXPIRE', key, 3600000) end

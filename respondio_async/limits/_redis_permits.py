@@ -142,7 +142,7 @@ class SharedPermits:
         """Use the first permit; its id."""
         due, permit_id = self._reserved.popleft()
         self._last = now, permit_id
-        self._move(permit_id, now - due)
+        _add(self._next.left, permit_id, now - due)
         return permit_id
 
     def give_back(self) -> None:
@@ -162,29 +162,25 @@ class SharedPermits:
         """Tell the others what became of a request."""
         route, status, told = self.model.route, feedback.status, feedback.rate_limit or SILENT
         # Its second began when it left; it cannot have left later than now.
-        late = min(feedback.delay, now - sent_at) if 0.0 < feedback.delay < inf else 0.0
+        delay = min(feedback.delay, now - sent_at) if 0.0 < feedback.delay < inf else 0.0
         if feedback.round_trip is None:
-            late += route.margin.lateness(now - sent_at)
-        elif status != 429:
-            route.margin.learn(feedback.round_trip)
-            late += route.margin.lateness(feedback.round_trip)
-        self._move(permit_id, late)
+            late = route.margin.lateness(now - sent_at)
+        else:
+            if status != 429:
+                route.margin.learn(feedback.round_trip)
+            late = route.margin.lateness(feedback.round_trip)
+        _add(self._next.left, permit_id, delay)
+        _add(self._next.late, permit_id, late)
         if status is not None:
             facts = status, told.limit, told.remaining, told.window, feedback.retry_after
             self._next.answers.append((permit_id, msgspec.json.encode(facts).decode()[1:-1]))
-        if late > LATE or self._waiting():
+        if delay + late > LATE or self._waiting():
             # The slot is given to the next one half a second before its window ends.
             in_time = sent_at + self.window - HORIZON - self._link.round_trip / 2
             self._tell_by = min(self._tell_by, in_time)
         if told.limit is not None and told.limit < route.calibration.limit:
             self._tell_by = now
         self._tell_in_time()
-
-    def _move(self, permit_id: str, late: float) -> None:
-        """The permit counts from so much later."""
-        if late > LATE:
-            moved = self._next.moved
-            moved[permit_id] = moved.get(permit_id, 0) + int(late * MICRO)
 
     def pause(self, now: float, retry_after: float | None) -> None:
         """Nobody goes before the server's time is over."""
@@ -281,6 +277,7 @@ class SharedPermits:
             guard=int(route.margin.guard(0.0) * MICRO),
             pause=int(max(0.0, self._refused_until - now) * MICRO),
             known=self.model.known,
+            heard=self.model.heard,
             size=route.window.size,
             span=int(route.window.span * MICRO),
             gap=MICRO / route.pace.rate,
@@ -319,3 +316,9 @@ class SharedPermits:
                 "route to its share",
                 self._name,
             )
+
+
+def _add(delays: dict[str, int], permit_id: str, seconds: float) -> None:
+    """The permit counts from so much later."""
+    if seconds > LATE:
+        delays[permit_id] = delays.get(permit_id, 0) + int(seconds * MICRO)

@@ -34,12 +34,16 @@ class ScriptQuestion(msgspec.Struct, kw_only=True):
     guard: int = 0
     pause: int = 0
     known: int = 0
-    """Answers that this process has heard of; *size*, *span* and *gap* follow from them."""
+    """Answers that there were when this process last heard of them."""
+    heard: int = 0
+    """Answers that it has learnt from; *size*, *span* and *gap* follow from them."""
     size: int = 0
     span: int = 0
     gap: float = 0.0
-    moved: dict[str, int] = {}
-    """Permits that count from so much later: they went late, or took long on their way."""
+    left: dict[str, int] = {}
+    """Permits whose requests left so much later than they were due."""
+    late: dict[str, int] = {}
+    """Permits whose requests may have arrived so much later than the quickest would have."""
     unused: list[str] = []
     """Permits whose requests never left, and never will."""
     answers: list[tuple[str, str]] = []

@@ -19,11 +19,13 @@ EPOCH = 1_700_000_000
 
 
 class VirtualRedis:
-    """One process's client: *way* seconds to the server, *way* back, each a little uneven."""
+    """One process's client: *way* seconds to the server, *way* back, each a little uneven, and
+    *connecting* seconds before the first of them.
+    """
 
-    def __init__(self, port: int, way: float, dice: Random) -> None:
+    def __init__(self, port: int, way: float, dice: Random, connecting: float) -> None:
         self._server: Any = redis.Redis(port=port)
-        self._way, self._dice = way, dice
+        self._way, self._dice, self._connecting = way, dice, connecting
         self._script = ""
         self.cut = False
         """Whether the server cannot be reached."""
@@ -32,6 +34,7 @@ class VirtualRedis:
         self._script = script.replace(
             "redis.call('TIME')", "{tonumber(redis.call('GET', 'now')), 0}"
         ).replace("time[1] * SECOND", "time[1]")
+        await asyncio.sleep(self._connecting)
         await self._travel()
 
     async def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
@@ -53,9 +56,18 @@ class VirtualRedis:
         await asyncio.sleep(self._way * self._dice.uniform(0.9, 1.1))
 
 
-def sharing(port: int, processes: int, *, way: float = 0.0005, cut_off: int = 0) -> Make:
+def sharing(
+    port: int,
+    processes: int,
+    *,
+    way: float = 0.0005,
+    cut_off: int = 0,
+    connecting: float = 0.0,
+) -> Make:
     """Makes so many processes' limiters, one after another; the first *cut_off* never reach it."""
-    clients = [VirtualRedis(port, way, Random(f"{place}")) for place in range(processes)]
+    clients = [
+        VirtualRedis(port, way, Random(f"{place}"), connecting) for place in range(processes)
+    ]
     for client in clients[:cut_off]:
         client.cut = True
     following = iter(clients)

@@ -16,7 +16,6 @@ from respondio_async.limits._protocol import Feedback, Reservation
 from respondio_async.limits._redis_script import KEYS
 from respondio_async.limits.redis import RedisRateLimiter
 
-from .redis_proxy import far_away
 from .redis_server import RedisServer, redis_server
 
 pytestmark = pytest.mark.real_time
@@ -240,21 +239,6 @@ async def test_answers_that_are_not_ours_are_an_outage_of_their_route(
     assert limiter.statistics()[ROUTE].limit == LIMIT * SHARE
     await send(limiter, 2, route=OTHER)
     assert "sharing" in repr(limiter)
-
-
-async def test_the_first_exchange_has_a_time_of_its_own(
-    server: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A quarter of a second away, connecting, shaking hands and loading the script take longer
-    than an exchange may; it is no outage.
-    """
-    with far_away(server.port, 0.25) as url:
-        async with redis.asyncio.Redis.from_url(url) as client:
-            limiter = RedisRateLimiter(client, "acme", limits={ROUTE: LIMIT}, share=SHARE)
-            await send(limiter, 3)
-            assert limiter.statistics()[ROUTE].limit == LIMIT
-    assert server.command("ZCARD", LOG) == ":3\r\n"
-    assert not caplog.records
 
 
 class Babbler:

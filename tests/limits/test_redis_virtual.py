@@ -10,6 +10,7 @@ import pytest
 from respondio_async.errors import DeadlineExceededError
 from respondio_async.limits import Feedback, RateLimiter, Reservation
 from tests.simulation.neighbours import ROUTE, HeaderSet, Outcome, Scene, play
+from tests.simulation.servers import SlidingLog
 from tests.support.virtual import run
 
 from .redis_server import RedisServer, redis_server
@@ -56,6 +57,24 @@ def test_a_redis_far_away_costs_nothing(server: RedisServer, round_trip: float) 
     assert outcome.use > (0.95 if round_trip <= 0.2 else 0.93)
     assert outcome.refused == 0
     assert outcome.fairness < 1.3
+
+
+def test_the_first_exchange_has_a_time_of_its_own(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quarter of a second away, connecting, shaking hands and loading the script take longer
+    than an exchange may; it is no outage.
+    """
+
+    async def main() -> None:
+        limiter = sharing(server.port, 4, way=0.125, connecting=1.0)(10)
+        await granted(limiter)
+        assert limiter.statistics()[ROUTE].limit == 10
+
+    before = server.calls()
+    run(main())
+    assert server.calls() > before
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("processes", [16, slow(32)])
@@ -164,5 +183,43 @@ def test_a_long_pause_is_told_at_once_and_ends_with_one_probe(server: RedisServe
         assert probe + 0.3 < min(rest)
         assert max(rest) < probe + 3
         await granted(one, timeout=1.0)
+
+    run(main())
+
+
+def test_a_process_that_has_just_come_does_not_decide(server: RedisServer) -> None:
+    """The server takes five a second, not ten, and says nothing of it. Two processes have learnt
+    that; of the many that come for three calls each none brings the refusals back.
+    """
+    judge, verdicts = SlidingLog(5), []
+    make = sharing(server.port, 42)
+
+    async def call(limiter: RateLimiter) -> None:
+        reservation = await granted(limiter)
+        accepted = judge.arrive(asyncio.get_running_loop().time()).accepted
+        verdicts.append(accepted)
+        await asyncio.sleep(0.04)
+        status, retry_after = (200, None) if accepted else (429, 1.0)
+        limiter.update(reservation, Feedback(status, None, retry_after, 0.04))
+
+    async def keep_calling(limiter: RateLimiter) -> None:
+        while True:
+            await call(limiter)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            busy = [group.create_task(keep_calling(limiter)) for limiter in (make(10), make(10))]
+            await asyncio.sleep(30.0)
+            verdicts.clear()
+            for _ in range(40):
+                limiter = make(10)
+                for _ in range(3):
+                    group.create_task(call(limiter))
+                await asyncio.sleep(0.5)
+            accepted, refused = verdicts.count(True), verdicts.count(False)
+            for task in busy:
+                task.cancel()
+        assert accepted > 0.85 * 5 * 20
+        assert refused <= 3
 
     run(main())
