@@ -275,9 +275,9 @@ class Queue:
         due = self.route.due(now, ahead)
         if due > now:
             due = self.route.due(now, ahead, self._unpaced(now))
+            if max(due, self.route.opens_at) > reservation.deadline:
+                raise self._too_late(reservation, due)
         reservation.due = due
-        if due > reservation.deadline:
-            raise self._too_late(reservation, due)
         return due
 
     def grant(self, reservation: LocalReservation, now: float, *, paced: bool) -> None:

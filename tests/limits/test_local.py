@@ -556,9 +556,10 @@ def test_those_who_are_in_time_are_not_refused() -> None:
     assert len(run(main())) == 50
 
 
-def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
-    """They learn it when the pause begins, wherever they stand: in line, asking for the permit, or
-    in `soon`.
+@pytest.mark.parametrize(("retry_after", "timeout"), [(10.0, 2.0), (3600.0, 100.0)])
+def test_a_pause_sends_those_away_who_cannot_outwait_it(retry_after: float, timeout: float) -> None:
+    """They learn it when the pause begins, wherever they stand: in line, or asking for the
+    permit. A pause of an hour is probed after a minute, but counted as an hour.
     """
 
     async def main() -> list[float]:
@@ -570,18 +571,18 @@ def test_a_pause_sends_those_away_who_cannot_outwait_it() -> None:
             with pytest.raises(DeadlineExceededError) as caught:
                 await work
             assert caught.value.needed is not None
-            assert caught.value.needed >= 10
+            assert caught.value.needed >= retry_after
             failed.append(now())
 
-        head = await limiter.reserve(ROUTE, timeout=2)
+        head = await limiter.reserve(ROUTE, timeout=timeout)
         tasks = [
             asyncio.create_task(fails(head.permit())),
-            asyncio.create_task(fails(granted(limiter, timeout=3))),
+            asyncio.create_task(fails(granted(limiter, timeout=1.5 * timeout))),
         ]
         await asyncio.sleep(0.0001)
-        limiter.update(first, answer(429, retry_after=10))
+        limiter.update(first, answer(429, retry_after=retry_after))
         await asyncio.gather(*tasks)
-        await fails(granted(limiter, timeout=5))
+        await fails(granted(limiter, timeout=2 * timeout))
         return failed
 
     assert all(at < 1.0 for at in run(main()))
