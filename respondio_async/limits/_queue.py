@@ -331,7 +331,7 @@ class Queue:
             called.append(reservation := self.queued.pop())
             reservation.call(due)
             ahead += 1
-        self._set_timer(when)
+        self._set_timer(when if self.queued.size else inf)
 
     def _set_timer(self, when: float) -> None:
         """Call `pump` at that time."""
