@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import signal
@@ -33,17 +34,22 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Debug mode notes where each future, callback and coroutine was made: half of the suite's CPU. What
-# it finds, a coroutine that nobody awaits, a call from another thread, a slow callback, it finds
-# without the stacks; with PYTHONASYNCIODEBUG=1 they are kept.
+# it finds, a coroutine that nobody awaits, a call from another thread, it finds without the stacks;
+# with PYTHONASYNCIODEBUG=1 they are kept.
 if not sys.flags.dev_mode and not os.environ.get("PYTHONASYNCIODEBUG"):
     asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[attr-defined]
     asyncio.BaseEventLoop.get_debug = lambda _: False  # type: ignore[method-assign]
 
 
+# Debug mode also logs which callback was slow, which on a busy machine any may be; what truly
+# blocks a loop is found by `test_blocking.py`.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """The client is asyncio only (aiolimiter is); debug mode finds forgotten awaits and slow
-    callbacks.
+    """The client is asyncio only (aiolimiter is); debug mode finds forgotten awaits and calls from
+    another thread.
     """
     return "asyncio", {"debug": True}
 

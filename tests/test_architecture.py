@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms import with_docstrings
+
 ROOT = Path(__file__).parent.parent / "respondio_async"
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 
@@ -320,6 +322,7 @@ def undocumented(public: str) -> Iterator[str]:
                 yield f"{name}.{attribute}"
 
 
+@with_docstrings
 @pytest.mark.parametrize("public", PUBLIC_MODULES)
 def test_what_is_public_says_what_it_does(public: str) -> None:
     """Every public class, function and method has a docstring, its own or that of what it

@@ -11,6 +11,7 @@ import pytest
 
 from respondio_async import RateLimit
 from respondio_async import errors as e
+from tests.support.platforms import with_docstrings
 
 API_ERRORS = [getattr(e, name) for name in e.__all__ if issubclass(getattr(e, name), e.APIError)]
 
@@ -138,6 +139,7 @@ def test_bad_arguments_are_value_errors() -> None:
     assert e.InvalidIdentifierError("x").argument == "identifier"
 
 
+@with_docstrings
 def test_the_tree_is_drawn_in_the_docstring() -> None:
     """Whoever opens the module sees every class."""
     drawn: Any = e.__doc__

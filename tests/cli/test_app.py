@@ -23,6 +23,7 @@ from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.command import COMMAND, environment, start
 from tests.cli.command import respondio as command
 from tests.cli.conftest import Respondio
+from tests.support.platforms import with_docstrings
 
 COMMANDS = [
     ("demo",), ("sandbox",), ("limits",), ("runs", "show"), ("contacts", "export"),
@@ -33,6 +34,7 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+@with_docstrings
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     """Every command explains itself, with examples, and without an option that takes the token."""

@@ -12,6 +12,7 @@ from respondio_async.models import ContactFields
 from respondio_async.resources import Contacts
 from respondio_async.webhooks import WebhookRouter
 from respondio_async.webhooks._handlers import HandlerOptions
+from tests.support.platforms import with_docstrings
 from tests.support.snippets import DOCS, ROOT
 
 TAKERS = [
@@ -59,6 +60,7 @@ def test_create_tells_the_same_of_a_field_as_the_others(script: ModuleType) -> N
     assert typed["ContactFields"][1:] == typed["_OtherFields"]
 
 
+@with_docstrings
 @pytest.mark.parametrize(("method", "fields"), TAKERS, ids=lambda each: each.__qualname__)
 def test_help_shows_every_field(method: object, fields: type) -> None:
     """With what it means."""

@@ -12,6 +12,7 @@ import respondio_async
 from respondio_async import AsyncRespond, errors
 from respondio_async._engine.endpoints import ENDPOINTS
 from respondio_async.cli._app import EXIT_CODES, app
+from tests.support.platforms import with_docstrings
 from tests.support.snippets import DOCS, ROOT
 
 CONFIGURATION = (DOCS / "configuration.md").read_text(encoding="utf-8")
@@ -66,6 +67,7 @@ def test_every_entry_leads_to_what_it_names(pages: dict[str, str]) -> None:
         ).get("__annotations__", {}), path
 
 
+@with_docstrings
 def test_every_public_class_and_function_says_what_it_is() -> None:
     """A docstring of its own, not that of a base."""
     for module in public_modules():
@@ -99,6 +101,7 @@ def test_every_command_is_listed(make: ModuleType, pages: dict[str, str]) -> Non
             assert getattr(option, "hidden", False) or option.opts[0] in section, (name, option)
 
 
+@with_docstrings
 def test_every_metric_and_event_is_listed(pages: dict[str, str]) -> None:
     """The metrics that the hook makes stand in its docstring, which the reference shows."""
     from respondio_async import hooks, telemetry

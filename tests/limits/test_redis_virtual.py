@@ -16,7 +16,10 @@ from tests.support.virtual import run
 from .redis_server import RedisServer, redis_server
 from .redis_virtual import sharing
 
-pytestmark = pytest.mark.real_time
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.long("what Redis itself cost counts with the last of them"),
+]
 
 
 def slow(*values: object) -> object:

@@ -25,6 +25,7 @@ def run(
     """Run pytest on a test file, in a process of its own, with the plugin."""
 
     monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath))
+    monkeypatch.setenv("PYTHONOPTIMIZE", "")  # pytest would warn, and warnings are errors here
 
     def run(source: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(source)

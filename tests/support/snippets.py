@@ -154,7 +154,8 @@ async def _output(block: Block, *words: str) -> str:
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.DEVNULL, stdout=-1, stderr=-1,
-        env={**os.environ, "PATH": scripts, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
+        env={**os.environ, "PATH": scripts, "PYTHONPATH": str(ROOT), "COLUMNS": "100",
+             "PYTHONOPTIMIZE": ""},  # as a reader runs it
     )  # fmt: skip
     printed, errors = await process.communicate()
     assert process.returncode == 0, f"{block}: {errors.decode()}\n{printed.decode()}"
