@@ -12,14 +12,13 @@ import typer
 from ... import ROUTES, AsyncRespond, BadRequestError
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, floor_of, print_report
 from .._client import Account
-from .._command import Country, DryRun, Encoding, Force, JsonScreen, Sheet, command
+from .._command import JsonScreen, command
 from .._exit import Exit
 from .._fields import Notation, explain, fetch_definitions
-from .._identify import By, check_country
+from .._identify import check_country
 from .._screen import Screen, counted, table_of
-from ..files.bad_rows import BadRows, print_bad_rows, write_bad_rows
+from ..files.bad_rows import RowOptions, print_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
-from ..files.sinks import check_output
 from .conventions import detect_conventions
 from .mapping import IGNORED, map_columns, read_mapping
 from .plan import FilePlan, Planner, plan_rows
@@ -55,10 +54,7 @@ async def import_(
             help="The same for many columns: a JSON or TOML file.",
         ),
     ] = None,
-    by: Annotated[
-        By, typer.Option(help="What a row's contact is found by; auto: its phone, else its e-mail.")
-    ] = "auto",
-    country: Country = None,
+    rows: RowOptions,
     tag: Annotated[
         list[str] | None,
         typer.Option(show_default=False, help="A tag for every contact; repeat for several."),
@@ -106,14 +102,6 @@ async def import_(
             help='What stands between the tags of a cell; else ";" or "," is found.',
         ),
     ] = None,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Import the good rows although there are bad ones.")
-    ] = False,
-    bad_rows: BadRows = None,
-    force: Force = False,
-    dry_run: DryRun = False,
     run: RunOptions,
     screen: JsonScreen,
     account: Account,
@@ -135,11 +123,10 @@ async def import_(
     - `respondio contacts import people.jsonl --journal people.sqlite --skip-bad`
     """
     book = JournalFile(run, "import", screen)
-    if bad_rows is not None:
-        check_output(bad_rows, force=force)
-    chosen_country = check_country(country)
+    rows.check_output()
+    country = check_country(rows.country)
     given = read_mapping(mapping, map or ())
-    table = TableFile(file, sheet, encoding)
+    table = rows.table(file)
     columns = columns_of_file(table)
     notation = Notation.of(decimal, true or (), false or ())
     async with account.connect() as client:
@@ -150,16 +137,14 @@ async def import_(
             date_format=date_format, tag_separator=tag_separator,
         )  # fmt: skip
         planner = Planner(
-            mapped, definitions, by=by, country=chosen_country, tags=tag or (),
+            mapped, definitions, by=rows.by, country=country, tags=tag or (),
             lifecycle=lifecycle, clear_empty=clear_empty, notation=notation,
             conventions=conventions,
         )  # fmt: skip
         found = plan_rows(table, planner, notes_of(table))
-        if bad_rows is not None:
-            write_bad_rows(bad_rows, table, found.bad)
-        if dry_run or (found.bad and not skip_bad):
+        if rows.ends(table, found.bad):
             _print_plan(screen, found)
-            if found.bad and not dry_run:
+            if found.bad and not rows.dry_run:
                 screen.note(
                     "Nothing was written. Correct the rows, or leave them out with --skip-bad."
                 )

@@ -10,23 +10,14 @@ import typer
 
 from respondio_async.discreet import Discreet
 
+from .._command import Country, DryRun, Encoding, Force, Options, Sheet
+from .._identify import By
 from .._screen import Screen
 from .rows import TableFile, columns_of_file, read_rows
-from .sinks import write_table
+from .sinks import check_output, write_table
 
 _MOST_REASONS: Final = 20
 _LINES_TOLD: Final = 3
-
-BadRows = Annotated[
-    Path | None,
-    typer.Option(
-        "--bad-rows",
-        metavar="FILE.csv",
-        show_default=False,
-        help="Write the bad rows there, with their lines and reasons; corrected, that file can be "
-        "read like the first.",
-    ),
-]
 
 
 class BadRow(Discreet, msgspec.Struct, frozen=True):
@@ -36,6 +27,50 @@ class BadRow(Discreet, msgspec.Struct, frozen=True):
 
     line: int
     problems: list[str]
+
+
+class RowOptions(Options, frozen=True):
+    """How a table of contacts is read, and what becomes of its bad rows."""
+
+    by: Annotated[
+        By, typer.Option(help="What a row's contact is found by; auto: its phone, else its e-mail.")
+    ] = "auto"
+    country: Country = None
+    sheet: Sheet = None
+    encoding: Encoding = None
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Go on with the good rows although there are bad ones."),
+    ] = False
+    bad_rows: Annotated[
+        Path | None,
+        typer.Option(
+            "--bad-rows",
+            metavar="FILE.csv",
+            show_default=False,
+            help="Write the bad rows there, with their lines and reasons; corrected, that file can "
+            "be read like the first.",
+        ),
+    ] = None
+    force: Force = False
+    dry_run: DryRun = False
+
+    def check_output(self, *more: Path | None) -> None:
+        """See to it that the bad rows, and *more* files, can be written."""
+        for output in filter(None, (self.bad_rows, *more)):
+            check_output(output, force=self.force)
+
+    def table(self, path: Path) -> TableFile:
+        """Name the table in a file."""
+        return TableFile(path, self.sheet, self.encoding)
+
+    def ends(self, table: TableFile, bad: Sequence[BadRow]) -> bool:
+        """Write the bad rows, if a file was named for them, and say whether nothing else is done:
+        for a dry run, and for bad rows that may not be left out.
+        """
+        if self.bad_rows is not None:
+            write_bad_rows(self.bad_rows, table, bad)
+        return self.dry_run or (bool(bad) and not self.skip_bad)
 
 
 def print_bad_rows(screen: Screen, bad: Sequence[BadRow]) -> None:

@@ -17,7 +17,7 @@ from ...models.payloads import to_wire
 from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, print_report
 from .._client import Account
-from .._command import Country, DryRun, Encoding, Force, JsonScreen, Sheet, Yes, command, parse_span
+from .._command import JsonScreen, Yes, command, parse_span
 from .._delivery import follow, print_unread
 from .._exit import Exit, UsageError
 from .._identify import By, check_country, identify_row, plain_number, same_contact
@@ -25,9 +25,8 @@ from .._report import write_report
 from .._results import ReportFile, print_tally, tally
 from .._screen import Screen, counted
 from ..contacts.edit import name_columns
-from ..files.bad_rows import BadRow, BadRows, print_bad_rows, write_bad_rows
+from ..files.bad_rows import BadRow, RowOptions, print_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, read_rows
-from ..files.sinks import check_output
 from .compose import Compose, find_channel, find_template, preview, template_composer, text_composer
 
 _LEAST_RATE: Final = 0.001
@@ -80,11 +79,7 @@ async def broadcast(
             help="What fills a button's link; repeat in their order.",
         ),
     ] = None,
-    by: Annotated[
-        By,
-        typer.Option(help="The column that names the contact; auto: its phone, else its e-mail."),
-    ] = "auto",
-    country: Country = None,
+    rows: RowOptions,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -102,15 +97,7 @@ async def broadcast(
             "again.",
         ),
     ] = True,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Send to the good rows although there are bad ones.")
-    ] = False,
-    bad_rows: BadRows = None,
-    force: Force = False,
     yes: Yes = False,
-    dry_run: DryRun = False,
     run: RunOptions,
     wait_delivery: Annotated[
         float,
@@ -143,13 +130,12 @@ async def broadcast(
       2 --yes --wait-delivery 10m --report report.html`
     """
     book = JournalFile(run, "broadcast", screen)
-    for output in filter(None, (bad_rows, report_file)):
-        check_output(output, force=force)
+    rows.check_output(report_file)
     if (template is None) == (text is None):
         raise UsageError("say what to send: --template NAME or --text TEXT")
-    table = TableFile(source, sheet, encoding)
+    table = rows.table(source)
     columns = columns_of_file(table)
-    chosen_country = check_country(country)
+    country = check_country(rows.country)
     limiter = None if rate is None else limiter_of(rate)
     async with account.connect(limiter=limiter) as client:
         to = await find_channel(client, channel)
@@ -159,13 +145,11 @@ async def broadcast(
             compose = template_composer(found, columns, variables, header, button or ())
         else:
             compose = text_composer(text or "", columns)
-        recipients = Recipients(table, name_columns(columns), by, chosen_country, compose)
+        recipients = Recipients(table, name_columns(columns), rows.by, country, compose)
         bad, good = recipients.check_rows()
-        if bad_rows is not None:
-            write_bad_rows(bad_rows, table, bad)
-        if dry_run or (bad and not skip_bad):
+        if rows.ends(table, bad):
             _print_plan(screen, recipients.example(), bad, good, rate)
-            if bad and not dry_run:
+            if bad and not rows.dry_run:
                 screen.note(
                     "Nothing was sent. Correct the rows, or leave them out with --skip-bad."
                 )
