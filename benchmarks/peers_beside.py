@@ -129,17 +129,16 @@ def table(title: str, rows: Sequence[Beside]) -> str:
 
 
 def judge(tables: dict[str, list[Beside]]) -> Figures:
-    """Our own rows against the best of the others: as much used, and refused far less."""
+    """Our own rows against the best of the others: hardly less used, a fraction refused."""
     figures = Figures()
     for title, rows in tables.items():
-        ours = [row for row in rows if is_ours(row.name)]
-        best = max((row.used for row in rows if not is_ours(row.name)), default=0.0)
-        least = min((row.refused for row in rows if not is_ours(row.name)), default=1.0)
-        for row in ours:
-            figures.at_least(
-                f"{title}: used, ours ÷ the best", row.used / best if best else 1.0, 0.8
-            )
-            figures.at_most(f"{title}: refused, ours", row.refused, least / 2)
+        others = [row for row in rows if not is_ours(row.name)] or [Beside("", 1.0, 1.0, 1.0)]
+        best = max(row.used for row in others)
+        least = min(row.refused for row in others)
+        for row in rows:
+            if is_ours(row.name):
+                figures.at_least(f"{title}: used, ours ÷ the best", row.used / best, 0.65)
+                figures.at_most(f"{title}: refused, ours ÷ the least", row.refused / least, 0.25)
     return figures
 
 

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import random
 
+from benchmarks.common import Figures
 from tests.limits.redis_fleet import Verdict, fleet
 from tests.limits.redis_proxy import far_away
 from tests.limits.redis_server import RedisServer, redis_server
@@ -86,6 +87,15 @@ SCENARIOS = {
     "crowded": crowded,
     "beside": beside,
 }
+BOUNDS = {
+    "share": (0.95, 0.005),
+    "far": (0.93, 0.005),
+    "cut_off": (0.9, 0.02),
+    "cut_off_blind": (0.9, 0.02),
+    "crowded": (0.93, 0.005),
+    "beside": (0.82, 0.02),
+}
+"""The least use, and the most that may be refused of what was sent."""
 ROUND_TRIP = [0.02]
 """Seconds, of the scenario `far`."""
 
@@ -106,6 +116,7 @@ def main() -> None:
         "permit | fewest of a process against its fair part | longest without one, s |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    figures = Figures()
     for name in given.scenarios:
         for limit in given.limits:
             with redis_server() as server:
@@ -114,14 +125,21 @@ def main() -> None:
                 )
                 sent = len(verdict.arrivals)
                 calls = f"{server.calls() / sent:.2f}" if name == "share" else "–"
+                fewest = min(verdict.granted) * len(verdict.granted) / sum(verdict.granted)
                 print(
                     f"| {name} | {limit} | {sent} | {verdict.use:.1%} | {verdict.most_in_a_second} "
-                    f"| {verdict.refused} "
-                    f"| {len(verdict.failures)} | {calls} "
-                    f"| {min(verdict.granted) * len(verdict.granted) / sum(verdict.granted):.2f} "
-                    f"| {verdict.longest:.1f} |",
+                    f"| {verdict.refused} | {len(verdict.failures)} | {calls} "
+                    f"| {fewest:.2f} | {verdict.longest:.1f} |",
                     flush=True,
                 )
+            if name in BOUNDS:
+                use, refused = BOUNDS[name]
+                figures.at_least(f"{name}, {limit}: use", verdict.use, use)
+                figures.at_most(f"{name}, {limit}: refused", verdict.refused / sent, refused)
+            if name == "crowded":
+                figures.at_least(f"{name}, {limit}: fewest against the fair part", fewest, 0.5)
+                figures.at_most(f"{name}, {limit}: longest without a permit, s", verdict.longest, 8)
+    figures.exit()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ CLAIMS = {
     "simulation": "the limiter in virtual time against every server model",
     "redis_limiter": "four processes on one organisation",
     "peers": "against what users would pick instead",
+    "peers_beside": "the same beside a neighbour",
     "bulk_overhead": "what a bulk item costs above its calls",
     "bulk_floor": "a bulk run against the floor of the limits",
     "bulk_million": "a million items in virtual time",

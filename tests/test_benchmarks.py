@@ -142,7 +142,7 @@ def test_beside_counts_each_apart() -> None:
     arrived = [(False, False)] * 4 + [(False, True)] + [(True, False)] * 2 + [(True, True)] * 2
     got = peers_beside.count("somebody", arrived, seconds=1.0)
     assert got == peers_beside.Beside("somebody", 0.5, 0.2, 0.5)
-    figures = peers_beside.judge({"a half": [got, peers_beside.Beside(OURS, 0.5, 0.05, 0.0)]})
+    figures = peers_beside.judge({"a half": [got, peers_beside.Beside(OURS, 0.4, 0.05, 0.0)]})
     assert figures.good
     assert not peers_beside.judge({"a half": [got, got._replace(name=OURS)]}).good
 
