@@ -6,6 +6,7 @@ can.
 Needs `redis-server` (or `valkey-server`) on the PATH. Prints, for each scenario, what was used of
 what others left, the most that arrived in any second, what the judge refused, and the script calls
 that a permit cost. `crowded` has eight times as many processes and takes four times as long.
+The first five seconds are not counted.
 """
 
 import argparse
@@ -96,6 +97,8 @@ BOUNDS = {
     "beside": (0.82, 0.02),
 }
 """The least use, and the most that may be refused of what was sent."""
+WARM_UP = 5.0
+"""Seconds before anything is counted."""
 ROUND_TRIP = [0.02]
 """Seconds, of the scenario `far`."""
 
@@ -120,11 +123,11 @@ def main() -> None:
     for name in given.scenarios:
         for limit in given.limits:
             with redis_server() as server:
-                verdict = asyncio.run(
-                    SCENARIOS[name](server, limit, given.processes, given.seconds)
-                )
+                run = SCENARIOS[name](server, limit, given.processes, WARM_UP + given.seconds)
+                verdict = asyncio.run(run)
+                calls = f"{server.calls() / len(verdict.arrivals):.2f}" if name == "share" else "–"
+                verdict = verdict.after(WARM_UP)
                 sent = len(verdict.arrivals)
-                calls = f"{server.calls() / sent:.2f}" if name == "share" else "–"
                 fewest = min(verdict.granted) * len(verdict.granted) / sum(verdict.granted)
                 print(
                     f"| {name} | {limit} | {sent} | {verdict.use:.1%} | {verdict.most_in_a_second} "

@@ -222,6 +222,7 @@ class Verdict:
         failures: list[str],
         warnings: int,
     ) -> None:
+        self._all = arrivals
         self.arrivals = [at for at, _, ours in arrivals if ours]
         self.limit = limit
         self.refused = sum(ours and not accepted for _, accepted, ours in arrivals)
@@ -233,6 +234,14 @@ class Verdict:
         """Permits of each process."""
         self.longest = 0.0
         """The longest time that a process was without a permit, in seconds."""
+
+    def after(self, seconds: float) -> "Verdict":
+        """The same without what arrived before."""
+        begin = self.arrivals[0] + seconds
+        late = [each for each in self._all if each[0] >= begin]
+        verdict = Verdict(late, self.limit, self.failures, self.warnings)
+        verdict.granted, verdict.longest = self.granted, self.longest
+        return verdict
 
     @property
     def most_in_a_second(self) -> int:
