@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +37,20 @@ def sender_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Run every test with the sender of sent messages in each place that has been seen."""
     monkeypatch.setattr("tests.webhooks.test_bot.PLACE", request.param)
     return request.param
+
+
+def with_inbox(fixture: str, *stores: str) -> pytest.MarkDecorator:
+    """Every place with each store; with PostgreSQL, which costs most, one in the default suite."""
+    return pytest.mark.parametrize(
+        ("sender_place", fixture),
+        [
+            pytest.param(place, store, marks=pytest.mark.slow)
+            if store == "postgresql" and place != PLACES[0]
+            else (place, store)
+            for place, store in product(PLACES, stores)
+        ],
+        indirect=True,
+    )
 
 
 class Client:
@@ -199,6 +214,7 @@ async def hand_over_bot(path: str | None, client: Client) -> tuple[WebhookRouter
     return router, seen
 
 
+@with_inbox("inbox_or_none", "memory", "sqlite", "postgresql")
 async def test_a_hand_over_silences_until_the_conversation_closes(
     inbox_or_none: str | None,
 ) -> None:
@@ -295,6 +311,7 @@ async def test_a_hand_over_without_a_message(event: Any, closed_at: int, ends: b
         assert router.context(parse(body_of(message()))).is_handed_over is not ends
 
 
+@with_inbox("inbox", "sqlite", "postgresql")
 async def test_a_late_close_after_a_restart(inbox: str) -> None:
     """The file remembers since when the bot is silent."""
     router, _ = await hand_over_bot(inbox, Client())
@@ -354,6 +371,7 @@ async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPa
     assert len(router._states.received) <= 3
 
 
+@with_inbox("inbox", "sqlite", "postgresql")
 async def test_catching_up_after_an_outage(inbox: str) -> None:
     """What was written meanwhile is handled like events: once, in order, with the contact; outgoing
     messages are not.
@@ -533,6 +551,7 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         assert len(router._states.contacts) == 2
 
 
+@with_inbox("inbox_or_none", "memory", "sqlite", "postgresql")
 async def test_catching_up_that_is_cut_short_is_done_again(inbox_or_none: str | None) -> None:
     """A message that was fetched and not taken in is not taken for one that was."""
     client = Client({1: [text(1), text(2)]})
