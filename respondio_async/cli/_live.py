@@ -22,7 +22,7 @@ _SPAN: Final = 2.0
 class View(ABC):
     """Something that can show how far it is, *elapsed* seconds after its start."""
 
-    headings = ""
+    headings: str = ""
     """What is printed once above the lines."""
 
     @abstractmethod

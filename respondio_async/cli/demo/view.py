@@ -30,7 +30,7 @@ class RouteLine(msgspec.Struct, frozen=True):
 class MigrationView(View):
     """Shows a running migration."""
 
-    headings = (
+    headings: str = (
         f"seconds {''.join(f'{step.label:>18}' for step in STEPS)}\n        "
         + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
     )
