@@ -84,7 +84,10 @@ class LocalReservation:
         self.sent: Sent | None = None
 
     def call(self, due: float) -> None:
-        """Let its holder ask for the permit, which is *due* then; wake it if it sleeps."""
+        """Let its holder ask for the permit, which is *due* then; wake it if it sleeps.
+
+        One that asks as soon as it runs is never late: *due* is inf.
+        """
         self.state, self.due = State.CALLED, due
         if self.timer is not None:
             self.timer.cancel()
@@ -223,7 +226,7 @@ class Queue:
         """
         reservation.state, reservation.due = State.WAITING, inf
         when = max(until - self._ahead, self.loop.time() + SHORTEST_SLEEP)
-        reservation.timer = self.loop.call_at(when, reservation.call, until)
+        reservation.timer = self.loop.call_at(when, reservation.call, inf)
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -267,16 +270,22 @@ class Queue:
         Raises if that is too late.
         """
         self.route.refresh(now)
-        ahead = 0
+        ahead, asleep = 0, False
         for each in self._called:
             if each is reservation:
                 break
             ahead += each.due > now - GRACE
+            asleep |= each.due == inf
         due = self.route.due(now, ahead)
         if due > now:
             due = self.route.due(now, ahead, self._unpaced(now))
+        if due > now:
             if max(due, self.route.opens_at) > reservation.deadline:
                 raise self._too_late(reservation, due)
+        elif asleep:
+            # Somebody before it may go too, and sleeps or has not run yet: let that one go first.
+            self.wake()
+            due = now + SHORTEST_SLEEP
         reservation.due = due
         return due
 
@@ -299,10 +308,9 @@ class Queue:
 
     def wake(self) -> None:
         """Let those who wait ask again, and set the timer anew."""
-        now = self.now()
         for each in self._called:
             if each.state is State.WAITING:
-                each.call(now)
+                each.call(inf)
         self.pump()
 
     def answered(self, free_at: float, *, changed: bool) -> None:
