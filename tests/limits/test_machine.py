@@ -180,7 +180,8 @@ class Machine(RuleBasedStateMachine):
         calls = [call for call in self.calls if not call.task.done()]
         if calls:
             snapshot = self.limiter.statistics()[ROUTE]
-            needed = snapshot.paused + (len(calls) + snapshot.limit + 1) / snapshot.limit * 1.6 + 3
+            # After a refusal up to half of a single request a second is left to others.
+            needed = snapshot.paused + (len(calls) + snapshot.limit + 1) / snapshot.limit * 2.1 + 3
             self.pass_time(needed)
         for call in self.calls:
             assert call.task.done()
