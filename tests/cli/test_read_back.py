@@ -80,6 +80,8 @@ def _xlsx(people: list[Person], path: Path) -> None:
     book = Workbook()
     book.active.append(COLUMNS)
     for row, person in enumerate(people, start=2):
+        if isinstance(person["Age"], float):
+            person["Age"] = float(f"{person['Age']:.16g}")  # as many digits as openpyxl writes
         for column, value in enumerate(_row(person), start=1):
             cell = book.active.cell(row, column)
             cell.value = join_list(value) if isinstance(value, list) else value

@@ -60,10 +60,21 @@ class Browser:
         return self.command("POST", "/element", using="css selector", value=css)[_ELEMENT]
 
     def click(self, css: str) -> None:
-        self.command("POST", f"/element/{self.find(css)}/click")
+        self._use(css, "click")
 
     def type(self, css: str, text: str) -> None:
-        self.command("POST", f"/element/{self.find(css)}/value", text=text)
+        self._use(css, "value", text=text)
+
+    def _use(self, css: str, how: str, **body: Any) -> None:
+        """Do something with an element; the page may draw it anew between finding and doing."""
+        while True:
+            try:
+                self.command("POST", f"/element/{self.find(css)}/{how}", **body)
+            except AssertionError as error:
+                if "stale element" not in str(error):
+                    raise
+            else:
+                return
 
     def text(self, css: str) -> str:
         return self.script("return document.querySelector(arguments[0])?.textContent ?? ''", css)
