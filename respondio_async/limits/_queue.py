@@ -17,7 +17,16 @@ from ..errors import DeadlineExceededError
 from ._priorities import Priorities
 from ._protocol import Priority
 from ._route import Route
-from ._tuning import COLLECT, GRACE, KEPT_WAITS, LEAD, MOST_CALLED, PROMPT, SHORTEST_SLEEP
+from ._tuning import (
+    COLLECT,
+    GRACE,
+    IN_ORDER,
+    KEPT_WAITS,
+    LEAD,
+    MOST_CALLED,
+    PROMPT,
+    SHORTEST_SLEEP,
+)
 from ._window import Sent
 
 
@@ -226,6 +235,12 @@ class Queue:
         """
         reservation.state, reservation.due = State.WAITING, inf
         when = max(until - self._ahead, self.loop.time() + SHORTEST_SLEEP)
+        # Of timers for the same moment the loop may ring any first.
+        for each in self._called:
+            if each is reservation:
+                break
+            if each.state is State.WAITING and each.timer is not None:
+                when = max(when, each.timer.when() + IN_ORDER)
         reservation.timer = self.loop.call_at(when, reservation.call, inf)
         reservation.future = self.loop.create_future()
         return reservation.future
@@ -270,12 +285,13 @@ class Queue:
         Raises if that is too late.
         """
         self.route.refresh(now)
-        ahead, asleep = 0, False
+        ahead, asleep = 0, []
         for each in self._called:
             if each is reservation:
                 break
             ahead += each.due > now - GRACE
-            asleep |= each.due == inf
+            if each.due == inf:
+                asleep.append(each)
         due = self.route.due(now, ahead)
         if due > now:
             due = self.route.due(now, ahead, self._unpaced(now))
@@ -283,8 +299,9 @@ class Queue:
             if max(due, self.route.opens_at) > reservation.deadline:
                 raise self._too_late(reservation, due)
         elif asleep:
-            # Somebody before it may go too, and sleeps or has not run yet: let that one go first.
-            self.wake()
+            # Those before it may go too, and sleep or have not run yet: they go first.
+            for each in asleep:
+                each.call(inf)
             due = now + SHORTEST_SLEEP
         reservation.due = due
         return due
