@@ -37,7 +37,8 @@ import anyio
 import msgspec
 
 try:
-    from redis.exceptions import MaxConnectionsError, NoScriptError, ResponseError
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.exceptions import NoScriptError, ResponseError
 except ImportError as _error:  # pragma: no cover - the test runs it in a process of its own
     raise ImportError(
         "respondio_async.limits.redis needs redis-py: pip install 'respondio-async[redis]'",
@@ -201,7 +202,11 @@ class RedisRateLimiter:
                 raise
             except msgspec.MsgspecError as error:
                 raise UnusableKeyError from error
-            except MaxConnectionsError:
+            except RedisConnectionError as error:
+                # Before redis-py 7.2 the text alone tells a pool that is used up from a Redis that
+                # is gone.
+                if "Too many connections" not in str(error):
+                    raise
                 # The pool is yours and may be small: in a moment one of its connections is free
                 # again.
                 await anyio.sleep(POOL_WAIT)

@@ -260,8 +260,7 @@ async def test_one_routes_unusable_keys_are_told_once(
 
 async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None:
     """Six busy routes on two connections: whoever finds none waits a moment, and the limits stay
-    shared. Before redis-py 7.2 a pool that is used up raises what a Redis that is gone raises: the
-    process keeps to its share for a while, and no call fails.
+    shared.
     """
     routes = list(DEFAULT_LIMITS)[:6]
     async with redis.asyncio.Redis.from_url(server.url, max_connections=2) as client:
@@ -273,5 +272,5 @@ async def test_a_small_connection_pool_is_no_outage(server: RedisServer) -> None
             limiter.update(reservation, Feedback(200, round_trip=0.01))
 
         await asyncio.gather(*(call(route) for route in routes for _ in range(20)))
-        assert limiter._link.outages == 0 or redis.VERSION < (7, 2)
+        assert limiter._link.outages == 0
         assert sum(each.granted for each in limiter.statistics().values()) == 120
