@@ -285,7 +285,8 @@ class Queue:
         Raises if that is too late.
         """
         self.route.refresh(now)
-        ahead, asleep = 0, []
+        ahead = 0
+        asleep: list[LocalReservation] = []
         for each in self._called:
             if each is reservation:
                 break
