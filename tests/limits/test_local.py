@@ -68,6 +68,27 @@ def test_below_one_a_second_it_is_one_every_so_many_seconds(limit: float) -> Non
     assert times[-1] <= 4 * (1 / limit + 0.03)
 
 
+class CountingLoop(VirtualLoop):
+    """Counts the timers that are set."""
+
+    timers = 0
+
+    def call_at(self, *args: Any, **named: Any) -> asyncio.TimerHandle:
+        self.timers += 1
+        return super().call_at(*args, **named)
+
+
+@pytest.mark.parametrize("limit", [10, 100, 501, 2000])
+def test_who_waits_is_woken_a_few_times_however_many_wait(limit: float) -> None:
+    """A call in a long queue costs a few timers: those who wait for the same moment are not woken
+    again and again because one of them was woken out of order.
+    """
+    loop, count = CountingLoop(0.0), max(500, round(2.2 * limit))
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(calls(limiter_of(limit), count))
+    assert loop.timers <= 5 * count
+
+
 def test_a_million_a_second_does_not_wait() -> None:
     """A limit that no client can reach costs no waiting."""
     times = run(calls(limiter_of(1e6), 5000))
