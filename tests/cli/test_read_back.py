@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import itertools
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,7 @@ PEOPLE = st.lists(
             "first_name": TEXTS,
             "last_name": TEXTS,
             "Company": TEXTS,
-            "Age": st.none() | st.integers(-(10**15), 10**15) | st.floats(width=32),
+            "Age": st.none() | st.integers(-(10**15) + 1, 10**15 - 1) | st.floats(width=32),
             "Birthday": st.none() | st.dates(dt.date(1900, 3, 1), dt.date(2100, 1, 1)),
             "Subscribed": st.none() | st.booleans(),
             "tags": st.lists(PLAIN.map(str.strip).filter(bool), max_size=3, unique=True),
@@ -81,6 +82,8 @@ def _xlsx(people: list[Person], path: Path) -> None:
     book.active.append(COLUMNS)
     for row, person in enumerate(people, start=2):
         if isinstance(person["Age"], float):
+            if not math.isfinite(person["Age"]):
+                raise ValueError("openpyxl leaves the cell of such a number empty")
             person["Age"] = float(f"{person['Age']:.16g}")  # as many digits as openpyxl writes
         for column, value in enumerate(_row(person), start=1):
             cell = book.active.cell(row, column)
