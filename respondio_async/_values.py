@@ -57,6 +57,11 @@ def digits_as_id(value: object) -> object:
     return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
+def counted(count: int, noun: str) -> str:
+    """Write "1 attempt", "2 attempts"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def drop_none(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None, where None means "not sent"."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -40,6 +40,7 @@ def _modules(page: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long("mypy checks every page from an empty cache")
 def test_snippets_are_typed(tmp_path: Path) -> None:
     """Those of the README and of every page of the documentation, in one run."""
     modules: dict[str, str] = {}

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from .. import _wire
 from .._transport import Answer, SendError
+from .._values import counted
 from ..errors import (
     ConnectionFailedError,
     DeadlineExceededError,
@@ -102,11 +103,13 @@ def not_answering(
     """
     template = call.endpoint.template
     since = clock_time(breaker.since)
-    met = "" if last is None else f"{reason_of(last)}, "
-    text = f"{template}: the server has not answered since {since} ({met}{breaker.probes} probes)"
+    asked = counted(breaker.probes, "probe")
+    met = asked if last is None else f"{reason_of(last)}, {asked}"
+    text = f"{template}: the server has not answered since {since} ({met})"
     if kind is DeadlineExceededError:
         text += f"; the deadline of {settings.deadline:g} s ended the wait"
-    text += f" after {tally.attempts} attempts" if tally.attempts else "; nothing was sent"
+    tried = f" after {counted(tally.attempts, 'attempt')}"
+    text += tried if tally.attempts else "; nothing was sent"
     error = kind(text, endpoint=template, attempts=tally.attempts, sent=tally.may_have_landed)
     if last is not None:
         error.__cause__ = final_error(last, Stop(), call, settings, tally)
@@ -129,7 +132,7 @@ def _send_error(
         kind = DeadlineExceededError
         text = (
             f"{template}: the deadline of {settings.deadline:g} s ended it "
-            f"after {tally.attempts} attempts; last: {failure}"
+            f"after {counted(tally.attempts, 'attempt')}; last: {failure}"
         )
     elif failure.failure == "timeout":
         kind = RequestTimeoutError

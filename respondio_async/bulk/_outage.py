@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from .._engine.breaker import Breaker, clock_time
+from .._values import counted
 from ..errors import DeadlineExceededError
 from ._outcome import Outage
 
@@ -92,8 +93,8 @@ class OutageWatch:
         self._on_longest(
             DeadlineExceededError(
                 f"the server has not answered since {clock_time(outage.since)} "
-                f"({outage.probes} probes), for longer than max_outage={longest:g} s: the run "
-                "stopped, and what was waiting is unfinished",
+                f"({counted(outage.probes, 'probe')}), for longer than max_outage={longest:g} s: "
+                "the run stopped, and what was waiting is unfinished",
                 endpoint="",
                 attempts=0,
                 sent=False,

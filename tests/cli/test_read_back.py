@@ -182,7 +182,15 @@ def _compare(person: Person, found: dict[str, Any]) -> None:
                 assert got == str(value), column
 
 
-@pytest.mark.parametrize("examples", [2, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "examples",
+    [
+        2,
+        pytest.param(
+            100, marks=[pytest.mark.slow, pytest.mark.long("a hundred tables, each imported twice")]
+        ),
+    ],
+)
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_the_table_holds_is_what_arrives(
     respondio: Respondio, name: str, examples: int

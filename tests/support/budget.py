@@ -41,7 +41,8 @@ class Budget:
         # An attribute of a report travels from a worker to where the results come together.
         report.cpu, self._last = now - self._last, now
         reason = item.get_closest_marker("long")
-        report.long = reason.args[0] if reason else ""
+        slow = "slow" if item.get_closest_marker("slow") else ""  # no part of the default suite
+        report.long = reason.args[0] if reason else slow
         return report
 
     def pytest_runtest_logreport(self, report: Any) -> None:
