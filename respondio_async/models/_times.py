@@ -16,8 +16,8 @@ _UNITS: Final = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000), (10**20, 1_0
 
 
 def moment(value: float | str | None) -> datetime | None:
-    """Read a time whose unit goes by its magnitude (s, ms, µs, ns), or an ISO 8601 text; None when
-    it is neither.
+    """Read a time whose unit goes by its magnitude (s, ms, µs, ns), or an ISO 8601 text, in UTC;
+    None when it is neither.
 
     The vendor documents seconds for `created_at` and status timestamps, and no unit for the times
     of conversations.
@@ -47,8 +47,8 @@ def _moment_of_text(text: str) -> datetime | None:
         pass
     try:
         read = datetime.fromisoformat(text)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read
-    except ValueError:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
