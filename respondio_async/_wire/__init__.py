@@ -3,7 +3,7 @@
 Knows nothing of connections, limits or retries.
 """
 
-from respondio_async._values import check_text, drop_none
+from respondio_async._values import check_id, check_text, drop_none
 
 from ._api_errors import api_error, is_missing
 from ._check import (
@@ -13,7 +13,6 @@ from ._check import (
     check_closing_note,
     check_comment,
     check_field_name,
-    check_id,
     check_ids_differ,
     check_page_size,
     check_slug,

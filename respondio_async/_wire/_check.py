@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from respondio_async._values import check_text, digits_as_id
+from respondio_async._values import check_id, check_text, digits_as_id
 from respondio_async.errors import InvalidArgumentError
 
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}")
@@ -18,21 +18,6 @@ _MOST_TAGS: Final = 10
 def is_given(value: object) -> bool:
     """Whether an optional text is given; the vendor's n8n node sends "" for one that is not."""
     return not (value is None or value == "")
-
-
-def check_id(value: object, argument: str) -> int:
-    """Return the id of a thing other than a contact: a positive int ("274637" as a text is refused
-    by the server).
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgumentError(
-            f"{argument} is a {type(value).__name__}, not an int", argument=argument
-        )
-    if not 0 < value < 2**63:
-        raise InvalidArgumentError(
-            f"{argument} is not a positive integer of at most 64 bits", argument=argument
-        )
-    return int(value)
 
 
 def check_channel_id(value: object) -> int:

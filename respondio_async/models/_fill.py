@@ -52,26 +52,34 @@ def filled_components(
     components: object, body: object, header: object, buttons: object, cards: object = ()
 ) -> list[Component]:
     """Return the components of a template with its variables filled."""
-    filled: list[Component] = []
-    pending = _Given(body, header, buttons, cards)
-    for component in _listed(components):
-        match str(component.get("type", "")).lower():
-            case "header":
-                filled.append(pending.fill_header(component))
-            case "body":
-                filled.append(pending.fill_body(component))
-            case "footer":
-                _refuse_unfilled(component.get("text"), "footer")
-                filled.append(TemplateFooter(str(component.get("text") or "")))
-            case "buttons":
-                filled.append(pending.fill_buttons(component))
-            case "carousel":
-                filled.append({"type": "carousel", "cards": pending.fill_cards(component)})
-            case kind:  # of a kind that we do not know: as it came
-                _refuse_unfilled(component, f"component {kind!r}")
-                filled.append({**component, "type": kind})
-    pending.refuse_unused()
+    given = {"body": body, "header": header, "buttons": buttons, "cards": cards}
+    filled = [_filled(component, given) for component in _listed(components)]
+    for argument, value in given.items():
+        is_empty = not value and (is_list(value) or is_object(value))
+        if value is not None and not is_empty:
+            raise InvalidArgumentError(f"the template has no {argument} to fill", argument=argument)
     return filled
+
+
+def _filled(component: Mapping[str, Any], given: dict[str, Any]) -> Component:
+    """Fill one component with its part of what is *given*, which is taken out."""
+    match _kind(component):
+        case "header":
+            return _header(component, given.pop("header", None))
+        case "body":
+            text = _text(component)
+            return TemplateBody(text, _texts(given.pop("body", ()), text, "body"))
+        case "footer":
+            text = str(component.get("text") or "")
+            _refuse_unfilled(text, "footer")
+            return TemplateFooter(text)
+        case "buttons":
+            return TemplateButtons(_buttons(component, given.pop("buttons", ())))
+        case "carousel":
+            return {"type": "carousel", "cards": _cards(component, given.pop("cards", ()))}
+        case kind:  # of a kind that we do not know: as it came
+            _refuse_unfilled(component, f"component {kind!r}")
+            return {**component, "type": kind}
 
 
 def _listed(components: object) -> list[Mapping[str, Any]]:
@@ -93,83 +101,49 @@ def _listed(components: object) -> list[Mapping[str, Any]]:
     return items
 
 
-class _Given:
-    """The caller's values, until a component takes them."""
-
-    def __init__(self, body: object, header: object, buttons: object, cards: object) -> None:
-        self.body = body
-        self.header = header
-        self.buttons = buttons
-        self.cards = cards
-
-    def fill_body(self, component: Mapping[str, Any]) -> TemplateBody:
+def _header(component: Mapping[str, Any], value: object) -> TemplateHeader:
+    kind = str(component.get("format") or "text").lower()
+    if kind == "text":
         text = _text(component)
-        values, self.body = self.body, ()
-        return TemplateBody(
-            text, [TextParameter(value) for value in _ordered(values, _names(text), "body")]
+        if isinstance(value, TextParameter):
+            value = value.text
+        if value is None:
+            value = ()
+        elif not is_list(value) and not is_object(value):
+            value = (value,)
+        return TemplateHeader("text", text, _texts(value, text, "header"))
+    if kind not in _MEDIA:
+        raise InvalidArgumentError(
+            "the template's header has an unknown format: build the components by hand",
+            argument="template",
         )
+    return TemplateHeader(cast("Any", kind), None, [_medium(kind, value)])
 
-    def fill_header(self, component: Mapping[str, Any]) -> TemplateHeader:
-        kind = str(component.get("format") or "text").lower()
-        value, self.header = self.header, None
-        if kind == "text":
-            text = _text(component)
-            names = _names(text)
-            if isinstance(value, TextParameter):
-                value = value.text
-            values: object = (
-                () if value is None else value if is_list(value) or is_object(value) else (value,)
-            )
-            return TemplateHeader(
-                "text", text, [TextParameter(each) for each in _ordered(values, names, "header")]
-            )
-        if kind not in _MEDIA:
-            raise InvalidArgumentError(
-                "the template's header has an unknown format: build the components by hand",
-                argument="template",
-            )
-        return TemplateHeader(cast("Any", kind), None, [_medium(kind, value)])
 
-    def fill_buttons(self, component: Mapping[str, Any]) -> TemplateButtons:
-        templates = [each for each in component.get("buttons") or () if is_object(each)]
-        wanted = [each for each in templates if _wants_value(each)]
-        values, self.buttons = self.buttons, ()
-        if not is_list(values):
-            raise InvalidArgumentError(
-                "buttons is a list with one value a button that wants one", argument="buttons"
-            )
-        _count("buttons", len(wanted), len(values))
-        left = iter(values)
-        return TemplateButtons(
-            [_button(each, next(left) if _wants_value(each) else None) for each in templates]
+def _buttons(component: Mapping[str, Any], values: object) -> list[Any]:
+    if not is_list(values):
+        raise InvalidArgumentError(
+            "buttons is a list with one value a button that wants one", argument="buttons"
         )
+    templates = [each for each in component.get("buttons") or () if is_object(each)]
+    _count("buttons", sum(map(_wants_value, templates)), len(values))
+    left = iter(values)
+    return [_button(each, next(left) if _wants_value(each) else None) for each in templates]
 
-    def fill_cards(self, component: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Fill each card of a carousel as a small template of its own."""
-        templates = [each for each in component.get("cards") or () if is_object(each)]
-        values, self.cards = self.cards, ()
-        if not is_list(values) or not all(is_object(each) for each in values):
-            raise InvalidArgumentError(
-                "cards is a list with one mapping a card: body, header, buttons", argument="cards"
-            )
-        if values:
-            _count("cards", len(templates), len(values))
-        return [
-            {"components": _card(template, values[index] if values else {}, index)}
-            for index, template in enumerate(templates)
-        ]
 
-    def refuse_unused(self) -> None:
-        """Raise when a value was given for a component that the template has not."""
-        for argument, value in (
-            ("body", self.body),
-            ("header", self.header),
-            ("buttons", self.buttons),
-            ("cards", self.cards),
-        ):
-            if value is None or ((is_list(value) or is_object(value)) and not value):
-                continue
-            raise InvalidArgumentError(f"the template has no {argument} to fill", argument=argument)
+def _cards(component: Mapping[str, Any], values: object) -> list[dict[str, Any]]:
+    """Fill each card of a carousel as a small template of its own."""
+    if not is_list(values) or not all(is_object(each) for each in values):
+        raise InvalidArgumentError(
+            "cards is a list with one mapping a card: body, header, buttons", argument="cards"
+        )
+    templates = [each for each in component.get("cards") or () if is_object(each)]
+    if values:
+        _count("cards", len(templates), len(values))
+    return [
+        {"components": _card(template, values[index] if values else {}, index)}
+        for index, template in enumerate(templates)
+    ]
 
 
 def _card(template: Mapping[str, Any], given: Mapping[str, Any], index: int) -> list[Any]:
@@ -225,24 +199,24 @@ def _names(text: str | None) -> list[str]:
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
 
 
-def _ordered(values: object, names: list[str], argument: str) -> list[str]:
+def _texts(values: object, text: str | None, argument: str) -> list[TextParameter]:
+    """Return the values of the placeholders of *text*, in their order."""
+    names = _names(text)
     if is_object(values):
         by_name = {str(name): value for name, value in values.items()}
-        missing = [name for name in names if name not in by_name]
-        if missing or len(by_name) != len(names):
-            said = (
-                f"missing: {', '.join(missing)}" if missing else "it has more values than variables"
-            )
+        if missing := [name for name in names if name not in by_name]:
             raise InvalidArgumentError(
-                f"{argument} does not fit the template's variables ({said})", argument=argument
+                f"{argument} does not fit the template's variables (missing: {', '.join(missing)})",
+                argument=argument,
             )
-        return [_value(by_name[name], argument) for name in names]
+        _count(argument, len(names), len(by_name))
+        values = [by_name[name] for name in names]
     if not is_list(values):
         raise InvalidArgumentError(
             f"{argument} is a list of values, or a mapping of names to values", argument=argument
         )
     _count(argument, len(names), len(values))
-    return [_value(value, argument) for value in values]
+    return [TextParameter(_value(value, argument)) for value in values]
 
 
 def _count(argument: str, wanted: int, given: int) -> None:
@@ -288,8 +262,8 @@ def _medium(kind: str, value: object) -> TemplateParameter:
         ) from None
 
 
-def _kind(button: Mapping[str, Any]) -> str:
-    return str(button.get("type", "")).lower()
+def _kind(part: Mapping[str, Any]) -> str:
+    return str(part.get("type", "")).lower()
 
 
 def _wants_value(button: Mapping[str, Any]) -> bool:

@@ -1,7 +1,9 @@
-"""What all payloads share: a base whose repr shows no content, and the checks of their fields."""
+"""What all payloads and their parts share: a base whose repr shows no content, which writes the
+fields as the API names them, and the checks of their fields.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,12 +13,35 @@ from respondio_async.discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
 
-class Payload(Discreet, msgspec.Struct, frozen=True):
-    """The base of every payload."""
+class Part(Discreet):
+    """What a payload and its parts share; the tag of a struct is its type on the wire."""
+
+    __slots__ = ()
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the `message` object of the request."""
-        raise NotImplementedError  # pragma: no cover - every payload and part has its own
+        """Return it as the API takes it; a payload is the `message` object of a request."""
+        struct = cast("msgspec.Struct", self)
+        tag = struct.__struct_config__.tag
+        return wire_fields(struct) if tag is None else {"type": tag, **wire_fields(struct)}
+
+
+class Payload(Part, msgspec.Struct, frozen=True, rename="camel"):
+    """The base of every payload."""
+
+
+def wire_fields(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of *struct* by the API's names. None and empty sequences are not sent."""
+    names = zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)
+    fields = {wire_name: getattr(struct, name) for wire_name, name in names}
+    return {name: _on_wire(value) for name, value in fields.items() if value not in (None, ())}
+
+
+def _on_wire(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.to_wire()
+    if isinstance(value, tuple):
+        return [_on_wire(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    return dict(value) if is_object(value) else value
 
 
 def optional_text(payload: msgspec.Struct, argument: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from respondio_async._values import check_text, digits_as_id, drop_none, is_list
+from respondio_async._values import check_id, check_text, digits_as_id, is_list
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import Payload, check_mapping, check_texts, check_url, optional_text
@@ -77,7 +77,7 @@ _MOST_REPLIES = 10
 _ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
 
 
-class Text(Payload, frozen=True):
+class Text(Payload, frozen=True, tag="text"):
     """A text. `{{$contact.name}}` and its like are filled in by the server.
 
     Facebook and Instagram want a *message_tag* more than 24 hours after the contact's last message.
@@ -89,9 +89,6 @@ class Text(Payload, frozen=True):
     def __post_init__(self) -> None:
         check_text(self.text, "text")
         optional_text(self, "message_tag")
-
-    def to_wire(self) -> dict[str, Any]:
-        return drop_none(type="text", text=self.text, messageTag=self.message_tag)
 
 
 class Attachment(Payload, frozen=True):
@@ -128,10 +125,10 @@ class Attachment(Payload, frozen=True):
         return cls(url, "file")
 
     def to_wire(self) -> dict[str, Any]:
-        return {"type": "attachment", "attachment": {"type": self.type, "url": self.url}}
+        return {"type": "attachment", "attachment": super().to_wire()}
 
 
-class QuickReplies(Payload, frozen=True):
+class QuickReplies(Payload, frozen=True, tag="quick_reply"):
     """A question with one to ten answers to tap."""
 
     title: str
@@ -146,11 +143,8 @@ class QuickReplies(Payload, frozen=True):
             )
         msgspec.structs.force_setattr(self, "replies", replies)
 
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "quick_reply", "title": self.title, "replies": list(self.replies)}
 
-
-class CustomPayload(Payload, frozen=True):
+class CustomPayload(Payload, frozen=True, tag="custom_payload"):
     """A channel's own JSON, passed through: Telegram, Facebook, Viber and LINE.
 
     `channel_id` must be given; WhatsApp answers 403.
@@ -160,9 +154,6 @@ class CustomPayload(Payload, frozen=True):
 
     def __post_init__(self) -> None:
         check_mapping(self.payload, "payload")
-
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "custom_payload", "payload": dict(self.payload)}
 
 
 class EmailAttachment(Payload, frozen=True):
@@ -177,12 +168,8 @@ class EmailAttachment(Payload, frozen=True):
         _check_attachment_type(self.type)
         check_text(self.file_name, "file_name")
 
-    def to_wire(self) -> dict[str, Any]:
-        """Return one of the e-mail's `attachments`."""
-        return {"type": self.type, "url": self.url, "fileName": self.file_name}
 
-
-class Email(Payload, frozen=True):
+class Email(Payload, frozen=True, tag="email"):
     """An e-mail, for e-mail channels: a text, attachments, or both.
 
     *reply_to_message_id*, an int or its digits, keeps it in the thread of that message. "" and
@@ -203,7 +190,7 @@ class Email(Payload, frozen=True):
             addresses = getattr(self, argument)
             if addresses is not None:
                 msgspec.structs.force_setattr(self, argument, _check_addresses(addresses, argument))
-        reply_to = _message_id(self.reply_to_message_id, "reply_to_message_id")
+        reply_to = _message_id(self.reply_to_message_id)
         msgspec.structs.force_setattr(self, "reply_to_message_id", reply_to)
         if self.attachments is not None:
             attachments: object = self.attachments
@@ -218,17 +205,6 @@ class Email(Payload, frozen=True):
             raise InvalidArgumentError(
                 "an e-mail has a text or at least one attachment", argument="text"
             )
-
-    def to_wire(self) -> dict[str, Any]:
-        return drop_none(
-            type="email",
-            text=self.text,
-            subject=self.subject,
-            cc=list(self.cc) if self.cc else None,
-            bcc=list(self.bcc) if self.bcc else None,
-            replyToMessageId=self.reply_to_message_id,
-            attachments=[each.to_wire() for each in self.attachments] if self.attachments else None,
-        )
 
 
 class RawPayload(Payload, frozen=True):
@@ -252,7 +228,7 @@ class RawPayload(Payload, frozen=True):
 def to_wire(message: str | Payload) -> dict[str, Any]:
     """Return the `message` object of a text or a payload."""
     if isinstance(message, str):
-        message = Text(message) if message.strip() else _refuse_empty()
+        message = Text(check_text(message, "message"))
     # An attachment of an e-mail shares the payloads' base, but is no message.
     if not isinstance(cast("object", message), Payload) or isinstance(message, EmailAttachment):
         raise InvalidArgumentError(
@@ -261,10 +237,6 @@ def to_wire(message: str | Payload) -> dict[str, Any]:
             argument="message",
         )
     return message.to_wire()
-
-
-def _refuse_empty() -> Payload:
-    raise InvalidArgumentError("message is empty", argument="message")
 
 
 def _check_addresses(values: object, argument: str) -> tuple[str, ...]:
@@ -276,13 +248,10 @@ def _check_addresses(values: object, argument: str) -> tuple[str, ...]:
     return addresses
 
 
-def _message_id(value: object, argument: str) -> int | None:
+def _message_id(value: object) -> int | None:
     if value is None or value == "":
         return None
-    value = digits_as_id(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise InvalidArgumentError(f"{argument} is a positive int", argument=argument)
-    return value
+    return check_id(digits_as_id(value), "reply_to_message_id")
 
 
 def _check_attachment_type(value: object) -> None:

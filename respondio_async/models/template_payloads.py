@@ -13,11 +13,10 @@ from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
-from respondio_async._values import check_text, drop_none, is_list, is_object
-from respondio_async.discreet import Discreet
+from respondio_async._values import check_text, is_list, is_object
 from respondio_async.errors import InvalidArgumentError
 
-from ._payload import Payload, check_mapping, check_url
+from ._payload import Part, Payload, check_mapping, check_url, wire_fields
 
 __all__ = [
     "ActionButton",
@@ -44,21 +43,14 @@ HeaderFormat = Literal["text", "image", "video", "document", "location"]
 _FORMATS = ("text", "image", "video", "document", "location")
 
 
-class _Part(Discreet, msgspec.Struct, frozen=True):
-    """A part of a template; its repr shows no content."""
-
-    def to_wire(self) -> dict[str, Any]:
-        raise NotImplementedError  # pragma: no cover - every payload and part has its own
-
-
 # ── parameters ────────────────────────────────────────────────────────────────────────────────────
 
 
-class TemplateParameter(_Part, frozen=True):
+class TemplateParameter(Part, msgspec.Struct, frozen=True):
     """The base of what fills a variable."""
 
 
-class TextParameter(TemplateParameter, frozen=True):
+class TextParameter(TemplateParameter, frozen=True, tag="text"):
     """A text."""
 
     text: str
@@ -66,25 +58,23 @@ class TextParameter(TemplateParameter, frozen=True):
     def __post_init__(self) -> None:
         check_text(self.text, "text")
 
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "text", "text": self.text}
 
+class _NestedParameter(TemplateParameter, frozen=True):
+    """One whose fields stand under the name of its type."""
 
-class _Media(TemplateParameter, frozen=True):
     kind: ClassVar[str]
 
+    def to_wire(self) -> dict[str, Any]:
+        return {"type": self.kind, self.kind: wire_fields(self)}
+
+
+class _Media(_NestedParameter, frozen=True):
     link: str
     caption: str | None = None
     filename: str | None = None
 
     def __post_init__(self) -> None:
         check_url(self.link, "link")
-
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "type": self.kind,
-            self.kind: drop_none(link=self.link, caption=self.caption, filename=self.filename),
-        }
 
 
 class ImageParameter(_Media, frozen=True):
@@ -99,8 +89,10 @@ class VideoParameter(_Media, frozen=True):
     kind: ClassVar[str] = "video"
 
 
-class DocumentParameter(TemplateParameter, frozen=True):
+class DocumentParameter(_NestedParameter, frozen=True):
     """A document at a public URL, and the name under which the contact sees it."""
+
+    kind: ClassVar[str] = "document"
 
     link: str
     filename: str
@@ -110,15 +102,11 @@ class DocumentParameter(TemplateParameter, frozen=True):
         check_url(self.link, "link")
         check_text(self.filename, "filename")
 
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "type": "document",
-            "document": drop_none(link=self.link, caption=self.caption, filename=self.filename),
-        }
 
-
-class LocationParameter(TemplateParameter, frozen=True):
+class LocationParameter(_NestedParameter, frozen=True):
     """A place. Degrees may be given as numbers; the API takes them as texts."""
+
+    kind: ClassVar[str] = "location"
 
     name: str
     address: str
@@ -132,15 +120,6 @@ class LocationParameter(TemplateParameter, frozen=True):
             msgspec.structs.force_setattr(
                 self, argument, _degrees(getattr(self, argument), argument, most)
             )
-
-    def to_wire(self) -> dict[str, Any]:
-        place = {
-            "name": self.name,
-            "address": self.address,
-            "latitude": self.latitude,
-            "longitude": self.longitude,
-        }
-        return {"type": "location", "location": place}
 
 
 def _degrees(value: object, argument: str, most: int) -> str:
@@ -158,20 +137,17 @@ def _degrees(value: object, argument: str, most: int) -> str:
 # ── buttons ───────────────────────────────────────────────────────────────────────────────────────
 
 
-class TemplateButton(_Part, frozen=True):
+class TemplateButton(Part, msgspec.Struct, frozen=True):
     """The base of a template's buttons."""
 
 
-class QuickReplyButton(TemplateButton, frozen=True):
+class QuickReplyButton(TemplateButton, frozen=True, tag="quick_reply"):
     """A button that sends its text back."""
 
     text: str
 
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "quick_reply", "text": self.text}
 
-
-class UrlButton(TemplateButton, frozen=True):
+class UrlButton(TemplateButton, frozen=True, tag="url"):
     """A link; *parameters* fill the variable of its URL."""
 
     text: str
@@ -181,20 +157,12 @@ class UrlButton(TemplateButton, frozen=True):
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
-    def to_wire(self) -> dict[str, Any]:
-        return drop_none(
-            type="url", text=self.text, url=self.url, parameters=_wire_parameters(self.parameters)
-        )
 
-
-class PhoneButton(TemplateButton, frozen=True):
+class PhoneButton(TemplateButton, frozen=True, tag="phone_number"):
     """A button that calls a number."""
 
     text: str
     phone_number: str
-
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "phone_number", "text": self.text, "phone_number": self.phone_number}
 
 
 class ActionButton(TemplateButton, frozen=True):
@@ -222,14 +190,14 @@ class ActionButton(TemplateButton, frozen=True):
 # ── components ────────────────────────────────────────────────────────────────────────────────────
 
 
-class TemplateComponent(_Part, frozen=True):
+class TemplateComponent(Part, msgspec.Struct, frozen=True):
     """The base of a template's components.
 
     A mapping may stand in its place, and is sent as it is.
     """
 
 
-class TemplateHeader(TemplateComponent, frozen=True):
+class TemplateHeader(TemplateComponent, frozen=True, tag="header"):
     """The header: a text, or a medium or place given as its one parameter."""
 
     format: HeaderFormat
@@ -241,12 +209,8 @@ class TemplateHeader(TemplateComponent, frozen=True):
             raise InvalidArgumentError(f"format is one of {', '.join(_FORMATS)}", argument="format")
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
-    def to_wire(self) -> dict[str, Any]:
-        parameters = _wire_parameters(self.parameters)
-        return drop_none(type="header", format=self.format, text=self.text, parameters=parameters)
 
-
-class TemplateBody(TemplateComponent, frozen=True):
+class TemplateBody(TemplateComponent, frozen=True, tag="body"):
     """The body: the template's whole text with its placeholders, and what fills them."""
 
     text: str | None = None
@@ -255,20 +219,14 @@ class TemplateBody(TemplateComponent, frozen=True):
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
-    def to_wire(self) -> dict[str, Any]:
-        return drop_none(type="body", text=self.text, parameters=_wire_parameters(self.parameters))
 
-
-class TemplateFooter(TemplateComponent, frozen=True):
+class TemplateFooter(TemplateComponent, frozen=True, tag="footer"):
     """The footer, which has no variables."""
 
     text: str
 
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "footer", "text": self.text}
 
-
-class TemplateButtons(TemplateComponent, frozen=True):
+class TemplateButtons(TemplateComponent, frozen=True, tag="buttons"):
     """The buttons, in the template's order."""
 
     buttons: Sequence[TemplateButton | Mapping[str, Any]]
@@ -277,9 +235,6 @@ class TemplateButtons(TemplateComponent, frozen=True):
         msgspec.structs.force_setattr(
             self, "buttons", _parts(self.buttons, TemplateButton, "buttons")
         )
-
-    def to_wire(self) -> dict[str, Any]:
-        return {"type": "buttons", "buttons": _wire_parts(self.buttons)}
 
 
 # ── the payloads ──────────────────────────────────────────────────────────────────────────────────
@@ -302,9 +257,7 @@ class _TemplatePayload(Payload, frozen=True):
             )
 
     def to_wire(self) -> dict[str, Any]:
-        components = _wire_parts(self.components) if self.components else None
-        template = drop_none(name=self.name, languageCode=self.language_code, components=components)
-        return {"type": self.kind, "template": template}
+        return {"type": self.kind, "template": wire_fields(self)}
 
 
 class WhatsAppTemplate(_TemplatePayload, frozen=True):
@@ -377,11 +330,3 @@ def _parts(values: object, base: type[Any], argument: str) -> tuple[Any, ...]:
                 f"{argument} holds a {type(part).__name__}", argument=argument
             )
     return tuple(values)
-
-
-def _wire_parts(parts: Sequence[Any]) -> list[dict[str, Any]]:
-    return [dict(part) if is_object(part) else part.to_wire() for part in parts]
-
-
-def _wire_parameters(parameters: Sequence[Any]) -> list[dict[str, Any]] | None:
-    return _wire_parts(parameters) or None
