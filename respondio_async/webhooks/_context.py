@@ -10,7 +10,7 @@ from respondio_async.models import Contact, ContactChannel
 
 from ._bot import BotClient, window_open, within_window
 from ._contact_states import ContactStates
-from ._locks import KeyedLocks
+from ._order import KeyedLocks
 from ._state_updates import moment_of
 from .events import AnyEvent, EventMessage, MessageReceived
 

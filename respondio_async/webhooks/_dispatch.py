@@ -12,12 +12,11 @@ from respondio_async._storage import settle
 from respondio_async.errors import ConfigurationError
 
 from ._capacity import Capacity
-from ._contact_queues import ContactQueues
 from ._contact_states import ContactStates
 from ._context import Context, contact_id
 from ._error_reporter import ErrorReporter
 from ._handlers import Handler, Handlers, call_function
-from ._locks import KeyedLocks
+from ._order import ContactQueues, KeyedLocks
 from ._progress import HandlingStep
 from ._state_updates import update_state
 from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError

@@ -32,7 +32,7 @@ from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import NOWHERE, EventJob
 from ._error_reporter import ErrorReporter
-from ._locks import KeyedLocks
+from ._order import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep
 from ._signature import authentic, encode_keys

@@ -31,7 +31,7 @@ from ._dispatch import Dispatcher, OnInterrupted
 from ._error_reporter import ErrorReporter, OnError
 from ._handlers import Handlers
 from ._ingest import Ingest
-from ._locks import KeyedLocks
+from ._order import KeyedLocks
 from ._parse import parse
 from ._store import InboxStatistics, InboxStore
 from ._tracer import NoTracer, WebhookTracer

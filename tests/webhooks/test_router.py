@@ -24,7 +24,7 @@ from respondio_async.webhooks import (
     parse,
 )
 from respondio_async.webhooks import _inbox as inbox_module
-from respondio_async.webhooks._locks import KeyedLocks
+from respondio_async.webhooks._order import KeyedLocks
 from tests.webhooks.payloads import KEY, body_of, closed, message, sent, signed
 
 
