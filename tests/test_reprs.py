@@ -58,7 +58,7 @@ HARMLESS = {
     "webhooks._postgres._notes._Sent",
     *(
         "webhooks._answers.WebhookAnswer",
-        "webhooks._conditions.Conditions",
+        "webhooks._handlers.Conditions",
         "webhooks._handlers.Handler",
     ),
     *("webhooks._progress.Note", "webhooks._dispatch.EventJob", "cli._contract.ContractReport"),

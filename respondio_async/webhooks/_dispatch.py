@@ -14,14 +14,13 @@ from respondio_async.errors import ConfigurationError
 from ._capacity import Capacity
 from ._contact_states import ContactStates
 from ._context import Context, contact_id
-from ._error_reporter import ErrorReporter
-from ._handlers import Handler, Handlers, call_function
+from ._handlers import ErrorReporter, Handlers, call_function
 from ._order import ContactQueues, KeyedLocks
 from ._progress import HandlingStep
 from ._state_updates import update_state
 from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError
 from ._tracer import WebhookTracer
-from .events import AnyEvent, MessageReceived
+from .events import AnyEvent
 
 NOWHERE: Final = 0
 """The row of an event while there is no inbox."""
@@ -156,33 +155,22 @@ class Dispatcher:
         for handler in self._handlers.handlers:
             if context.stopped:
                 return
-            if handler.key in job.handled or not await self._wants(handler, context):
+            context.handler = handler.name
+            if handler.key in job.handled or not await self._attempt(
+                handler.conditions.hold, context
+            ):
                 continue
             await self._note(job.row, HandlingStep.STARTED, handler.key)
-            context.handler = handler.name
             await self._attempt(self._handlers.wrapped(handler), context)
             await self._note(job.row, HandlingStep.HANDLED, handler.key)
 
-    async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
-        if (
-            context.is_handed_over
-            and not handler.always
-            and isinstance(context.event, MessageReceived)
-        ):
-            return False
-        try:
-            return await handler.conditions.hold(context)
-        except Exception as error:  # noqa: BLE001 - a user's `when`
-            await self._report(error, context)
-            return False
-
     async def _attempt(
         self, function: Callable[[Context[Any]], object], context: Context[Any]
-    ) -> None:
-        """Run a user's function; whatever it raises goes to `on_error`."""
+    ) -> Any:
+        """Call what a user wrote, and return its result; what it raises goes to `on_error`."""
         try:
             async with asyncio.timeout(self._timeout):
-                await call_function(function, context)
+                return await call_function(function, context)
         except asyncio.CancelledError as error:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished

@@ -1,15 +1,20 @@
-"""The handlers of a router, and what stands around them."""
+"""What a router's author wrote: its handlers, which events they want, the middleware around them,
+and where what they raise goes.
+"""
 
 import inspect
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Final, NamedTuple, TypedDict, TypeVar, Unpack, overload
 
-from ._conditions import Conditions, OneOrMore, conditions
+from respondio_async.errors import ConfigurationError
+from respondio_async.models import Channel
+
 from ._context import Context
-from .events import AnyEvent, Event
+from .events import AnyEvent, Event, MessageReceived
 
 A = TypeVar("A", bound=AnyEvent)
 B = TypeVar("B", bound=AnyEvent)
@@ -17,6 +22,10 @@ F = TypeVar("F", bound=Callable[..., object])
 
 CallNext = Callable[[Context[Any]], Awaitable[None]]
 Middleware = Callable[[Context[Any], CallNext], Awaitable[None]]
+OnError = Callable[[Exception, Context[Any] | None], object]
+OneOrMore = str | Collection[str]
+
+_logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
 class HandlerOptions(TypedDict, total=False):
@@ -36,6 +45,47 @@ class HandlerOptions(TypedDict, total=False):
     """Also for contacts that were handed over to a person."""
 
 
+class Conditions(NamedTuple):
+    """What must hold for a handler to have an event, all of it; None: whatever."""
+
+    kinds: tuple[type[AnyEvent], ...]
+    channel: frozenset[int | str] | None
+    message_type: frozenset[int | str] | None
+    sender: frozenset[int | str] | None
+    text: re.Pattern[str] | None
+    when: Callable[[Context[Any]], bool | Awaitable[bool]] | None
+    always: bool
+
+    async def hold(self, context: Context[Any]) -> bool:
+        """Whether the context's event is wanted; leaves the text's match in it."""
+        event = context.event
+        context.match = None
+        if self.kinds and not isinstance(event, self.kinds):
+            return False
+        if isinstance(event, MessageReceived) and context.is_handed_over and not self.always:
+            return False
+        if self.channel is not None and self.channel.isdisjoint(_channel_names(context)):
+            return False
+        asked = (self.message_type, self.sender, self.text) != (None, None, None)
+        if asked and not self._hold_of_message(context):
+            return False
+        return self.when is None or bool(await call_function(self.when, context))
+
+    def _hold_of_message(self, context: Context[Any]) -> bool:
+        message = context.message
+        if message is None:
+            return False
+        if self.message_type is not None and message.content.type not in self.message_type:
+            return False
+        if self.sender is not None:
+            sender = context.event.sender
+            if sender is None or sender.source not in self.sender:
+                return False
+        if self.text is not None and message.text is not None:
+            context.match = self.text.search(message.text)
+        return self.text is None or context.match is not None
+
+
 class Handler(NamedTuple):
     """One registered function."""
 
@@ -44,14 +94,33 @@ class Handler(NamedTuple):
     key: int
     """The same in the next process, as long as name and order of the handlers are."""
     conditions: Conditions
-    always: bool
 
 
-async def call_function(function: Callable[[Context[Any]], object], context: Context[Any]) -> None:
-    """Call a user's function; a plain one runs on the event loop."""
-    result = function(context)
-    if inspect.isawaitable(result):
-        await result
+async def call_function(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a user's function, and return its result; a plain one runs on the event loop."""
+    result = function(*arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+class ErrorReporter:
+    """Passes errors to `on_error`, or to the log, and counts them; never to the sender."""
+
+    def __init__(self, on_error: OnError | None) -> None:
+        self.count = 0
+        self._on_error = on_error or _log
+
+    async def report(self, error: Exception, context: Context[Any] | None) -> None:
+        """Report an error; one of the hook itself goes to the log."""
+        self.count += 1
+        try:
+            await call_function(self._on_error, error, context)
+        except Exception:
+            _logger.exception("webhook: on_error failed")
+
+
+def _log(error: Exception, context: Context[Any] | None) -> None:
+    name = (context.handler if context is not None else "") or "the router"
+    _logger.error("webhook: %s failed", name, exc_info=error)
 
 
 class Handlers:
@@ -101,17 +170,20 @@ class Handlers:
               plain or `async def`: `no_human_active`, or one of yours.
             - always (`bool`): Also for contacts that were handed over to a person.
         """
-        always = wanted.pop("always", False)
-        wants = conditions(
+        if strange := wanted.keys() - HandlerOptions.__annotations__.keys():
+            raise TypeError(f"on() knows no {', '.join(strange)}")
+        if not all(isinstance(kind, type) and issubclass(kind, AnyEvent) for kind in kinds):
+            raise ConfigurationError("on() takes event classes: @router.on(MessageReceived)")
+        text = wanted.get("text")
+        conditions = Conditions(
             kinds,
-            channel=wanted.pop("channel", None),
-            message_type=wanted.pop("message_type", None),
-            sender=wanted.pop("sender", None),
-            text=wanted.pop("text", None),
-            when=wanted.pop("when", None),
+            _choices(wanted.get("channel")),
+            _choices(wanted.get("message_type")),
+            _choices(wanted.get("sender")),
+            re.compile(text) if isinstance(text, str) else text,
+            wanted.get("when"),
+            wanted.get("always", False),
         )
-        if wanted:
-            raise TypeError(f"on() knows no {', '.join(wanted)}")
 
         def register(function: F) -> F:
             module = getattr(function, "__module__", "")
@@ -119,7 +191,7 @@ class Handlers:
             number = sum(handler.name == name for handler in self.handlers)
             # 63 bits: the integers of databases are signed.
             key = int.from_bytes(blake2b(f"{name}#{number}".encode(), digest_size=8).digest()) >> 1
-            self.handlers.append(Handler(function, name, key, wants, always))
+            self.handlers.append(Handler(function, name, key, conditions))
             return function
 
         return register
@@ -144,3 +216,20 @@ def _around(middleware: Middleware, call_next: CallNext) -> CallNext:
         return middleware(context, call_next)
 
     return call
+
+
+def _choices(value: int | str | Collection[int | str] | None) -> frozenset[int | str] | None:
+    if value is None:
+        return None
+    return frozenset((value,) if isinstance(value, int | str) else value)
+
+
+def _channel_names(context: Context[Any]) -> set[int | str]:
+    """Name the event's channel in every way a handler may ask for it: its id, its source."""
+    names: set[int | str] = set()
+    channel, message = getattr(context.event, "channel", None), context.message
+    if isinstance(channel, Channel):
+        names |= {channel.id, channel.source or ""}
+    if message is not None and message.channel_id is not None:
+        names.add(message.channel_id)
+    return names

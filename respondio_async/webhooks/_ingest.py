@@ -31,7 +31,7 @@ from ._contact_states import CAUGHT_UP, ContactStates
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import NOWHERE, EventJob
-from ._error_reporter import ErrorReporter
+from ._handlers import ErrorReporter
 from ._order import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep

@@ -28,8 +28,7 @@ from ._contact_states import ContactStates
 from ._context import Context
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
-from ._error_reporter import ErrorReporter, OnError
-from ._handlers import Handlers
+from ._handlers import ErrorReporter, Handlers, OnError
 from ._ingest import Ingest
 from ._order import KeyedLocks
 from ._parse import parse

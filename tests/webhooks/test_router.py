@@ -253,7 +253,7 @@ async def test_handler_errors_go_to_the_hook() -> None:
         assert await deliver(router, message(1)) == 200
         assert await deliver(router, message(2)) == 200
     assert len(seen) == 2
-    assert [name for _, name in errors] == ["broken", "cancelled", "cancelled"] * 2
+    assert [name for _, name in errors] == ["broken", "cancelled", "append"] * 2
     assert router.statistics().errors == 6
 
 
@@ -460,6 +460,42 @@ async def test_an_asynchronous_condition() -> None:
     async with router:
         await deliver(router, message())
     assert seen == []
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_a_condition_is_held_like_a_handler(is_cancelled: bool) -> None:
+    """One that never ends, or lets a cancellation of its own escape, holds no event up."""
+    errors: list[Exception] = []
+    seen: list[Any] = []
+    router = WebhookRouter(
+        KEY, handler_timeout=0.001, on_error=lambda error, _: errors.append(error)
+    )
+
+    async def stuck(context: Context[Any]) -> bool:
+        if is_cancelled:
+            raise asyncio.CancelledError
+        return await asyncio.Event().wait()
+
+    router.on(when=stuck)(pytest.fail)
+    router.on()(seen.append)
+    async with router:
+        await deliver(router, message(1))
+        await deliver(router, message(2))
+    assert len(seen) == 2
+    assert [type(error) for error in errors] == [RuntimeError if is_cancelled else TimeoutError] * 2
+    assert router.statistics().waiting == 0
+
+
+async def test_a_match_is_of_the_handler_that_asked_for_it() -> None:
+    """A handler without a pattern finds no match of an earlier one."""
+    router = WebhookRouter(KEY)
+    matches: list[Any] = []
+    router.on(MessageReceived, text="order")(lambda context: matches.append(context.match))
+    router.on(MessageReceived)(lambda context: matches.append(context.match))
+    async with router:
+        await deliver(router, message(text="order 55"))
+    assert matches[0] is not None
+    assert matches[1] is None
 
 
 async def test_the_match_and_stop() -> None:
