@@ -7,8 +7,8 @@ after. Neither the time that a handler takes nor what it raises ever reaches the
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -213,7 +213,8 @@ class WebhookRouter(Handlers):
         if not starting.done():
             await asyncio.wait([starting])
         if (error := starting.exception()) is not None:
-            self._starting = None  # the next try begins afresh
+            if self._starting is starting:  # or somebody's next try has begun
+                self._starting = None
             raise error
 
     async def aclose(self, timeout: float | None = None) -> int:
@@ -434,3 +435,28 @@ class WebhookRouter(Handlers):
         from .aiohttp import handler
 
         return handler(self)
+
+
+ClientOrFactory = (
+    AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]] | None
+)
+"""An `AsyncRespond`, or a function that makes one."""
+
+
+@asynccontextmanager
+async def lifespan_of(
+    client: ClientOrFactory, routers: Iterable[WebhookRouter]
+) -> AsyncGenerator[Any]:
+    """Open *client*, and start *routers*, which drain before it closes; gives the client.
+
+    Routers without a client have this one for as long.
+    """
+    async with AsyncExitStack() as stack:
+        made = client() if callable(client) else client
+        opened = await stack.enter_async_context(made) if made is not None else None
+        for router in routers:
+            if router.client is None:
+                router.client = opened
+                stack.callback(setattr, router, "client", None)  # the next lifespan has another
+            await stack.enter_async_context(router)
+        yield opened

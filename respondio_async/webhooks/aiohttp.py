@@ -6,8 +6,7 @@ app.router.add_route("*", "/webhook", router.aiohttp_handler())
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 try:
     from aiohttp import web
@@ -18,7 +17,7 @@ except ImportError as _missing:
     ) from _missing
 
 from ._answers import ENCODED
-from ._router import WebhookRouter
+from ._router import ClientOrFactory, WebhookRouter, lifespan_of
 
 if TYPE_CHECKING:
     from respondio_async import AsyncRespond
@@ -54,10 +53,7 @@ def handler(router: WebhookRouter) -> Callable[[web.Request], Awaitable[web.Resp
 
 
 def respond_context(
-    client: AbstractAsyncContextManager[Any]
-    | Callable[[], AbstractAsyncContextManager[Any]]
-    | None = None,
-    *routers: WebhookRouter,
+    client: ClientOrFactory = None, *routers: WebhookRouter
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """Make a cleanup context that opens *client* (an `AsyncRespond`, or a function that makes one)
     once, and starts *routers*.
@@ -67,14 +63,9 @@ def respond_context(
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if client is not None:
-                opened = await stack.enter_async_context(client() if callable(client) else client)
+        async with lifespan_of(client, routers) as opened:
+            if opened is not None:
                 app[RESPOND_CLIENT] = opened
-                for router in routers:
-                    router.client = router.client or opened
-            for router in routers:
-                await stack.enter_async_context(router)
             yield
 
     return context

@@ -9,8 +9,10 @@ async def hello(contact_id: int, client: Annotated[AsyncRespond, Depends(respond
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
+
+import msgspec
 
 try:
     from fastapi import APIRouter, FastAPI, HTTPException, Request
@@ -24,10 +26,17 @@ from starlette.routing import BaseRoute, Route
 
 from respondio_async.errors import ConfigurationError, DecodeError, WebhookSignatureError
 
-from ._answers import is_encoded, signature_in
+from ._answers import (
+    FORGED,
+    NOT_AN_EVENT,
+    TOO_LARGE,
+    WebhookAnswer,
+    early_answer,
+    signature_in,
+)
 from ._bounds import MAX_BODY
 from ._parse import parse
-from ._router import WebhookRouter
+from ._router import ClientOrFactory, WebhookRouter, lifespan_of
 from ._signature import authentic, encode_keys
 from .events import Event
 
@@ -53,10 +62,7 @@ def receiver(router: WebhookRouter, path: str = "/webhook") -> APIRouter:
 
 
 def respond_lifespan(
-    client: AbstractAsyncContextManager[Any]
-    | Callable[[], AbstractAsyncContextManager[Any]]
-    | None = None,
-    *routers: WebhookRouter,
+    client: ClientOrFactory = None, *routers: WebhookRouter
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     """Make a lifespan that opens *client* (an `AsyncRespond`, or a function that makes one) once,
     and starts *routers*.
@@ -67,14 +73,7 @@ def respond_lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-        async with AsyncExitStack() as stack:
-            opened: Any = None
-            if client is not None:
-                opened = await stack.enter_async_context(client() if callable(client) else client)
-            for router in routers:
-                if router.client is None:
-                    router.client = opened
-                await stack.enter_async_context(router)
+        async with lifespan_of(client, routers) as opened:
             setattr(app.state, _STATE, opened)
             yield {_STATE: opened}
 
@@ -102,21 +101,26 @@ def verified_event(*keys: str, max_body: int = MAX_BODY) -> Callable[[Request], 
     encoded = encode_keys(keys)
 
     async def dependency(request: Request) -> Event:
-        if is_encoded(request.headers.raw):
-            raise HTTPException(415, "send the body without a content encoding")
+        early = early_answer("POST", request.headers.raw, max_body)
+        if early is not None:
+            raise _refusal(early)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > max_body:
-                raise HTTPException(413, "the body is too large")
+                raise _refusal(TOO_LARGE)
         try:
             return parse(
                 authentic(bytes(body), signature_in(request.headers), encoded, max_body),
                 max_body=max_body,
             )
         except WebhookSignatureError:
-            raise HTTPException(401, "the signature is wrong or missing") from None
+            raise _refusal(FORGED) from None
         except DecodeError:
-            raise HTTPException(400, "not an event") from None
+            raise _refusal(NOT_AN_EVENT) from None
 
     return dependency
+
+
+def _refusal(answer: WebhookAnswer) -> HTTPException:
+    return HTTPException(answer.status, msgspec.json.decode(answer.body)["error"])

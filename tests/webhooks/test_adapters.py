@@ -350,6 +350,19 @@ async def test_a_lifespan_without_a_client() -> None:
         assert second.client is own
 
 
+async def test_each_lifespan_has_a_client_of_its_own() -> None:
+    """An application that starts again gives its routers the new client, not the closed one."""
+    router = make_router()[0]
+    lifespan = respond_lifespan(Client, router)  # type: ignore[arg-type]
+    clients: list[Any] = []
+    for _ in range(2):
+        async with lifespan(FastAPI()):
+            clients.append(router.client)
+            assert clients[-1].life == ["open"]
+        assert router.client is None
+    assert clients[0] is not clients[1]
+
+
 def test_a_missing_lifespan_is_explained() -> None:
     """A route that asks for the client of an application without one is told what to do."""
 

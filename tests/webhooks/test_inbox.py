@@ -308,6 +308,26 @@ async def test_a_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
         assert await deliver(router, message()) == 200
 
 
+async def test_starts_that_fail_together_are_tried_again_once(tmp_path: Path) -> None:
+    """Whoever waited for the same failure does not undo the next try of another."""
+    path = tmp_path / "later" / "inbox"
+    router, _ = restarted(path)
+
+    async def first() -> None:
+        with pytest.raises(ConfigurationError, match="its folder must be there"):
+            await router.start()
+        path.parent.mkdir()
+        await router.start()
+
+    async def second() -> None:
+        with pytest.raises(ConfigurationError, match="its folder must be there"):
+            await router.start()
+
+    await asyncio.gather(first(), second())
+    async with router:
+        assert await deliver(router, message()) == 200
+
+
 async def test_a_shared_deduplicator_beside_an_inbox(tmp_path: Path) -> None:
     """What another process took is finished here without being handled."""
     shared: Deduplicator = MemoryDeduplicator()

@@ -336,6 +336,15 @@ async def test_handling_within_the_request(url: str) -> None:
         assert seen == [("worker", "event-1")]
 
 
+async def test_one_task_waits_for_all_ends(url: str) -> None:
+    """However often `handle` is called, PostgreSQL is asked by one at a time."""
+    async with bot(url, [], "web") as web:
+        for number in range(5):
+            assert (await web.handle(*signed(message(number)))).status == 200
+        watching = [task for task in asyncio.all_tasks() if "_spawn" in str(task.get_coro())]
+        assert len(watching) <= 1
+
+
 def test_what_makes_no_sense_is_refused(url: str) -> None:
     """A second de-duplication, an address that is none, options of the other store."""
     with pytest.raises(ConfigurationError, match="no deduplicator"):

@@ -109,6 +109,7 @@ class PostgresInbox(InboxStore):
         """Row and attempt of the events that are handled here, by job."""
         self._undelivered: set[int] = set()
         self._watched_ends: dict[int, asyncio.Future[bool]] = {}
+        self._watching: asyncio.Future[None] | None = None
         self._maintaining: asyncio.Task[None]
         self._working: asyncio.Task[None] | None = None
         self._spawned: set[asyncio.Task[Any]] = set()
@@ -262,8 +263,8 @@ class PostgresInbox(InboxStore):
     def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
         """Ask until the event is finished."""
         self._watched_ends[row] = ended
-        if len(self._watched_ends) == 1:
-            self._spawn(self._watch_ends())
+        if self._watching is None or self._watching.done():
+            self._watching = self._spawn(self._watch_ends())
 
     async def _watch_ends(self) -> None:
         while self._watched_ends and not self._database.closing:
