@@ -8,21 +8,20 @@ neither hides the other's mistakes.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# One list: `__all__`. Type checkers find its names in these modules, and so does `__getattr__`.
+# Nothing is imported before it is used: pytest loads our plugin, and with it this package, in every
+# run of everybody who has it installed.
 if TYPE_CHECKING:
-    from ._sandbox import Sandbox as Sandbox
-    from ._sandbox import WindowName as WindowName
-    from ._serve import serve as serve
-    from .customers import Customer as Customer
-    from .faults import Fault as Fault
-    from .limits import VENDOR_LIMITS as VENDOR_LIMITS
-    from .organisation import Organisation as Organisation
-    from .quirks import Answers as Answers
-    from .quirks import Quirks as Quirks
-    from .record import Arrival as Arrival
-    from .state import WorkspaceEvent as WorkspaceEvent
-    from .webhooks import Delivery as Delivery
-    from .webhooks import Webhook as Webhook
-    from .webhooks import Webhooks as Webhooks
+    from ._sandbox import *
+    from ._serve import *
+    from .customers import *
+    from .faults import *
+    from .limits import *
+    from .organisation import *
+    from .quirks import *
+    from .record import *
+    from .state import *
+    from .webhooks import *
 
 __all__ = [
     "VENDOR_LIMITS",
@@ -41,29 +40,25 @@ __all__ = [
     "serve",
 ]
 
-# Imported on first use: pytest loads our plugin, and with it this package, in every run of
-# everybody who has it installed.
-_HOMES = {
-    "VENDOR_LIMITS": "limits",
-    "Answers": "quirks",
-    "Arrival": "record",
-    "Customer": "customers",
-    "Delivery": "webhooks",
-    "Fault": "faults",
-    "Organisation": "organisation",
-    "Quirks": "quirks",
-    "Sandbox": "_sandbox",
-    "Webhook": "webhooks",
-    "Webhooks": "webhooks",
-    "WindowName": "_sandbox",
-    "WorkspaceEvent": "state",
-    "serve": "_serve",
-}
+# Cheap imports first: a name of a module costs those before it.
+_HOMES = (
+    "quirks",
+    "limits",
+    "record",
+    "faults",
+    "state",
+    "organisation",
+    "customers",
+    "webhooks",
+    "_sandbox",
+    "_serve",
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    for home in _HOMES if name in __all__ else ():
+        module = import_module(f".{home}", __name__)
+        if name in module.__all__:
+            value = globals()[name] = getattr(module, name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,6 +26,8 @@ from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
 from .workspace import Listener, Workspace
 
+__all__ = ["Sandbox", "WindowName"]
+
 WindowName = Literal[
     "sliding", "sliding_counting", "sliding_counter", "fixed", "fixed_first_hit", "bucket", "gcra"
 ]

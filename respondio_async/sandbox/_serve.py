@@ -10,6 +10,8 @@ from typing import Any
 
 from ._sandbox import Sandbox
 
+__all__ = ["serve"]
+
 _LOOK = 0.5
 """Seconds between two checks for Ctrl+C, which does not end a wait on Windows."""
 

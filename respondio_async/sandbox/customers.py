@@ -13,6 +13,8 @@ from .delivery import receive
 from .state import Channel, Contact, Message
 from .workspace import Workspace
 
+__all__ = ["Customer"]
+
 _LOOK: float = 0.005
 """Seconds between two looks for a reply."""
 

@@ -7,6 +7,8 @@ from typing import Final, Literal, get_args
 
 from .record import Arrival
 
+__all__ = ["Fault"]
+
 FaultKind = Literal[
     "status", "reset", "reset_after", "close", "hang", "torn", "slow", "delay", "edge"
 ]

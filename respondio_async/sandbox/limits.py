@@ -12,6 +12,8 @@ from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ._clock import Clock
 from .quirks import Quirks
 from .windows import RateWindow, WindowFactory
+__all__ = ["VENDOR_LIMITS"]
+
 
 VENDOR_LIMITS: Final[Mapping[str, float]] = DEFAULT_LIMITS
 """Requests a second, by bucket."""

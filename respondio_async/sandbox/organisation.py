@@ -9,6 +9,8 @@ from typing import Final
 from .limits import Meter
 from .workspace import Workspace
 
+__all__ = ["Organisation"]
+
 MOST_TOKENS: Final = 10
 """Source: the vendor's "Developer API" settings page."""
 

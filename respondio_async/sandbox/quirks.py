@@ -8,6 +8,8 @@ it.
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = ["Answers", "Quirks"]
+
 DeferredOperation = Literal[
     "tag", "comment", "assignee", "status", "lifecycle", "message", "update", "create_or_update"
 ]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+__all__ = ["Arrival"]
+
 if TYPE_CHECKING:
     from .organisation import Organisation
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+__all__ = ["WorkspaceEvent"]
+
 DataType = Literal["text", "list", "checkbox", "email", "number", "url", "date", "time"]
 
 

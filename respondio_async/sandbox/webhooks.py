@@ -26,6 +26,8 @@ from ._webhook_post import BrokenAnswerError, check_url, post
 from .state import Contact, WorkspaceEvent
 from .workspace import Listener, Workspace
 
+__all__ = ["Delivery", "Webhook", "Webhooks"]
+
 MOST_WEBHOOKS: Final = 35
 """In one workspace."""
 BUDGET: Final = 5.0
