@@ -123,57 +123,40 @@ class SlidingCounter(_Counted):
 
 
 class TokenBucket:
-    """Tokens drip in at the limit's rate, up to *burst* of them (by default a second's worth)."""
+    """Tokens drip in at the limit's rate, up to *burst* of them (by default a second's worth).
+
+    Kept as the time at which the bucket is full again, as GCRA does: no sums of small refills.
+    """
 
     def __init__(self, limit: float, *, burst: float | None = None) -> None:
         if not limit > 0:
             raise ValueError("limit must be positive")
         self.rate = limit
         self.burst: float = max(1.0, limit if burst is None else burst)
-        self._tokens = self.burst
-        self._seen: float | None = None
+        self._full_at = -math.inf
 
-    def _drip(self, now: float) -> None:
-        if self._seen is not None:
-            self._tokens = min(self.burst, self._tokens + (now - self._seen) * self.rate)
-        self._seen = now
+    def _tokens(self, now: float) -> float:
+        # A little more than there is: a wait of just as long as it was told must be enough.
+        return self.burst - max(0.0, self._full_at - now) * self.rate + 1e-9
 
     def hit(self, now: float) -> float | None:
-        self._drip(now)
-        if self._tokens < 1 - 1e-9:
-            return (1 - self._tokens) / self.rate
-        self._tokens -= 1
+        tokens = self._tokens(now)
+        if tokens < 1:
+            return (1 - tokens) / self.rate
+        self._full_at = max(self._full_at, now) + 1 / self.rate
         return None
 
     def remaining(self, now: float) -> int:
-        self._drip(now)
-        return max(0, int(self._tokens + 1e-9))
+        return int(self._tokens(now))
 
 
-class Gcra:
+class Gcra(TokenBucket):
     """Evenly spaced requests, of which *burst* may come at once (by default a fifth of a second's
-    worth, at least two).
+    worth, at least two): a small bucket.
     """
 
     def __init__(self, limit: float, *, burst: float | None = None) -> None:
-        if not limit > 0:
-            raise ValueError("limit must be positive")
-        self._gap = 1 / limit
-        self._tolerance = (
-            max(1.0, max(2.0, limit / 5) if burst is None else burst) - 1
-        ) * self._gap
-        self._due = -math.inf
-
-    def hit(self, now: float) -> float | None:
-        early = self._due - self._tolerance - now
-        if early > 1e-9:
-            return early
-        self._due = max(self._due, now) + self._gap
-        return None
-
-    def remaining(self, now: float) -> int:
-        due = max(self._due, now)
-        return max(0, int((now + self._tolerance - due) / self._gap + 1 + 1e-9))
+        super().__init__(limit, burst=max(2.0, limit / 5) if burst is None else burst)
 
 
 WINDOWS: Final[dict[str, WindowFactory]] = {
