@@ -1,6 +1,6 @@
 """Messages in both directions, and which of them will never be delivered."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .operations.conversations import open_conversation
 from .state import Channel, Contact, ContactChannel, Message
@@ -36,6 +36,16 @@ def _is_too_late(workspace: Workspace, link: ContactChannel, content: dict[str, 
     return is_free and workspace.clock.now() - link.wrote_at > window
 
 
+def last_channel(contact: Contact) -> Channel | None:
+    """Return the channel of the last interaction; a new contact has none."""
+    if contact.messages:
+        channel_id = contact.messages[-1].channel_id
+    else:
+        channel_id = next(reversed(contact.channels), 0)
+    link = contact.channels.get(channel_id)
+    return None if link is None else link.channel
+
+
 def send(
     workspace: Workspace,
     contact: Contact,
@@ -44,61 +54,58 @@ def send(
     sender: dict[str, Any],
 ) -> Message:
     """Let a client, a person or a workflow write to a contact."""
-    now = int(workspace.clock.wall())
     link = workspace.link_channel(contact, channel)
-    link.last_message_at = now
-    message = Message(
-        id=workspace.next_message_id(),
-        contact_id=contact.id,
-        channel_id=channel.id,
-        traffic="outgoing",
-        content=content,
-        sender=sender,
-        accepted=workspace.clock.now(),
-    )
-    message.channel_message_id = f"sandbox.{message.id}"
+    message = _add_message(workspace, contact, link, content, traffic="outgoing", sender=sender)
     message.failure = failure_of(workspace, contact, link, content)
-    contact.messages.append(message)
     if workspace.quirks.sending_opens:
         open_conversation(workspace, contact, source=str(sender["source"]))
     conversation = contact.open_conversation
     if conversation is not None:
         conversation.outgoing += 1
-        conversation.first_response_at = conversation.first_response_at or now
+        conversation.first_response_at = conversation.first_response_at or link.last_message_at
     workspace.emit("message.sent", contact, message=message, channel=link)
     return message
-
-
-def last_channel(contact: Contact) -> Channel | None:
-    """Return the channel of the last interaction; a new contact has none."""
-    links = sorted(contact.channels.values(), key=lambda link: link.last_message_at or 0)
-    return links[-1].channel if links else None
 
 
 def receive(
     workspace: Workspace, contact: Contact, content: dict[str, Any], channel: Channel | None = None
 ) -> Message:
-    """Let a customer write: opens the conversation, as an incoming message does."""
-    now = int(workspace.clock.wall())
-    if channel is None:
-        known = list(contact.channels.values())
-        channel = known[-1].channel if known else next(iter(workspace.channels.values()))
+    """Let a customer write, on the last channel unless told which: opens the conversation, as an
+    incoming message does.
+    """
+    channel = channel or last_channel(contact) or next(iter(workspace.channels.values()))
     link = workspace.link_channel(contact, channel)
-    link.last_message_at = link.last_incoming_at = now
-    link.wrote_at = workspace.clock.now()
-    message = Message(
-        id=workspace.next_message_id(),
-        contact_id=contact.id,
-        channel_id=channel.id,
-        traffic="incoming",
-        content=content,
-        sender={"source": "contact"},
-        accepted=workspace.clock.now(),
-    )
-    message.channel_message_id = f"sandbox.{message.id}"
-    contact.messages.append(message)
+    sender = {"source": "contact"}
+    message = _add_message(workspace, contact, link, content, traffic="incoming", sender=sender)
+    link.last_incoming_at = link.last_message_at
+    link.wrote_at = message.accepted
     conversation = open_conversation(workspace, contact, source="contact")
     conversation.incoming += 1
-    conversation.first_incoming_at = conversation.first_incoming_at or now
+    conversation.first_incoming_at = conversation.first_incoming_at or link.last_message_at
     workspace.emit("message.received", contact, message=message, channel=link)
+    return message
+
+
+def _add_message(
+    workspace: Workspace,
+    contact: Contact,
+    link: ContactChannel,
+    content: dict[str, Any],
+    *,
+    traffic: Literal["incoming", "outgoing"],
+    sender: dict[str, Any],
+) -> Message:
+    link.last_message_at = int(workspace.clock.wall())
+    number = workspace.next_message_id()
+    message = Message(
+        id=number,
+        contact_id=contact.id,
+        channel_id=link.channel.id,
+        traffic=traffic,
+        content=content,
+        sender=sender,
+        accepted=workspace.clock.now(),
+        channel_message_id=f"sandbox.{number}",
+    )
+    contact.messages.append(message)
     return message

@@ -243,6 +243,16 @@ async def test_messages_are_listed_newest_first(api: Api) -> None:
     assert await walk(-ids[6]) == []
 
 
+async def test_the_last_channel_is_that_of_the_last_message(api: Api) -> None:
+    """Within the same second too, and for a customer who goes back to a channel used before."""
+    contact = api.sandbox.contact(100000001)
+    for channel_id in (2002, 2003, 2002):
+        api.sandbox.receive_message(contact, "hi", channel_id=channel_id)
+    sent = await api.ok("POST", SEND, text())
+    assert (await api.ok("GET", f"{SEND}/{sent['messageId']}"))["channelId"] == 2002
+    assert api.sandbox.receive_message(contact, "hi").channel_id == 2002
+
+
 @pytest.mark.parametrize("key", ["next", "previous"])
 async def test_newer_messages_continue_under_either_key(api: Api, key: str) -> None:
     """Nobody documents which of them goes on to still newer messages."""
