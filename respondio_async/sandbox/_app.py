@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import json
 import logging
 import random
 import socket
@@ -19,13 +20,13 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http import HTTPStatus
+from http.client import responses
 from typing import Any, Final
 
 import msgspec
 
 from . import _routes
-from ._call import Problem, Reply, RequestContext, parse_body, parse_query
+from ._call import EdgeBlock, Problem, Reply, RequestContext, parse_body, parse_query
 from ._clock import Clock
 from .faults import Fault
 from .organisation import Organisation
@@ -45,6 +46,8 @@ _BLOCKED: Final = (
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger: closing then sends a reset."""
 
+_PHRASES: Final = {**responses, 449: "Retry With"}
+
 _logger = logging.getLogger("respondio_async.sandbox")
 
 
@@ -59,7 +62,13 @@ class ServerResponse:
 
 
 def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> ServerResponse:
-    return ServerResponse(status, msgspec.json.encode(value), headers or {})
+    try:
+        content = msgspec.json.encode(value)
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        # Half a surrogate pair, which JSON may carry and UTF-8 may not: escaped, as the vendor's
+        # server does.
+        content = json.dumps(value, separators=(",", ":")).encode()
+    return ServerResponse(status, content, headers or {})
 
 
 def edge_block() -> ServerResponse:
@@ -112,25 +121,30 @@ class App:
             await asyncio.sleep(self._rng.uniform(0, self.jitter))
         arrival = self._arrival(scope, content)
         try:
-            await self._respond(arrival, scope, receive, send)
+            answer = await self._answer(arrival, scope, _Wire(scope, receive, send))
+            if answer is not None:
+                if self.latency > 0:
+                    await asyncio.sleep(self.latency)
+                arrival.status = answer.status
+                await send_response(send, self._dated(answer))
         finally:
             for watcher in self.on_request:
                 watcher(arrival)
 
-    async def _respond(self, arrival: Arrival, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, arrival: Arrival, scope: Scope, wire: "_Wire") -> ServerResponse | None:
+        """What goes back; None: the connection needs no answer any more."""
         with self.lock:
-            answer, work = self._admit(arrival, scope)
-            fault = None if work is None else self._fault(arrival)
-            if work is not None and fault is None:
-                answer = work()
-        if fault is not None and work is not None:
-            answer = await self._inject(fault, arrival, work, _Wire(scope, receive, send))
-        if answer is None:
-            return
-        if self.latency > 0:
-            await asyncio.sleep(self.latency)
-        arrival.status = answer.status
-        await send_response(send, self._dated(answer))
+            try:
+                work = self._admit(arrival, scope)
+            except EdgeBlock:
+                return edge_block()
+            except Problem as problem:
+                return self._error(problem)
+            fault = next((each for each in self.faults if each.strikes(arrival, self._rng)), None)
+            if fault is None:
+                return work()
+        arrival.fault = fault.kind
+        return await self._inject(fault, arrival, work, wire)
 
     def _dated(self, answer: ServerResponse) -> ServerResponse:
         answer.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
@@ -138,6 +152,7 @@ class App:
 
     def _arrival(self, scope: Scope, content: bytes) -> Arrival:
         raw: str = scope["raw_path"].decode("latin-1")
+        query: bytes = scope["query_string"]
         return Arrival(
             number=0,
             time=self.clock.wall(),
@@ -146,76 +161,84 @@ class App:
             path=raw.removeprefix(BASE) if raw.startswith(BASE + "/") else raw,
             template="",
             route="",
-            query=parse_query(scope["query_string"].decode("latin-1"))
-            if scope["query_string"]
-            else {},
+            query=parse_query(query.decode("latin-1")) if query else {},
             headers={
                 name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
             },
             content=content,
         )
 
-    def _admit(
-        self, arrival: Arrival, scope: Scope
-    ) -> tuple[ServerResponse | None, Callable[[], ServerResponse] | None]:
-        """Decide who may pass: an answer for those who may not, the work for those who may."""
+    def _admit(self, arrival: Arrival, scope: Scope) -> Callable[[], ServerResponse]:
+        """Record a request and return the work that it asks for; Problem when it may not pass."""
         token = arrival.headers.pop("authorization", None)
-        found = (
-            _routes.match(arrival.method, arrival.path)
-            if scope["raw_path"].startswith(b"/v2/")
-            else None
-        )
+        found = None
+        if scope["raw_path"].startswith(b"/v2/"):
+            found = _routes.match(arrival.method, arrival.path)
         if found is not None:
             arrival.template, arrival.route = found[0].template, found[0].bucket
         counts = self.record.add(arrival)
-        refusal = self._refusal(arrival, token, found is not None)
-        if refusal is not None or found is None:
-            counts.count(arrival.at, refused=False)
-            return refusal or json_answer(404, {"code": 404, "message": "Not Found"}), None
-        organisation = self.by_token[_bearer(token)]
-        verdict = organisation.meter.check(arrival.route, arrival.at)
-        arrival.refused = verdict.refused
-        counts.count(arrival.at, refused=verdict.refused)
-        if verdict.refused:
-            return json_answer(
-                429, {"code": 429, "message": "Too Many Requests"}, verdict.headers
-            ), None
+        try:
+            organisation = self._authenticate(arrival, token)
+            if len(arrival.content) > _LARGEST_BODY:
+                raise Problem(413, "Payload Too Large")
+            if found is None:
+                if _routes.exists(arrival.path):
+                    raise Problem(405, "Method Not Allowed")
+                raise Problem(404, "Not Found")
+            arrival.refused, headers = organisation.meter.check(arrival.route, arrival.at)
+            if arrival.refused:
+                raise Problem(429, "Too Many Requests", headers)
+        finally:
+            counts.count(arrival.at, refused=arrival.refused)
         route, params = found
 
         def work() -> ServerResponse:
             call = RequestContext(arrival.path, params, arrival.query, None, organisation.workspace)
-            answer = _run(route.handler, call, arrival)
-            answer.headers = {**verdict.headers, **answer.headers}
+            answer = self._run(route.handler, call, arrival)
+            answer.headers = {**headers, **answer.headers}
             if arrival.processed:
                 counts.processed += 1
             return answer
 
-        return None, work
+        return work
 
-    def _refusal(self, arrival: Arrival, token: str | None, known: bool) -> ServerResponse | None:
+    def _authenticate(self, arrival: Arrival, token: str | None) -> Organisation:
         if arrival.method == "PATCH" or not _passes_edge(token):
-            return edge_block()
-        organisation = self.by_token.get(_bearer(token))
+            raise EdgeBlock
+        organisation = self.by_token.get((token or "").removeprefix("Bearer").strip())
         if organisation is None:
-            envelope = {"code": 401, "status": "AuthorizationError", "message": "Token not found"}
-            return json_answer(401, envelope)
+            raise Problem(401, "Token not found")
         arrival.organisation_id = organisation.id
         if self.quirks.plan_forbids_api:
-            return json_answer(
-                403, {"code": 403, "message": "Your plan does not include the Developer API"}
-            )
-        if not known and _routes.exists(arrival.path):
-            return json_answer(405, {"code": 405, "message": "Method Not Allowed"})
-        if len(arrival.content) > _LARGEST_BODY:
-            return json_answer(413, {"code": 413, "message": "Payload Too Large"})
-        return None
+            raise Problem(403, "Your plan does not include the Developer API")
+        return organisation
 
-    def _fault(self, arrival: Arrival) -> Fault | None:
-        for fault in self.faults:
-            if fault.strikes(arrival, self._rng):
-                arrival.fault = fault.kind
-                return fault
-        return None
+    def _run(
+        self, handler: Callable[[RequestContext], Any], call: RequestContext, arrival: Arrival
+    ) -> ServerResponse:
+        try:
+            call.body = parse_body(arrival.content)
+            value = handler(call)
+        except Problem as problem:
+            return self._error(problem)
+        except Exception:
+            # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's
+            # server would.
+            _logger.exception("the sandbox failed on %s", arrival.template)
+            return self._error(Problem(500, "Unexpected error occurred"))
+        arrival.processed = True
+        if isinstance(value, Reply):
+            return json_answer(value.status, value.value)
+        return json_answer(200, value)
+
+    def _error(self, problem: Problem) -> ServerResponse:
+        envelope: dict[str, Any] = {"code": problem.status, "message": problem.message}
+        if problem.status == 401:
+            envelope["status"] = "AuthorizationError"
+        elif self.quirks.named_errors:
+            name = _PHRASES.get(problem.status, "Unknown").replace(" ", "")
+            envelope["status"] = f"{name.removesuffix('Error')}Error"
+        return json_answer(problem.status, envelope, problem.headers)
 
     async def _inject(
         self, fault: Fault, arrival: Arrival, work: Callable[[], ServerResponse], wire: "_Wire"
@@ -232,9 +255,7 @@ class App:
                 headers = (
                     {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
                 )
-                return json_answer(
-                    fault.status, {"code": fault.status, "message": fault.message}, headers
-                )
+                return self._error(Problem(fault.status, fault.message, headers))
             case "edge":
                 return edge_block()
             case "hang":
@@ -260,38 +281,6 @@ def _passes_edge(header: str | None) -> bool:
     empty token: HTTP takes the blank at the end of a header away.
     """
     return header is not None and (header == "Bearer" or header.startswith("Bearer "))
-
-
-def _bearer(header: str | None) -> str:
-    return (header or "").removeprefix("Bearer").strip()
-
-
-def _error_name(status: int) -> str:
-    # 449 is no status of the standard, so that Python has no phrase for it.
-    phrase = "Retry With" if status == 449 else HTTPStatus(status).phrase
-    return f"{phrase.replace(' ', '')}Error"
-
-
-def _run(
-    handler: Callable[[RequestContext], Any], call: RequestContext, arrival: Arrival
-) -> ServerResponse:
-    try:
-        call.body = parse_body(arrival.content)
-        value = handler(call)
-    except Problem as problem:
-        body = problem.body
-        if call.quirks.named_errors:
-            body["status"] = _error_name(problem.status)
-        return json_answer(problem.status, body, problem.headers)
-    except Exception:
-        # A bug of the sandbox: say so where a test's log shows it, and answer as the vendor's
-        # server would.
-        _logger.exception("the sandbox failed on %s", arrival.template)
-        return json_answer(500, {"code": 500, "message": "Unexpected error occurred"})
-    arrival.processed = True
-    if isinstance(value, Reply):
-        return json_answer(value.status, value.value)
-    return json_answer(200, value)
 
 
 async def _read(receive: Receive) -> bytes:

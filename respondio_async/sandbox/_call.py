@@ -27,9 +27,9 @@ class Problem(Exception):  # noqa: N818 - an answer of the server, no error of o
         self.message = message
         self.headers = dict(headers or {})
 
-    @property
-    def body(self) -> dict[str, Any]:
-        return {"code": self.status, "message": self.message}
+
+class EdgeBlock(Exception):  # noqa: N818 - the same
+    """The firewall before the API refuses the request."""
 
 
 def missing(field: str) -> Problem:

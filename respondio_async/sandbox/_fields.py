@@ -2,6 +2,7 @@
 word.
 """
 
+import math
 import re
 from datetime import date
 from typing import Any, Final
@@ -115,7 +116,8 @@ def fits(field: CustomField, value: Any) -> bool:
     if isinstance(value, bool) or field.data_type == "checkbox":
         return isinstance(value, bool) and field.data_type == "checkbox"
     if not isinstance(value, str) or field.data_type == "number":
-        return isinstance(value, int | float) and field.data_type == "number"
+        is_finite = isinstance(value, int | float) and abs(value) < math.inf  # JSON may say 1e999
+        return is_finite and field.data_type == "number"
     if field.data_type == "list":
         return value in (field.allowed_values or ())
     if field.data_type == "date":

@@ -222,7 +222,7 @@ def _operand(condition: _Condition, value: Any, kind: str) -> Any:
     elif kind in ("number", "id") and isinstance(value, int | float | str):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise condition.wrong_value
 

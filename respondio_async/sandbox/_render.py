@@ -45,6 +45,8 @@ def _custom_fields(record: Contact, workspace: Workspace) -> list[dict[str, Any]
 def _as_string(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # as JavaScript writes it
     return str(value)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import formatdate
 from types import MappingProxyType
 from typing import Final
@@ -12,19 +11,11 @@ from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 from ._clock import Clock
 from .quirks import Quirks
 from .windows import RateWindow, WindowFactory
-__all__ = ["VENDOR_LIMITS"]
 
+__all__ = ["VENDOR_LIMITS"]
 
 VENDOR_LIMITS: Final[Mapping[str, float]] = DEFAULT_LIMITS
 """Requests a second, by bucket."""
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What the meter says of one request."""
-
-    refused: bool
-    headers: dict[str, str]
 
 
 class Meter:
@@ -69,24 +60,25 @@ class Meter:
         self._limits[bucket] = float(limit)
         self._windows.pop(bucket, None)
 
-    def check(self, bucket: str, now: float) -> Verdict:
-        """Count a request that arrived at *now*."""
+    def check(self, bucket: str, now: float) -> tuple[bool, dict[str, str]]:
+        """Count a request that arrived at *now*: whether it is refused, and the answer's
+        headers.
+        """
         limit = None if self._limits is None else self._limits.get(bucket, self._unlisted)
         if limit is None:
-            return Verdict(refused=False, headers={})
+            return False, {}
         window = self._windows.get(bucket)
         if window is None:
             window = self._windows[bucket] = self._factory(limit)
         wait = window.hit(now)
         headers: dict[str, str] = {}
         if self._quirks.rate_limit_headers:
-            headers["X-RateLimit-Limit"] = f"{limit:g}"
+            headers["X-RateLimit-Limit"] = f"{limit:.15g}"
             headers["X-RateLimit-Remaining"] = str(0 if wait is not None else window.remaining(now))
-        if wait is None:
-            return Verdict(refused=False, headers=headers)
-        seconds = max(1, math.ceil(wait))
-        if self._quirks.retry_after == "seconds":
-            headers["Retry-After"] = str(seconds)
-        elif self._quirks.retry_after == "date":
-            headers["Retry-After"] = formatdate(self._clock.wall() + seconds, usegmt=True)
-        return Verdict(refused=True, headers=headers)
+        if wait is not None:
+            seconds = max(1, math.ceil(wait))
+            if self._quirks.retry_after == "seconds":
+                headers["Retry-After"] = str(seconds)
+            elif self._quirks.retry_after == "date":
+                headers["Retry-After"] = formatdate(self._clock.wall() + seconds, usegmt=True)
+        return wait is not None, headers

@@ -49,7 +49,7 @@ class Arrival:
         """The parsed JSON body; None when there is none, the bytes when it is not JSON."""
         try:
             return json.loads(self.content) if self.content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.content
 
 

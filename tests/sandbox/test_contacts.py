@@ -183,6 +183,7 @@ async def test_a_changed_phone_is_the_new_identifier(api: Api) -> None:
         ("Work Email", "a@b.example", "a", "a@b.example"),
         ("Age", 42, "42", "42"),
         ("Age", 4.5, True, "4.5"),
+        ("Age", 5.0, "5", "5"),
         ("Website", "https://x.example", "x.example", "https://x.example"),
         ("Birthday", "2000-02-29", "2001-02-29", "2000-02-29"),
         ("Birthday", "2000-12-01", "20001201", "2000-12-01"),
@@ -214,6 +215,12 @@ async def test_each_custom_field_type_takes_its_json_type(
         each["name"]
         for each in (await api.ok("GET", "/contact/id:100000001"))["custom_fields"] or ()
     ]
+
+
+async def test_an_endless_number_is_refused(api: Api) -> None:
+    """JSON can write it; no field holds it."""
+    body = b'{"custom_fields": [{"name": "Age", "value": 1e999}]}'
+    assert (await api.refused("PUT", "/contact/id:100000001", content=body))[0] == 400
 
 
 async def test_an_unknown_custom_field_refuses_the_whole_write(api: Api) -> None:

@@ -32,6 +32,13 @@ async def test_a_refusal_names_the_wait_and_the_limit() -> None:
         assert api.sandbox.refusals == 1
 
 
+async def test_a_large_limit_is_written_in_digits() -> None:
+    """No exponent, which no server writes."""
+    async with serving(limits={USERS: 2_500_000}) as api:
+        answer = await api.call("GET", "/space/user")
+        assert answer.headers["X-RateLimit-Limit"] == "2500000"
+
+
 async def test_the_headers_are_switchable() -> None:
     """The headers are switchable: no X-RateLimit headers; Retry-After as a date, or not at all."""
     async with serving(limits={USERS: 0.01}) as api:

@@ -159,6 +159,42 @@ async def test_organisations_are_apart(api: Api) -> None:
         api.sandbox.add_organisation(tokens=0)
 
 
+async def test_half_a_surrogate_pair_comes_back_as_it_went_in(api: Api) -> None:
+    """JSON can carry it, UTF-8 can't: the answer escapes it."""
+    await api.ok("PUT", "/contact/id:100000001", content='{"lastName": "\\ud83d"}')
+    assert (await api.ok("GET", "/contact/id:100000001"))["lastName"] == "\ud83d"
+    body = '{"channelId": "\\ud83d"}'
+    assert await api.refused("POST", "/contact/id:100000001/message", content=body) == (
+        400,
+        "Invalid field(s) : channelId = \ud83d",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "name"),
+    [
+        ("GET", "/contact/id:5", 404, "NotFoundError"),
+        ("GET", "/nowhere", 404, "NotFoundError"),
+        ("PUT", "/space/user", 405, "MethodNotAllowedError"),
+        ("GET", "/space/channel", 449, "RetryWithError"),
+        ("GET", "/space/closing_notes", 520, "UnknownError"),
+        ("GET", "/space/custom_field", 500, "InternalServerError"),
+    ],
+)
+async def test_every_error_may_have_a_name(
+    api: Api, method: str, path: str, status: int, name: str
+) -> None:
+    """The API's own refusals and injected ones too; a status without a name of its own is no
+    trouble.
+    """
+    api.sandbox.quirks.named_errors = True
+    api.sandbox.fault(path="/space/channel", status=449)
+    api.sandbox.fault(path="/space/closing_notes", status=520)
+    api.sandbox.fault(path="/space/custom_field", status=500)
+    answer = await api.call(method, path)
+    assert (answer.status_code, answer.json()["status"]) == (status, name)
+
+
 async def test_a_failure_of_the_sandbox_is_a_500_and_is_logged(
     api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

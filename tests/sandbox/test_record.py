@@ -38,8 +38,9 @@ async def test_each_request_is_recorded(api: Api) -> None:
 
 async def test_a_body_that_is_not_json_is_kept_as_bytes(api: Api) -> None:
     """A body that is not JSON is kept as bytes, so that an assertion can see what was sent."""
-    await api.call("PUT", "/contact/id:100000001", content=b"{")
-    assert api.sandbox.requests[0].body == b"{"
+    for number, content in enumerate((b"{", b"[" * 50_000)):
+        await api.call("PUT", "/contact/id:100000001", content=content)
+        assert api.sandbox.requests[number].body == content
 
 
 async def test_only_the_latest_are_kept_but_all_are_counted() -> None:
