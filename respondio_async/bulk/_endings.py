@@ -1,14 +1,11 @@
 """How far a run is, and how the work of an item ends."""
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from respondio_async.discreet import Discreet
-
-from ._entries import Entry
-from ._execution import Execution
 
 
 class Phase(IntEnum):
@@ -23,35 +20,16 @@ class Phase(IntEnum):
     ENDED = 4
 
 
-class RunningItem(Discreet, msgspec.Struct, frozen=True):
-    """An item that a worker has."""
+class Ending(Discreet, msgspec.Struct, frozen=True):
+    """How the work of an item ended. None in its place: the run ended before the work did, and
+    there is no outcome.
+    """
 
-    entry: Entry
-    execution: Execution
-    started: float
-
-
-class Returned(Discreet, msgspec.Struct, frozen=True):
-    """The work returned."""
-
-    value: Any
-
-
-class Failed(Discreet, msgspec.Struct, frozen=True):
-    """The work raised, or what it did is unknown."""
-
-    error: Exception
-
-
-class StoppedBy(Discreet, msgspec.Struct, frozen=True):
-    """The work met what ends the run: the consumer sees why, and the item stays unfinished."""
-
-    error: Exception
-
-
-class Interrupted(msgspec.Struct, frozen=True):
-    """The run ended before the work did: there is no outcome."""
-
-
-INTERRUPTED: Final = Interrupted()
-Ending = Returned | Failed | StoppedBy | Interrupted
+    value: Any = None
+    """What the work returned."""
+    error: Exception | None = None
+    """What it raised, or that what it did is unknown; None: it returned."""
+    is_final: bool = True
+    """False: the work met what ends the run, so the consumer sees why, and the item stays
+    unfinished.
+    """

@@ -7,40 +7,51 @@ from typing import Any, Final
 
 import msgspec
 
+from respondio_async.discreet import Discreet
+
 from ..errors import InvalidArgumentError, RespondError
-from ._execution import unknown_outcome
 from ._journal import Journal
+from ._outcome import unknown_outcome
 from ._records import is_storable
 from ._source import ItemSource
-from ._store import DONE, FAILED, UNKNOWN, Claim, Leftover, StepResult
+from ._store import DONE, FAILED, PENDING, UNKNOWN, KnownItem, StepResult
 
 _CHUNK: Final = 64
 """Items that the journal is asked about at once."""
-_ENDED_BEFORE: Final = "an earlier run ended"
 
 Key = Callable[[Any], str]
 
 
-class Entry:
+class Entry(Discreet, msgspec.Struct):
     """An item for a worker."""
 
-    __slots__ = ("error", "index", "is_recorded", "item", "key", "number", "returned")
+    key: str
+    item: Any
+    error: Exception | None = None
+    """Set when there is nothing to do but to report: a bad or a doubled key, or a write in
+    doubt.
+    """
+    index: int = 0
+    """Its place among those that were handed out."""
+    number: int = 0
+    """Its row in the journal; 0: none."""
+    state: int = PENDING
+    """What that row says of it."""
+    returned: dict[str, StepResult] = {}
+    """Steps that returned in an earlier run."""
 
-    def __init__(self, key: str, item: Any, error: Exception | None = None) -> None:
-        self.index = 0
-        """Its place among those that were handed out."""
-        self.key = key
-        self.item = item
-        self.error = error
-        """Set when there is nothing to do but to report: a bad or a doubled key, or a write in
-        doubt.
-        """
-        self.number = 0
-        """Its row in the journal; 0: none."""
-        self.is_recorded = False
-        """Whether that row says already that the item failed or is unknown, and why."""
-        self.returned: dict[str, StepResult] = {}
-        """Steps that returned in an earlier run."""
+    def learn(self, known: KnownItem, *, repeat_unknown: bool) -> None:
+        """Note what the journal knows of it."""
+        self.number, self.state, self.returned = known.id, known.state, known.returned
+        if self.state == FAILED:
+            self.error = RespondError(f"failed in an earlier run: {known.error}: {known.reason}")
+        elif (known.sent or self.state == UNKNOWN) and not repeat_unknown:
+            self.error = unknown_outcome(known.sent, "an earlier run ended")
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the journal says already that the item failed or is unknown, and why."""
+        return self.error is not None and self.state != PENDING
 
 
 class Entries:
@@ -121,31 +132,16 @@ class Entries:
         claims = await journal.claim(
             [(entry.key, _as_json(entry.item)) for entry in asked], retry_failed=self._retry_failed
         )
-        finished = {
-            id(entry)
-            for entry, claim in zip(asked, claims, strict=True)
-            if not self._apply(entry, claim)
-        }
-        self.skipped += len(finished)
-        return [entry for entry in entries if id(entry) not in finished]
-
-    def _apply(self, entry: Entry, claim: Claim) -> bool:
-        """Note on the entry what the journal knows; False: it is done."""
-        if claim.duplicate:
-            entry.error = InvalidArgumentError(
-                "an earlier item of this run has the same key", argument="key"
-            )
-            return True
-        entry.number = claim.id
-        entry.returned = claim.returned
-        if claim.state == DONE:
-            return False
-        if claim.state == FAILED:
-            entry.error, entry.is_recorded = _failed_before(claim), True
-        elif not self._repeat_unknown and (claim.sent or claim.state == UNKNOWN):
-            entry.error = unknown_outcome(claim.sent, _ENDED_BEFORE)
-            entry.is_recorded = claim.state == UNKNOWN
-        return True
+        for entry, known in zip(asked, claims, strict=True):
+            if known is None:
+                entry.error = InvalidArgumentError(
+                    "an earlier item of this run has the same key", argument="key"
+                )
+            else:
+                entry.learn(known, repeat_unknown=self._repeat_unknown)
+        unfinished = [entry for entry in entries if entry.state != DONE]
+        self.skipped += len(entries) - len(unfinished)
+        return unfinished
 
     async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
         """Report what failed or is in doubt and is no longer given by the source, the items being
@@ -153,21 +149,11 @@ class Entries:
         """
         found = await journal.leftovers(after, _CHUNK)
         self._leftovers_after = found[-1].id if found else None
-        self._ready.extend(map(_leftover, found))
-
-
-def _leftover(found: Leftover) -> Entry:
-    item = None if found.item is None else msgspec.json.decode(found.item)
-    failed = found.state == FAILED
-    error = _failed_before(found) if failed else unknown_outcome(found.sent, _ENDED_BEFORE)
-    entry = Entry(found.key, item, error)
-    entry.number = found.id
-    entry.is_recorded = failed or found.state == UNKNOWN
-    return entry
-
-
-def _failed_before(known: Claim | Leftover) -> RespondError:
-    return RespondError(f"failed in an earlier run: {known.error}: {known.reason}")
+        for known in found:
+            item = None if known.item is None else msgspec.json.decode(known.item)
+            entry = Entry(known.key, item)
+            entry.learn(known, repeat_unknown=False)
+            self._ready.append(entry)
 
 
 def _as_json(item: Any) -> bytes | None:

@@ -7,12 +7,15 @@ set a state are simply done again.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from .._engine import context
 from ..errors import InvalidArgumentError, OutcomeUnknownError
+from ._entries import Entry
 from ._journal import Journal
+from ._outcome import unknown_outcome
 from ._records import decode_result, encode_result, is_storable
 from ._store import StepResult
 
@@ -53,20 +56,29 @@ class Stopping(asyncio.CancelledError):
 
 
 class Execution:
-    """The work of one item, from its start to its outcome."""
+    """One item in the hands of a worker, from its start to its outcome."""
 
-    __slots__ = ("_in_doubt", "_journal", "_names", "_number", "_refuse", "_returned", "refused")
+    __slots__ = (
+        "_in_doubt",
+        "_journal",
+        "_names",
+        "_refuse",
+        "_returned",
+        "attempts",
+        "began",
+        "entry",
+        "refused",
+        "started",
+    )
 
-    def __init__(
-        self,
-        journal: Journal | None,
-        number: int,
-        returned: dict[str, StepResult],
-        refuse: Callable[[], bool],
-    ) -> None:
+    def __init__(self, entry: Entry, journal: Journal | None, refuse: Callable[[], bool]) -> None:
+        self.entry = entry
+        self.attempts = 0
+        """How often the work was called."""
+        self.started = time.time()
+        self.began = asyncio.get_running_loop().time()
         self._journal = journal
-        self._number = number
-        self._returned: dict[str, Any] = dict(returned) if returned else {}
+        self._returned: dict[str, Any] = dict(entry.returned)
         self._refuse = refuse
         self._in_doubt: dict[str, int] = {}
         self._names: set[str] = set()
@@ -82,6 +94,7 @@ class Execution:
 
     def begin(self) -> None:
         """Prepare for an attempt: the steps that returned stay so."""
+        self.attempts += 1
         self._in_doubt.clear()
         self._names.clear()
         self._watch("")
@@ -101,12 +114,10 @@ class Execution:
             return None
         if isinstance(ending, OutcomeUnknownError):
             reason = ending.reason
+        elif isinstance(ending, TimeoutError):
+            reason = "the work's own time ran out"
         else:
-            reason = (
-                "the work was cancelled"
-                if isinstance(ending, asyncio.CancelledError | GeneratorExit)
-                else "the work's own time ran out"
-            )
+            reason = "the work was cancelled"
         error = unknown_outcome(self.in_doubt, reason)
         error.__cause__ = cause
         return error
@@ -119,10 +130,10 @@ class Execution:
         self._stop_here_if_asked()
         if self._journal is not None and not self._in_doubt.get(name):
             try:
-                await self._journal.intend(self._number, name)
+                await self._journal.intend(self.entry.number, name)
                 self._stop_here_if_asked()  # asked while that was written
             except BaseException:
-                self._journal.retract(self._number, name)
+                self._journal.retract(self.entry.number, name)
                 raise
         self._in_doubt[name] = self._in_doubt.get(name, 0) + 1
 
@@ -134,7 +145,7 @@ class Execution:
     def _after_unsent(self, name: str) -> None:
         sends = self._in_doubt[name] = max(0, self._in_doubt.get(name, 0) - 1)
         if not sends and self._journal is not None:
-            self._journal.retract(self._number, name)
+            self._journal.retract(self.entry.number, name)
 
     async def step(
         self,
@@ -179,7 +190,7 @@ class Execution:
         self._in_doubt.pop(name, None)
         self._returned[name] = value
         if self._journal is not None:
-            self._journal.step_returned(self._number, name, *encode_result(value))
+            self._journal.step_returned(self.entry.number, name, *encode_result(value))
         return value
 
 
@@ -198,15 +209,3 @@ def find(error: BaseException | None, kind: type[E] | tuple[type[E], ...]) -> E 
         if isinstance(error, BaseExceptionGroup):
             queue += cast("tuple[BaseException, ...]", error.exceptions)
     return None
-
-
-def unknown_outcome(steps: tuple[str, ...], reason: str) -> OutcomeUnknownError:
-    """Say that these steps may or may not have happened."""
-    named = [step for step in steps if step]
-    where = f" in step {', '.join(named)}" if named else ""
-    return OutcomeUnknownError(
-        f"{reason} after something that must not be repeated may have been sent{where}: look "
-        "before you repeat it",
-        endpoint="",
-        reason=reason,
-    )

@@ -18,12 +18,8 @@ from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
 from ..models import SentMessage
 from ._records import decode_result
-from ._store import DONE, FAILED, PENDING, SENT, UNKNOWN, check
+from ._store import DONE, FAILED, IN_DOUBT, PENDING, SENT, UNKNOWN, check
 
-_IN_DOUBT: Final = (
-    f"state = {UNKNOWN} OR (state = {PENDING}"  # noqa: S608 - constants
-    f" AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))"
-)
 _ABOUT: Final = ("_key", "_error", "_reason")
 _STATUSES: Final[Mapping[int, Literal["done", "failed", "unknown", "unfinished"]]] = {
     PENDING: "unfinished",
@@ -145,7 +141,7 @@ def _read(path: Path, chosen: str) -> Iterator[ItemResult]:
         seen = _deliveries(connection)
         rows = connection.execute(
             f"SELECT id, key, item, error, reason, attempts, started, elapsed, {result}, "  # noqa: S608 - constants
-            f"CASE WHEN {_IN_DOUBT} THEN {UNKNOWN} ELSE state END FROM items "
+            f"CASE WHEN {IN_DOUBT} THEN {UNKNOWN} ELSE state END FROM items "
             f"WHERE {chosen} ORDER BY id"
         )
         for number, key, item, error, reason, attempts, started, elapsed, *rest in rows:
@@ -210,11 +206,11 @@ def inspect(path: str | os.PathLike[str]) -> RunSummary:
     with _reading(Path(path)) as (connection, _):
         facts = dict(connection.execute("SELECT name, value FROM run"))
         states = dict(connection.execute("SELECT state, count(*) FROM items GROUP BY state"))
-        unknown = connection.execute(f"SELECT count(*) FROM items WHERE {_IN_DOUBT}").fetchone()[0]  # noqa: S608 - a constant
+        unknown = connection.execute(f"SELECT count(*) FROM items WHERE {IN_DOUBT}").fetchone()[0]  # noqa: S608 - a constant
         reasons = connection.execute(
             f"""SELECT coalesce(error || ': ' || reason, 'OutcomeUnknownError: {_KILLED}') AS why,
             count(*) FROM items
-            WHERE state = {FAILED} OR {_IN_DOUBT} GROUP BY why ORDER BY 2 DESC, 1 LIMIT 100"""  # noqa: S608 - constants
+            WHERE state = {FAILED} OR {IN_DOUBT} GROUP BY why ORDER BY 2 DESC, 1 LIMIT 100"""  # noqa: S608 - constants
         )
         return RunSummary(
             work=facts["work"],
@@ -231,7 +227,7 @@ def failures(path: str | os.PathLike[str], *, unknown: bool = True) -> Iterator[
     """Give the items that failed, one after another in their order; with *unknown*, also those
     whose outcome is.
     """
-    chosen = f"state = {FAILED} OR {_IN_DOUBT}" if unknown else f"state = {FAILED}"
+    chosen = f"state = {FAILED} OR {IN_DOUBT}" if unknown else f"state = {FAILED}"
     for result in _read(Path(path), chosen):
         yield FailedItem(
             key=result.key,

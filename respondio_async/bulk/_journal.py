@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .._storage import Writer, settle
 from ..errors import ConfigurationError, RespondError
 from ._lock import JournalLock
-from ._store import Claim, Leftover, Record, Store
+from ._store import KnownItem, Record, Store
 
 T = TypeVar("T")
 
@@ -61,13 +61,13 @@ class Journal:
 
     async def claim(
         self, items: Sequence[tuple[str, bytes | None]], *, retry_failed: bool = True
-    ) -> list[Claim]:
+    ) -> list[KnownItem | None]:
         """Note that these items (key and JSON) were taken, and tell what is known of each."""
         return await self._ask(
             lambda store: [store.claim(key, item, retry_failed) for key, item in items]
         )
 
-    async def leftovers(self, after: int, count: int) -> list[Leftover]:
+    async def leftovers(self, after: int, count: int) -> list[KnownItem]:
         """Find items that failed or are in doubt, and that the source has not given, in order of
         their ids.
         """

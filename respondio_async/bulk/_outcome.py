@@ -1,5 +1,6 @@
 """What a bulk run tells: one `Outcome` an item, and `Progress` over all of them."""
 
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -47,6 +48,18 @@ class Outcome(Discreet, msgspec.Struct, Generic[Item, T], frozen=True):
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]  # without an error it is a T, and T may be None
+
+
+def unknown_outcome(steps: Iterable[str], reason: str) -> OutcomeUnknownError:
+    """Say that these steps may or may not have happened."""
+    named = [step for step in steps if step]
+    where = f" in step {', '.join(named)}" if named else ""
+    return OutcomeUnknownError(
+        f"{reason} after something that must not be repeated may have been sent{where}: look "
+        "before you repeat it",
+        endpoint="",
+        reason=reason,
+    )
 
 
 class Outage(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ an ordered run holds back no more than that, and memory stays flat however many 
 import asyncio
 import logging
 import os
-import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,23 +23,14 @@ from ..errors import (
     RespondError,
     UnauthorizedError,
 )
-from ._endings import (
-    INTERRUPTED,
-    Ending,
-    Failed,
-    Interrupted,
-    Phase,
-    Returned,
-    RunningItem,
-    StoppedBy,
-)
+from ._endings import Ending, Phase
 from ._entries import Entries, Entry
-from ._execution import Execution, find, unknown_outcome
+from ._execution import Execution, find
 from ._inspect import Results
 from ._journal import Journal
 from ._outage import LONGEST, OutageWatch
 from ._outbox import Outbox
-from ._outcome import Outcome, Progress
+from ._outcome import Outcome, Progress, unknown_outcome
 from ._records import record_of
 from ._signals import STATUS, TerminationGuard
 from ._source import ItemSource
@@ -121,8 +111,9 @@ class Bulk(Generic[Item, T]):
         self._guard = TerminationGuard()
         self._outbox = Outbox[Item, T](ordered=ordered, window=2 * self._max_workers + 8)
         self._phase = Phase.NEW
-        self._workers: dict[asyncio.Task[None], RunningItem | None] = {}
-        self._watcher: asyncio.Task[None] | None = None
+        self._workers: dict[asyncio.Task[None], Execution | None] = {}
+        """What each of them is at; None: it has no item."""
+        self._watcher: asyncio.TimerHandle | None = None
         self._began: float | None = None
         self._ended: float | None = None
         self._failure: BaseException | None = None
@@ -133,7 +124,8 @@ class Bulk(Generic[Item, T]):
     async def __aenter__(self) -> Self:
         if self._phase is not Phase.NEW:
             raise ConfigurationError("a bulk run is entered once: make another")
-        self._began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
         self._phase = Phase.RUNNING
         try:
             if self._journal_path is not None:
@@ -145,7 +137,7 @@ class Bulk(Generic[Item, T]):
         self._guard.install()
         self._start_worker()
         if self._on_progress is not None:
-            self._watcher = asyncio.create_task(self._watch(), name="respondio-bulk-watcher")
+            self._watcher = loop.call_later(_REPORT_EVERY, self._watch, self._on_progress)
         return self
 
     async def _open_journal(self, path: Path) -> None:
@@ -194,11 +186,9 @@ class Bulk(Generic[Item, T]):
 
     async def _cancel_tasks(self) -> None:
         self._advance(Phase.REFUSING)
-        tasks = [*self._workers, *([self._watcher] if self._watcher else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CLEANUP)
+        self._cancel(lambda _: True)
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=_CLEANUP)
 
     def _abandon_rest(self) -> None:
         """Count the items whose work ignores its cancellation; it is not waited for."""
@@ -210,14 +200,16 @@ class Bulk(Generic[Item, T]):
                 "the work of an item goes on after it was cancelled, and is not waited for: a work "
                 "must let CancelledError pass"
             )
-            ending = _ending_of_unfinished(running.execution, "the work did not end when cancelled")
-            self._record(running.entry, ending, attempts=1, started=running.started)
+            self._record(running, _unfinished(running, "the work did not end when cancelled"))
 
     def _finish(self) -> None:
         self._outages.close()
         self._phase = Phase.ENDED
         self._ended = asyncio.get_running_loop().time()
-        self._report()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._on_progress is not None:
+            self._report(self._on_progress)
 
     # ── the consumer ──────────────────────────────────────────────────────────────────────────────
 
@@ -228,7 +220,7 @@ class Bulk(Generic[Item, T]):
         if self._phase is Phase.NEW:
             raise ConfigurationError("enter the bulk run first: async with client.bulk(…) as run")
         while (outcome := self._outbox.pop()) is None:
-            if self._workers or self._outbox.expected:
+            if self._workers or self._in_progress:
                 await self._outbox.change()
             elif self._failure is not None:
                 raise self._failure
@@ -282,7 +274,6 @@ class Bulk(Generic[Item, T]):
 
     def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
         self._workers.pop(worker, None)
-        self._outbox.let_in()
         self._outbox.notify()
 
     async def _run_worker(self) -> None:
@@ -292,11 +283,10 @@ class Bulk(Generic[Item, T]):
         context.outage_watch.set(self._outages)
         try:
             while self._phase is Phase.RUNNING:
-                if self._outbox.is_full:
-                    await self._outbox.capacity()
-                    continue
+                await self._outbox.capacity.acquire()
                 entry = await self._entries.next()
                 if entry is None:
+                    self._outbox.capacity.release()  # the next who waits for it ends likewise
                     break
                 self._start_worker()
                 await self._run_item(entry, task)
@@ -308,99 +298,89 @@ class Bulk(Generic[Item, T]):
 
     async def _run_item(self, entry: Entry, task: "asyncio.Task[None]") -> None:
         """Run one item, until it has an outcome or the run ends."""
-        started, attempts = time.time(), 0
-        begun = asyncio.get_running_loop().time()
-        self._outbox.expected += 1
         self._in_progress += 1
-        ending: Ending = Failed(entry.error) if entry.error is not None else INTERRUPTED
-        if entry.error is None:
-            execution = Execution(self._journal, entry.number, entry.returned, self._refuses)
-            self._workers[task] = RunningItem(entry, execution, started)
+        running = Execution(entry, self._journal, self._refuses)
+        ending: Ending | None = None
+        if entry.error is not None:
+            ending = Ending(error=entry.error)
+        else:
+            self._workers[task] = running
             try:
-                while attempts == 0 or self._is_repeated(ending, attempts):
-                    attempts += 1
-                    ending = await self._call_work(entry.item, execution, task)
-                ending = self._check_stop(ending, execution)
+                while running.attempts == 0 or self._is_repeated(ending, running.attempts):
+                    ending = await self._call_work(running, task)
+                ending = self._check_stop(ending, running)
             except BaseException as error:  # noqa: BLE001 - meant for the run; or stop_on's own
                 self._fail(error)
-                ending = INTERRUPTED
+                ending = None
             if task not in self._workers:
                 return  # abandoned, and counted
             self._workers[task] = None
-            if isinstance(ending, Interrupted):
-                ending = _ending_of_unfinished(execution, "the run ended before the work did")
-        elapsed = asyncio.get_running_loop().time() - begun
-        self._record(entry, ending, attempts, started, elapsed)
+        self._record(running, ending or _unfinished(running, "the run ended before the work did"))
 
-    def _is_repeated(self, ending: Ending, attempts: int) -> bool:
-        is_unknown = isinstance(ending, Failed) and isinstance(ending.error, OutcomeUnknownError)
+    def _is_repeated(self, ending: Ending | None, attempts: int) -> bool:
         return (
-            is_unknown
+            ending is not None
+            and isinstance(ending.error, OutcomeUnknownError)
             and self._repeats_unknown
             and attempts < _MOST_ATTEMPTS
             and self._phase is Phase.RUNNING
         )
 
-    async def _call_work(
-        self, item: Item, execution: Execution, task: "asyncio.Task[None]"
-    ) -> Ending:
+    async def _call_work(self, running: Execution, task: "asyncio.Task[None]") -> Ending | None:
         """Call the work once. Raises what ends the whole run, such as SystemExit."""
-        execution.begin()
+        running.begin()
         try:
-            value = await self._work(item, execution)
+            value = await self._work(running.entry.item, running)
         except (asyncio.CancelledError, GeneratorExit) as error:
             if task.cancelling():  # by us, or by a shutdown of the event loop
                 self._advance(Phase.STOPPING)
-            unknown = execution.unknown(error)
+            unknown = running.unknown(error)
             if unknown is None and self._phase is not Phase.RUNNING:
-                return INTERRUPTED
-            return Failed(unknown or _caused(error, "the work was cancelled from within"))
+                return None
+            return Ending(error=unknown or _caused(error, "the work was cancelled from within"))
         except Exception as error:  # noqa: BLE001 - that is what an outcome is for
-            return Failed(execution.unknown(error) or error)
+            return Ending(error=running.unknown(error) or error)
         # A group of tasks swallows the cancellation of one of them.
-        return INTERRUPTED if execution.refused else Returned(value)
+        return None if running.refused else Ending(value)
 
-    def _check_stop(self, ending: Ending, execution: Execution) -> Ending:
+    def _check_stop(self, ending: Ending | None, running: Execution) -> Ending | None:
         """Stop the run when an item ended by what every other item would meet too: the item is not
         finished then, and a later run does it.
         """
-        if not isinstance(ending, Failed):
+        if ending is None or ending.error is None:
             return ending
         refused = find(ending.error, UnauthorizedError)
         if refused is not None:  # a run with another token can do this one
             self._fail(refused)
-            return INTERRUPTED
+            return None
         if self._stops(ending.error):
             self._fail(ending.error, at_once=False)
             if not isinstance(ending.error, OutcomeUnknownError):
-                return INTERRUPTED if execution.in_doubt else StoppedBy(ending.error)
+                return None if running.in_doubt else Ending(error=ending.error, is_final=False)
         return ending
 
-    def _record(
-        self,
-        entry: Entry,
-        ending: Ending,
-        attempts: int,
-        started: float,
-        elapsed: float = 0.0,
-    ) -> None:
+    def _record(self, running: Execution, ending: Ending | None) -> None:
         """Record the outcome, then hand it over: what the consumer has seen is not done again.
 
         If it cannot be recorded any more it is handed over all the same; a send in it is on record
         as an intent.
         """
-        self._in_progress -= 1
-        if isinstance(ending, Interrupted):
-            self._hand_over(entry, None, is_final=False)
+        entry = running.entry
+        if ending is None:
+            self._hand_over(entry, None)
             return
-        value = cast("T", ending.value) if isinstance(ending, Returned) else None
-        error = ending.error if isinstance(ending, Failed | StoppedBy) else None
+        elapsed = asyncio.get_running_loop().time() - running.began
         outcome: Outcome[Item, T] = Outcome(
-            entry.key, entry.item, value, error, attempts, started, elapsed
+            entry.key,
+            entry.item,
+            cast("T", ending.value),
+            ending.error,
+            running.attempts,
+            running.started,
+            elapsed,
         )
-        is_final = not isinstance(ending, StoppedBy)
-        if self._journal is None or not entry.number or entry.is_recorded or not is_final:
-            self._hand_over(entry, outcome, is_final=is_final)
+        if self._journal is None or not entry.number or entry.is_recorded or not ending.is_final:
+            self._hand_over(entry, outcome, is_final=ending.is_final)
         else:
             self._journal.end(
                 record_of(entry.number, outcome), lambda: self._hand_over(entry, outcome)
@@ -417,7 +397,7 @@ class Bulk(Generic[Item, T]):
             self._unknown += 1
         else:
             self._failed += 1
-        self._outbox.expected -= 1
+        self._in_progress -= 1
         self._outbox.push(entry.index, outcome)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────
@@ -428,7 +408,6 @@ class Bulk(Generic[Item, T]):
     def _advance(self, phase: Phase) -> None:
         """Go on to a later phase; workers without an item end at once, whatever they wait for."""
         self._phase = max(self._phase, phase)
-        self._outbox.open()
         self._cancel(lambda running: running is None)
 
     def _fail(self, error: BaseException, *, at_once: bool = True) -> None:
@@ -443,41 +422,37 @@ class Bulk(Generic[Item, T]):
             self._failure = error
         self._advance(Phase.REFUSING if at_once else Phase.STOPPING)
         if at_once:
-            self._cancel(lambda running: running is None or not running.execution.in_doubt)
+            self._cancel(lambda running: running is None or not running.in_doubt)
         self._outbox.notify()
 
-    def _cancel(self, chosen: "Callable[[RunningItem | None], bool]") -> None:
+    def _cancel(self, chosen: Callable[[Execution | None], bool]) -> None:
         for task, running in self._workers.items():
             if task is not asyncio.current_task() and chosen(running):
                 task.cancel()
 
     # ── progress ────────────────────────────────────────────────────────────────────────────────
 
-    async def _watch(self) -> None:
-        """Call the progress callback now and then."""
+    def _watch(self, tell: Callable[[Progress], object]) -> None:
+        """Call the progress callback, now and in a while again."""
+        loop = asyncio.get_running_loop()
+        self._watcher = loop.call_later(_REPORT_EVERY, self._watch, tell)
         try:
-            while True:
-                await asyncio.sleep(_REPORT_EVERY)
-                self._report()
-        except asyncio.CancelledError:
-            pass
+            self._report(tell)
         except BaseException as error:  # noqa: BLE001 - as the work's: meant for the run
             self._fail(error)
 
-    def _report(self) -> None:
-        if self._on_progress is None:
-            return
+    def _report(self, tell: Callable[[Progress], object]) -> None:
         try:
-            self._on_progress(self.statistics)
+            tell(self.statistics)
         except Exception:  # noqa: BLE001 - a broken display must not break the run
             _log.exception("the progress callback of a bulk run failed")
 
 
-def _ending_of_unfinished(execution: Execution, reason: str) -> Ending:
+def _unfinished(running: Execution, reason: str) -> Ending | None:
     """Say that an item is in doubt, if it is, when its work did not come to an end."""
-    if not execution.in_doubt:
-        return INTERRUPTED
-    return Failed(unknown_outcome(execution.in_doubt, reason))
+    if not running.in_doubt:
+        return None
+    return Ending(error=unknown_outcome(running.in_doubt, reason))
 
 
 def _caused(cause: BaseException, text: str) -> RespondError:

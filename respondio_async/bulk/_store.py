@@ -29,6 +29,11 @@ PENDING, DONE, FAILED, UNKNOWN = range(4)
 """States of an item. Pending: taken, with no outcome yet."""
 SENT, RETURNED = range(2)
 """States of a step."""
+IN_DOUBT: Final = (
+    f"state = {UNKNOWN} OR (state = {PENDING}"  # noqa: S608 - constants
+    f" AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT}))"
+)
+"""Of an item: a write of it may or may not have happened."""
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -62,18 +67,20 @@ class StepResult(Discreet, msgspec.Struct, frozen=True):
     """The name of the class, if it is one of the client's models."""
 
 
-class Claim(Discreet, msgspec.Struct, frozen=True):
-    """What the journal knows of an item that is about to be worked on."""
+class KnownItem(Discreet, msgspec.Struct, frozen=True):
+    """What the journal knows of an item."""
 
-    _shown = ("state",)
+    _shown = ("state", "error")
 
     id: int
     state: int
-    duplicate: bool
-    """Its key has been seen in this run already."""
-    returned: dict[str, StepResult]
-    sent: tuple[str, ...]
+    key: str
+    item: bytes | None
+    """As JSON; None: it could not be written so."""
+    sent: tuple[str, ...] = ()
     """Steps that may have been sent by a run that ended before it could say."""
+    returned: dict[str, StepResult] = {}
+    """Steps that returned in an earlier run."""
     error: str | None = None
     """Why it failed in an earlier run: the error's class name, *reason* its text."""
     reason: str | None = None
@@ -94,20 +101,6 @@ class Record(Discreet, msgspec.Struct, frozen=True):
     value: bytes | None
     """What the work returned, as JSON; None also when it could not be written so."""
     model: str | None
-
-
-class Leftover(Discreet, msgspec.Struct, frozen=True):
-    """An item that failed or is in doubt, and that the source no longer gives."""
-
-    _shown = ("state", "error")
-
-    id: int
-    state: int
-    key: str
-    item: bytes | None
-    sent: tuple[str, ...]
-    error: str | None
-    reason: str | None
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
@@ -160,8 +153,9 @@ class Store:
         row = self.connection.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
-    def claim(self, key: str, item: bytes | None, retry_failed: bool) -> Claim:
-        """Note that the item was taken, and tell what is known of it.
+    def claim(self, key: str, item: bytes | None, retry_failed: bool) -> KnownItem | None:
+        """Note that the item was taken, and tell what is known of it; None: an item of this run had
+        that key.
 
         With *retry_failed*, one that failed is to be done again, as the source gives it now.
         """
@@ -171,45 +165,39 @@ class Store:
         )
         if cursor.rowcount == 1:
             assert cursor.lastrowid is not None  # noqa: S101 - an insert has one
-            return Claim(cursor.lastrowid, PENDING, duplicate=False, returned={}, sent=())
+            return KnownItem(cursor.lastrowid, PENDING, key, item)
         number, state, session, error, reason = self.connection.execute(
             "SELECT id, state, session, error, reason FROM items WHERE key = ?", (key,)
         ).fetchone()
         if session == self.session:
-            return Claim(number, state, duplicate=True, returned={}, sent=())
+            return None
         self.connection.execute("UPDATE items SET session = ? WHERE id = ?", (self.session, number))
-        if state == DONE:
-            return Claim(number, state, duplicate=False, returned={}, sent=())
-        if state == FAILED:
-            if not retry_failed:
-                return Claim(number, state, False, {}, (), error, reason)
+        if state == FAILED and retry_failed:
             self.connection.execute(
                 "UPDATE items SET state = ?, item = ?, error = NULL, reason = NULL WHERE id = ?",
                 (PENDING, item, number),
             )
             state = PENDING
+        if state in {DONE, FAILED}:
+            return KnownItem(number, state, key, item, error=error, reason=reason)
         rows = self.connection.execute(
-            "SELECT name, state, value, model FROM steps WHERE item = ?", (number,)
-        ).fetchall()
-        returned = {
-            name: StepResult(value, model) for name, step, value, model in rows if step == RETURNED
-        }
-        sent = tuple(name for name, step, _, _ in rows if step == SENT)
-        return Claim(number, state, duplicate=False, returned=returned, sent=sent)
+            "SELECT name, value, model FROM steps WHERE item = ? AND state = ?", (number, RETURNED)
+        )
+        returned = {name: StepResult(value, model) for name, value, model in rows}
+        return KnownItem(number, state, key, item, self._sent(number), returned)
 
-    def leftovers(self, after: int, count: int) -> list[Leftover]:
+    def leftovers(self, after: int, count: int) -> list[KnownItem]:
         """Find items that failed or are in doubt, in order of their ids, that this run's source has
         not given.
         """
         rows = self.connection.execute(
             f"""SELECT id, state, key, item, error, reason FROM items
-            WHERE id > ? AND session <> ? AND (state IN ({UNKNOWN}, {FAILED}) OR (state = {PENDING}
-            AND EXISTS (SELECT 1 FROM steps WHERE steps.item = items.id AND steps.state = {SENT})))
+            WHERE id > ? AND session <> ? AND (state = {FAILED} OR {IN_DOUBT})
             ORDER BY id LIMIT ?""",  # noqa: S608 - constants
             (after, self.session, count),
         ).fetchall()
         return [
-            Leftover(number, state, key, item, self._sent(number), error, reason)
+            KnownItem(number, state, key, item, self._sent(number), error=error, reason=reason)
             for number, state, key, item, error, reason in rows
         ]
 
