@@ -2,37 +2,22 @@
 
 import functools
 import re
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ._address import Address
 from ._ports import Request
 
-_REMEMBERED: Final = 256
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~]*")
 
+REMEMBERED: Final = 256
+"""Templates, and sets of headers, whose objects are kept: a client sends to the same few with the
+same few.
+"""
+
 HeaderSet = tuple[tuple[str, str], ...]
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class BoundedCache(dict[Key, Value]):
-    """What *make* has made, at most so many at once: a client sends to the same few templates with
-    the same few sets of headers.
-    """
-
-    def __init__(self, make: Callable[[Key], Value]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: Key) -> Value:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        value = self[key] = self._make(key)
-        return value
 
 
 def header_pairs(address: Address, headers: HeaderSet, length: int | None) -> list[tuple[str, str]]:
@@ -68,14 +53,12 @@ class Requests:
 
     def __init__(self, library: ModuleType, address: Address) -> None:
         self._library = library
-        self._address = address
         self._prefix = address.prefix.encode("ascii")
         self._nothing = library.ByteStream(b"")
-        self._urls: BoundedCache[str, Any] = BoundedCache(
-            lambda template: library.URL(f"{address.url}{template}")
-        )
-        self._headers: BoundedCache[tuple[HeaderSet, int | None], Any] = BoundedCache(
-            lambda key: library.Headers(header_pairs(address, *key))
+        self._url = functools.partial(_url, library, address)
+        self._kept_url = functools.lru_cache(REMEMBERED)(self._url)
+        self._kept_headers = functools.lru_cache(REMEMBERED)(
+            functools.partial(_headers, library, address)
         )
 
     def hidden(self, request: Request, extensions: dict[str, Any]) -> Any:
@@ -86,13 +69,13 @@ class Requests:
         phone number is in the path.
         """
         extensions["target"] = self._prefix + request.target.encode("ascii")
-        return self._build(request, self._urls[request.template], extensions)
+        return self._build(request, self._kept_url(request.template), extensions)
 
     def tunnelled(self, request: Request, extensions: dict[str, Any]) -> Any:
         """Make the same for a proxy, which httpcore would send the extension to as well, in place
         of the host that it should connect to: the URL itself says one thing and sends another.
         """
-        url = _masked_url(self._library)(self._urls[request.template])
+        url = _masked_url(self._library)(self._kept_url(request.template))
         url.target = self._prefix + request.target.encode("ascii")
         built = self._build(request, url, extensions)
         built.url = url  # the library has made a URL of its own of it
@@ -102,19 +85,25 @@ class Requests:
         """Make a request with its full URL and its content at hand, for transports that know no
         extension.
         """
-        built = self._build(
-            request, self._library.URL(f"{self._address.url}{request.target}"), extensions
-        )
+        built = self._build(request, self._url(request.target), extensions)
         built.read()
         return built
 
     def _build(self, request: Request, url: Any, extensions: dict[str, Any]) -> Any:
         content = request.content
-        headers = self._headers[request.headers, None if content is None else len(content)]
+        headers = self._kept_headers(request.headers, None if content is None else len(content))
         stream = self._library.ByteStream(content) if content else self._nothing
         return self._library.Request(
             request.method, url, headers=headers, stream=stream, extensions=extensions
         )
+
+
+def _url(library: ModuleType, address: Address, path: str) -> Any:
+    return library.URL(f"{address.url}{path}")
+
+
+def _headers(library: ModuleType, address: Address, headers: HeaderSet, length: int | None) -> Any:
+    return library.Headers(header_pairs(address, headers, length))
 
 
 @functools.cache

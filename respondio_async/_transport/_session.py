@@ -10,6 +10,7 @@ request go all the way through it: else a mock that plays the server would be pa
 """
 
 import asyncio
+import functools
 import re
 import ssl
 from base64 import b64encode
@@ -27,7 +28,7 @@ from ._body import read_content
 from ._pool import KEEPALIVE, ConnectionLease, Pool
 from ._ports import Answer, Request
 from ._proxy import proxy_for
-from ._requests import BoundedCache, HeaderSet, header_pairs
+from ._requests import REMEMBERED, HeaderSet, header_pairs
 from ._surplus import is_readable
 from ._tls import shared_context
 from ._traced import Outgoing, TracedBody, TracedRequest, outgoing
@@ -154,9 +155,7 @@ class SessionPool(Pool[SessionLease]):
     def __init__(self, library: ModuleType, address: Address, size: int) -> None:
         super().__init__(library, address, size)
         self.protocols: WeakSet[ResponseHandler] = WeakSet()
-        self._heads: BoundedCache[tuple[HeaderSet, int | None], bytes] = BoundedCache(
-            lambda key: _head(header_pairs(address, *key))
-        )
+        self._head = functools.lru_cache(REMEMBERED)(functools.partial(_head, address))
         self.bounds = aiohttp.ClientTimeout(total=None)
         proxy = proxy_for(library, address, socks=False)
         self.proxy = None if proxy is None else yarl.URL(str(proxy.url))
@@ -223,7 +222,7 @@ class SessionPool(Pool[SessionLease]):
     def pack(self, request: Request) -> bytes:
         """Return *request* as it goes on the wire. Raises `ConfigurationError`."""
         content = request.content
-        head = self._heads[request.headers, None if content is None else len(content)]
+        head = self._head(request.headers, None if content is None else len(content))
         return b"%s %s HTTP/1.1\r\n%s%s" % (
             request.method.encode("ascii"),
             self.target_of(request).encode("ascii"),
@@ -258,7 +257,8 @@ def _is_fit(protocol: "ResponseHandler | None") -> bool:
     return not (protocol.should_close or is_readable(socket))
 
 
-def _head(pairs: list[tuple[str, str]]) -> bytes:
+def _head(address: Address, headers: HeaderSet, length: int | None) -> bytes:
+    pairs = header_pairs(address, headers, length)
     return "".join([*(f"{name}: {value}\r\n" for name, value in pairs), "\r\n"]).encode("ascii")
 
 

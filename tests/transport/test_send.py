@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from respondio_async import errors
-from respondio_async._transport import Request, SendError, _body, _borrowed, _requests
+from respondio_async._transport import Request, SendError, _body, _borrowed, _requests, _session
 from tests.faults import server as faults
 from tests.faults.server import FaultServer
 from tests.support.ports import nobody
@@ -317,7 +317,8 @@ async def test_headers_of_many_callers(
     """However many sets of headers come by, each request has its own, an Accept-Encoding of the
     caller's included.
     """
-    monkeypatch.setattr(_requests, "_REMEMBERED", 4)
+    for module in (_requests, _session):
+        monkeypatch.setattr(module, "REMEMBERED", 4)
     transport = connect(server.url)
     for number in range(10):
         await call(
