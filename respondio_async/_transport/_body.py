@@ -84,11 +84,6 @@ async def _read_body(
             return chunks
         chunks = _single(chunks)
     parts: list[bytes] = []
-    if not codings:
-        async for chunk in chunks:
-            charge(len(chunk))
-            parts.append(chunk)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
     inflation = Inflation(codings, charge)
     yielded_at = left
     async for chunk in chunks:

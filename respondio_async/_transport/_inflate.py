@@ -6,7 +6,7 @@ asked for as well (chains, brotli, zstandard), and let one network read grow a t
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 _KNOWN: Final = frozenset((b"gzip", b"x-gzip", b"deflate"))
 _MOST_CODINGS: Final = 3
@@ -17,21 +17,6 @@ _PIECE: Final = 64 * 1024
 """Bytes taken from zlib at once."""
 _MEMBER: Final = 1024
 """Bytes that the beginning of a gzip member counts for, so that empty members have a bound too."""
-
-
-class _Decoder(Protocol):
-    """What `zlib.decompressobj()` returns; its class has no public name."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    @property
-    def unconsumed_tail(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
 class UnreadableCodingError(Exception):
@@ -67,11 +52,9 @@ class _Stage:
 
     def __init__(self, charge: Callable[[int], None]) -> None:
         self._charge = charge
-        self._decoder: _Decoder | None = None
-
-    @property
-    def is_within(self) -> bool:
-        return self._decoder is not None and not self._decoder.eof
+        self._decoder = zlib.decompressobj()
+        self.is_within = False
+        """Within a member: more of it has to come."""
 
     def feed(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -81,18 +64,18 @@ class _Stage:
     def _undo(self, rest: bytes) -> Iterator[bytes]:
         more = bool(rest)
         while more:
-            decoder = self._decoder
-            if decoder is None or decoder.eof:
+            if not self.is_within:
                 self._charge(_MEMBER)
                 # 32: gzip or zlib, whichever the first bytes say.
-                decoder = self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
             try:
-                piece = decoder.decompress(rest, _PIECE)
+                piece = self._decoder.decompress(rest, _PIECE)
             except zlib.error:
                 raise UnreadableCodingError from None
+            self.is_within = not self._decoder.eof
             if piece:
                 self._charge(len(piece))
                 yield piece
-            rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            rest = self._decoder.unconsumed_tail if self.is_within else self._decoder.unused_data
             # A full piece may have left more inside, though all input is taken.
-            more = bool(rest) or (not decoder.eof and len(piece) == _PIECE)
+            more = bool(rest) or (self.is_within and len(piece) == _PIECE)
