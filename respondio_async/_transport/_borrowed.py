@@ -46,6 +46,7 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
         task = self._task = asyncio.get_running_loop().create_task(
             self._deliver(self.pool.client, built)
         )
+        task.add_done_callback(_retrieve)
         try:
             await asyncio.wait((task,))
         except BaseException:
@@ -61,11 +62,28 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
     def release(self) -> None:
         self.pool.discarded += self.broken
         if self._task is None or self._task.done():
-            if self._task is not None and not self._task.cancelled():
-                self._task.exception()  # it may have ended just as its caller was leaving
             self.pool.end(self)
         else:
-            self.pool.abandon(self, self._task)
+            self.pool.run_in_background(self._outlast(self._task))
+
+    async def _outlast(self, task: "asyncio.Task[Answer]") -> None:
+        """End the lease once *task* has ended, by itself or after all."""
+        _, running = await asyncio.wait((task,), timeout=ABANDONED)
+        if running:
+            task.cancel()
+            await asyncio.wait((task,))
+        self.pool.end(self)
+
+    def cancel(self) -> None:
+        """Cancel the request, if one is under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _retrieve(task: "asyncio.Task[Answer]") -> None:
+    """See how *task* ended, or asyncio would report that nobody has."""
+    if not task.cancelled():
+        task.exception()
 
 
 class BorrowedPool(Pool[BorrowedLease]):
@@ -74,32 +92,15 @@ class BorrowedPool(Pool[BorrowedLease]):
     def __init__(self, library: ModuleType, address: Address, size: int, client: Any) -> None:
         super().__init__(library, address, size)
         self.client = client
-        self._abandoned: set[asyncio.Task[Answer]] = set()
 
     async def _lease(self) -> BorrowedLease:
         if self.client.is_closed:
             raise ConfigurationError("the http_client that this client was given has been closed")
         return BorrowedLease(self)
 
-    def abandon(self, lease: BorrowedLease, task: "asyncio.Task[Answer]") -> None:
-        """End *lease* once *task* has ended by itself."""
-        end = self.loop.call_later(ABANDONED, task.cancel)
-        self._abandoned.add(task)
-
-        def ended(task: "asyncio.Task[Answer]") -> None:
-            end.cancel()
-            self._abandoned.discard(task)
-            if not task.cancelled():
-                task.exception()  # so that asyncio does not report it as never retrieved
-            self.end(lease)
-
-        task.add_done_callback(ended)
-
     def _count_open(self) -> int:
         return len(self._busy)  # what the client itself keeps is not for us to know
 
     async def _close(self) -> None:
-        for task in self._abandoned:
-            task.cancel()
-        if self._abandoned:
-            await asyncio.wait(self._abandoned)
+        for lease in self._busy:
+            lease.cancel()

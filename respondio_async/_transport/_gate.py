@@ -10,10 +10,9 @@ class Gate:
     A caller that is cancelled at the moment it is let in lets the next one in.
     """
 
-    __slots__ = ("_queue", "free", "open", "size")
+    __slots__ = ("_queue", "free", "open")
 
     def __init__(self, size: int) -> None:
-        self.size = size
         self.free = size
         self.open = True
         # Ordered, with cheap removal from the middle: thousands may wait, and any of them may be

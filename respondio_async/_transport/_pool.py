@@ -5,6 +5,7 @@ closing.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
 
@@ -119,8 +120,7 @@ class Pool(ABC, Generic[LeaseT]):
         self._background: set[asyncio.Task[None]] = set()
 
     async def acquire(self) -> LeaseT:
-        if self._loop is not asyncio.get_running_loop():
-            self._bind()
+        self._bind()
         if not await self._gate.enter():
             raise _failures.closed(sent=False)
         try:
@@ -153,7 +153,7 @@ class Pool(ABC, Generic[LeaseT]):
         A repeat does nothing.
         """
         if self._loop is not None:
-            self._check_loop()
+            self._bind()
         if not self._gate.open:
             return
         self._gate.close()
@@ -171,11 +171,9 @@ class Pool(ABC, Generic[LeaseT]):
     async def _wait_for_busy(self, seconds: float) -> None:
         if self._busy:
             self._all_returned = asyncio.Event()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._all_returned.wait()
-            except TimeoutError:
-                pass
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do *work* in the background; `aclose` waits for it."""
@@ -192,12 +190,10 @@ class Pool(ABC, Generic[LeaseT]):
         return self.loop.time()
 
     def _bind(self) -> None:
+        running = asyncio.get_running_loop()
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        self._check_loop()
-
-    def _check_loop(self) -> None:
-        if self._loop is not asyncio.get_running_loop():
+            self._loop = running
+        if self._loop is not running:
             raise ConfigurationError(
                 "this client belongs to another event loop, where its connections are: make one "
                 "client per loop"
