@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from ..errors import ConfigurationError
 from ._address import Address, check_base_url
-from ._library import Backend, library_of, load
-from ._log_filter import hide_urls
+from ._library import Backend, hide_urls, library_of, load
 from ._ports import (
     Answer,
     Connection,

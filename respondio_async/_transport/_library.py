@@ -1,12 +1,14 @@
 """Finds the HTTP library: imported when a client is made, neither before nor during its first
-call.
+call. And keeps it from printing our URLs: httpx's INFO line of every request shows e-mail addresses
+and phone numbers.
 """
 
 import contextlib
 import importlib
+import logging
 import sys
 from types import ModuleType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ..errors import ConfigurationError
 from ._tls import tls_problem
@@ -65,3 +67,21 @@ def library_of(client: object) -> ModuleType:
             preload()
             return sys.modules[base.__module__]
     raise ConfigurationError("http_client must be an httpx.AsyncClient or an httpx2.AsyncClient")
+
+
+_ours: Final[set[bytes]] = set()
+
+
+def hide_urls(library: str, netloc: str) -> None:
+    """Drop the lines that the logger of *library* ("httpx", "httpx2") writes about *netloc*, for
+    the rest of the process.
+    """
+    _ours.add(netloc.encode("ascii"))
+    logging.getLogger(library).addFilter(_is_of_others)
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    # httpx 0.28 and httpx2: logger.info('HTTP Request: %s %s "%s %d %s"', method, url, …)
+    arguments: tuple[Any, ...] = record.args if isinstance(record.args, tuple) else ()
+    url = arguments[1] if len(arguments) > 1 else None
+    return getattr(url, "netloc", None) not in _ours
