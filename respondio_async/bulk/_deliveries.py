@@ -19,7 +19,7 @@ from .._wire import mask
 from ..errors import ConfigurationError, InvalidArgumentError, NotFoundError
 from ..identifiers import Identifier
 from ._inspect import ItemResult, MessageDelivery, results
-from ._lock import JournalLock
+from ._lock import journal_lock
 from ._runner import Bulk
 from ._store import DELIVERIES, check
 
@@ -111,7 +111,7 @@ class _Tracker:
         self._contacts: dict[int, Identifier] = {}
         self._known: dict[int, MessageDelivery] = {}
         self._errors: dict[int, Exception] = {}
-        self._writer = Writer(path, self._prepare, busy_timeout=5, lock=lambda: JournalLock(path))
+        self._writer = Writer(path, self._prepare, busy_timeout=5, lock=lambda: journal_lock(path))
 
     async def load(self, identifier: Callable[[ItemResult], Identifier]) -> None:
         async for result in results(self._path):

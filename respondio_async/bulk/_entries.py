@@ -129,8 +129,9 @@ class Entries:
     async def _known(self, entries: list[Entry], journal: Journal) -> list[Entry]:
         """Ask the journal about those that have a key, and drop what is done."""
         asked = [entry for entry in entries if entry.error is None]
-        claims = await journal.claim(
-            [(entry.key, _as_json(entry.item)) for entry in asked], retry_failed=self._retry_failed
+        rows = [(entry.key, _as_json(entry.item)) for entry in asked]
+        claims = await journal.submit(
+            lambda store: [store.claim(*row, self._retry_failed) for row in rows]
         )
         for entry, known in zip(asked, claims, strict=True):
             if known is None:
@@ -147,7 +148,7 @@ class Entries:
         """Report what failed or is in doubt and is no longer given by the source, the items being
         read from the journal.
         """
-        found = await journal.leftovers(after, _CHUNK)
+        found = await journal.submit(lambda store: store.leftovers(after, _CHUNK))
         self._leftovers_after = found[-1].id if found else None
         for known in found:
             item = None if known.item is None else msgspec.json.decode(known.item)

@@ -127,13 +127,14 @@ class Execution:
         context.after_unsent.set(lambda: self._after_unsent(name))
 
     async def _before_send(self, name: str) -> None:
+        number = self.entry.number
         self._stop_here_if_asked()
         if self._journal is not None and not self._in_doubt.get(name):
             try:
-                await self._journal.intend(self.entry.number, name)
+                await self._journal.submit(lambda store: store.intend(number, name))
                 self._stop_here_if_asked()  # asked while that was written
             except BaseException:
-                self._journal.retract(self.entry.number, name)
+                self._journal.post(lambda store: store.retract(number, name))
                 raise
         self._in_doubt[name] = self._in_doubt.get(name, 0) + 1
 
@@ -145,7 +146,8 @@ class Execution:
     def _after_unsent(self, name: str) -> None:
         sends = self._in_doubt[name] = max(0, self._in_doubt.get(name, 0) - 1)
         if not sends and self._journal is not None:
-            self._journal.retract(self.entry.number, name)
+            number = self.entry.number
+            self._journal.post(lambda store: store.retract(number, name))
 
     async def step(
         self,
@@ -190,7 +192,8 @@ class Execution:
         self._in_doubt.pop(name, None)
         self._returned[name] = value
         if self._journal is not None:
-            self._journal.step_returned(self.entry.number, name, *encode_result(value))
+            number, encoded = self.entry.number, encode_result(value)
+            self._journal.post(lambda store: store.step_returned(number, name, *encoded))
         return value
 
 

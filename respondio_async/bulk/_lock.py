@@ -6,72 +6,64 @@ stays readable while the run goes on.
 """
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .._storage import explained, make_private
 from ..errors import ConfigurationError
 
 
-class JournalLock:
-    """Held from its making until `release()`."""
-
-    def __init__(self, journal: Path) -> None:
-        self._path = journal.with_name(journal.name + ".lock")
-        while True:
-            try:
-                make_private(self._path)
-                self._connection = sqlite3.connect(
-                    self._path, timeout=0, isolation_level=None, check_same_thread=False
-                )
-                before = self._identity()
-                self._lock()
-            except (sqlite3.Error, OSError) as error:
-                raise _refusal(journal, error) from error
-            # The last owner removes the file: a lock on a removed file guards nothing.
-            if before is not None and before == self._identity():
-                return
-            self._connection.close()
-
-    def _lock(self) -> None:
-        try:
-            self._connection.execute("PRAGMA journal_mode = MEMORY")  # no third file
-            self._connection.execute("BEGIN EXCLUSIVE")
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
-
-    def __enter__(self) -> None:
-        """Hold it for a block."""
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Let the next process in."""
-        is_removed = self._remove()
-        self._connection.close()
+@contextmanager
+def journal_lock(journal: Path) -> Generator[None]:
+    """Hold a journal for a block; `ConfigurationError` when another run has it."""
+    path = journal.with_name(journal.name + ".lock")
+    try:
+        connection = _lock(path)
+    except (sqlite3.Error, OSError) as error:
+        if "locked" in str(error):
+            raise ConfigurationError(
+                f"the journal {journal.name} is in use by another run: "
+                "wait for it to end, or give this run a file of its own"
+            ) from error
+        raise explained(journal, error) from error
+    try:
+        yield
+    finally:
+        is_removed = _remove(path)
+        connection.close()
         if not is_removed:  # Windows removes no open file, which by now may be the next owner's
-            self._remove()
+            _remove(path)
 
-    def _remove(self) -> bool:
+
+def _lock(path: Path) -> sqlite3.Connection:
+    while True:
+        make_private(path)
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._path.unlink(missing_ok=True)
-        except OSError:
-            return False
-        return True
+            before = _identity(path)
+            connection.execute("PRAGMA journal_mode = MEMORY")  # no third file
+            connection.execute("BEGIN EXCLUSIVE")
+            # The last owner removes the file: a lock on a removed file guards nothing.
+            if before is not None and before == _identity(path):
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
 
 
-def _refusal(journal: Path, error: sqlite3.Error | OSError) -> Exception:
-    if "locked" in str(error):
-        return ConfigurationError(
-            f"the journal {journal.name} is in use by another run: "
-            "wait for it to end, or give this run a file of its own"
-        )
-    return explained(journal, error)
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

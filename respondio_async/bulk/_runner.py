@@ -9,7 +9,6 @@ import logging
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, Literal, Self, TypeVar, cast
 
@@ -129,7 +128,9 @@ class Bulk(Generic[Item, T]):
         self._phase = Phase.RUNNING
         try:
             if self._journal_path is not None:
-                await self._open_journal(self._journal_path)
+                journal = Journal(self._journal_path, self._work_name, on_failure=self._fail)
+                await journal.open()
+                self._entries.journal = self._journal = journal
             self._source.start()
         except BaseException:
             await self._end()
@@ -139,19 +140,6 @@ class Bulk(Generic[Item, T]):
         if self._on_progress is not None:
             self._watcher = loop.call_later(_REPORT_EVERY, self._watch, self._on_progress)
         return self
-
-    async def _open_journal(self, path: Path) -> None:
-        journal = Journal(path, self._work_name, on_failure=self._fail)
-        await journal.open()
-        self._entries.journal = self._journal = journal
-        if journal.earlier_work not in {None, self._work_name}:
-            _log.warning(
-                "the journal %s was begun by the work %s and is continued by %s: items that are "
-                "done in it are skipped",
-                path.name,
-                journal.earlier_work,
-                self._work_name,
-            )
 
     async def __aexit__(
         self,
@@ -382,8 +370,9 @@ class Bulk(Generic[Item, T]):
         if self._journal is None or not entry.number or entry.is_recorded or not ending.is_final:
             self._hand_over(entry, outcome, is_final=ending.is_final)
         else:
-            self._journal.end(
-                record_of(entry.number, outcome), lambda: self._hand_over(entry, outcome)
+            record = record_of(entry.number, outcome)
+            self._journal.post(
+                lambda store: store.end(record), lambda _, __: self._hand_over(entry, outcome)
             )
 
     def _hand_over(

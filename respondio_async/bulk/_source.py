@@ -72,9 +72,16 @@ class ItemSource:
 
         Raises what the source raised, after the items before it were taken.
         """
-        if self._iterator is not None:
-            return self._take_now(self._iterator, most)
         taken: list[Any] = []
+        if self._iterator is not None:
+            self._take_now(self._iterator, most, taken)
+        else:
+            await self._take_read(most, taken)
+        if not taken and self._error is not None:
+            raise self._error
+        return taken
+
+    async def _take_read(self, most: int, taken: list[Any]) -> None:
         while not self._ended and len(taken) < most and not (taken and self._read.empty()):
             item = await self._read.get()
             if item is _END:
@@ -82,26 +89,17 @@ class ItemSource:
             else:
                 self._ahead.release()
                 taken.append(item)
-        return self._or_raise(taken)
 
-    def _take_now(self, iterator: Iterator[Any], most: int) -> list[Any]:
-        taken: list[Any] = []
-        if self._error is None:
-            try:
-                for item in iterator:
-                    taken.append(item)
-                    if len(taken) == most:
-                        return taken
-            except BaseException as error:  # noqa: BLE001 - raised below, after the items before it
-                self._error = error
-        return self._or_raise(taken)
-
-    def _or_raise(self, taken: list[Any]) -> list[Any]:
-        error = self._error
-        if taken or error is None:
-            return taken
-        self._error = None
-        raise error
+    def _take_now(self, iterator: Iterator[Any], most: int, taken: list[Any]) -> None:
+        if self._error is not None:
+            return
+        try:
+            for item in iterator:
+                taken.append(item)
+                if len(taken) == most:
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised by `take`, after the items before it
+            self._error = error
 
     async def aclose(self, timeout: float) -> None:
         """Stop reading; a generator is closed. One that goes on after *timeout* seconds is left."""

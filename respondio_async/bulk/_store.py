@@ -141,17 +141,16 @@ class Store:
             connection.executescript(f"BEGIN;{added}PRAGMA user_version = {FORMAT};COMMIT")
         connection.execute("PRAGMA synchronous = NORMAL")
         self.connection = connection
-        self.earlier_work = self._fact("work")
-        """The name of the work that the journal was begun with; None: the journal is new."""
-        self.session = int(self._fact("sessions") or 0) + 1
-        facts = [("sessions", str(self.session))] + ([] if self.earlier_work else [("work", work)])
+        facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM run"))
+        self.work = facts.get("work") or work
+        """The name of the work that the journal was begun with."""
+        self.session = int(facts.get("sessions") or 0) + 1
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", facts)
+        connection.executemany(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)",
+            [("work", self.work), ("sessions", str(self.session))],
+        )
         connection.execute("COMMIT")
-
-    def _fact(self, name: str) -> str | None:
-        row = self.connection.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
 
     def claim(self, key: str, item: bytes | None, retry_failed: bool) -> KnownItem | None:
         """Note that the item was taken, and tell what is known of it; None: an item of this run had

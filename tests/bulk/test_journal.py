@@ -15,7 +15,7 @@ import pytest
 from respondio_async import models
 from respondio_async.bulk import Bulk, failures, inspect
 from respondio_async.bulk._journal import Journal
-from respondio_async.bulk._lock import JournalLock
+from respondio_async.bulk._lock import journal_lock
 from respondio_async.errors import (
     ConfigurationError,
     InvalidArgumentError,
@@ -452,10 +452,9 @@ async def test_a_second_run_on_the_journal_is_refused_and_can_look_on(path: Path
 
 
 def _hold(path: Path, connection: Any) -> None:
-    lock = JournalLock(path)
-    connection.send("held")
-    connection.recv()
-    lock.release()
+    with journal_lock(path):
+        connection.send("held")
+        connection.recv()
 
 
 def test_a_lock_of_a_killed_process_frees_itself(path: Path) -> None:
@@ -465,11 +464,12 @@ def test_a_lock_of_a_killed_process_frees_itself(path: Path) -> None:
     process = context.Process(target=_hold, args=(path, theirs))
     process.start()
     assert ours.recv() == "held"
-    with pytest.raises(ConfigurationError, match="in use"):
-        JournalLock(path)
+    with pytest.raises(ConfigurationError, match="in use"), journal_lock(path):
+        pass
     process.kill()
     process.join()
-    JournalLock(path).release()
+    with journal_lock(path):
+        pass
     ours.close()
     theirs.close()
 
@@ -495,16 +495,16 @@ def test_a_lock_on_a_file_that_its_owner_has_just_removed_is_taken_again(
 
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", connect)
-    lock = JournalLock(path)
-    assert len(opened) == 2
-    assert file.exists()
-    lock.release()
+    with journal_lock(path):
+        assert len(opened) == 2
+        assert file.exists()
 
 
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     """A directory that is not there is not taken for another run."""
-    with pytest.raises(ConfigurationError, match="its folder must be there"):
-        JournalLock(tmp_path / "missing" / "run.sqlite")
+    missing = journal_lock(tmp_path / "missing" / "run.sqlite")
+    with pytest.raises(ConfigurationError, match="its folder must be there"), missing:
+        pass
 
 
 @pytest.mark.parametrize(
@@ -627,8 +627,8 @@ async def test_a_failed_journal_answers_every_later_request_with_its_failure(
     await journal.open()
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="disk is full"):
-            await journal.leftovers(0, 1)
-    journal.retract(1, "x")
+            await journal.submit(lambda store: store.leftovers(0, 1))
+    journal.post(lambda store: store.retract(1, "x"))
     assert len(errors) == 1
     await journal.aclose()
 
@@ -655,10 +655,10 @@ async def test_a_caller_that_is_cancelled_harms_no_other(path: Path) -> None:
     """An answer to nobody is dropped."""
     journal = Journal(path, "work", on_failure=print)
     await journal.open()
-    task = asyncio.create_task(journal.intend(1, "x"))
+    future = journal.submit(lambda store: store.intend(1, "x"))
     await asyncio.sleep(0)
-    task.cancel()
-    assert await journal.leftovers(0, 5) == []
+    future.cancel()
+    assert await journal.submit(lambda store: store.leftovers(0, 5)) == []
     await journal.aclose()
 
 
@@ -674,16 +674,19 @@ def test_a_run_that_is_abandoned_with_its_loop_ends_its_thread(path: Path) -> No
     asyncio.run(abandon())
     assert journal is not None
     asyncio.run(journal.aclose())
-    JournalLock(path).release()
+    with journal_lock(path):
+        pass
 
 
 async def test_thousands_of_requests_are_committed_in_bounded_batches(path: Path) -> None:
     """More requests than a batch holds are all carried out, in their order."""
     journal = Journal(path, "work", on_failure=print)
     await journal.open()
-    (claim,) = await journal.claim([("a", None)])
+    known = await journal.submit(lambda store: store.claim("a", None, retry_failed=True))
+    assert known is not None
+    item = known.id
     for number in range(2_500):
-        journal.step_returned(claim.id, f"s{number:04}", b"1", None)
+        journal.post(lambda store, n=number: store.step_returned(item, f"s{n:04}", b"1", None))
     await journal.aclose()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM steps").fetchone() == (2_500,)
