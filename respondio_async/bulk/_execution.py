@@ -64,6 +64,7 @@ class Execution:
         "_names",
         "_refuse",
         "_returned",
+        "_sends",
         "attempts",
         "began",
         "entry",
@@ -80,7 +81,10 @@ class Execution:
         self._journal = journal
         self._returned: dict[str, Any] = dict(entry.returned)
         self._refuse = refuse
-        self._in_doubt: dict[str, int] = {}
+        self._sends: dict[str, int] = {}
+        """By step, how many sends are announced, or being announced, and not taken back."""
+        self._in_doubt: set[str] = set()
+        """Steps of which one may have left; the intent is in the journal, if there is one."""
         self._names: set[str] = set()
         self.refused = False
         """Whether a send was held back because the run is to stop: even a work that returns is then
@@ -90,11 +94,12 @@ class Execution:
     @property
     def in_doubt(self) -> tuple[str, ...]:
         """Steps that may have sent something and have not returned."""
-        return tuple(name for name, sends in self._in_doubt.items() if sends)
+        return tuple(name for name in self._sends if name in self._in_doubt)
 
     def begin(self) -> None:
         """Prepare for an attempt: the steps that returned stay so."""
         self.attempts += 1
+        self._sends.clear()
         self._in_doubt.clear()
         self._names.clear()
         self._watch("")
@@ -127,16 +132,18 @@ class Execution:
         context.after_unsent.set(lambda: self._after_unsent(name))
 
     async def _before_send(self, name: str) -> None:
-        number = self.entry.number
-        self._stop_here_if_asked()
-        if self._journal is not None and not self._in_doubt.get(name):
-            try:
+        # Counted before it is written: another send of this step may be taken back meanwhile.
+        self._sends[name] = self._sends.get(name, 0) + 1
+        try:
+            self._stop_here_if_asked()
+            if self._journal is not None and name not in self._in_doubt:
+                number = self.entry.number
                 await self._journal.submit(lambda store: store.intend(number, name))
                 self._stop_here_if_asked()  # asked while that was written
-            except BaseException:
-                self._journal.post(lambda store: store.retract(number, name))
-                raise
-        self._in_doubt[name] = self._in_doubt.get(name, 0) + 1
+            self._in_doubt.add(name)
+        except BaseException:
+            self._after_unsent(name)
+            raise
 
     def _stop_here_if_asked(self) -> None:
         if self._refuse():
@@ -144,8 +151,11 @@ class Execution:
             raise Stopping
 
     def _after_unsent(self, name: str) -> None:
-        sends = self._in_doubt[name] = max(0, self._in_doubt.get(name, 0) - 1)
-        if not sends and self._journal is not None:
+        self._sends[name] = max(0, self._sends.get(name, 0) - 1)
+        if self._sends[name]:
+            return
+        self._in_doubt.discard(name)
+        if self._journal is not None:
             number = self.entry.number
             self._journal.post(lambda store: store.retract(number, name))
 
@@ -189,7 +199,7 @@ class Execution:
         finally:
             context.before_unsafe_send.set(before)
             context.after_unsent.set(after)
-        self._in_doubt.pop(name, None)
+        self._in_doubt.discard(name)
         self._returned[name] = value
         if self._journal is not None:
             number, encoded = self.entry.number, encode_result(value)

@@ -440,6 +440,26 @@ async def test_items_that_stopped_the_run_are_done_by_the_next_one(
     assert [o.item for o in found if o.unknown] == [3] * doubtful
 
 
+async def test_a_send_that_is_given_up_leaves_the_intent_of_the_one_beside_it(path: Path) -> None:
+    """Two sends of one step are announced at once, and one of them is cancelled before it leaves:
+    the other is on its way, and the journal must say so if the process is killed now.
+    """
+    sent = asyncio.Event()
+
+    async def work(item: str) -> None:
+        if item == "later":  # what is asked of a journal is done in order
+            await sent.wait()
+            return
+        sends = [asyncio.create_task(unsafe_send(sent.set, seconds=60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        sends[1].cancel()
+        await asyncio.wait(sends)
+
+    async with journalled(work, ["now", "later"], path) as run:
+        assert (await anext(run)).item == "later"
+        assert inspect(path).unknown == 1
+
+
 async def test_a_second_run_on_the_journal_is_refused_and_can_look_on(path: Path) -> None:
     """The refusal says what to do; the file can still be inspected."""
     async with journalled(echo, range(5), path) as run:
