@@ -29,9 +29,11 @@ from . import _routes
 from ._call import EdgeBlock, Problem, Reply, RequestContext, parse_body, parse_query
 from ._clock import Clock
 from .faults import Fault
+from .operations import Handler
 from .organisation import Organisation
 from .quirks import Quirks
 from .record import AccessLog, Arrival
+from .workspace import Workspace
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -193,8 +195,7 @@ class App:
         route, params = found
 
         def work() -> ServerResponse:
-            call = RequestContext(arrival.path, params, arrival.query, None, organisation.workspace)
-            answer = self._run(route.handler, call, arrival)
+            answer = self._run(route.handler, arrival, params, organisation.workspace)
             answer.headers = {**headers, **answer.headers}
             if arrival.processed:
                 counts.processed += 1
@@ -214,11 +215,11 @@ class App:
         return organisation
 
     def _run(
-        self, handler: Callable[[RequestContext], Any], call: RequestContext, arrival: Arrival
+        self, handler: Handler, arrival: Arrival, params: dict[str, str], workspace: Workspace
     ) -> ServerResponse:
         try:
-            call.body = parse_body(arrival.content)
-            value = handler(call)
+            body = parse_body(arrival.content)
+            value = handler(RequestContext(arrival.path, params, arrival.query, body, workspace))
         except Problem as problem:
             return self._error(problem)
         except Exception:

@@ -32,42 +32,108 @@ class EdgeBlock(Exception):  # noqa: N818 - the same
     """The firewall before the API refuses the request."""
 
 
-def missing(field: str) -> Problem:
-    """A required field is absent."""
-    return Problem(400, f"Missing field(s) : {field}")
-
-
-def invalid(field: str) -> Problem:
-    """A field has a value that the server does not take."""
-    return Problem(400, f"{field}: Invalid value")
-
-
-def wrong_type(field: str, value: object) -> Problem:
-    """A field has another JSON type than the server wants; the server repeats the value."""
-    return Problem(400, f"Invalid field(s) : {field} = {value}")
-
-
 def not_found(what: str) -> Problem:
     """There is no such thing for this token."""
     return Problem(404, f"{what} not found")
 
 
-# Parsed JSON, narrowed: each gives the value when it is what was asked for, and None otherwise.
-
-
 def as_object(value: Any) -> dict[str, Any] | None:
+    """A JSON object, and None for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def as_list(value: Any) -> list[Any] | None:
+    """A JSON array, and None for anything else."""
     items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
     return items
 
 
-def as_strings(value: Any) -> list[str] | None:
-    """A list with at least one string, none of them empty."""
-    items = as_list(value)
-    return items if items and all(isinstance(each, str) and each for each in items) else None
+@dataclass(frozen=True, slots=True)
+class RequestValue:
+    """A value of a request, and where it stands there, which a refusal names."""
+
+    value: Any
+    where: str = ""
+
+    def __getitem__(self, name: str) -> "RequestValue":
+        """What an object holds under a name; null when it holds nothing."""
+        return RequestValue(self.value.get(name), f"{self.where}.{name}" if self.where else name)
+
+    @property
+    def missing(self) -> Problem:
+        """It is required, and absent or null."""
+        return Problem(400, f"Missing field(s) : {self.where}")
+
+    @property
+    def invalid(self) -> Problem:
+        """The server does not take it."""
+        return Problem(400, f"{self.where}: Invalid value")
+
+    def object(self) -> "RequestValue":
+        """Itself, which must be an object."""
+        self._check(dict)
+        return self
+
+    def string(self) -> str:
+        """A string, empty ones too."""
+        self._check(str)
+        return str(self.value)
+
+    def _check(self, kind: type) -> None:
+        if self.value is None:
+            raise self.missing
+        if not isinstance(self.value, kind):
+            raise self.invalid
+
+    def items(self) -> list["RequestValue"]:
+        """The items of a list, each with its number."""
+        items = as_list(self.value)
+        if items is None:
+            raise self.invalid
+        return [RequestValue(each, f"{self.where}[{number}]") for number, each in enumerate(items)]
+
+    def objects(self) -> list["RequestValue"]:
+        """The objects of a list; a refusal names the list."""
+        objects = [RequestValue(each.value, self.where) for each in self.items()]
+        if not all(isinstance(each.value, dict) for each in objects):
+            raise self.invalid
+        return objects
+
+    def strings(self) -> list[str]:
+        """A list with at least one string, none of them empty."""
+        if self.value is None:
+            raise self.missing
+        strings = [each.value for each in self.items()]
+        if not strings or not all(isinstance(each, str) and each for each in strings):
+            raise self.invalid
+        return strings
+
+    def text(self, longest: int) -> str:
+        """A string of at most *longest* characters that says something."""
+        text = self.string()
+        if len(text) > longest or not text.strip():
+            raise self.invalid
+        return text
+
+    def optional_text(self, longest: int) -> str | None:
+        """A string of at most *longest* characters, or None: "" is what the official n8n node sends
+        for what is not given.
+        """
+        if self.value is None or self.value == "":
+            return None
+        text = self.string()
+        if len(text) > longest:
+            raise self.invalid
+        return text
+
+    def choice(self, allowed: Collection[str]) -> str:
+        """One of some words."""
+        word = self.value
+        if word is None:
+            raise self.missing
+        if not isinstance(word, str) or word not in allowed:
+            raise self.invalid
+        return word
 
 
 @dataclass(slots=True)
@@ -87,8 +153,8 @@ class RequestContext:
     params: dict[str, str]
     """The path's variable segments, decoded."""
     query: dict[str, str]
-    body: Any
-    """Parsed JSON; None when there is no body or it is null."""
+    body: RequestValue
+    """Parsed JSON; null when there is no body."""
     workspace: Workspace
 
     @property
@@ -99,12 +165,11 @@ class RequestContext:
     def answers(self) -> Answers:
         return self.workspace.answers
 
-    def object(self) -> dict[str, Any]:
+    def object(self) -> RequestValue:
         """The body, which must be a JSON object."""
-        body = as_object(self.body)
-        if body is None:
+        if not isinstance(self.body.value, dict):
             raise Problem(400, "Validation error.")
-        return body
+        return self.body
 
     def number(self, name: str, what: str) -> int:
         """A path segment that must be a number; anything else names nothing that exists."""
@@ -170,43 +235,15 @@ def parse_query(raw: str) -> dict[str, str]:
     }
 
 
-def parse_body(content: bytes) -> Any:
+def parse_body(content: bytes) -> RequestValue:
     """Read a JSON body; nothing at all reads as null."""
     if not content.strip():
-        return None
+        return RequestValue(None)
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return RequestValue(json.loads(content, parse_constant=_refuse_constant))
     except (ValueError, RecursionError):
         raise Problem(400, "Validation error.") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
-
-
-def text(
-    body: dict[str, Any], name: str, *, longest: int, required: bool = True, where: str = ""
-) -> str | None:
-    """A string of the body with at most *longest* characters.
-
-    None when it is absent, null or "" and may be: the official n8n node sends "" for what is not
-    given.
-    """
-    value = body.get(name)
-    if value is None or (value == "" and not required):
-        if required:
-            raise Problem(400, f"Missing field(s) : {where}{name}")
-        return None
-    if not isinstance(value, str) or len(value) > longest or (required and not value.strip()):
-        raise invalid(where + name)
-    return value
-
-
-def choice(body: dict[str, Any], name: str, allowed: Collection[str]) -> str:
-    """A word of the body that must be one of those."""
-    value = body.get(name)
-    if value is None:
-        raise missing(name)
-    if value not in allowed:
-        raise invalid(name)
-    return str(value)

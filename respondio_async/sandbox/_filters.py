@@ -3,34 +3,48 @@
 Source: the vendor's "List the contacts" page.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ._call import Problem, RequestContext, as_list, as_object, as_strings, invalid, missing
+from ._call import Problem, RequestContext, RequestValue, as_object
 from .state import Contact
 from .workspace import Workspace
 
 Predicate = Callable[[Contact], bool]
+Read = Callable[[Contact], Any]
+Column = tuple[Read, str]
+"""How a field is read, and the kind of its values. A custom field's kind is its type."""
 
-_FIELDS: Final[dict[str, Callable[[Contact], Any]]] = {
-    "firstName": lambda contact: contact.first_name,
-    "lastName": lambda contact: contact.last_name,
-    "phone": lambda contact: contact.phone,
-    "email": lambda contact: contact.email,
-    "status": lambda contact: contact.status,
-    "assigneeUserId": lambda contact: None if contact.assignee is None else contact.assignee.id,
+_LIFECYCLE: Final[Column] = (lambda contact: contact.lifecycle, "text")
+_FIELDS: Final[dict[str, Column]] = {
+    "firstName": (lambda contact: contact.first_name, "text"),
+    "lastName": (lambda contact: contact.last_name, "text"),
+    "phone": (lambda contact: contact.phone, "text"),
+    "email": (lambda contact: contact.email, "text"),
+    "status": (lambda contact: contact.status, "text"),
+    "assigneeUserId": (
+        lambda contact: None if contact.assignee is None else contact.assignee.id,
+        "id",
+    ),
+    "createdAt": (lambda contact: contact.created_at, "moment"),
 }
 _PRESENCE: Final = frozenset({"exists", "doesNotExist"})
 _EQUALITY: Final = frozenset({"isEqualTo", "isNotEqualTo"}) | _PRESENCE
 _ORDER: Final = frozenset({"isGreaterThan", "isLessThan", "isBetween"})
 _TIMES: Final = frozenset({"isTimestampAfter", "isTimestampBefore", "isTimestampBetween"})
+_OPERATORS: Final = {
+    "number": _EQUALITY | _ORDER,
+    "time": _EQUALITY | _ORDER,
+    "date": _EQUALITY | _ORDER | _TIMES,
+    "moment": _TIMES | _PRESENCE,
+}
+"""What a kind of value can be asked; the others are equal or not, and there or not."""
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "isEqualTo": operator.eq,
     "isNotEqualTo": operator.ne,
@@ -42,60 +56,32 @@ _TAG_TESTS: Final[dict[str, Callable[[set[str], list[str]], bool]]] = {
     "hasAllOf": set[str].issubset,
     "hasNoneOf": set[str].isdisjoint,
 }
-_KINDS: Final = {"checkbox": "checkbox", "number": "number"}
-"""How a custom field's values compare; all others as text, in which dates and times order rightly
-too.
-"""
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", re.ASCII)
-
-
-@dataclass(slots=True)
-class _Condition:
-    """One condition, with its place in the body for error texts."""
-
-    field: Any
-    operator: str
-    value: Any
-    where: str
-
-    def allow(self, operators: AbstractSet[str]) -> None:
-        if self.operator not in operators:
-            raise invalid(f"{self.where}.operator")
-
-    @property
-    def wrong_value(self) -> Problem:
-        return invalid(f"{self.where}.value")
-
-    @property
-    def bounds(self) -> tuple[Any, Any]:
-        """The ends of a Between."""
-        ends = as_object(self.value)
-        if ends is None or ends.keys() != {"from", "to"}:
-            raise self.wrong_value
-        return ends["from"], ends["to"]
 
 
 def compile_request(call: RequestContext) -> Predicate | None:
     """Check the body of a contact list; None when it wants them all."""
     body = call.object()
-    search: Any = body.get("search")
-    if search is None:
-        raise missing("search")
-    if not isinstance(search, str):
-        raise invalid("search")
-    zone = _zone(body.get("timezone"))
-    conditions, joined = _group(body.get("filter"))
-    tests = [
-        _condition(call.workspace, each, f"filter.{joined}[{index}]", zone)
-        for index, each in enumerate(conditions)
-    ]
-    needle = search.strip().lower()
+    needle = body["search"].string().strip().lower()
+    zone = _zone(body["timezone"])
+    joined, conditions = _group(body["filter"])
+    tests = [_condition(call.workspace, each, zone) for each in conditions]
     if not tests:
         return partial(_mentions, needle) if needle else None
     join = all if joined == "$and" else any
     return lambda contact: (
         (not needle or _mentions(needle, contact)) and join(test(contact) for test in tests)
     )
+
+
+def _group(group: RequestValue) -> tuple[str, list[RequestValue]]:
+    if group.value is None:
+        raise Problem(400, "Please check if filter is provided")
+    joined = next(iter(group.object().value), "")
+    conditions = group[joined].value
+    if len(group.value) != 1 or joined not in ("$and", "$or") or not isinstance(conditions, list):
+        raise group.invalid
+    return joined, group[joined].items()
 
 
 def _mentions(needle: str, contact: Contact) -> bool:
@@ -105,164 +91,137 @@ def _mentions(needle: str, contact: Contact) -> bool:
     )
 
 
-def _zone(name: Any) -> tzinfo:
-    if name is None:
-        raise missing("timezone")
-    if name in ("UTC", "utc"):  # the official n8n node sends "utc" with every list
+def _zone(name: RequestValue) -> tzinfo:
+    if name.string() in ("UTC", "utc"):  # the official n8n node sends "utc" with every list
         return UTC  # the commonest; needs no file, which a loop must not read
     try:
-        return ZoneInfo(name)
-    except (TypeError, ValueError, OSError, LookupError):
-        raise invalid("timezone") from None
+        return ZoneInfo(name.value)
+    except (ValueError, OSError, LookupError):
+        raise name.invalid from None
 
 
-def _group(value: Any) -> tuple[list[Any], str]:
-    if value is None:
-        raise Problem(400, "Please check if filter is provided")
-    group = as_object(value)
-    if group is None or len(group) != 1:
-        raise invalid("filter")
-    ((joined, conditions),) = group.items()
-    checked = as_list(conditions)
-    if joined not in ("$and", "$or") or checked is None:
-        raise invalid("filter")
-    return checked, joined
-
-
-def _condition(workspace: Workspace, value: Any, where: str, zone: tzinfo) -> Predicate:
-    parts = as_object(value)
-    if parts is None:
-        raise invalid(where)
+def _condition(workspace: Workspace, condition: RequestValue, zone: tzinfo) -> Predicate:
+    condition.object()
     for key in ("category", "operator"):
-        if not isinstance(parts.get(key), str):
-            raise missing(f"{where}.{key}")
-    condition = _Condition(parts.get("field"), parts["operator"], parts.get("value"), where)
-    match parts["category"]:
+        if not isinstance(condition[key].value, str):
+            raise condition[key].missing
+    match condition["category"].value:
         case "contactTag":
             return _tags(condition)
         case "lifecycle":
-            if condition.field is not None:
-                raise invalid(f"{where}.field")
-            condition.allow(_EQUALITY)
-            return _compare(condition, lambda contact: contact.lifecycle, "text")
+            _check_no_field(condition)
+            read, kind = _LIFECYCLE
         case "contactField":
-            return _field(workspace, condition, zone)
+            read, kind = _field(workspace, condition["field"])
         case _:
-            raise invalid(f"{where}.category")
+            raise condition["category"].invalid
+    asked = condition["operator"].choice(_OPERATORS.get(kind, _EQUALITY))
+    value = condition["value"]
+    if asked in _PRESENCE:
+        if value.value not in (None, ""):  # the official n8n node sends ""
+            raise value.invalid
+        return lambda contact: (read(contact) not in (None, "")) is (asked == "exists")
+    if asked in _TIMES:
+        if kind == "date":
+            read = partial(_midnight, read, zone)
+        return _timed(asked, value, read, zone, workspace.answers.filter_bounds)
+    return _compare(asked, value, read, kind)
 
 
-def _tags(condition: _Condition) -> Predicate:
-    if condition.field is not None:
-        raise invalid(f"{condition.where}.field")
-    condition.allow(_TAG_TESTS.keys())
-    names = as_strings(condition.value)
-    if names is None:
-        raise condition.wrong_value
-    wanted, holds = set(names), _TAG_TESTS[condition.operator]
+def _check_no_field(condition: RequestValue) -> None:
+    if condition["field"].value is not None:
+        raise condition["field"].invalid
+
+
+def _tags(condition: RequestValue) -> Predicate:
+    _check_no_field(condition)
+    holds = _TAG_TESTS[condition["operator"].choice(_TAG_TESTS)]
+    wanted = set(condition["value"].strings())
     return lambda contact: holds(wanted, contact.tags)
 
 
-def _field(workspace: Workspace, condition: _Condition, zone: tzinfo) -> Predicate:
-    name = condition.field
-    if not isinstance(name, str):
-        raise missing(f"{condition.where}.field")
-    bounds = workspace.answers.filter_bounds
-    if name == "createdAt":
-        condition.allow(_TIMES | _PRESENCE)
-        if condition.operator in _PRESENCE:
-            return _present(condition, lambda contact: contact.created_at)
-        return _timed(condition, zone, bounds, lambda contact: contact.created_at)
-    read = _FIELDS.get(name)
-    if read is not None:
-        condition.allow(_EQUALITY)
-        return _compare(condition, read, "id" if name == "assigneeUserId" else "text")
-    custom = workspace.find_field(name)
+def _field(workspace: Workspace, field: RequestValue) -> Column:
+    if not isinstance(field.value, str):
+        raise field.missing
+    if field.value in _FIELDS:
+        return _FIELDS[field.value]
+    custom = workspace.find_field(field.value)
     if custom is None:
-        raise invalid(f"{condition.where}.field")
-    ordered = custom.data_type in ("number", "date", "time")
-    dated = custom.data_type == "date"
-    nothing = frozenset[str]()
-    condition.allow(_EQUALITY | (_ORDER if ordered else nothing) | (_TIMES if dated else nothing))
-    if condition.operator in _TIMES:
-        return _timed(
-            condition, zone, bounds, lambda contact: _midnight(contact.custom.get(custom.id), zone)
-        )
-    kind = _KINDS.get(custom.data_type, "text")
-    return _compare(condition, lambda contact: contact.custom.get(custom.id), kind)
+        raise field.invalid
+    return (lambda contact: contact.custom.get(custom.id)), custom.data_type
 
 
-def _compare(condition: _Condition, read: Callable[[Contact], Any], kind: str) -> Predicate:
-    if condition.operator in _PRESENCE:
-        return _present(condition, read)
-    if condition.operator == "isBetween":
-        low, high = (_operand(condition, each, kind) for each in condition.bounds)
+def _compare(asked: str, value: RequestValue, read: Read, kind: str) -> Predicate:
+    if asked == "isBetween":
+        low, high = (_operand(each, kind) for each in _bounds(value))
         return lambda contact: (held := read(contact)) is not None and low <= held <= high
-    compare = _COMPARISONS[condition.operator]
-    operand = _operand(condition, condition.value, kind)
-    if condition.operator in _ORDER:
+    compare = _COMPARISONS[asked]
+    operand = _operand(value, kind)
+    if asked in _ORDER:
         return lambda contact: (held := read(contact)) is not None and compare(held, operand)
     return lambda contact: compare(read(contact), operand)
 
 
-def _present(condition: _Condition, read: Callable[[Contact], Any]) -> Predicate:
-    if condition.value not in (None, ""):  # the official n8n node sends ""
-        raise condition.wrong_value
-    wanted = condition.operator == "exists"
-    return lambda contact: (read(contact) not in (None, "")) is wanted
+def _bounds(value: RequestValue) -> tuple[RequestValue, RequestValue]:
+    """The ends of a Between."""
+    if set(as_object(value.value) or ()) != {"from", "to"}:
+        raise value.invalid
+    return value["from"], value["to"]
 
 
-def _operand(condition: _Condition, value: Any, kind: str) -> Any:
-    if isinstance(value, bool):
-        if kind == "checkbox":
-            return value
-    elif kind == "id" and value is None:
+def _operand(value: RequestValue, kind: str) -> Any:
+    """What to compare with: texts as they are, in which dates and times order rightly too."""
+    given = value.value
+    if isinstance(given, bool) or kind == "checkbox":
+        if isinstance(given, bool) and kind == "checkbox":
+            return given
+        raise value.invalid
+    if kind == "id" and given is None:
         return None
-    elif kind == "text" and isinstance(value, str):
-        return value
-    elif kind in ("number", "id") and isinstance(value, int | float | str):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    raise condition.wrong_value
+    if kind not in ("number", "id"):
+        return value.string()
+    try:
+        return float(given)
+    except (TypeError, ValueError, OverflowError):
+        raise value.invalid from None
 
 
-def _timed(
-    condition: _Condition, zone: tzinfo, bounds: str, read: Callable[[Contact], float | None]
-) -> Predicate:
+def _timed(asked: str, value: RequestValue, read: Read, zone: tzinfo, bounds: str) -> Predicate:
     """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to
     it.
     """
-    low = high = None
-    if condition.operator == "isTimestampBetween":
-        low, high = (_minute(condition, each, zone) for each in condition.bounds)
-    elif condition.operator == "isTimestampAfter":
-        low = _minute(condition, condition.value, zone)
-    else:
-        high = _minute(condition, condition.value, zone)
-    with_low = bounds != "exclusive"
-    with_high = bounds == "inclusive"
+    low, high = -math.inf, math.inf
+    match asked:
+        case "isTimestampAfter":
+            low = _minute(value, zone)
+        case "isTimestampBefore":
+            high = _minute(value, zone)
+        case _:
+            low, high = (_minute(each, zone) for each in _bounds(value))
+    is_after: Callable[[float, float], bool] = operator.gt if bounds == "exclusive" else operator.ge
+    is_before: Callable[[float, float], bool] = (
+        operator.le if bounds == "inclusive" else operator.lt
+    )
 
     def test(contact: Contact) -> bool:
         time = read(contact)
         if time is None:
             return False
         minute = time // 60 * 60
-        return (low is None or minute > low or (with_low and minute == low)) and (
-            high is None or minute < high or (with_high and minute == high)
-        )
+        return is_after(minute, low) and is_before(minute, high)
 
     return test
 
 
-def _midnight(value: Any, zone: tzinfo) -> float | None:
-    return datetime.fromisoformat(value).replace(tzinfo=zone).timestamp() if value else None
+def _midnight(read: Read, zone: tzinfo, contact: Contact) -> float | None:
+    day = read(contact)
+    return datetime.fromisoformat(day).replace(tzinfo=zone).timestamp() if day else None
 
 
-def _minute(condition: _Condition, value: Any, zone: tzinfo) -> float:
-    if isinstance(value, str) and _MINUTE.fullmatch(value):
-        try:
-            return datetime.strptime(value, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp()
-        except (ValueError, OverflowError):
-            pass
-    raise condition.wrong_value
+def _minute(value: RequestValue, zone: tzinfo) -> float:
+    if not _MINUTE.fullmatch(value.string()):
+        raise value.invalid
+    try:
+        return datetime.strptime(value.value, "%Y-%m-%d %H:%M").replace(tzinfo=zone).timestamp()
+    except (ValueError, OverflowError):
+        raise value.invalid from None

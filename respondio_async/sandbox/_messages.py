@@ -4,21 +4,10 @@ Source: the vendor's "Send a message" page.
 """
 
 import re
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ._call import (
-    Problem,
-    RequestContext,
-    as_list,
-    as_object,
-    as_strings,
-    invalid,
-    missing,
-    not_found,
-)
-from ._templates import check_components
+from ._call import Problem, RequestContext, RequestValue, not_found
 
 _TAGS: Final = ("ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE")
 _EXTENSIONS: Final = re.compile(
@@ -27,55 +16,60 @@ _EXTENSIONS: Final = re.compile(
     re.IGNORECASE,
 )
 _PRIVATE: Final = re.compile(r"localhost|127\.|10\.|192\.168\.|169\.254\.|\[", re.ASCII)
+_LONGEST: Final = 65_536
+_MEDIA: Final = ("image", "video", "document")
+_BUTTONS: Final = {
+    "quick_reply": ("text",),
+    "url": ("text", "url"),
+    "phone_number": ("text", "phone_number"),
+    "catalog": ("text",),
+    "mpm": ("text",),
+    "request_contact_info": ("text",),
+}
+"""What each kind of button needs."""
 
 
-def check_message(call: RequestContext, message: Any, channel_id: int | None) -> dict[str, Any]:
+def check_message(call: RequestContext, message: RequestValue, channel_id: Any) -> dict[str, Any]:
     """Check the `message` object; what comes back is what will be read later."""
-    if message is None:
-        raise missing("message")
-    payload = as_object(message)
-    if payload is None:
-        raise invalid("message")
-    kind: Any = payload.get("type")
-    if kind is None:
-        raise missing("message.type")
-    check = _CHECKS.get(kind) if isinstance(kind, str) else None
-    if check is None:
-        raise invalid("message.type")
-    if kind == "custom_payload" and channel_id is None:
-        raise missing("channelId")
-    check(call, payload)
-    if kind == "email" and "message" in payload:
-        payload.setdefault("text", payload.pop("message"))
+    payload: dict[str, Any] = message.object().value
+    kind = message["type"]
+    match kind.value:
+        case None:
+            raise kind.missing
+        case "text":
+            _check_words(message["text"])
+            if message["messageTag"].value not in (None, *_TAGS):
+                raise message["messageTag"].invalid
+        case "attachment":
+            _check_file(message["attachment"].object())
+        case "quick_reply":
+            _check_words(message["title"])
+            if len(message["replies"].strings()) > 10:
+                raise message["replies"].invalid
+        case "custom_payload":
+            if channel_id is None:
+                raise Problem(400, "Missing field(s) : channelId")
+            message["payload"].object()
+        case "email":
+            _check_email(message)
+            if "message" in payload:
+                payload.setdefault("text", payload.pop("message"))
+        case "whatsapp_template" | "facebook_template":
+            _check_template(call, RequestValue(payload.get("template"), "template").object())
+        case _:
+            raise kind.invalid
     return payload
 
 
-def _words(message: dict[str, Any], name: str, *, longest: int = 65_536) -> str:
-    value = message.get(name)
-    if value is None or value == "":
-        raise missing(f"message.{name}")
-    if not isinstance(value, str) or len(value) > longest:
-        raise invalid(f"message.{name}")
-    return value
+def _check_words(value: RequestValue) -> None:
+    if value.optional_text(_LONGEST) is None:
+        raise value.missing
 
 
-def _text(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
-    _words(message, "text")
-    if message.get("messageTag") not in (None, *_TAGS):
-        raise invalid("message.messageTag")
-
-
-def _attachment(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
-    attachment = as_object(message.get("attachment"))
-    if attachment is None:
-        raise missing("message.attachment")
-    _check_attachment(attachment)
-
-
-def _check_attachment(attachment: dict[str, Any]) -> None:
-    if attachment.get("type") not in ("image", "video", "audio", "file"):
-        raise invalid("message.attachment.type")
-    url = attachment.get("url")
+def _check_file(file: RequestValue) -> None:
+    if file["type"].value not in ("image", "video", "audio", "file"):
+        raise Problem(400, "message.attachment.type: Invalid value")
+    url = file["url"].value
     if not isinstance(url, str) or not _is_public(url):
         raise Problem(400, "attachment url is not valid")
 
@@ -92,61 +86,83 @@ def _is_public(url: str) -> bool:
     return bool(dot) and _EXTENSIONS.fullmatch(extension) is not None
 
 
-def _quick_reply(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
-    _words(message, "title")
-    if message.get("replies") is None:
-        raise missing("message.replies")
-    replies = as_strings(message["replies"])
-    if replies is None or len(replies) > 10:
-        raise invalid("message.replies")
-
-
-def _custom_payload(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
-    if not isinstance(message.get("payload"), dict):
-        raise missing("message.payload")
-
-
-def _email(call: RequestContext, message: dict[str, Any]) -> None:  # noqa: ARG001
+def _check_email(message: RequestValue) -> None:
     # One official client writes `message` for `text`.
-    name = "text" if "text" in message else "message"
-    if message.get(name) or not message.get("attachments"):
-        _words(message, name)
-    for name in ("cc", "bcc", "attachments"):
-        if message.get(name) is not None and as_list(message[name]) is None:
-            raise invalid(f"message.{name}")
-    for each in message.get("attachments") or ():
-        attachment = as_object(each)
-        if attachment is None:
-            raise invalid("message.attachments")
-        _check_attachment(attachment)
+    words = message["text" if "text" in message.value else "message"]
+    if words.value or not message["attachments"].value:
+        _check_words(words)
+    for name in ("cc", "bcc"):
+        if message[name].value is not None:
+            message[name].items()
+    if message["attachments"].value is not None:
+        for file in message["attachments"].objects():
+            _check_file(file)
 
 
-def _template(call: RequestContext, message: dict[str, Any]) -> None:
-    template = as_object(message.get("template"))
-    if template is None:
-        raise missing("template")
+def _check_template(call: RequestContext, template: RequestValue) -> None:
     for name in ("name", "languageCode"):
-        if not isinstance(template.get(name), str):
-            raise missing(f"template.{name}")
-    known = (
-        each
-        for each in call.workspace.templates.values()
-        if each.name == template["name"] and each.language == template["languageCode"]
-    )
-    if next(known, None) is None:
+        if not isinstance(template[name].value, str):
+            raise template[name].missing
+    wanted = (template["name"].value, template["languageCode"].value)
+    if wanted not in {(each.name, each.language) for each in call.workspace.templates.values()}:
         raise not_found("Template")
-    components = template.get("components")
-    if components is not None:
-        check_components(components, text_required=call.answers.template_text_required)
+    if template["components"].value is not None:
+        _check_components(template["components"], call.answers.template_text_required)
 
 
-_CHECKS: Final[dict[str, Callable[[RequestContext, dict[str, Any]], None]]] = {
-    "text": _text,
-    "attachment": _attachment,
-    "quick_reply": _quick_reply,
-    "custom_payload": _custom_payload,
-    "email": _email,
-    "whatsapp_template": _template,
-    "facebook_template": _template,
-}
-"""What can be sent; the other types are only ever received."""
+def _check_components(components: RequestValue, text_required: bool) -> None:
+    """Refuse what the server would; the count of variables is not its business (the message fails
+    later).
+    """
+    components.objects()
+    for component in components.items():
+        match component["type"].value:
+            case "header":
+                kind = component["format"].value
+                if kind not in ("text", "location", *_MEDIA):
+                    raise component["format"].invalid
+                _check_parameters(component, kind)
+            case "body":
+                if text_required and not isinstance(component["text"].value, str):
+                    raise component["text"].missing
+                _check_parameters(component, "text")
+            case "footer":
+                component["text"].string()
+            case "buttons":
+                for button in component["buttons"].objects():
+                    _check_button(button)
+            case "carousel":
+                for card in component["cards"].objects():
+                    _check_components(card["components"], text_required)
+            case _:
+                raise component["type"].invalid
+
+
+def _check_parameters(component: RequestValue, kind: str) -> None:
+    for parameter in _optional_objects(component["parameters"]):
+        if parameter["type"].value not in (None, kind):
+            raise parameter["type"].invalid
+        if kind == "text":
+            parameter["text"].string()
+            continue
+        # Beside its type, or in an object of its own.
+        holder = parameter[kind].value if kind in parameter.value else parameter.value
+        media = RequestValue(holder, parameter[kind].where).object()
+        needed = ("name", "address", "latitude", "longitude") if kind == "location" else ("link",)
+        for name in (*needed, "filename") if kind == "document" else needed:
+            media[name].string()
+
+
+def _optional_objects(value: RequestValue) -> list[RequestValue]:
+    return value.objects() if value.value else []
+
+
+def _check_button(button: RequestValue) -> None:
+    kind = str(button["type"].value)
+    if kind not in _BUTTONS:
+        raise button["type"].invalid
+    for name in _BUTTONS[kind]:
+        button[name].string()
+    for parameter in _optional_objects(button["parameters"]):
+        if kind in ("catalog", "mpm") and not isinstance(parameter["action"].value, dict):
+            raise parameter["action"].missing

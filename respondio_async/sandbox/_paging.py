@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
-from ._call import NUMBER, Problem, RequestContext, as_object, invalid
+from ._call import NUMBER, Problem, RequestContext, RequestValue, as_object
 
 _VENDOR = "https://api.respond.io"
 
@@ -45,14 +45,14 @@ def page(
 def _arguments(call: RequestContext, largest: int) -> tuple[int, int | None]:
     if not call.quirks.ignore_body_paging:
         for name in ("limit", "cursorId"):
-            if name in (as_object(call.body) or ()):
+            if name in (as_object(call.body.value) or ()):
                 raise Problem(400, f"{name} belongs in the query")
     limit = call.query.get("limit", "10")
     if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= largest:
-        raise invalid("limit")
+        raise RequestValue(limit, "limit").invalid
     cursor = call.query.get("cursorId", "")
     if cursor and not NUMBER.fullmatch(cursor.removeprefix("-")):
-        raise invalid("cursorId")
+        raise RequestValue(cursor, "cursorId").invalid
     return int(limit), (int(cursor) or None) if cursor else None
 
 

@@ -4,15 +4,13 @@ Matched on the raw path: a slash inside an identifier arrives percent-encoded an
 it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from respondio_async.routes import bucket_of
 
-from ._call import RequestContext
-from .operations import SERVED
+from .operations import SERVED, Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class ServedRoute:
     method: str
     path: str
     """Template: "/contact/{identifier}"."""
-    handler: Callable[[RequestContext], Any]
+    handler: Handler
     bucket: str
     segments: tuple[str, ...]
 

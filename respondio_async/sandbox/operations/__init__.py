@@ -8,3 +8,4 @@ from . import conversations as conversations
 from . import messages as messages
 from . import space as space
 from ._serves import SERVED as SERVED
+from ._serves import Handler as Handler

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import _render as render
-from .._call import Problem, Reply, RequestContext, as_list, invalid, missing, not_found, text
+from .._call import Problem, Reply, RequestContext, not_found
 from .._fields import Fields
 from .._filters import compile_request
 from .._paging import page
@@ -24,7 +24,7 @@ def create(call: RequestContext) -> Any:
     if kind == "id":
         raise Problem(400, "Contact email, phone or ID is invalid")
     if "firstName" not in fields.plain:
-        raise missing("firstName")
+        raise Problem(400, "Missing field(s) : firstName")
     status = call.answers.create_on_existing
     if existing is not None:
         raise Problem(status, "Contact already exists")
@@ -68,7 +68,7 @@ def create_or_update(call: RequestContext) -> Any:
     if kind == "id":
         raise not_found("Contact")
     if call.answers.create_or_update_needs_first_name and "firstName" not in fields.plain:
-        raise missing("firstName")
+        raise Problem(400, "Missing field(s) : firstName")
     contact = _make(call, fields, kind, value, conflict=400)
     if call.answers.create_or_update_returns_id:
         return {"contactId": contact.id}
@@ -78,7 +78,7 @@ def create_or_update(call: RequestContext) -> Any:
 def _make(call: RequestContext, fields: Fields, kind: str, value: str, *, conflict: int) -> Contact:
     # The identifier in the path wins over the same field in the body.
     fields.plain[kind] = value
-    fields.check_free(None, status=conflict)
+    fields.check_free(status=conflict)
     contact = call.workspace.add_contact()
     fields.write(contact)
     if call.quirks.channel_on_create:
@@ -90,25 +90,18 @@ def _make(call: RequestContext, fields: Fields, kind: str, value: str, *, confli
 @serves("POST /contact/merge")
 def merge(call: RequestContext) -> Any:
     body = call.object()
-    if body.get("contactIds") is None:
-        raise missing("contactIds")
-    ids = as_list(body["contactIds"])
-    if (
-        ids is None
-        or len(ids) != 2
-        or any(type(each) is not int for each in ids)
-        or ids[0] == ids[1]
-    ):
-        raise invalid("contactIds")
-    fields = Fields(call, body, also=frozenset({"contactIds"}))
+    given = body["contactIds"]
+    if given.value is None:
+        raise given.missing
+    ids = [each.value for each in given.items()]
+    if len(ids) != 2 or any(type(each) is not int for each in ids) or ids[0] == ids[1]:
+        raise given.invalid
+    fields = Fields(call, body, also="contactIds")
     first, second = (call.workspace.contacts.get(each) for each in ids)
     if first is None or second is None:
         raise not_found("Contact")
     older, younger = sorted((first, second), key=lambda contact: (contact.created_at, contact.id))
-    for kind in ("phone", "email"):
-        owner = call.workspace.contact(fields.plain.get(kind) or "")
-        if owner is not None and owner not in (older, younger):
-            raise Problem(400, f"Contact with this {kind} already exists")
+    fields.check_free(older, younger)
     _move_contents(call, older, younger)
     fields.write(older)
     call.workspace.emit("contact.updated", older)
@@ -180,14 +173,9 @@ def delete_tags(call: RequestContext) -> Any:
 
 
 def _tag_names(call: RequestContext) -> list[str]:
-    names = as_list(call.body)
-    if names is None:
+    if not isinstance(call.body.value, list):
         raise Problem(400, "Validation error.")
-    checked: list[str] = []
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not 1 <= len(name) <= 255 or not name.strip():
-            raise invalid(f"[{index}]")
-        checked.append(name)
+    checked = [each.text(255) for each in call.body.items()]
     if not 1 <= len(checked) <= 10 or len(set(checked)) != len(checked):
         raise Problem(400, "Tags must be 1 to 10 unique strings")
     return checked
@@ -197,9 +185,9 @@ def _tag_names(call: RequestContext) -> list[str]:
 def update_lifecycle(call: RequestContext) -> Any:
     contact = call.contact("lifecycle")
     body = call.object()
-    if "name" not in body:
-        raise missing("name")
-    name = text(body, "name", longest=255, required=body["name"] is not None)
+    if "name" not in body.value:
+        raise body["name"].missing
+    name = None if body["name"].value is None else body["name"].text(255)
     if (
         name is not None
         and call.quirks.fixed_lifecycle_stages

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._call import EMAIL, Problem, RequestContext, choice, invalid, missing, not_found, text
+from .._call import EMAIL, Problem, RequestContext, RequestValue, not_found
 from ..state import Comment, Contact, Conversation, User
 from ..workspace import Workspace
 from ._serves import serves
@@ -11,8 +11,8 @@ from ._serves import serves
 @serves("POST /contact/{identifier}/conversation/assignee")
 def assign(call: RequestContext) -> Any:
     body = call.object()
-    if "assignee" not in body:
-        raise missing("assignee")
+    if "assignee" not in body.value:
+        raise body["assignee"].missing
     user = _user(call, body["assignee"])
     contact = call.contact("assignee")
     conversation = contact.open_conversation
@@ -27,7 +27,8 @@ def assign(call: RequestContext) -> Any:
     return {"contactId": contact.id}
 
 
-def _user(call: RequestContext, key: Any) -> User | None:
+def _user(call: RequestContext, assignee: RequestValue) -> User | None:
+    key: Any = assignee.value
     if key is None:
         return None
     # An id must be a JSON number: a numeric string is no email either.
@@ -36,7 +37,7 @@ def _user(call: RequestContext, key: Any) -> User | None:
         or not isinstance(key, int | str)
         or (isinstance(key, str) and not EMAIL.fullmatch(key))
     ):
-        raise invalid("assignee")
+        raise assignee.invalid
     user = call.workspace.find_user(key)
     if user is None:
         raise not_found("User")
@@ -46,11 +47,11 @@ def _user(call: RequestContext, key: Any) -> User | None:
 @serves("POST /contact/{identifier}/conversation/status")
 def set_status(call: RequestContext) -> Any:
     body = call.object()
-    status = choice(body, "status", ("open", "close"))
-    category = text(body, "category", longest=128, required=False)
-    summary = text(body, "summary", longest=512, required=False)
+    status = body["status"].choice(("open", "close"))
+    category = body["category"].optional_text(128)
+    summary = body["summary"].optional_text(512)
     if summary is not None and category is None:
-        raise missing("category")
+        raise body["category"].missing
     contact = call.contact("status")
     if status == "open":
         open_conversation(call.workspace, contact, source="api")
@@ -89,16 +90,13 @@ def close_conversation(
 
 @serves("POST /contact/{identifier}/comment")
 def comment(call: RequestContext) -> Any:
-    body = call.object()
-    value: Any = body.get("text")
-    if value is None or value == "":
-        raise missing("text")
-    if not isinstance(value, str):
-        raise invalid("text")
-    if len(value) > 1000:
+    text = call.object()["text"]
+    if text.value == "":
+        raise text.missing
+    if len(text.string()) > 1000:
         raise Problem(400, "Comment length must not be greater than 1000 characters")
     contact = call.contact("comment")
-    made = Comment(value, int(call.workspace.clock.wall()))
+    made = Comment(text.value, int(call.workspace.clock.wall()))
     contact.comments.append(made)
     call.workspace.commented.append((contact.id, made))
     call.workspace.emit("comment.created", contact, comment=made)

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import _render as render
 from .. import delivery
-from .._call import Problem, RequestContext, not_found, wrong_type
+from .._call import Problem, RequestContext, not_found
 from .._messages import check_message
 from .._paging import page
 from ..state import Channel, Contact
@@ -16,10 +16,10 @@ from ._serves import serves
 def send(call: RequestContext) -> Any:
     body = call.object()
     contact = call.contact("message")
-    channel_id: Any = body.get("channelId")
+    channel_id = body["channelId"].value
     if channel_id is not None and type(channel_id) is not int:
-        raise wrong_type("channelId", channel_id)
-    content = check_message(call, body.get("message"), channel_id)
+        raise Problem(400, f"Invalid field(s) : channelId = {channel_id}")
+    content = check_message(call, body["message"], channel_id)
     channel = _channel(call, contact, channel_id)
     if content["type"] == "custom_payload" and "whatsapp" in channel.source:
         raise Problem(403, "custom_payload is not allowed on this channel")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast, get_args
 
 from .. import _render as render
-from .._call import Problem, RequestContext, as_strings, choice, invalid, missing, not_found, text
+from .._call import Problem, RequestContext, RequestValue, not_found
 from .._paging import page
 from ..state import CustomField, DataType, Tag
 from ._serves import serves
@@ -93,18 +93,18 @@ def create_custom_field(call: RequestContext) -> Any:
     _check_path(call)
     workspace = call.workspace
     body = call.object()
-    name = text(body, "name", longest=50) or ""
-    slug = text(body, "slug", longest=50, required=False)
+    name = body["name"].text(50)
+    slug = body["slug"].optional_text(50)
     if slug is None:
         slug = (
             re.sub(r"[^a-z0-9]+", "_", name.lower(), flags=re.ASCII)[:50].strip("_")
             or f"field_{workspace.next_id()}"
         )
     elif not _SLUG.fullmatch(slug):
-        raise invalid("slug")
-    description = text(body, "description", longest=255, required=False)
-    data_type = cast("DataType", choice(body, "dataType", get_args(DataType)))
-    values = _allowed_values(body.get("allowedValues"), data_type)
+        raise body["slug"].invalid
+    description = body["description"].optional_text(255)
+    data_type = cast("DataType", body["dataType"].choice(get_args(DataType)))
+    values = _allowed_values(body["allowedValues"], data_type)
     if any(field.name == name or field.slug == slug for field in workspace.custom_fields.values()):
         raise Problem(400, "Custom field already exists")
     field = CustomField(
@@ -114,17 +114,12 @@ def create_custom_field(call: RequestContext) -> Any:
     return render.custom_field(field, call.quirks)
 
 
-def _allowed_values(values: Any, data_type: DataType) -> list[str] | None:
-    if data_type != "list":
-        if values not in (None, []):  # the official n8n node sends [] for every type
-            raise invalid("allowedValues")
-        return None
-    if values is None:
-        raise missing("allowedValues")
-    checked = as_strings(values)
-    if checked is None:
-        raise invalid("allowedValues")
-    return checked
+def _allowed_values(values: RequestValue, data_type: DataType) -> list[str] | None:
+    if data_type == "list":
+        return values.strings()
+    if values.value not in (None, []):  # the official n8n node sends [] for every type
+        raise values.invalid
+    return None
 
 
 def _check_path(call: RequestContext) -> None:
@@ -137,7 +132,7 @@ def _check_path(call: RequestContext) -> None:
 @serves("POST /space/tag")
 def create_tag(call: RequestContext) -> Any:
     body = call.object()
-    name = text(body, "name", longest=255) or ""
+    name = body["name"].text(255)
     if name in call.workspace.tags:
         raise Problem(400, "Tag already exists")
     tag = Tag(call.workspace.next_id(), name)
@@ -149,15 +144,13 @@ def create_tag(call: RequestContext) -> Any:
 @serves("PUT /space/tag")
 def update_tag(call: RequestContext) -> Any:
     body = call.object()
-    current = text(body, "currentName", longest=255) or ""
+    current = body["currentName"].text(255)
     tags = call.workspace.tags
     tag = tags.get(current)
     if tag is None:
         raise not_found("Tag")
-    name = text(body, "name", longest=255, required=False)
-    if body.get("name") == "":
-        raise invalid("name")
-    if name is not None and name != current:
+    name = current if body["name"].value is None else body["name"].text(255)
+    if name != current:
         if name in tags:
             raise Problem(400, "Tag already exists")
         _rename(call, current, name)
@@ -179,7 +172,7 @@ def _rename(call: RequestContext, old: str, new: str | None) -> None:
 
 @serves("DELETE /space/tag")
 def delete_tag(call: RequestContext) -> Any:
-    name = text(call.object(), "name", longest=255) or ""
+    name = call.object()["name"].text(255)
     if call.workspace.tags.pop(name, None) is None:
         raise not_found("Tag")
     _rename(call, name, None)
@@ -191,14 +184,14 @@ def delete_tag(call: RequestContext) -> Any:
     )
 
 
-def _set_details(tag: Tag, body: dict[str, Any]) -> None:
+def _set_details(tag: Tag, body: RequestValue) -> None:
     for key, attribute in (
         ("description", "description"),
         ("colorCode", "color"),
         ("emoji", "emoji"),
     ):
-        if key in body:
-            setattr(tag, attribute, text(body, key, longest=255, required=False))
+        if key in body.value:
+            setattr(tag, attribute, body[key].optional_text(255))
 
 
 def _shape(call: RequestContext, tag: Tag) -> Any:
