@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from ._app import BASE, App, ASGIApp
+from ._app import BASE, App, ASGIApp, Receive, Scope, Send
 from ._bridge import on_loop
 from ._clock import Clock
 from ._routes import ROUTES
@@ -16,7 +16,6 @@ from ._thread import ServerThread
 from .customers import Customer
 from .delivery import last_channel, receive, send
 from .faults import KINDS, Fault, FaultKind
-from .inbox import Inbox
 from .limits import Meter
 from .organisation import Organisation
 from .quirks import Answers, Quirks
@@ -25,6 +24,9 @@ from .state import Contact, Message
 from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
 from .workspace import Listener, Workspace
+
+if TYPE_CHECKING:
+    from .inbox import Inbox
 
 __all__ = ["Sandbox", "WindowName"]
 
@@ -109,8 +111,8 @@ class Sandbox:
         self.webhooks: Webhooks = Webhooks(
             self.state, self._app.lock, self.on_event, seed=seed, keep=keep
         )
-        inbox = Inbox(self._app, self.state, self.on_event, self.webhooks)
-        self._app.mounts.append(("/inbox", inbox))
+        self._inbox: Inbox | None = None
+        self._app.mounts.append(("/inbox", self._serve_inbox))
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.url}>" if self._thread is not None else "<Sandbox, not running>"
@@ -196,6 +198,14 @@ class Sandbox:
     def root_url(self) -> str:
         """Where applications are mounted."""
         return self.url.removesuffix(BASE)
+
+    async def _serve_inbox(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Made when it is first looked at, and costs nothing before.
+        if self._inbox is None:
+            from .inbox import Inbox
+
+            self._inbox = Inbox(self._app, self.state, self.on_event, self.webhooks)
+        await self._inbox(scope, receive, send)
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
         """Serve another ASGI application below `root_url`, outside of the API, its tokens and its

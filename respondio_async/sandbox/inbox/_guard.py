@@ -7,10 +7,11 @@ page can't send without asking first (we never say yes).
 """
 
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 
-def refusal(method: str, headers: dict[str, str], peer: str) -> tuple[int, str] | None:
+def refusal(method: str, headers: Mapping[str, str], peer: str) -> tuple[int, str] | None:
     """Return the status and the reason why a request from the address *peer* is refused; None: it
     may pass.
     """
@@ -27,7 +28,7 @@ def refusal(method: str, headers: dict[str, str], peer: str) -> tuple[int, str] 
     return _refused_write(host, headers) if method == "POST" else None
 
 
-def _refused_write(host: str, headers: dict[str, str]) -> tuple[int, str] | None:
+def _refused_write(host: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
     if headers.get("origin", f"http://{host}") != f"http://{host}":
         return 403, "a foreign page may not write here"
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -35,7 +36,7 @@ def _refused_write(host: str, headers: dict[str, str]) -> tuple[int, str] | None
     return None
 
 
-def _is_navigation(method: str, headers: dict[str, str]) -> bool:
+def _is_navigation(method: str, headers: Mapping[str, str]) -> bool:
     """A link on another page to this one may be followed."""
     return (
         method == "GET"
