@@ -14,7 +14,7 @@ from ._engine.call import Engine
 from ._engine.endpoints import ENDPOINTS, ROUTES, Endpoint, Replay
 from ._engine.exchange import Response, Settings
 from ._engine.health import Health, HealthCheck, health_of_answer, health_of_error
-from ._engine.lifecycle import NotCopied, running_loop
+from ._engine.lifecycle import ClientLifecycle, NotCopied, running_loop
 from ._engine.options import (
     check_headers,
     check_parts,
@@ -25,7 +25,7 @@ from ._engine.options import (
     merge_headers,
     user_agent,
 )
-from ._engine.pagination import Paginator, Spawn
+from ._engine.pagination import Paginator
 from ._engine.retry import RetryPolicy
 from ._engine.statistics import ClientStatistics, DriftRecord, RouteCounters, route_statistics
 from ._rate_limit import RateLimit
@@ -39,7 +39,15 @@ from .errors import (
 )
 from .hooks import Hook
 from .limits import Priority, RateLimiter, limiter_for
-from .resources import Comments, Contacts, Conversations, Messages, RawResources, Space
+from .resources import (
+    Caller,
+    Comments,
+    Contacts,
+    Conversations,
+    Messages,
+    RawResources,
+    Space,
+)
 
 if TYPE_CHECKING:
     from .bulk import Bulk, Progress
@@ -109,7 +117,8 @@ class AsyncRespond(NotCopied):
     """
 
     # Of the class too: __del__ also runs for a client that was given a misspelt argument.
-    _engine: Engine | None = None
+    _lifecycle: ClientLifecycle | None = None
+    """What `aclose()` ends; None: this is a view."""
 
     def __init__(
         self,
@@ -128,8 +137,6 @@ class AsyncRespond(NotCopied):
         app_info: str | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
-        self._owns = True
-        self._owner: AsyncRespond | None = None
         token = check_token(os.environ.get("RESPONDIO_API_TOKEN") if token is None else token)
         if base_url is not None and not isinstance(base_url, str):
             raise ConfigurationError("base_url is a str")
@@ -163,12 +170,14 @@ class AsyncRespond(NotCopied):
             max_connections=max_connections,
         )
         self._engine = Engine(transport, retry, hooks)
-        self._make_resources(self._engine)
+        self._lifecycle = self._engine.lifecycle
+        self._owner: AsyncRespond | None = None
+        self._make_resources()
 
     _open_transport = staticmethod(open_transport)  # a subclass may send in a way of its own
 
-    def _make_resources(self, engine: Engine) -> None:
-        caller = _Caller(engine, self._settings)
+    def _make_resources(self) -> None:
+        caller = self._caller = Caller(self._engine, self._settings)
         self.contacts: Contacts = Contacts(caller)
         self.messages: Messages = Messages(caller)
         self.comments: Comments = Comments(caller)
@@ -195,20 +204,15 @@ class AsyncRespond(NotCopied):
 
         Safe to call again. On a view (`with_options`) it does nothing.
         """
-        if self._owns:
+        if self._lifecycle is not None:
             try:
-                await self._core.lifecycle.close()
+                await self._lifecycle.close()
             finally:
-                await self._core.transport.aclose()
+                await self._engine.transport.aclose()
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        engine = self._engine
-        if (
-            engine is not None
-            and self._owns
-            and engine.lifecycle.began
-            and not engine.lifecycle.closing
-        ):
+        lifecycle = self._lifecycle
+        if lifecycle is not None and lifecycle.began and not lifecycle.closing:
             _warn(
                 f"unclosed {self!r}: use `async with`, or await aclose()",
                 ResourceWarning,
@@ -217,11 +221,6 @@ class AsyncRespond(NotCopied):
 
     def __repr__(self) -> str:
         return f"<AsyncRespond {self._base_url}>"
-
-    @property
-    def _core(self) -> Engine:
-        assert self._engine is not None  # noqa: S101 - it is None only until __init__ has checked its arguments
-        return self._engine
 
     # ── views ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,20 +242,14 @@ class AsyncRespond(NotCopied):
         calls go first. The retry budget stays the client's.
         """
         view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
         view._owner = self  # it lives as long as its views do
-        view._owns = False
-        view._base_url = self._base_url
-        view._limiter_given = self._limiter_given
-        view._engine = self._core
+        view._lifecycle = None
         view_token = self._settings.token if token is _KEEP else check_token(token)
-        view._extra_headers = self._extra_headers
-        if headers is not _KEEP:
-            view._extra_headers = (
-                {}
-                if headers is None
-                else merge_headers(self._extra_headers, check_headers(headers))
-            )
-        view._user_agent = self._user_agent
+        if headers is None:
+            view._extra_headers = {}
+        elif headers is not _KEEP:
+            view._extra_headers = merge_headers(self._extra_headers, check_headers(headers))
         without_body, with_body = header_sets(view_token, view._extra_headers, self._user_agent)
         changed: dict[str, Any] = {
             "token": view_token,
@@ -281,7 +274,7 @@ class AsyncRespond(NotCopied):
             check_parts(retry, None, ())
             changed["retry"] = retry
         view._settings = msgspec.structs.replace(self._settings, **changed)
-        view._make_resources(self._core)
+        view._make_resources()
         return view
 
     @property
@@ -291,7 +284,7 @@ class AsyncRespond(NotCopied):
 
         Lists return one page: ``await client.raw.contacts.list(cursor=…)``.
         """
-        return RawResources(_RawCaller(self._core, self._settings))
+        return RawResources(self._engine, self._settings)
 
     # ── beyond the resources ──────────────────────────────────────────────────────────────────────
 
@@ -339,9 +332,7 @@ class AsyncRespond(NotCopied):
         have landed; an unlisted route gets 5 requests a second.
         """
         endpoint = _endpoint(method, path, type)
-        return (
-            await self._core.call(endpoint, self._settings, params, query=query, json=json)
-        ).value
+        return await self._caller.call(endpoint, params, query=query, json=json)
 
     def bulk(
         self,
@@ -434,77 +425,25 @@ class AsyncRespond(NotCopied):
 
         What could be read only leniently was read; this tells a service that the API has changed.
         """
-        return self._core.drift.records()
+        return self._engine.drift.records()
 
     def statistics(self) -> ClientStatistics:
         """Take a snapshot: per route what was sent, repeated, refused and waits; the connections;
         the retry budget.
         """
-        core = self._core
+        engine = self._engine
         lines = self._settings.limiter.statistics()
-        names = dict.fromkeys([*core.counters, *lines])
+        names = dict.fromkeys([*engine.counters, *lines])
         return ClientStatistics(
             routes={
                 name: route_statistics(
-                    name, core.counters.get(name, RouteCounters()), lines.get(name)
+                    name, engine.counters.get(name, RouteCounters()), lines.get(name)
                 )
                 for name in names
             },
-            pool=core.transport.statistics(),
-            retry_budget=core.budget.left,
+            pool=engine.transport.statistics(),
+            retry_budget=engine.budget.left,
         )
-
-
-class _Caller:
-    """A client as its resources see it."""
-
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
-        self._settings = settings
-
-    async def call(
-        self,
-        endpoint: Endpoint[T],
-        params: Mapping[str, Any] | None = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        json: Any = None,
-    ) -> T:
-        return (
-            await self._engine.call(endpoint, self._settings, params, query=query, json=json)
-        ).value
-
-    async def respond(
-        self,
-        endpoint: Endpoint[T],
-        params: Mapping[str, Any] | None = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        json: Any = None,
-    ) -> Response[T]:
-        return await self._engine.call(endpoint, self._settings, params, query=query, json=json)
-
-    def within(self, seconds: float) -> "_Caller":
-        settings = msgspec.structs.replace(self._settings, deadline=seconds)
-        return type(self)(self._engine, settings)
-
-    @property
-    def spawn(self) -> Spawn[Any]:
-        return self._engine.lifecycle.spawn
-
-
-class _RawCaller(_Caller):
-    """The same for `client.raw`, whose methods return what `call` returns: the whole response."""
-
-    async def call(
-        self,
-        endpoint: Endpoint[T],
-        params: Mapping[str, Any] | None = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        json: Any = None,
-    ) -> Any:
-        return await self.respond(endpoint, params, query=query, json=json)
 
 
 def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:

@@ -228,6 +228,17 @@ async def test_closing_a_view_closes_nothing() -> None:
     assert transport.closed
 
 
+async def test_a_view_of_a_subclass_keeps_what_the_subclass_has_noted() -> None:
+    """A view is of the client's class, so its methods must find their attributes."""
+
+    class TenantClient(AsyncRespond):
+        def __init__(self, tenant: str, token: str) -> None:
+            super().__init__(token)
+            self.tenant = tenant
+
+    assert TenantClient("acme", "token").with_options(timeout=1).tenant == "acme"
+
+
 async def test_a_view_keeps_the_retry_policy_it_is_given() -> None:
     """One attempt means one attempt."""
     client, transport, _ = scripted(answer(500, b"{}"))

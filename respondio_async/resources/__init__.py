@@ -1,5 +1,6 @@
 """The operations of the API, grouped as the vendor groups them."""
 
+from ._base import Caller as Caller
 from ._raw import RawResources as RawResources
 from .comments import Comments as Comments
 from .contacts import Contacts as Contacts

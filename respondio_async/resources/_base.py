@@ -4,13 +4,16 @@ pages.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Self, TypeVar
 
+import msgspec
+
+from .._engine.call import Engine
 from .._engine.endpoints import Endpoint
-from .._engine.exchange import Response
+from .._engine.exchange import Response, Settings
 from .._engine.pagination import Advance, Cursor, Paginator, Spawn, follow_next
 from .._wire import check_page_size
-from ..errors import InvalidArgumentError
+from ..errors import DeadlineExceededError, InvalidArgumentError
 from ..models import Page
 
 T = TypeVar("T")
@@ -18,8 +21,14 @@ T = TypeVar("T")
 Json = Any
 
 
-class Caller(Protocol):
+class Caller:
     """A client, as its resources see it."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self.spawn: Spawn[Any] = engine.lifecycle.spawn
+        """Runs something in a task of the client."""
 
     async def call(
         self,
@@ -30,7 +39,9 @@ class Caller(Protocol):
         json: Json = None,
     ) -> T:
         """Call and return the value."""
-        ...
+        return (
+            await self._engine.call(endpoint, self._settings, params, query=query, json=json)
+        ).value
 
     async def respond(
         self,
@@ -41,18 +52,14 @@ class Caller(Protocol):
         json: Json = None,
     ) -> Response[T]:
         """Call and return the value together with how it came."""
-        ...
+        return await self._engine.call(endpoint, self._settings, params, query=query, json=json)
 
-    def within(self, seconds: float) -> "Caller":
+    def within(self, seconds: float) -> Self:
         """Give the same with a deadline of *seconds*, counted from each call's first permit. A
         helper's own timeout may so be longer than the client's deadline.
         """
-        ...
-
-    @property
-    def spawn(self) -> Spawn[Any]:
-        """Run something in a task of the client."""
-        ...
+        settings = msgspec.structs.replace(self._settings, deadline=seconds)
+        return type(self)(self._engine, settings)
 
 
 class PollTimer:
@@ -68,17 +75,20 @@ class PollTimer:
         self._looks = 0
         self._end: float | None = None
 
-    async def pause(self) -> bool:
-        """Wait before the next look; False when there is no time for one."""
+    async def pause(self, endpoint: Endpoint[Any], missing: str) -> None:
+        """Wait before the next look; `DeadlineExceededError` says what is *missing* when there is
+        no time for one.
+        """
         now = asyncio.get_running_loop().time()
         if self._end is None:
             self._end = now + self.seconds
         seconds = self._pauses[min(self._looks, len(self._pauses) - 1)]
         self._looks += 1
         if now >= self._end:
-            return False
+            raise DeadlineExceededError(
+                f"{missing} within {self.seconds:g} s", endpoint=endpoint.template, sent=True
+            )
         await asyncio.sleep(min(seconds, self._end - now))
-        return True
 
 
 class Resource:

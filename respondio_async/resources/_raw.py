@@ -4,13 +4,15 @@ Each line below is the plain method on a caller that returns responses, with the
 then has.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Final, ParamSpec, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
-from .._engine.exchange import Response
+from .._engine.call import Engine
+from .._engine.endpoints import Endpoint
+from .._engine.exchange import Response, Settings
 from .._engine.pagination import Paginator
 from ..models import Page
-from ._base import Caller
+from ._base import Caller, Json
 from .comments import Comments
 from .contacts import Contacts
 from .conversations import Conversations
@@ -19,6 +21,20 @@ from .space import Space
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class RawCaller(Caller):
+    """Returns whole responses, and so do the methods that return what `call` returns."""
+
+    async def call(
+        self,
+        endpoint: Endpoint[T],
+        params: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Json = None,
+    ) -> Any:
+        return await self.respond(endpoint, params, query=query, json=json)
 
 
 def _whole(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[Response[T]]]:
@@ -102,7 +118,8 @@ class RawSpace:
 class RawResources:
     """All of them."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        caller = RawCaller(engine, settings)
         self.contacts: RawContacts = RawContacts(caller)
         self.messages: RawMessages = RawMessages(caller)
         self.comments: RawComments = RawComments(caller)

@@ -182,12 +182,7 @@ class Contacts(Resource):
             contact = await Contacts(caller).find(written)
             if contact is not None:
                 return contact
-            if not await timer.pause():
-                raise DeadlineExceededError(
-                    f"contacts.ensure: written, but could not be read back within {timeout:g} s",
-                    endpoint=e.GET_CONTACT.template,
-                    sent=True,
-                )
+            await timer.pause(e.GET_CONTACT, "contacts.ensure: written, but could not be read back")
 
     async def merge(
         self, first_id: int, second_id: int, **fields: Unpack[ContactFields]

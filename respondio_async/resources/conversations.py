@@ -7,7 +7,6 @@ from typing import Final
 
 from .._engine import endpoints as e
 from .._wire import check_assignee, check_closing_note
-from ..errors import DeadlineExceededError
 from ..identifiers import Identifier
 from ..models import Contact, ContactRef
 from ._base import PollTimer, Resource
@@ -77,12 +76,9 @@ class Conversations(Resource):
             contact = await caller.call(e.GET_CONTACT, {"identifier": identifier})
             if _is_assigned(contact, user):
                 return contact
-            if not await timer.pause():
-                raise DeadlineExceededError(
-                    f"conversations.hand_over: the assignment did not take within {timeout:g} s",
-                    endpoint=e.ASSIGN_CONVERSATION.template,
-                    sent=True,
-                )
+            await timer.pause(
+                e.ASSIGN_CONVERSATION, "conversations.hand_over: the assignment did not take"
+            )
 
 
 def _is_assigned(contact: Contact, user: int | str) -> bool:

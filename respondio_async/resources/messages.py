@@ -5,7 +5,7 @@ from typing import Final, Literal
 from .._engine import endpoints as e
 from .._engine.pagination import Cursor, Paginator
 from .._wire import check_channel_id, check_id, mask
-from ..errors import DeadlineExceededError, InvalidArgumentError, MessageFailedError
+from ..errors import InvalidArgumentError, MessageFailedError
 from ..identifiers import Identifier, segment
 from ..models import Message, Page, SentMessage
 from ..models.payloads import CustomPayload, Payload, to_wire
@@ -116,12 +116,9 @@ class Messages(Resource):
                 )
             if current is not None and current.value in reached:
                 return message
-            if not await timer.pause():
-                raise DeadlineExceededError(
-                    f"messages.wait_for_status: the message was not {status} within {timeout:g} s",
-                    endpoint=e.GET_MESSAGE.template,
-                    sent=True,
-                )
+            await timer.pause(
+                e.GET_MESSAGE, f"messages.wait_for_status: the message was not {status}"
+            )
 
 
 def _newer(page: Page[Message], cursor: Cursor) -> tuple[Page[Message], Cursor]:
