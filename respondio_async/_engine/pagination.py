@@ -57,9 +57,7 @@ class Paginator(Generic[T]):
             raise InvalidArgumentError(
                 "prefetch is the number of pages fetched ahead: 0 or 1", argument="prefetch"
             )
-        self._fetch = fetch
-        self._spawn = spawn
-        self._advance = advance
+        self._source = Source(fetch, spawn, advance, endpoint)
         self._start: Cursor = cursor if cursor != "" else None
         self._prefetch = prefetch
         self.endpoint = endpoint
@@ -83,8 +81,7 @@ class Paginator(Generic[T]):
         def moved(cursor: Cursor) -> None:
             self.cursor = cursor
 
-        source = Source(self._fetch, self._spawn, self._advance, self.endpoint)
-        return Pages(source, self._start, prefetch=prefetch, moved=moved)
+        return Pages(self._source, self._start, prefetch=prefetch, moved=moved)
 
     async def first(self) -> T | None:
         """Return the first item, or None when the list is empty. Fetches nothing ahead."""
@@ -109,7 +106,7 @@ class Paginator(Generic[T]):
 
     def fetch(self) -> Awaitable[Response[Page[T]]]:
         """Fetch the one page at the starting cursor, with its headers."""
-        return self._fetch(self._start)
+        return self._source.fetch(self._start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,9 @@ class PartitionedPaginator(Paginator[Contact]):
 
     def pages(self) -> AsyncIterator[Page[Contact]]:
         """Walk page by page; a page holds what is new of it, and no cursor."""
-        return PartitionedPages(self._fetch_span, self._spawn, self._partitions, self.endpoint)
+        return PartitionedPages(
+            self._fetch_span, self._source.spawn, self._partitions, self.endpoint
+        )
 
 
 class PartitionedPages(AsyncIterator[Page[Contact]]):

@@ -51,24 +51,21 @@ class DriftLog:
     """Kinds that are kept; details hold positions, so a broken server could make up any number."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], list[float]] = {}
+        self._found: dict[tuple[str, str, str], DriftRecord] = {}
 
     def note(self, endpoint: str, type_name: str, detail: str) -> bool:
         """Count one. True if it is the first of its kind."""
         key = (endpoint, type_name, _ANY_POSITION.sub("[…]", detail))
-        record = self._found.get(key)
-        if record is not None:
-            record[0] += 1
-            record[1] = time.time()
+        known = self._found.get(key)
+        if known is None and len(self._found) == self._MOST:
             return False
-        if len(self._found) < self._MOST:
-            self._found[key] = [1, time.time()]
-            return True
-        return False
+        count = 1 if known is None else known.count + 1
+        self._found[key] = DriftRecord(*key, count, time.time())
+        return known is None
 
     def records(self) -> list[DriftRecord]:
         """What was met so far."""
-        return [DriftRecord(*key, int(count), seen) for key, (count, seen) in self._found.items()]
+        return list(self._found.values())
 
 
 class ClientStatistics(msgspec.Struct, frozen=True):
