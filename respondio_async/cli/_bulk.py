@@ -21,19 +21,24 @@ from rich.text import Text
 
 from respondio_async.discreet import Discreet
 
-from .. import AsyncRespond
-from ..bulk import Bulk, DeliverySummary, Outage, Outcome, Progress
+from .. import AsyncRespond, RouteStatistics
+from ..bulk import Bulk, DeliverySummary, Outage, Progress
 from ..limits import DEFAULT_LIMITS
 from ._command import MaxOutage, Options
 from ._exit import Exit
 from ._live import Rates, View, shown
-from ._screen import Screen, counted
+from ._screen import Screen, counted, table_of
+from .files.bad_rows import BadRow
 
 _MOST_KEPT: Final = 1_000
 """Failures that are kept for the report; the journal has them all."""
 _MOST_TOLD: Final = 20
 _WORTH_SAYING: Final = 0.1
 """Seconds in the queue, in the mean, from which on the final line names the route."""
+_SETTLING: Final = 5.0
+_TELLING: Final = 20
+"""Seconds, and items, after which a run's speed says when it will end."""
+_NUMBERS: Final = ("done", "waiting", "rate / limit", "refused")
 
 
 class ReportedFailure(Discreet, msgspec.Struct, frozen=True):
@@ -78,15 +83,17 @@ class BulkReport(Discreet, msgspec.Struct):
             return Exit.FAILED
         return Exit.LEFT_OUT if self.bad else Exit.DONE
 
-    def add_bad_rows(self, rows: Sequence[tuple[int, str]]) -> None:
+    def add_failure(self, where: str, error: str, reason: str, *, unknown: bool = False) -> None:
+        """Keep a failure to be reported, unless there are too many."""
+        if len(self.failures) < _MOST_KEPT:
+            self.failures.append(ReportedFailure(where, error, reason, unknown))
+
+    def add_bad_rows(self, rows: Sequence[BadRow]) -> None:
         """Count rows that were left out, and say why, by their lines."""
         self.total += len(rows)
         self.bad, self.skipped = len(rows), self.skipped + len(rows)
-        room = max(0, _MOST_KEPT - len(self.failures))
-        self.failures += [
-            ReportedFailure(f"line {line}", "BadRow", reason, unknown=False)
-            for line, reason in rows[:room]
-        ]
+        for row in rows:
+            self.add_failure(f"line {row.line}", "BadRow", "; ".join(row.problems))
 
 
 class BulkJob(Discreet, msgspec.Struct, frozen=True):
@@ -154,7 +161,7 @@ class JournalFile:
         if not self.path.exists():
             return ["Stopped before anything was written."]
         command = ["respondio", *sys.argv[1:]]
-        if "--journal" not in command:
+        if self.is_ours:
             command += ["--journal", str(self.path)]
         return [
             "Stopped. What is done is in the journal; go on with:",
@@ -170,7 +177,7 @@ class JournalFile:
 class BulkView(View):
     """Shows a run."""
 
-    def __init__(self, client: AsyncRespond, run: "Bulk[Any, Any]", job: BulkJob) -> None:
+    def __init__(self, client: AsyncRespond, run: Bulk[Any, Any], job: BulkJob) -> None:
         self._client = client
         self._run = run
         self._job = job
@@ -188,7 +195,7 @@ class BulkView(View):
             parts.append(f"{progress.unknown} unknown")
         parts += [
             f"{self._rates.rate('', elapsed, progress.finished):.1f}/s",
-            self._ending(progress, finished),
+            self._ending(progress),
         ]
         return " · ".join(parts)
 
@@ -202,33 +209,42 @@ class BulkView(View):
             f"{finished}/{self._job.total}",
             Text(f"{progress.failed} failed", style="red" if progress.failed else "dim"),
             Text(f"{progress.unknown} unknown", style="red" if progress.unknown else "dim"),
-            Text(self._ending(progress, finished), style="cyan"),
+            Text(self._ending(progress), style="cyan"),
         )
-        routes = Table(box=None, padding=(0, 1))
-        for heading in ("route", "done", "waiting", "rate / limit", "refused"):
-            routes.add_column(heading, justify="left" if heading == "route" else "right")
-        for route, use in self._client.statistics().routes.items():
-            if route in self._job.operations:
-                rate = self._rates.rate(route, elapsed, use.sent)
-                limit = "?" if use.limit is None else f"{use.limit:g}"
-                planned = self._job.operations[route]
-                routes.add_row(
-                    route,
-                    f"{use.sent - use.retried}/{planned}",
-                    str(use.waiting),
-                    f"{rate:.1f} / {limit}",
-                    str(use.refused),
-                )
-        if progress.outage is not None:
-            return Group(head, Text(outage_words(progress.outage), style="yellow"), routes)
-        return Group(head, routes)
+        outage = "" if progress.outage is None else outage_words(progress.outage)
+        used = self._client.statistics().routes
+        rows = [
+            (
+                route,
+                f"{used[route].sent - used[route].retried}/{planned}",
+                used[route].waiting,
+                self._speed(used[route], elapsed),
+                used[route].refused,
+            )
+            for route, planned in self._job.operations.items()
+            if route in used
+        ]
+        routes = table_of(("route", *_NUMBERS), rows, numbers=_NUMBERS)
+        return Group(head, *([Text(outage, style="yellow")] if outage else []), routes)
 
-    def _ending(self, progress: Progress, finished: int) -> str:
-        if progress.outage is not None:
+    def _speed(self, use: RouteStatistics, elapsed: float) -> str:
+        rate = self._rates.rate(use.route, elapsed, use.sent)
+        return f"{rate:.1f} / {'?' if use.limit is None else f'{use.limit:g}'}"
+
+    def _ending(self, progress: Progress) -> str:
+        """Estimate the rest: what the limits demand of it, or this run's speed if that is slower.
+
+        The first items, and the first seconds, tell nothing of the speed.
+        """
+        left = self._job.total - progress.finished - progress.skipped
+        if left <= 0 or progress.outage is not None:
             return ""
-        active = progress.elapsed - progress.paused
-        left = seconds_left(self._client, self._job, finished, active)
-        return "" if left is None else f"about {duration(left)} left"
+        share = left / self._job.total
+        rest = {route: int(count * share) for route, count in self._job.operations.items()}
+        seconds = floor_of(rest, limits_seen(self._client))
+        if progress.finished > _TELLING and progress.elapsed - progress.paused >= _SETTLING:
+            seconds = max(seconds, progress.remaining or 0.0)
+        return f"about {duration(seconds)} left"
 
 
 def outage_words(outage: Outage) -> str:
@@ -238,20 +254,9 @@ def outage_words(outage: Outage) -> str:
     return f"the server does not answer since {since}, trying again {again}"
 
 
-def seconds_left(client: AsyncRespond, job: BulkJob, finished: int, elapsed: float) -> float | None:
-    """Estimate the rest: what the limits demand of it, or the speed so far where that is slower.
-    *elapsed* without the pauses of outages.
-    """
-    left = job.total - finished
-    if left <= 0 or not job.total:
-        return None
-    routes = client.statistics().routes
-    limits = {route: use.limit for route, use in routes.items()}
-    share = left / job.total
-    floor = floor_of({route: int(count * share) for route, count in job.operations.items()}, limits)
-    if elapsed < 5 or not finished:
-        return floor
-    return max(floor, left * elapsed / finished) if finished > 20 else floor
+def limits_seen(client: AsyncRespond) -> dict[str, float | None]:
+    """Say by route what its limit is, as far as the client knows."""
+    return {route: use.limit for route, use in client.statistics().routes.items()}
 
 
 def floor_of(
@@ -294,68 +299,56 @@ async def carry_out(
     """Do the job, show it, and count. A single item needs no journal: there is nothing to resume
     but itself.
     """
-    is_needed = job.total > 1 or job.keeps_journal or journal.options.retry_failed
+    options = journal.options
+    is_needed = job.total > 1 or job.keeps_journal or options.retry_failed
     path = journal.path if is_needed or not journal.is_ours else None
     report = BulkReport(job.total, journal=None if path is None else str(path))
     job.work.__qualname__ = job.title  # by which the journal knows the run
-    attempt = _Attempt(client, screen, job, path, report)
-    await attempt.run(journal.options.failed, journal.options.max_outage)
-    if journal.options.retry_failed and report.failed:
+
+    async def go_through(failed: Literal["retry", "skip"]) -> None:
+        run = client.bulk(
+            job.work,
+            job.items(),
+            key=job.key,
+            journal=path,
+            on_unknown=job.unknown,
+            failed=failed,
+            total=job.total,
+            max_outage=options.max_outage,
+        )
+        await _follow(client, screen, job, run, report)
+
+    await go_through(options.failed)
+    if options.retry_failed and report.failed:
         screen.note(f"{counted(report.failed, 'failed item')}: trying once more.")
         first, report.failures = report.done_earlier, []
-        await attempt.run("retry", journal.options.max_outage)
+        await go_through("retry")
         report.skipped = report.done_earlier = first
+    report.waits = mean_waits(client, job.operations)
     if path is not None and journal.is_ours and report.exit == Exit.DONE and not job.keeps_journal:
         journal.remove()
         report.journal = None
     return report
 
 
-class _Attempt(Discreet, msgspec.Struct, frozen=True):
-    """What a job needs each time that it is gone through."""
-
-    client: AsyncRespond
-    screen: Screen
-    job: BulkJob
-    path: Path | None
-    report: BulkReport
-
-    async def run(self, failed: Literal["retry", "skip"], max_outage: float) -> None:
-        """Do what the journal does not know as done, and add to the report."""
-        job, report = self.job, self.report
-        run = self.client.bulk(
-            job.work,
-            job.items(),
-            key=job.key,
-            journal=self.path,
-            on_unknown=job.unknown,
-            failed=failed,
-            total=job.total,
-            max_outage=max_outage,
-        )
-        async with shown(BulkView(self.client, run, job), self.screen.err), run:
-            try:
-                async for outcome in run:
-                    _note(report, job, outcome)
-            except asyncio.CancelledError:
-                self.screen.note("Stopping: what is in progress gets five seconds to end.")
-                raise
-        progress = run.statistics
-        report.done += progress.done
-        report.failed, report.unknown = progress.failed, progress.unknown
-        report.skipped = report.done_earlier = progress.skipped
-        report.seconds = round(report.seconds + progress.elapsed, 2)
-        report.waits = mean_waits(self.client, job.operations)
-
-
-def _note(report: BulkReport, job: BulkJob, outcome: "Outcome[Any, Any]") -> None:
-    error = outcome.error
-    if error is not None and len(report.failures) < _MOST_KEPT:
-        report.failures.append(
-            ReportedFailure(
-                job.where(outcome.item), type(error).__name__, str(error), outcome.unknown
-            )
-        )
+async def _follow(
+    client: AsyncRespond, screen: Screen, job: BulkJob, run: Bulk[Any, Any], report: BulkReport
+) -> None:
+    """Let a run do what its journal does not know as done, and add to the report."""
+    async with shown(BulkView(client, run, job), screen.err), run:
+        try:
+            async for outcome in run:
+                if (error := outcome.error) is not None:
+                    where, kind = job.where(outcome.item), type(error).__name__
+                    report.add_failure(where, kind, str(error), unknown=outcome.unknown)
+        except asyncio.CancelledError:
+            screen.note("Stopping: what is in progress gets five seconds to end.")
+            raise
+    progress = run.statistics
+    report.done += progress.done
+    report.failed, report.unknown = progress.failed, progress.unknown
+    report.skipped = report.done_earlier = progress.skipped
+    report.seconds = round(report.seconds + progress.elapsed, 2)
 
 
 def print_report(screen: Screen, report: BulkReport, noun: str, done: str) -> None:

@@ -1,16 +1,26 @@
-"""What a run came to: a file of all its items, and counts by status and reason."""
+"""What a run came to: its items in a file, counts by status and reason, which are also made into an
+HTML page, and what became of its messages.
+"""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 
 from respondio_async.discreet import Discreet
 
-from ..bulk import ItemResult, results
+from .. import ROUTES, AsyncRespond
+from ..bulk import DeliverySummary, ItemResult, deliveries, results
+from ..files import replace_private
+from ._bulk import duration, floor_of, limits_seen
+from ._live import View, shown
 from ._screen import Screen, counted, table_of
 from .files.sinks import Target, open_sink
 
@@ -109,3 +119,117 @@ def _record(result: ItemResult) -> dict[str, Any]:
         "steps": msgspec.to_builtins(result.steps),
         "item": result.item,
     }
+
+
+_COLOURS: Final = {
+    "done": "#2e7d32", "delivered": "#2e7d32", "read": "#1b5e20", "sent": "#f9a825",
+    "accepted": "#f9a825", "pending": "#f9a825", "failed": "#c62828", "unknown": "#c62828",
+}  # fmt: skip
+_OTHER: Final = "#757575"
+_ROW: Final = 28
+_LABEL: Final = 90
+_WIDEST: Final = 520
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+body {{ font: 15px system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
+table {{ border-collapse: collapse; margin-top: 1rem }}
+th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: left }}
+td.count {{ text-align: right; font-variant-numeric: tabular-nums }}
+</style></head><body>
+<h1>{title}</h1>
+{chart}
+<table><thead><tr><th>status</th><th>count</th><th>reason</th></tr></thead><tbody>
+{rows}
+</tbody></table></body></html>
+"""
+
+
+def write_report(journal: Path, path: Path, title: str) -> None:
+    """Write the counts of a journal to *path*; they hold no item, no contact and no text."""
+    found = tally(journal)
+    page = _PAGE.format(
+        title=escape(title), chart=_chart(found), rows="\n".join(map(_table_row, found))
+    )
+    with os.fdopen(replace_private(path), "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+def _table_row(row: EndingCount) -> str:
+    return (
+        f'<tr><td>{escape(row.status)}</td><td class="count">{row.count}</td>'
+        f"<td>{escape(row.reason or '')}</td></tr>"
+    )
+
+
+def _chart(found: list[EndingCount]) -> str:
+    """Draw a bar for each status."""
+    counts: Counter[str] = Counter()
+    for row in found:
+        counts[row.status] += row.count
+    most = max(counts.values(), default=1)
+    bars = "".join(_bar(at, *pair, most) for at, pair in enumerate(counts.items()))
+    height = _ROW * max(1, len(counts))
+    return (
+        f'<svg role="img" aria-label="Counts by status" width="{_LABEL + _WIDEST + 80}" '
+        f'height="{height}" xmlns="http://www.w3.org/2000/svg">{bars}</svg>'
+    )
+
+
+def _bar(at: int, status: str, count: int, most: int) -> str:
+    width = max(2, round(_WIDEST * count / most))
+    y, colour = at * _ROW, _COLOURS.get(status, _OTHER)
+    return (
+        f'<text x="0" y="{y + 18}">{escape(status)}</text>'
+        f'<rect x="{_LABEL}" y="{y + 4}" width="{width}" height="{_ROW - 8}" fill="{colour}"/>'
+        f'<text x="{_LABEL + width + 6}" y="{y + 18}">{count}</text>'
+    )
+
+
+_NOTHING: Final = DeliverySummary({}, {}, {})
+
+
+class DeliveryView(View):
+    """Shows how many messages have been delivered, read, or have failed."""
+
+    def __init__(self, client: AsyncRespond) -> None:
+        self._client = client
+        self.summary = _NOTHING
+
+    def update(self, summary: DeliverySummary) -> None:
+        self.summary = summary
+
+    def sentence(self, elapsed: float) -> str:
+        found = self.summary
+        floor = floor_of({ROUTES["messages.get"]: found.open}, limits_seen(self._client))
+        return (
+            f"{elapsed:7.1f} s  {found.total - found.open}/{found.total} messages settled · "
+            f"{found.failed} failed · a round takes about {duration(floor)}"
+        )
+
+    def picture(self, elapsed: float) -> Table:
+        found = self.summary
+        table = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=found.total or 1, completed=found.total - found.open, width=40)
+        table.add_row(bar, self.sentence(elapsed))
+        return table
+
+
+async def follow(
+    client: AsyncRespond, screen: Screen, journal: Path, wait: float
+) -> DeliverySummary:
+    """Look at the messages of a journal for up to *wait* seconds, and show how it goes."""
+    view = DeliveryView(client)
+    async with shown(view, screen.err):
+        return await deliveries(client, journal, wait=wait, progress=view.update)
+
+
+def print_unread(screen: Screen, summary: DeliverySummary) -> None:
+    """Say which messages could not be looked up, or are not delivered yet."""
+    for reason, count in summary.unreadable.items():
+        screen.note(f"{count} could not be looked at: {reason}")
+    if summary.open:
+        screen.note(
+            f"{summary.open} not delivered yet; some channels never tell. Look again later."
+        )

@@ -9,10 +9,17 @@ import typer
 from ..bulk import FailedItem, RunSummary, failures, inspect
 from ._client import Account
 from ._command import Force, JsonScreen, command, parse_span
-from ._delivery import follow, print_unread
 from ._exit import Exit
-from ._report import write_report
-from ._results import ReportFile, ResultsFile, print_tally, tally, write_results
+from ._results import (
+    ReportFile,
+    ResultsFile,
+    follow,
+    print_tally,
+    print_unread,
+    tally,
+    write_report,
+    write_results,
+)
 from ._screen import Screen, counted
 from .files.sinks import check_output, choose_target, write_table
 

@@ -1,8 +1,11 @@
-"""What a command shows while the server does not answer."""
+"""What a command shows of a run: how long the rest will take, or that the server does not
+answer.
+"""
 
 import asyncio
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +57,27 @@ async def test_a_run_in_an_outage_says_since_when_and_when_it_looks_again() -> N
     assert {found[1] for line in lines if (found := waiting.search(line))} >= {"in 5 s", "in 1 s"}
     assert re.search(r"about \d s left", lines[-2]) or "100/100" in lines[-2]
     assert not waiting.search(lines[-1])
+
+
+@pytest.mark.anyio
+async def test_a_resumed_run_is_judged_by_its_own_speed(tmp_path: Path) -> None:
+    """What an earlier run has done took this one no time: it says nothing of the rest."""
+    client, _, _ = scripted(GOOD)
+    journal = tmp_path / "run.sqlite"
+
+    async def work(item: int) -> None:
+        if item >= 900:
+            await asyncio.sleep(10)
+
+    async with client.bulk(work, range(900), key=str, journal=journal) as earlier:
+        await earlier.drain()
+    job = BulkJob("test", work, lambda: range(1000), str, str, 1000, operations={ROUTE: 1000})
+    async with client.bulk(
+        work, job.items(), key=str, journal=journal, total=1000, concurrency=1
+    ) as run:
+        view = BulkView(client, run, job)
+        async for outcome in run:
+            if outcome.item == 949:
+                break
+        assert "950/1000 " in view.sentence(500.0)
+        assert "about 8 min left" in view.sentence(500.0)

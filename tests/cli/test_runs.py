@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from respondio_async.cli._bulk import BulkReport, print_report
-from respondio_async.cli._report import write_report
+from respondio_async.cli._results import write_report
 from respondio_async.cli._screen import Screen
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli import command

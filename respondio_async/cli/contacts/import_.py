@@ -150,7 +150,7 @@ async def import_(
                 )
             return Exit.USAGE if found.bad else Exit.DONE
         report = await carry_out(client, screen, import_job(client, table, planner, found), book)
-    report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in found.bad])
+    report.add_bad_rows(found.bad)
     print_report(screen, report, "contact", "imported")
     return report.exit
 

@@ -10,19 +10,17 @@ import typer
 
 from respondio_async.discreet import Discreet
 
-from ... import ROUTES, AsyncRespond
+from ... import DEFAULT_LIMITS, ROUTES, AsyncRespond
 from ...checks import check_message
 from ...limits import LocalRateLimiter
 from ...models.payloads import to_wire
 from .._ask import confirm
-from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, print_report
+from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, floor_of, print_report
 from .._client import Account
 from .._command import JsonScreen, Yes, command, parse_span
-from .._delivery import follow, print_unread
 from .._exit import Exit, UsageError
 from .._identify import By, check_country, identify_row, plain_number, same_contact
-from .._report import write_report
-from .._results import ReportFile, print_tally, tally
+from .._results import ReportFile, follow, print_tally, print_unread, tally, write_report
 from .._screen import Screen, counted
 from ..contacts.edit import name_columns
 from ..files.bad_rows import BadRow, RowOptions, print_bad_rows
@@ -30,6 +28,7 @@ from ..files.rows import Row, TableFile, columns_of_file, read_rows
 from .compose import Compose, find_channel, find_template, preview, template_composer, text_composer
 
 _LEAST_RATE: Final = 0.001
+_ROUTE: Final = ROUTES["messages.send"]
 
 
 @command()
@@ -161,7 +160,7 @@ async def broadcast(
             send_job(client, recipients, to.id, good, again=not at_most_once),
             book,
         )
-        report.add_bad_rows([(row.line, "; ".join(row.problems)) for row in bad])
+        report.add_bad_rows(bad)
         if wait_delivery:
             report.delivery = await follow(client, screen, book.path, wait_delivery)
     print_report(screen, report, "message", "accepted")
@@ -257,7 +256,7 @@ def send_job(
         key=lambda row: same_contact(recipients.identifier(row)),
         where=lambda row: f"line {msgspec.convert(row, Row).line}",
         total=total,
-        operations={ROUTES["messages.send"]: total},
+        operations={_ROUTE: total},
         unknown="repeat" if again else "report",
         keeps_journal=True,
     )
@@ -265,7 +264,7 @@ def send_job(
 
 def limiter_of(rate: float) -> LocalRateLimiter:
     """Keep messages to *rate*, whatever more the server's headers would allow."""
-    return LocalRateLimiter({ROUTES["messages.send"]: rate}, bounds=(min(_LEAST_RATE, rate), rate))
+    return LocalRateLimiter({_ROUTE: rate}, bounds=(min(_LEAST_RATE, rate), rate))
 
 
 def _variables(options: Any) -> dict[str, str]:
@@ -285,7 +284,8 @@ def _print_plan(
     good: int,
     rate: float | None,
 ) -> None:
-    seconds = good / min(rate or 10.0, 10.0)
+    limit = DEFAULT_LIMITS[_ROUTE]
+    seconds = floor_of({_ROUTE: good}, {_ROUTE: min(rate or limit, limit)})
     if screen.json:
         plan = {"messages": good, "bad": bad, "seconds": round(seconds, 1), "example": example}
         screen.document(plan)
