@@ -161,7 +161,7 @@ class JournalFile:
         if not self.path.exists():
             return ["Stopped before anything was written."]
         command = ["respondio", *sys.argv[1:]]
-        if self.is_ours:
+        if "--journal" not in command:
             command += ["--journal", str(self.path)]
         return [
             "Stopped. What is done is in the journal; go on with:",

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -57,45 +57,43 @@ async def shown(view: View, console: Console, *, every: float = LINE) -> AsyncGe
     """
     clock = asyncio.get_running_loop().time
     began = clock()
-    if not console.is_terminal:
-        task = asyncio.create_task(_tell(view, console, began, every))
-        try:
-            yield
-        finally:
-            await _end(task)
-            if clock() - began >= every:  # shorter work shows its result only
-                _print(console, view.sentence(clock() - began))
+
+    def draw() -> RenderableType:
+        return view.picture(clock() - began)
+
+    def tell(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    if console.is_terminal:
+        # Drawn by us and not by rich's own thread: the numbers belong to this event loop.
+        with Live(console=console, auto_refresh=False, get_renderable=draw) as live:
+            async with _repeated(live.refresh, _FRAME):
+                yield
         return
-    # Drawn by us and not by rich's own thread: the numbers belong to this event loop.
-    with Live(console=console, auto_refresh=False) as live:
-        task = asyncio.create_task(_draw(view, live, began))
-        try:
-            yield
-        finally:
-            await _end(task)
-            live.update(view.picture(clock() - began), refresh=True)
-
-
-async def _draw(view: View, live: Live, began: float) -> None:
-    clock = asyncio.get_running_loop().time
-    while True:
-        live.update(view.picture(clock() - began), refresh=True)
-        await asyncio.sleep(_FRAME)
-
-
-async def _tell(view: View, console: Console, began: float, every: float) -> None:
-    clock = asyncio.get_running_loop().time
     if view.headings:
-        _print(console, view.headings)
-    while True:
-        await asyncio.sleep(every)
-        _print(console, view.sentence(clock() - began))
+        tell(view.headings)
+    async with _repeated(lambda: tell(view.sentence(clock() - began)), every):
+        yield
 
 
-def _print(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+@asynccontextmanager
+async def _repeated(act: Callable[[], object], every: float) -> AsyncGenerator[None]:
+    """Do it now and then for as long as the block runs, and at the end of a block that was longer
+    than that: what is shorter shows its result only.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
 
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(every)
+            act()
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if clock() - began >= every:
+            act()

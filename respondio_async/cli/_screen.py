@@ -1,4 +1,5 @@
-"""Where a command writes: results to standard output, progress and remarks to standard error.
+"""Where a command writes: results to standard output, progress and remarks, and questions, to
+standard error.
 
 Everything that reaches a terminal goes through `printable` here, once, behind all formatting: a
 contact chooses its own name, a file its own columns, and either may hold escape sequences. What
@@ -7,17 +8,21 @@ goes to a file or a pipe stays as it is.
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOBase
 from typing import Any, Final, TextIO
 
 import msgspec
+import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from ._exit import UsageError
 
 _PLAIN_WIDTH: Final = 110
 """Columns of a table that goes to a file or a pipe, which have no width of their own."""
@@ -151,33 +156,23 @@ class _Terminal(Console):
         raise  # noqa: PLE0704 - rich calls this where it has caught it; `run` ends the command
 
 
-class _Forgiving(TextIOBase):
+class _Forgiving:
     """Standard error, whose reader may go away."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         with suppress(OSError, ValueError):
-            if self._stream is not None:
-                self._stream.write(text)
+            self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(ValueError):
             flush(self._stream)
-
-    def isatty(self) -> bool:
-        return self._stream is not None and self._stream.isatty()
-
-    def fileno(self) -> int:
-        if self._stream is None:
-            raise OSError("standard error is closed")
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return getattr(self._stream, "encoding", None) or "utf-8"
 
 
 def flush(stream: TextIO | None) -> OSError | None:
@@ -216,3 +211,49 @@ def _print_lines(console: Console, texts: Iterable[str]) -> None:
         else:
             console.file.write(f"{text}\n")
             console.file.flush()
+
+
+def can_ask() -> bool:
+    """Whether standard input is a terminal, at which a person can answer."""
+    return sys.stdin.isatty()
+
+
+def ask_secret(question: str) -> str:
+    """Ask for something that must not be seen."""
+    with _interruptible():
+        answer: str = typer.prompt(question, hide_input=True, err=True)
+    return answer
+
+
+def confirm(question: str | None, count: int, noun: str) -> None:
+    """Ask before what cannot be undone, with *count* things in the question's braces; None: the
+    user has said yes already.
+
+    `UsageError` for a no, and when standard input is no terminal.
+    """
+    if question is None or count == 0:
+        return
+    if not can_ask():
+        raise UsageError("this cannot be undone, and there is nobody to ask: say --yes")
+    if not ask(question.format(counted(count, noun))):
+        raise UsageError("nothing was written")
+
+
+def ask(question: str) -> bool:
+    """Ask for a yes or a no."""
+    with _interruptible():
+        return typer.confirm(printable(question).replace("\n", " "), err=True)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let Ctrl-C end a question: asyncio's own handler waits for the task, and the task waits for
+    the answer.
+    """
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, previous)

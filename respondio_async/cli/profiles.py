@@ -6,12 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from .. import AsyncRespond
-from ._ask import can_ask
-from ._client import ask_token
+from ._client import (
+    DEFAULT,
+    ask_token,
+    profiles_path,
+    read_profiles,
+    remove_profile,
+    save_profile,
+)
 from ._command import BaseUrl, JsonScreen, command
 from ._exit import Exit, UsageError
-from ._profiles import DEFAULT, profiles_path, read_profiles, remove_profile, save_profile
-from ._screen import Screen, table_of
+from ._screen import Screen, can_ask, table_of
 
 
 @command("Stopped. Nothing was kept.")

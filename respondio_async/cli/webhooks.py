@@ -11,10 +11,9 @@ import uvicorn
 from rich.text import Text
 
 from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
-from ._ask import can_ask
 from ._command import command
 from ._exit import Exit, UsageError
-from ._screen import Screen, counted, shorten
+from ._screen import Screen, ask_secret, can_ask, counted, shorten
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
 _LONGEST: Final = 100
@@ -82,7 +81,7 @@ def _keys(key_file: Path | None) -> list[str]:
     text = os.environ.get(_KEYS, "") if key_file is None else key_file.read_text(encoding="utf-8")
     keys = text.replace(",", " ").split()
     if not keys and key_file is None and can_ask():
-        keys = typer.prompt("Signing key", hide_input=True, err=True).split()
+        keys = ask_secret("Signing key").split()
     if not keys:
         raise UsageError(f"no signing key: put it into {_KEYS}, or into a file for --key-file")
     return keys

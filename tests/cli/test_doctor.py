@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from respondio_async import AsyncRespond
 from respondio_async.cli._app import app
 from respondio_async.cli._contract import ContractReport, observe_contract
-from respondio_async.cli._dialect import as_answers, as_limits, as_quirks
 from respondio_async.cli.doctor import _proxy
+from respondio_async.cli.sandbox import as_answers, as_limits, as_quirks
 from respondio_async.sandbox import Answers, Quirks, Sandbox
 from tests.cli.strict_server import HTML, JSON, Behaviour, limited, page, strict_server
 from tests.support.ports import nobody

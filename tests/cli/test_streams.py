@@ -64,6 +64,8 @@ def test_a_reader_that_has_enough_ends_it_quietly(
         ("respondio contacts export -o out.csv <&- >&- 2>&-", 0, ""),
         ("respondio contacts tag x --contact id:1 2>&- >&-", 1, ""),
         ("respondio nonsense 2>&-", 2, ""),
+        ("respondio login <&-", 2, "token"),
+        ("respondio api POST /contact/list --input - <&-", 2, "no JSON"),
     ],
 )
 def test_a_closed_or_full_stream_loses_nothing_in_silence(

@@ -147,8 +147,9 @@ def test_no_option_takes_a_key() -> None:
     assert respondio(*LISTEN, "--key", "secret").returncode == 2
 
 
-def test_a_person_is_asked_for_the_key() -> None:
-    """A person is asked for the key at a terminal, without showing it."""
+@contextmanager
+def asked() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A listener that asks for its key, and the other end of its terminal."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *LISTEN], stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -162,7 +163,17 @@ def test_a_person_is_asked_for_the_key() -> None:
         ):  # what is typed before it asks is thrown away
             assert process.poll() is None
             time.sleep(0.01)
-        os.write(parent, b"two\n")
+        yield process, parent
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(parent)
+
+
+def test_a_person_is_asked_for_the_key() -> None:
+    """A person is asked for the key at a terminal, without showing it."""
+    with asked() as (process, terminal):
+        os.write(terminal, b"two\n")
         assert process.stderr is not None
         while "Listening on" not in (line := process.stderr.readline()):
             assert process.poll() is None, line
@@ -170,10 +181,13 @@ def test_a_person_is_asked_for_the_key() -> None:
             sandbox.webhook(line.split("Listening on ")[1].split()[0], key="two")
             sandbox.customer(PHONE).says("hi")
             assert lines(process, 1)[0].startswith("contact.created")
-    finally:
-        process.kill()
-        process.communicate()
-        os.close(parent)
+
+
+def test_ctrl_c_is_an_answer() -> None:
+    """Nobody has to type a key first to get out."""
+    with asked() as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
 
 
 def test_a_port_in_use() -> None:

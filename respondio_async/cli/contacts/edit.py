@@ -8,7 +8,6 @@ import typer
 
 from ... import ROUTES, AsyncRespond
 from ...identifiers import parse
-from .._ask import confirm
 from .._bulk import (
     BulkJob,
     JournalFile,
@@ -23,7 +22,7 @@ from .._command import Country, DryRun, Encoding, JsonScreen, Options, Sheet, Ye
 from .._exit import Exit, UsageError
 from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
-from .._screen import Screen, counted
+from .._screen import Screen, confirm, counted
 from .._selection import Selection
 from ..files.rows import TableFile, read_rows
 from .mapping import TARGETS, map_columns

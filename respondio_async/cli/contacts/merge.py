@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from ... import ROUTES, AsyncRespond
-from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, print_report
 from .._client import Account
 from .._command import DryRun, Encoding, JsonScreen, Sheet, Yes, command
 from .._exit import Exit, UsageError
 from .._identify import whole_number
+from .._screen import confirm
 from ..files.rows import TableFile, read_rows
 from .edit import print_plan
 

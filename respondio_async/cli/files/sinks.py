@@ -18,9 +18,8 @@ import msgspec
 from respondio_async.discreet import Discreet
 
 from ...files import csv_row, is_private, replace_private
-from .._ask import ask, can_ask
 from .._exit import UsageError
-from .._screen import Screen
+from .._screen import Screen, ask, can_ask
 from .cells import cell_of, text_of
 from .parquet import require_pyarrow, to_parquet
 from .sheet import require_openpyxl, to_xlsx

@@ -14,14 +14,13 @@ from ... import DEFAULT_LIMITS, ROUTES, AsyncRespond
 from ...checks import check_message
 from ...limits import LocalRateLimiter
 from ...models.payloads import to_wire
-from .._ask import confirm
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, duration, floor_of, print_report
 from .._client import Account
 from .._command import JsonScreen, Yes, command, parse_span
 from .._exit import Exit, UsageError
 from .._identify import By, check_country, identify_row, plain_number, same_contact
 from .._results import ReportFile, follow, print_tally, print_unread, tally, write_report
-from .._screen import Screen, counted
+from .._screen import Screen, confirm, counted
 from ..contacts.edit import name_columns
 from ..files.bad_rows import BadRow, RowOptions, print_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, read_rows
