@@ -1,6 +1,7 @@
 """Records as the API shows them."""
 
 import json
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from .quirks import Answers, Quirks
@@ -46,7 +47,7 @@ def _as_string(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # as JavaScript writes it
+        return str(int(Decimal(repr(value))))  # as JavaScript does: the digits of its shortest form
     return str(value)
 
 

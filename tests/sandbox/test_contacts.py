@@ -217,6 +217,19 @@ async def test_each_custom_field_type_takes_its_json_type(
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(5.0, "5"), (-0.0, "0"), (0.5, "0.5"), (-6.094380781377946e16, "-60943807813779460")],
+)
+async def test_a_number_is_read_as_javascript_writes_it(
+    api: Api, written: float, read: str
+) -> None:
+    """The digits of the shortest form, and zeros: not all that the binary number has."""
+    await api.contact(custom_fields=[{"name": "Age", "value": written}])
+    contact = await api.ok("GET", PHONE)
+    assert contact["custom_fields"] == [{"name": "Age", "value": read}]
+
+
 async def test_an_endless_number_is_refused(api: Api) -> None:
     """JSON can write it; no field holds it."""
     body = b'{"custom_fields": [{"name": "Age", "value": 1e999}]}'
