@@ -31,12 +31,8 @@ class Address(msgspec.Struct, frozen=True):
         return host if self.port is None else f"{host}:{self.port}"
 
     @property
-    def origin(self) -> str:
-        return f"{self.scheme}://{self.netloc}"
-
-    @property
     def url(self) -> str:
-        return f"{self.origin}{self.prefix}"
+        return f"{self.scheme}://{self.netloc}{self.prefix}"
 
 
 def check_base_url(url: str) -> Address:

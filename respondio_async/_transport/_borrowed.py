@@ -60,9 +60,8 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
         super().mark_sent()
 
     def release(self) -> None:
-        self.pool.discarded += self.broken
         if self._task is None or self._task.done():
-            self.pool.end(self)
+            super().release()
         else:
             self.pool.run_in_background(self._outlast(self._task))
 
@@ -72,7 +71,7 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
         if running:
             task.cancel()
             await asyncio.wait((task,))
-        self.pool.end(self)
+        super().release()
 
     def cancel(self) -> None:
         """Cancel the request, if one is under way."""

@@ -92,8 +92,9 @@ class ConnectionLease(ABC, Generic[PoolT]):
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:
         """Send and read, without a bound on the whole."""
 
-    @abstractmethod
-    def release(self) -> None: ...
+    def release(self) -> None:
+        self.pool.discarded += self.broken
+        self.pool.end(self)
 
     def give_up(self) -> bool:
         """End a send that is under way, as if its time were over; False when there is none."""

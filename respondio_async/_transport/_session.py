@@ -78,7 +78,12 @@ class SessionLease(ConnectionLease["SessionPool"]):
     async def _exchange_at_once(self, request: Request, bounds: aiohttp.ClientTimeout) -> Answer:
         """Write head and body in one piece, and read the answer by aiohttp's parser."""
         packet = self.pool.pack(request)
-        connection = await self.pool.connect(bounds, look_again=request.content is not None)
+        if request.content is not None:
+            await asyncio.sleep(0)  # a turn in which the loop may see that the server has closed
+        try:
+            connection: Any = await self.pool.connector.connect(self.pool.any_request, [], bounds)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
         try:
             protocol: ResponseHandler = connection.protocol
             protocol.set_response_params(
@@ -139,10 +144,6 @@ class SessionLease(ConnectionLease["SessionPool"]):
             response.close()
             raise
 
-    def release(self) -> None:
-        self.pool.discarded += self.broken
-        self.pool.end(self)
-
 
 class SessionPool(Pool[SessionLease]):
     """Leases in front of aiohttp's pool."""
@@ -190,27 +191,6 @@ class SessionPool(Pool[SessionLease]):
             session=self.session,
         )
         self._opened_session = True
-
-    async def connect(self, bounds: aiohttp.ClientTimeout, *, look_again: bool) -> Any:
-        """Take a connection for a request without the session; *look_again*: after the loop has had
-        a turn in which to see what the server did behind its last answer.
-        """
-        while True:
-            try:
-                connection = await self.connector.connect(self.any_request, [], bounds)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError from error
-            if not look_again:
-                return connection
-            try:
-                await asyncio.sleep(0)
-            except BaseException:
-                connection.close()
-                raise
-            if _is_fit(connection.protocol):
-                return connection
-            connection.close()
-            self.discarded += 1
 
     def target_of(self, request: Request) -> str:
         """Return what stands behind the method on the wire. Raises `ConfigurationError`."""

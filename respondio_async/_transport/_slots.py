@@ -107,7 +107,8 @@ class SlotLease(ClientLease["SlotPool"]):
         await super()._trace(event, info)
 
     def release(self) -> None:
-        self.pool.take_back(self)
+        self.pool.take_back(self.slot, keep=not self.broken)
+        super().release()
 
 
 class _Switch:
@@ -166,18 +167,15 @@ class SlotPool(Pool[SlotLease]):
             verify=tls, trust_env=False, limits=self._limits, proxy=self._proxy
         )
 
-    def take_back(self, lease: SlotLease) -> None:
-        """Keep the slot of *lease* for the next call, or throw it away."""
-        slot = lease.slot
-        if lease.broken or self.closed:
-            self.discarded += lease.broken
+    def take_back(self, slot: Slot, *, keep: bool) -> None:
+        """Keep *slot* for the next call, or throw it away."""
+        if self.closed or not keep:
             self.run_in_background(slot.aclose())
         else:
             slot.idle_since = self.now()
             self._idle.append(slot)
             if self._reaper is None:
                 self._reaper = self.loop.call_later(KEEPALIVE, self._reap)
-        self.end(lease)
 
     def _reap(self) -> None:
         """Close what has been idle for too long; the longest idle lie at the bottom."""
