@@ -9,11 +9,23 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
+import msgspec
+
 from .errors import InvalidArgumentError
 
 _DIGITS: Final = re.compile(r"[1-9][0-9]{0,18}")
 _MOST_DIGITS: Final = 308
 """Of the largest number that JSON's readers keep."""
+
+
+def read_json(content: bytes | str, *, otherwise: Any) -> Any:
+    """Parse JSON that may be anything; *otherwise* when it is none, or nested deeper than the stack
+    goes.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return otherwise
 
 
 def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:

@@ -14,9 +14,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
-
-from respondio_async._values import is_list, is_object
+from respondio_async._values import is_list, is_object, read_json
 from respondio_async.errors import APIError, BlockedAtEdgeError
 
 from ._headers import RawHeaders, facts
@@ -80,10 +78,7 @@ def is_missing(status: int, content: bytes) -> bool:
 def _read(content: bytes) -> tuple[Any, bool]:
     """Decode a body: (value, True) when it is JSON, (text, False) when it is anything else."""
     content = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        value: Any = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        value = None
+    value = read_json(content, otherwise=None)
     if isinstance(value, str) or is_object(value) or is_list(value):
         return value, True
     # A bare number or word is a plain text that happens to be JSON as well.

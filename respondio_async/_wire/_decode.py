@@ -19,8 +19,6 @@ from respondio_async.errors import DecodeError, InvalidArgumentError
 
 from ._lenient import NoReadingError, Reader
 
-__all__ = ["Decoded", "check_type", "decode"]
-
 # RecursionError: an answer that is nested deeper than the stack goes.
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _ABSENT: Final[Any] = object()

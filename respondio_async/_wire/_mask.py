@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from respondio_async._values import is_list, is_object, is_set
+from respondio_async._values import is_list, is_object, is_set, read_json
 from respondio_async.identifiers import ContactId
 
 MASK: Final = "***"
@@ -140,7 +140,8 @@ def _values(sent: object, depth: int) -> Iterator[str]:
         if isinstance(sent, float) and sent.is_integer():
             yield str(int(sent))
     elif isinstance(sent, bytes):
-        yield from _bytes_values(sent, depth)
+        plain = read_json(sent, otherwise=sent.decode("utf-8", "replace"))
+        yield from _values(plain, depth - 1)
     elif isinstance(sent, msgspec.Struct):
         yield from _values(msgspec.structs.asdict(sent), depth - 1)
     elif is_object(sent):
@@ -164,14 +165,6 @@ def _text_values(text: str) -> Iterator[str]:
         text = value
     if text.startswith("+") and text[1:].isdigit():
         yield text[1:]  # a phone number that lost its plus sign
-
-
-def _bytes_values(content: bytes, depth: int) -> Iterator[str]:
-    try:
-        decoded: object = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        decoded = content.decode("utf-8", "replace")
-    yield from _values(decoded, depth - 1)
 
 
 def _mapping_values(sent: Mapping[Any, object], depth: int) -> Iterator[str]:

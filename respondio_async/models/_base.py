@@ -6,9 +6,8 @@ from typing import Any, cast
 
 import msgspec
 
+from respondio_async._values import is_list, read_json
 from respondio_async.discreet import Discreet
-
-__all__ = ["Model", "elements", "parsed"]
 
 
 # gc=False: a model holds JSON, so it can't be part of a cycle; 100,000 kept contacts cost the
@@ -44,17 +43,9 @@ def _plain(value: Any) -> Any:
 
 def parsed(value: Any) -> Any:
     """Parse a JSON text; give back what isn't a string, and None for a text that isn't JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+    return read_json(value, otherwise=None) if isinstance(value, str) else value
 
 
 def elements(value: Any) -> list[Any]:
     """The elements of a list; none when it is no list."""
-    try:
-        return msgspec.convert(value, list[Any])
-    except msgspec.ValidationError:
-        return []
+    return list(value) if is_list(value) else []

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from respondio_async._values import is_list, is_object
+from respondio_async._values import is_list, is_object, read_json
 from respondio_async.errors import InvalidArgumentError
 
 from .template_payloads import (
@@ -31,8 +31,6 @@ from .template_payloads import (
     UrlButton,
     VideoParameter,
 )
-
-__all__ = ["filled_components"]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _MEDIA: dict[str, type[TemplateParameter]] = {
@@ -86,10 +84,7 @@ def _listed(components: object) -> list[Mapping[str, Any]]:
     if components is None:
         return []
     if isinstance(components, str):
-        try:
-            components = msgspec.json.decode(components or "[]")
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            components = ""  # refused below
+        components = read_json(components or "[]", otherwise="")  # refused below
     items: list[Any] = list(components) if is_list(components) else [components]
     items = [
         msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else item for item in items

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["moment", "moment_of_id"]
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MICROSECOND: Final = int(
     (datetime.max.replace(tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1)
