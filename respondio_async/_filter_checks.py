@@ -13,8 +13,6 @@ from typing import Any, Final
 from ._values import is_list, is_object, json_number
 from .errors import InvalidArgumentError
 
-__all__ = ["check_name", "checked_value"]
-
 _PRESENCE: Final = ("exists", "doesNotExist")
 _EQUALITY: Final = ("isEqualTo", "isNotEqualTo", *_PRESENCE)
 _OPERATORS: Final[dict[str, tuple[str, ...]]] = {

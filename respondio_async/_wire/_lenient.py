@@ -20,15 +20,22 @@ in a struct's `extra`.
 import re
 import types
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
+from respondio_async._values import is_list, is_object
 from respondio_async.models import Page
 
-__all__ = ["NoReadingError", "Reader"]
-
 _INDEX: Final = re.compile(r"\[\d+\]")
+_KINDS: Final[dict[type, str]] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+}
 
 
 class NoReadingError(Exception):
@@ -80,7 +87,7 @@ class Reader:
         raise NoReadingError(path, f"{_kind(raw)} has no reading")
 
     def _read_list(self, raw: Any, element: Any, path: str, *, required: bool) -> list[Any]:
-        if not _is_array(raw):
+        if not is_list(raw):
             raise NoReadingError(path, f"{_kind(raw)} where an array was expected")
         read: list[Any] = []
         for index, value in enumerate(raw):
@@ -102,11 +109,13 @@ class Reader:
         if raw == []:  # what PHP makes of an empty object
             raw = {}
             self._note(f"{path}: array where an object was expected")
-        if not _is_object(raw):
+        if not is_object(raw):
             raise NoReadingError(path, f"{_kind(raw)} where an object was expected")
         values: dict[str, Any] = {}
         if _keeps_extra(cls):
-            raw, values["extra"] = self._without_extra(raw, expected)
+            known = {field.encode_name for field in _fields(expected)} - {"extra"}
+            values["extra"] = {key: value for key, value in raw.items() if key not in known}
+            raw = {key: value for key, value in raw.items() if key in known}
         for field in _fields(expected):
             where = f"{path}.{field.encode_name}"
             try:
@@ -125,21 +134,14 @@ class Reader:
         except (TypeError, ValueError):  # a user's own type may refuse in its __post_init__
             raise NoReadingError(path, "refused by its type") from None
 
-    @staticmethod
-    def _without_extra(raw: dict[str, Any], expected: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Divide an object into the keys that its struct knows and the others."""
-        known = {field.encode_name for field in _fields(expected)} - {"extra"}
-        extra = {key: value for key, value in raw.items() if key not in known}
-        return {key: value for key, value in raw.items() if key in known}, extra
-
     def _as_page(self, raw: Any, path: str) -> Any:
         """Give a list of another shape the shape of a page."""
-        if _is_array(raw):
+        if is_list(raw):
             self._note(f"{path}: array where a page was expected")
             return {"items": raw}
-        if not _is_object(raw) or raw.get("items") is not None:
+        if not is_object(raw) or raw.get("items") is not None:
             return raw
-        if _is_array(raw.get("data")):
+        if is_list(raw.get("data")):
             self._note(f"{path}.data: in place of items")
             return {**raw, "items": raw["data"]}
         if "items" in raw or "pagination" in raw:
@@ -164,7 +166,7 @@ def _bend(raw: Any, expected: Any) -> Any:
     """Turn a scalar into the scalar that was meant, or give it back."""
     if expected is str and isinstance(raw, bool | int | float):
         return msgspec.json.encode(raw).decode()
-    if expected is str and _is_object(raw):
+    if expected is str and is_object(raw):
         return raw.get("name", raw)
     if expected is int and isinstance(raw, float) and raw.is_integer():
         return int(raw)
@@ -201,26 +203,6 @@ def _fields(struct: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(struct)
 
 
-def _is_array(raw: Any) -> TypeGuard[list[Any]]:
-    return isinstance(raw, list)
-
-
-def _is_object(raw: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(raw, dict)
-
-
-def _kind(raw: Any) -> str:
+def _kind(raw: object) -> str:
     """Name what JSON calls it."""
-    match raw:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return _KINDS.get(type(raw), "object")
