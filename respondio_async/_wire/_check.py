@@ -29,22 +29,29 @@ def check_channel_id(value: object) -> int:
 
 def check_tags(tags: Iterable[object], argument: str = "tags") -> list[str]:
     """Return 1 to 10 different tags of at most 255 characters, as "Add tags" takes them."""
-    if isinstance(tags, str):
-        raise InvalidArgumentError(
-            f"{argument} is one text: its letters would become tags", argument=argument
-        )
-    checked = list(tags)
-    if any(isinstance(tag, list | tuple | set | frozenset | dict) for tag in checked):
+    tags = tags if isinstance(tags, str) else list(tags)
+    if any(isinstance(tag, list | tuple | set | frozenset | dict) for tag in tags):
         raise InvalidArgumentError(
             f"{argument} are single texts: spread a list with *", argument=argument
         )
-    texts = [check_text(tag, argument, longest=255) for tag in checked]
+    texts = _different_texts(tags, argument, longest=255)
     if not 1 <= len(texts) <= _MOST_TAGS:
         raise InvalidArgumentError(
             f"{argument} are {len(texts)}, not 1 to {_MOST_TAGS}", argument=argument
         )
+    return texts
+
+
+def _different_texts(
+    values: Iterable[object], argument: str, *, longest: int | None = None
+) -> list[str]:
+    if isinstance(values, str):
+        raise InvalidArgumentError(
+            f"{argument} is one text: its letters would become the values", argument=argument
+        )
+    texts = [check_text(value, argument, longest=longest) for value in values]
     if len(set(texts)) != len(texts):
-        raise InvalidArgumentError(f"{argument} holds one tag twice", argument=argument)
+        raise InvalidArgumentError(f"{argument} holds one value twice", argument=argument)
     return texts
 
 
@@ -104,17 +111,7 @@ def check_allowed_values(values: Sequence[str] | None, data_type: str) -> list[s
         raise InvalidArgumentError(
             'only a field of data_type "list" has allowed values', argument="allowed_values"
         )
-    if isinstance(values, str):
-        raise InvalidArgumentError(
-            "allowed_values is one text: its letters would become the values",
-            argument="allowed_values",
-        )
-    texts = [check_text(value, "allowed_values") for value in values]
-    if len(set(texts)) != len(texts):
-        raise InvalidArgumentError(
-            "allowed_values holds one value twice", argument="allowed_values"
-        )
-    return texts
+    return _different_texts(values, "allowed_values")
 
 
 def check_assignee(user: object, argument: str = "user") -> int | str:

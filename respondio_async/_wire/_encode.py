@@ -33,7 +33,7 @@ def build_target(template: str, params: Params | None = None, query: Query | Non
     reach the logs, which name templates).
     """
     literals, names = _parse(template)
-    params = _NO_PARAMS if params is None else params
+    params = params or _NO_PARAMS
     if len(params) != len(names):
         raise _misfit(names, params)
     target = literals[0]
@@ -48,11 +48,8 @@ def build_target(template: str, params: Params | None = None, query: Query | Non
             target += str(value) + literal
         else:
             target += _segment(name, value) + literal
-    if query:
-        pairs = _query(query)
-        if pairs:
-            return f"{target}?{pairs}"
-    return target
+    pairs = _query(query) if query else ""
+    return f"{target}?{pairs}" if pairs else target
 
 
 @lru_cache(maxsize=1024)
@@ -85,14 +82,12 @@ def _template_error(rule: str) -> InvalidArgumentError:
 
 
 def _misfit(names: tuple[str, ...], params: Params) -> InvalidArgumentError:
-    missing = [name for name in names if name not in params]
-    unused = [str(name) for name in params if name not in names]
-    said = [f"missing: {', '.join(missing)}"] * bool(missing) + [
-        f"unused: {', '.join(unused)}"
-    ] * bool(unused)
-    return InvalidArgumentError(
-        f"the params do not fit the path ({'; '.join(said)})", argument="params"
-    )
+    unlike = {
+        "missing": [name for name in names if name not in params],
+        "unused": [str(name) for name in params if name not in names],
+    }
+    said = "; ".join(f"{how}: {', '.join(which)}" for how, which in unlike.items() if which)
+    return InvalidArgumentError(f"the params do not fit the path ({said})", argument="params")
 
 
 def _segment(name: str, value: object) -> str:
@@ -100,60 +95,52 @@ def _segment(name: str, value: object) -> str:
         raise InvalidArgumentError(
             f"{name} is a {type(value).__name__}, not an int or a str", argument=name
         )
-    text = _int_text(name, value) if isinstance(value, int) else str(value)
-    if not text or text in (".", ".."):
+    text = _text(name, value)
+    if text in ("", ".", ".."):
         raise InvalidArgumentError(
             f"{name} is empty or a dot segment, which no path can carry", argument=name
         )
-    return _quote(name, text)
-
-
-def _int_text(name: str, value: int) -> str:
-    if not -_HUGE < value < _HUGE:
-        raise InvalidArgumentError(f"{name} is an integer of more than 64 bits", argument=name)
-    return format(value, "d")
-
-
-def _quote(name: str, text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(
-            f"{name} holds half a surrogate pair, which is no text", argument=name
-        ) from None
+    return text
 
 
 def _query(query: Query) -> str:
     pairs: list[str] = []
     for name, value in query.items():
-        if value is None:
-            continue
-        if type(value) is int and -_HUGE < value < _HUGE:  # limit, cursorId
-            pairs.append(f"{_quote(name, name)}={value}")
-            continue
         many = value if is_list(value) else (value,)
-        pairs += [
-            f"{_quote(name, name)}={_query_text(name, each)}" for each in many if each is not None
-        ]
+        pairs += [f"{_quoted(name, name)}={_text(name, each)}" for each in many if each is not None]
     return "&".join(pairs)
 
 
-def _query_text(name: str, value: object) -> str:
+def _text(name: str, value: object) -> str:
+    """Write a scalar as the part of a URL that it becomes, quoted."""
+    if isinstance(value, Enum):
+        value = value.value
     match value:
         case bool():
             return "true" if value else "false"
         case str():
-            return _quote(name, str(value.value) if isinstance(value, Enum) else value)
+            return _quoted(name, value)
+        case int() if -_HUGE < value < _HUGE:
+            return format(value, "d")
         case int():
-            return _int_text(name, value)
+            raise InvalidArgumentError(f"{name} is an integer of more than 64 bits", argument=name)
         case float() if math.isfinite(value):
-            return _quote(name, repr(value))
+            return _quoted(name, repr(value))
         case float():
             raise InvalidArgumentError(f"{name} is not a finite number", argument=name)
         case _:
             raise InvalidArgumentError(
                 f"{name} is a {type(value).__name__}, not text, a number or a bool", argument=name
             )
+
+
+def _quoted(name: str, text: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{name} holds half a surrogate pair, which is no text", argument=name
+        ) from None
 
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -26,6 +26,10 @@ class Number(enum.IntEnum):
     ONE = 1
 
 
+class Shape(str, enum.Enum):  # noqa: UP042 - its str() is its name, and many are written so
+    ROUND = "round"
+
+
 def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
     with pytest.raises(InvalidArgumentError) as caught:
         call(*args, **kwargs)
@@ -63,6 +67,7 @@ def refused(argument: str, call: Any, *args: Any, **kwargs: Any) -> str:
             "/space/x/a%2Fb%20c%3Fd%23e%252f%40%3A%2B%C3%A9/y",
         ),
         ("/space/x/{name}", {"name": Number.ONE}, None, "/space/x/1"),
+        ("/space/x/{name}", {"name": Shape.ROUND}, {"a": Shape.ROUND}, "/space/x/round?a=round"),
         ("/space/x/{name}", {"name": "..."}, None, "/space/x/..."),
         (
             "/x",
