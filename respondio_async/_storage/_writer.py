@@ -37,8 +37,8 @@ SIDECARS: Final = ("-wal", "-shm", "-journal")
 def settle(
     future: "asyncio.Future[Any]", value: Any = None, error: Exception | None = None
 ) -> None:
-    """End a future with a value, or an error; it may have ended: its task was cancelled."""
-    if future.done():
+    """End a future with a value, or an error; it may have ended, as its task or its loop has."""
+    if future.done() or future.get_loop().is_closed():
         return
     if error is None:
         future.set_result(value)
@@ -47,7 +47,7 @@ def settle(
 
 
 class Writer(Generic[S]):
-    """An open SQLite file, bound to the event loop that opened it."""
+    """An open SQLite file. It outlasts an event loop: answers go to the one that asked last."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Writer(Generic[S]):
 
         Acts are done, and their futures end, in the order of submission.
         """
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.post(act, partial(settle, future))
         return future
 
@@ -102,6 +102,7 @@ class Writer(Generic[S]):
         """Run *act* as `submit` does; *answer* is called on the loop with its result or its error,
         and must not raise.
         """
+        self._loop = asyncio.get_running_loop()
         if self._ending is None:
             self._asked.put((act, answer))
         else:
@@ -110,6 +111,7 @@ class Writer(Generic[S]):
     async def aclose(self) -> None:
         """Finish what was submitted, and close the file."""
         if self._thread is not None:
+            self._loop = asyncio.get_running_loop()
             self._asked.put(None)
             await asyncio.to_thread(self._thread.join)
 
@@ -120,14 +122,17 @@ class Writer(Generic[S]):
         try:
             with self._lock(), closing(self._connect()) as connection:
                 store = self._prepare(connection)
-                goes_on = self._post(settle, self._opened)
-                while goes_on:
-                    last = self._gather()
-                    goes_on = self._post(self._answer, _commit(connection, store, self._group))
-                    self._group, goes_on = [], goes_on and not last
+                self._post(settle, self._opened)
+                is_last = False
+                while not is_last:
+                    is_last = self._gather()
+                    self._post(self._answer, _commit(connection, store, self._group))
+                    self._group = []
         except BaseException as error:  # noqa: BLE001 - whoever waits for the thread must be told
             failure = error
-        self._post(self._finish, failure)
+        closed = ConfigurationError(f"{self._path.name} is closed")
+        self._ending = closed if failure is None else explained(self._path, failure)
+        self._post(self._finish, self._ending, failure is not None)
 
     def _connect(self) -> sqlite3.Connection:
         make_private(self._path)
@@ -149,29 +154,26 @@ class Writer(Generic[S]):
             item = self._asked.get()
         return True
 
-    def _post(self, callback: Callable[..., object], *arguments: Any) -> bool:
+    def _post(self, callback: Callable[..., object], *arguments: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
-        except RuntimeError:  # the loop was closed over a file that nobody closed
-            return False
-        return True
+        except RuntimeError:
+            pass  # the loop was closed, and with it all who waited
 
     # ── what it tells the loop ────────────────────────────────────────────────────────────────────
 
-    def _finish(self, failure: BaseException | None) -> None:
-        """Note that the thread has ended; by *failure*, or because it was closed."""
+    def _finish(self, ending: Exception, is_failure: bool) -> None:
+        """Tell all who wait that the thread has ended."""
         was_open = self._opened.done()
-        closed = ConfigurationError(f"{self._path.name} is closed")
-        self._ending = closed if failure is None else explained(self._path, failure)
         unanswered: list[_Request | None] = [*self._group]
         while not self._asked.empty():
             unanswered.append(self._asked.get())
         for request in unanswered:
             if request is not None:
-                request[1](None, self._ending)
-        settle(self._opened, None, self._ending)
-        if failure is not None and was_open:
-            self._on_failure(self._ending)
+                request[1](None, ending)
+        settle(self._opened, None, ending)
+        if is_failure and was_open:
+            self._on_failure(ending)
 
     def _answer(self, results: "list[_Result]") -> None:
         for answer, value, error in results:

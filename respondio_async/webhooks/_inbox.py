@@ -98,6 +98,11 @@ class EventInbox(InboxStore):
         self._progress.close()
         await self.database.aclose()
 
+    async def abandon(self) -> None:
+        """Close the file, though the loop that flushed notes has ended."""
+        self._flushing = self._timer = None
+        await self.aclose()
+
     async def accept(self, arrival: NewEvent) -> int | None:
         """Store an event; returns once it is on the disk, with its row, or with None if it was here
         before.

@@ -205,6 +205,7 @@ class WebhookRouter(Handlers):
                     "this router is in use on another event loop: make one for each"
                 )
             self._loop, self._starting = loop, None
+            self._capacity.clear()
             self._dispatcher.begin_anew()
         if self._starting is None:
             self._ingest.closing = False
@@ -227,6 +228,8 @@ class WebhookRouter(Handlers):
         """
         if self._starting is None or self._ingest.closing:
             return 0
+        if self._loop is not asyncio.get_running_loop():
+            await self.start()  # what was left as another loop ended is handled here
         self._ingest.closing = True
         await asyncio.wait([self._starting])
         await self._ingest.wait_stored()
@@ -289,6 +292,9 @@ class WebhookRouter(Handlers):
     async def _start(self) -> None:
         if self._make_inbox is None:
             return
+        if self._inbox is not None:  # an event loop ended before the router was closed
+            await self._inbox.abandon()
+            self._use_inbox(None)
         inbox = self._make_inbox()
         self._states.load(inbox, await inbox.open())
         self._use_inbox(inbox)

@@ -148,6 +148,10 @@ class InboxStore(ABC):
     async def aclose(self) -> None:
         """Give back what was delivered and not finished, and close."""
 
+    @abstractmethod
+    async def abandon(self) -> None:
+        """Let go of what an event loop that has ended left open, as if its process had ended."""
+
     def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
         """Complete *ended* once the event of this row is finished, by any process. Where not
         shared, the router itself knows the end.

@@ -94,6 +94,14 @@ class Slow:
         raise AssertionError("closed once")
 
 
+def test_a_file_is_used_by_one_event_loop_after_another(tmp_path: Path) -> None:
+    """Each call of a function has a loop of its own; what one saw, the next recognises."""
+    deduplicator = SQLiteDeduplicator(tmp_path / "seen")
+    claims = [asyncio.run(deduplicator.claim(name)) for name in ("one", "one", "other")]
+    assert claims == [True, False, True]
+    asyncio.run(deduplicator.aclose())
+
+
 async def test_a_slow_store_keeps_the_order_and_a_broken_one_loses_nothing() -> None:
     """Events of one contact do not pass one another; what cannot be recognised is handled, and
     on_error hears of it.

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -306,6 +307,40 @@ async def test_a_start_that_fails_can_be_tried_again(tmp_path: Path) -> None:
     (tmp_path / "later" / "inbox-progress").rmdir()
     async with router:
         assert await deliver(router, message()) == 200
+
+
+def test_an_inbox_is_used_by_one_event_loop_after_another(tmp_path: Path) -> None:
+    """The file is free for the next loop, which goes on with what the last one was handling; a
+    repeat is recognised, and the router can be closed on any loop.
+    """
+    router = WebhookRouter(KEY, inbox=tmp_path / "inbox", queue_size=2)
+    seen: list[tuple[str, bool]] = []
+    hang = True
+
+    @router.on()
+    async def handle(context: Context[Any]) -> None:
+        seen.append((context.event.event_id, context.redelivered))
+        if hang:
+            await asyncio.Event().wait()
+
+    async def begin(number: int) -> int:
+        status = await deliver(router, message(number))
+        while not seen:
+            await asyncio.sleep(0)
+        return status
+
+    assert asyncio.run(begin(1)) == 200
+    hang = False
+    for number in (1, 2, 3, 3):
+        assert asyncio.run(router.handle(*signed(message(number)))).status == 200
+    assert asyncio.run(router.aclose()) == 0
+    expected = [("event-1", False), ("event-1", True), ("event-2", False), ("event-3", False)]
+    assert seen == expected
+    assert asyncio.run(deliver(router, message(4))) == 503
+    with sqlite3.connect(tmp_path / "inbox") as connection:
+        left = connection.execute("SELECT count(*) FROM event WHERE body IS NOT NULL").fetchone()
+    connection.close()
+    assert left == (0,)
 
 
 async def test_starts_that_fail_together_are_tried_again_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -343,6 +344,20 @@ async def test_one_task_waits_for_all_ends(url: str) -> None:
             assert (await web.handle(*signed(message(number)))).status == 200
         watching = [task for task in asyncio.all_tasks() if "_spawn" in str(task.get_coro())]
         assert len(watching) <= 1
+
+
+def test_no_heart_beats_for_a_loop_that_has_ended(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others take up what it held, though its process lives and nobody closed the inbox."""
+    monkeypatch.setattr(_heartbeat, "EVERY", 0.01)
+
+    async def begin() -> None:
+        _heartbeat.Heartbeat(url, list).start()
+
+    asyncio.run(begin())
+    while any(thread.name == "respondio-heartbeat" for thread in threading.enumerate()):
+        time.sleep(0.01)
 
 
 def test_what_makes_no_sense_is_refused(url: str) -> None:

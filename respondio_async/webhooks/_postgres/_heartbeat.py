@@ -25,6 +25,7 @@ class Heartbeat:
     def __init__(self, url: str, workers: Callable[[], Collection[int]]) -> None:
         self._url = url
         self._workers = workers
+        self._loop = asyncio.get_running_loop()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="respondio-heartbeat", daemon=True)
 
@@ -39,12 +40,16 @@ class Heartbeat:
         await asyncio.to_thread(self._thread.join, _JOIN_WITHIN)
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._ends_within(0):
             try:
                 with psycopg.connect(self._url, autocommit=True, **CONNECT) as connection:
                     connection.execute(PREPARE_SESSION)
                     connection.execute(_BEAT, (list(self._workers()),))
-                    while not self._closing.wait(EVERY):
+                    while not self._ends_within(EVERY):
                         connection.execute(_BEAT, (list(self._workers()),))
             except psycopg.Error:  # the other connections report an outage
                 self._closing.wait(0.5)
+
+    def _ends_within(self, seconds: float) -> bool:
+        # An event loop that has ended handles nothing any more, closed or not.
+        return self._closing.wait(seconds) or self._loop.is_closed()

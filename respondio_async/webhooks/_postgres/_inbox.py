@@ -223,6 +223,9 @@ class PostgresInbox(InboxStore):
         self._watched_ends.clear()
         await self._database.close_async()
 
+    async def abandon(self) -> None:
+        """Do nothing: no heart beats for the loop that has ended, so its events are taken up."""
+
     def _workers(self) -> list[int]:
         worker = self._worker.worker_id if self._worker is not None else None
         return [self._owner] if worker is None else [self._owner, worker]
