@@ -5,7 +5,6 @@ order; nothing they raise gets out.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any, Final, NamedTuple, cast
 
 from respondio_async._storage import settle
@@ -18,12 +17,15 @@ from ._handlers import ErrorReporter, Handlers, call_function
 from ._order import ContactQueues, KeyedLocks
 from ._progress import HandlingStep
 from ._state_updates import update_state
-from ._store import NONE_STARTED, EventLostError, InboxStore, InboxUnavailableError
+from ._store import (
+    NONE_STARTED,
+    EventLostError,
+    InboxStore,
+    InboxUnavailableError,
+    Unfinished,
+)
 from ._tracer import WebhookTracer
 from .events import AnyEvent
-
-NOWHERE: Final = 0
-"""The row of an event while there is no inbox."""
 
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
@@ -34,22 +36,9 @@ class EventJob(NamedTuple):
     """An event that was taken in."""
 
     event: AnyEvent
-    size: int
-    row: int = NOWHERE
-    """In the inbox, if there is one."""
-    started: int = NONE_STARTED
-    """Key of the handler that was started last in an earlier process."""
-    handled: frozenset[int] = frozenset()
-    """Keys of the handlers that ended in an earlier process."""
-    ended: asyncio.Future[bool] | None = None
+    stored: Unfinished
+    ended: asyncio.Future[bool] | None
     """True once the event was handled, False once it will not be in this process."""
-    trace_context: str | None = None
-    """Of the span that stored it."""
-
-    @property
-    def redelivered(self) -> bool:
-        """Whether a handler was running when an earlier process ended."""
-        return self.started != NONE_STARTED
 
     def resolve(self, *, handled: bool) -> None:
         """Complete the future of a caller that waits for the end."""
@@ -98,8 +87,7 @@ class Dispatcher:
 
     def put(self, job: EventJob) -> None:
         """Have an event handled after those of its contact that came before."""
-        known = contact_id(job.event)
-        self._queues.put(object() if known is None else known, job)
+        self._queues.put(contact_id(job.event) or object(), job)
 
     async def aclose(self, timeout: float | None) -> None:
         """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
@@ -108,30 +96,28 @@ class Dispatcher:
             job.resolve(handled=False)
 
     async def _handle(self, job: EventJob) -> None:
+        event, stored, _ = job
+        known = contact_id(event)
         try:
-            await self._handle_in_order(job)
+            async with self._locks.hold_here(known or object()):
+                if known is not None:
+                    await self._update_state(event, known)
+                with self._tracer.handling(
+                    event, stored.trace_context, redelivered=stored.redelivered
+                ):
+                    await self._run_handlers(stored, self._context(job))
+            await self._note(stored, HandlingStep.FINISHED)
+            job.resolve(handled=True)
         except EventLostError:
-            self._capacity.give_back(job.size)
             _logger.warning(
                 "this process stood still, and counted as dead: another one handles an event "
                 "that was being handled here"
             )
         except InboxUnavailableError:
-            self._capacity.give_back(job.size)  # closing: the event stays unfinished
+            pass  # closing: the event stays unfinished
         finally:
             job.resolve(handled=False)  # unless it was handled
-
-    async def _handle_in_order(self, job: EventJob) -> None:
-        known = contact_id(job.event)
-        context = self._context(job)
-        async with nullcontext() if known is None else self._locks.hold_here(known):
-            if known is not None:
-                await self._update_state(job.event, known)
-            with self._tracer.handling(job.event, job.trace_context, redelivered=job.redelivered):
-                await self._run_handlers(job, context)
-        await self._note(job.row, HandlingStep.FINISHED)
-        self._capacity.give_back(job.size)
-        job.resolve(handled=True)
+        self._capacity.give_back(len(stored.body))
 
     async def _update_state(self, event: AnyEvent, known: int) -> None:
         try:
@@ -139,12 +125,12 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
             await self._errors.report(error, None)
 
-    async def _run_handlers(self, job: EventJob, context: Context[Any]) -> None:
-        if job.redelivered and self._on_interrupted is not None:
+    async def _run_handlers(self, stored: Unfinished, context: Context[Any]) -> None:
+        if stored.redelivered and self._on_interrupted is not None:
             await self._attempt(self._on_interrupted, context)
             return
         known = {handler.key for handler in self._handlers.handlers}
-        if not job.handled | ({job.started} - {NONE_STARTED}) <= known:
+        if not stored.handled | ({stored.started} - {NONE_STARTED}) <= known:
             # Nobody knows which of today's handlers is the one that ran then.
             missing = ConfigurationError(
                 "a handler that ran for this event before is registered no more, or under another "
@@ -156,13 +142,13 @@ class Dispatcher:
             if context.stopped:
                 return
             context.handler = handler.name
-            if handler.key in job.handled or not await self._attempt(
+            if handler.key in stored.handled or not await self._attempt(
                 handler.conditions.hold, context
             ):
                 continue
-            await self._note(job.row, HandlingStep.STARTED, handler.key)
+            await self._note(stored, HandlingStep.STARTED, handler.key)
             await self._attempt(self._handlers.wrapped(handler), context)
-            await self._note(job.row, HandlingStep.HANDLED, handler.key)
+            await self._note(stored, HandlingStep.HANDLED, handler.key)
 
     async def _attempt(
         self, function: Callable[[Context[Any]], object], context: Context[Any]
@@ -183,6 +169,6 @@ class Dispatcher:
         self._tracer.failed(error)
         await self._errors.report(error, context)
 
-    async def _note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+    async def _note(self, stored: Unfinished, step: HandlingStep, handler: int = 0) -> None:
         if self.inbox is not None:
-            await self.inbox.note(row, step, handler)
+            await self.inbox.note(stored.row, step, handler)

@@ -176,11 +176,9 @@ class EventInbox(InboxStore):
         for row, handler in connection.execute("SELECT row, handler FROM handled"):
             handled.setdefault(row, set()).add(int(handler))
         return [
-            Unfinished(
-                row, event_id, body, started, frozenset(handled.get(row, ())), trace_context=trace
-            )
-            for row, event_id, body, started, trace in connection.execute(
-                "SELECT row, event_id, body, started, trace_context FROM event "
+            Unfinished(row, body, started, frozenset(handled.get(row, ())), trace_context=trace)
+            for row, body, started, trace in connection.execute(
+                "SELECT row, body, started, trace_context FROM event "
                 "WHERE body IS NOT NULL ORDER BY row"
             )
         ]

@@ -6,6 +6,7 @@ answer, and disables a webhook after about thirty errors in thirty minutes. Sour
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -18,7 +19,6 @@ from ._answers import (
     DUPLICATE,
     FORGED,
     NOT_AN_EVENT,
-    READY,
     TOO_LARGE,
     TOO_SLOW,
     RequestHeaders,
@@ -30,13 +30,13 @@ from ._capacity import Capacity
 from ._contact_states import CAUGHT_UP, ContactStates
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
-from ._dispatch import NOWHERE, EventJob
+from ._dispatch import EventJob
 from ._handlers import ErrorReporter
 from ._order import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
-from ._store import InboxFullError, InboxStore, InboxUnavailableError, NewEvent, Unfinished
+from ._store import NOWHERE, InboxFullError, InboxStore, InboxUnavailableError, NewEvent, Unfinished
 from ._tracer import WebhookTracer
 from .events import AnyEvent
 
@@ -62,7 +62,8 @@ class Ingest:
         start_within: float | None,
         hand_on: Callable[[EventJob], None],
     ) -> None:
-        self.accepted = self.duplicates = self.refused = self.turned_away = 0
+        self.answers: Counter[WebhookAnswer] = Counter()
+        """How often each was given."""
         self.closing = False
         """True: events are turned away."""
         self.inbox: InboxStore | None = None
@@ -89,13 +90,13 @@ class Ingest:
         """Take in a request whose body has not been read yet."""
         early = early_answer(method, headers, self._max_body)
         if early is not None:
-            return early if early is READY else self._refuse(early)
+            return self._counted(early)
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 body = await self._capacity.collect(chunks, self._max_body)
         except TimeoutError:
-            return self._refuse(TOO_SLOW)
-        return self._turn_away() if body is None else await self.receive(body, headers)
+            return self._counted(TOO_SLOW)
+        return self._counted(BUSY) if body is None else await self.receive(body, headers)
 
     def add_key(self, key: str) -> None:
         """Accept one more key."""
@@ -106,16 +107,16 @@ class Ingest:
     ) -> WebhookAnswer:
         """Take in a request; *ended* gets a result once its event was handled, if it is new."""
         if len(body) > self._max_body:
-            return self._refuse(TOO_LARGE)
+            return self._counted(TOO_LARGE)
         try:
             signed = authentic(
                 body, signature_in(headers), self._keys, self._max_body, self._max_depth
             )
             event = parse(signed, max_body=self._max_body, max_depth=self._max_depth)
         except WebhookSignatureError:
-            return self._refuse(FORGED)
+            return self._counted(FORGED)
         except DecodeError:
-            return self._refuse(NOT_AN_EVENT)
+            return self._counted(NOT_AN_EVENT)
         return await self.take_in(event, signed, ended)
 
     async def take_in(
@@ -126,15 +127,12 @@ class Ingest:
             try:
                 async with asyncio.timeout(self._start_within):
                     await self._start()  # goes on by itself if it takes longer
-            except (InboxUnavailableError, TimeoutError):
-                return self._turn_away()
             except Exception as error:  # noqa: BLE001 - a file that can't be opened: on_error's business, not the sender's
-                await self._errors.report(error, None)
-                return self._turn_away()
+                return await self._turn_away(error)
         # Capacity is taken before anything more is awaited, so that a rush cannot pass the bound
         # together.
         if self.closing or not self._capacity.take(len(body)):
-            return self._turn_away()
+            return self._counted(BUSY)
         storing = self._store(event, body, ended)
         if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
             return await storing  # never waits
@@ -161,8 +159,7 @@ class Ingest:
                 ended.set_result(True)
             return
         self._capacity.enter(size)
-        row, _, _, started, handled, _, trace_context = unfinished
-        self._put(EventJob(event, size, row, started, handled, ended, trace_context))
+        self._put(EventJob(event, unfinished, ended))
 
     async def wait_stored(self) -> None:
         """Wait until what is being stored has been handed on."""
@@ -173,48 +170,33 @@ class Ingest:
         self, event: AnyEvent, body: bytes, ended: "asyncio.Future[bool] | None"
     ) -> WebhookAnswer:
         """Store a new event and hand it on; recognise a repeated one."""
-        with self._tracer.accepting(event) as trace_context:
-            return await self._store_traced(event, body, ended, trace_context)
-
-    async def _store_traced(
-        self,
-        event: AnyEvent,
-        body: bytes,
-        ended: "asyncio.Future[bool] | None",
-        trace_context: str | None,
-    ) -> WebhookAnswer:
         # The body itself stands for an event that has no id.
         event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
         row: int | None = NOWHERE
-        try:
-            if self.inbox is not None:
-                row = await self.inbox.accept(
-                    NewEvent(event_id, body, received_id(event), contact_id(event), trace_context)
-                )
-        except (InboxUnavailableError, InboxFullError) as error:
-            self._tracer.failed(error)
-            self._capacity.give_back(len(body))
-            return self._turn_away()
-        except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
-            self._tracer.failed(error)
-            self._capacity.give_back(len(body))
-            await self._errors.report(error, None)
-            return self._turn_away()
-        if row is not None and self.inbox is not None and self.inbox.is_shared:
-            self._capacity.give_back(len(body))  # the inbox gives it to whichever process is free
-            self.accepted += 1
-            if ended is not None:
-                self.inbox.watch_end(row, ended)
-            return ACCEPTED
-        if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
-            if row is not None:
-                await self._finish(row)
-            self._capacity.give_back(len(body))
-            self.duplicates += 1
-            return DUPLICATE
-        self.accepted += 1
-        self._put(EventJob(event, len(body), row, ended=ended, trace_context=trace_context))
-        return ACCEPTED
+        with self._tracer.accepting(event) as trace_context:
+            try:
+                if self.inbox is not None:
+                    message_id, contact = received_id(event), contact_id(event)
+                    row = await self.inbox.accept(
+                        NewEvent(event_id, body, message_id, contact, trace_context)
+                    )
+            except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
+                self._tracer.failed(error)
+                self._capacity.give_back(len(body))
+                return await self._turn_away(error)
+            if row is not None and self.inbox is not None and self.inbox.is_shared:
+                # The inbox gives it to whichever process is free.
+                self._capacity.give_back(len(body))
+                if ended is not None:
+                    self.inbox.watch_end(row, ended)
+                return self._counted(ACCEPTED)
+            if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
+                if row is not None:
+                    await self._finish(row)
+                self._capacity.give_back(len(body))
+                return self._counted(DUPLICATE)
+            self._put(EventJob(event, Unfinished(row, body, trace_context=trace_context), ended))
+            return self._counted(ACCEPTED)
 
     async def _claim(self, event: AnyEvent, event_id: str) -> bool:
         if self._deduplicator is None:
@@ -244,10 +226,12 @@ class Ingest:
         if self.inbox is not None:
             await self.inbox.note(row, HandlingStep.FINISHED)
 
-    def _refuse(self, answer: WebhookAnswer) -> WebhookAnswer:
-        self.refused += 1
-        return answer
+    async def _turn_away(self, error: Exception) -> WebhookAnswer:
+        """Answer that the inbox cannot be used; it has reported an outage, and is full by right."""
+        if not isinstance(error, InboxUnavailableError | InboxFullError | TimeoutError):
+            await self._errors.report(error, None)
+        return self._counted(BUSY)
 
-    def _turn_away(self) -> WebhookAnswer:
-        self.turned_away += 1
-        return BUSY
+    def _counted(self, answer: WebhookAnswer) -> WebhookAnswer:
+        self.answers[answer] += 1
+        return answer

@@ -18,7 +18,7 @@ import msgspec
 
 from respondio_async.errors import ConfigurationError
 
-from ._answers import ACCEPTED, BUSY, RequestHeaders, WebhookAnswer
+from ._answers import ACCEPTED, BUSY, DUPLICATE, RequestHeaders, WebhookAnswer
 from ._bot import BotClient
 from ._bounds import MAX_BODY, MAX_DEPTH
 from ._capacity import Capacity
@@ -153,7 +153,7 @@ class WebhookRouter(Handlers):
         tracer = tracer or NoTracer()
         self._dispatcher = Dispatcher(
             self,
-            context=lambda job: self.context(job.event, redelivered=job.redelivered),
+            context=lambda job: self.context(job.event, redelivered=job.stored.redelivered),
             concurrency=concurrency,
             timeout=handler_timeout,
             on_interrupted=on_interrupted,
@@ -254,12 +254,12 @@ class WebhookRouter(Handlers):
 
     def statistics(self) -> RouterStatistics:
         """Count."""
-        ingest = self._ingest
+        answers = self._ingest.answers
         return RouterStatistics(
-            ingest.accepted,
-            ingest.duplicates,
-            ingest.refused,
-            ingest.turned_away,
+            answers[ACCEPTED],
+            answers[DUPLICATE],
+            sum(count for answer, count in answers.items() if 400 <= answer.status < 500),
+            answers[BUSY],
             self._errors.count,
             self._capacity.waiting,
             self._dispatcher.running,

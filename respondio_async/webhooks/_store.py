@@ -16,6 +16,8 @@ from respondio_async.errors import ConfigurationError
 
 from ._progress import HandlingStep
 
+NOWHERE: Final = 0
+"""The row of an event while there is no inbox."""
 NONE_STARTED: Final = 0
 """Stands for a handler's key where no handler was started."""
 
@@ -52,15 +54,20 @@ class Unfinished(NamedTuple):
 
     row: int
     """The store's number for it; it is given back with each step."""
-    event_id: str
     body: bytes
-    started: int
+    started: int = NONE_STARTED
     """Key of the handler that was started last in an earlier process; `NONE_STARTED`: none."""
-    handled: frozenset[int]
+    handled: frozenset[int] = frozenset()
     """Keys of its handlers that have ended."""
     contact: ContactRow | None = None
     """What the store knows of its contact now; None: what the router remembers is right."""
     trace_context: str | None = None
+    """Of the span that stored it."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether a handler was running when an earlier process ended."""
+        return self.started != NONE_STARTED
 
     def __repr__(self) -> str:
         return "Unfinished()"  # the body holds a contact's data

@@ -9,30 +9,14 @@ from .events import AnyEvent
 
 
 class WebhookTracer(Protocol):
-    """Makes the spans of a router; `respondio_async.telemetry.OpenTelemetryTracer` is one."""
+    """Makes the spans of a router; `respondio_async.telemetry.OpenTelemetryTracer` is one. What it
+    inherits from here traces nothing.
+    """
 
-    def accepting(self, event: AnyEvent) -> AbstractContextManager[str | None]:
+    def accepting(self, event: AnyEvent) -> AbstractContextManager[str | None]:  # noqa: ARG002
         """Enter the span in which an event is stored, below the request's if that has one; gives
         the trace context that is stored with the event. None: there is no trace to continue.
         """
-        ...
-
-    def handling(
-        self, event: AnyEvent, trace_context: str | None, *, redelivered: bool
-    ) -> AbstractContextManager[None]:
-        """Enter the span in which the handlers of an event run, below the one that stored it."""
-        ...
-
-    def failed(self, error: BaseException) -> None:
-        """Note in the span that was entered last that an error is being reported."""
-        ...
-
-
-class NoTracer:
-    """Traces nothing."""
-
-    def accepting(self, event: AnyEvent) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Do nothing."""
         return nullcontext()
 
     def handling(
@@ -42,8 +26,16 @@ class NoTracer:
         *,
         redelivered: bool,  # noqa: ARG002
     ) -> AbstractContextManager[None]:
-        """Do nothing."""
+        """Enter the span in which the handlers of an event run, below the one that stored it."""
         return nullcontext()
+
+    def failed(self, error: BaseException) -> None:
+        """Note in the span that was entered last that an error is being reported."""
+        ...
+
+
+class NoTracer(WebhookTracer):
+    """The tracer of a router that was given none."""
 
     def failed(self, error: BaseException) -> None:
         """Do nothing."""

@@ -327,10 +327,10 @@ class PostgresInbox(InboxStore):
         found = await self._database.rows(sql.CLAIM, row=row, attempt=attempt)
         if not found:
             return True  # finished, or another process's
-        event_id, body, started, handled, trace, *contact = found[0]
+        body, started, handled, trace, *contact = found[0]
         known = ContactRow(*contact) if contact[0] else None
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        unfinished = Unfinished(job, event_id, body, started, frozenset(handled), known, trace)
+        unfinished = Unfinished(job, body, started, frozenset(handled), known, trace)
         await self._take(unfinished, ended)
         return await ended
 

@@ -44,7 +44,7 @@ SELECT event_id, id FROM stored, jobs
 
 CLAIM: Final[LiteralString] = """
 WITH claimed AS (
-    SELECT event_id, body, message_id, contact_id, started, handled, trace_context
+    SELECT body, message_id, contact_id, started, handled, trace_context
     FROM event WHERE id = %(row)s AND attempt = %(attempt)s AND body IS NOT NULL
 ), known AS (
     -- The contact's newest message whose event was about to be handled.
@@ -54,7 +54,7 @@ WITH claimed AS (
     ON CONFLICT (contact_id) DO UPDATE SET watermark = greatest(c.watermark, excluded.watermark)
     RETURNING contact_id, handed_over_since, human_since, watermark
 )
-SELECT e.event_id, e.body, e.started, e.handled, e.trace_context, coalesce(e.contact_id, 0),
+SELECT e.body, e.started, e.handled, e.trace_context, coalesce(e.contact_id, 0),
     coalesce(k.handed_over_since, c.handed_over_since, 0),
     coalesce(k.human_since, c.human_since, 0), coalesce(k.watermark, c.watermark, 0)
 FROM claimed e LEFT JOIN known k USING (contact_id) LEFT JOIN contact c USING (contact_id)
