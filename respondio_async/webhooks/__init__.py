@@ -19,11 +19,11 @@ from respondio_async.errors import WebhookSignatureError
 
 from ._answers import WebhookAnswer
 from ._bot import REPLY_WINDOW, BotClient, window_open
-from ._bounds import MAX_BODY, MAX_DEPTH
 from ._choose_inbox import migrate_inbox
 from ._context import Context, is_human_active, no_human_active
 from ._dedup import Deduplicator, MemoryDeduplicator, RedisDeduplicator, SQLiteDeduplicator
 from ._handlers import CallNext, Middleware
+from ._json import MAX_BODY, MAX_DEPTH
 from ._parse import parse
 from ._router import RouterStatistics, WebhookRouter
 from ._signature import SIGNATURE_HEADER, sign, verify

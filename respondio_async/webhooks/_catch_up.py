@@ -11,7 +11,8 @@ from respondio_async.errors import InvalidArgumentError
 from respondio_async.models import Contact, Message, UnknownContent
 
 from ._bot import BotClient
-from ._contact_states import CAUGHT_UP, ContactStates
+from ._contact_states import ContactStates
+from ._store import CAUGHT_UP
 
 
 async def missed(

@@ -13,33 +13,26 @@ watermark reaches the file a moment late, and that is harmless: catching up look
 that it then recognises.
 """
 
+from datetime import UTC, datetime
+from math import inf
 from typing import Final
 
-from ._store import ContactRow, InboxStore, StoredState
+from ._dedup import is_new
+from ._store import CAUGHT_UP, MOST_REMEMBERED, ContactState, InboxStore, StoredState
+from .events import (
+    AnyEvent,
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    EventMessage,
+    MessageReceived,
+    MessageSent,
+)
 
-CAUGHT_UP: Final = "catch-up:"
-"""Prefix of the ids of events that `catch_up` made; the message's id follows."""
 SOMETIME: Final = 1
 """Stands for an unknown time: earlier than every other, in seconds since 1970."""
-MOST_REMEMBERED: Final = 100_000
-"""Contacts and messages that are kept in memory."""
-
-
-class ContactState:
-    """What is remembered of one contact."""
-
-    __slots__ = ("handed_over_since", "human_since", "watermark")
-
-    def __init__(
-        self, handed_over_since: int = 0, human_since: int = 0, watermark: int = 0
-    ) -> None:
-        self.handed_over_since: int = handed_over_since
-        """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is
-        not.
-        """
-        self.human_since: int = human_since
-        """When a person wrote the last message to the contact, likewise; 0: it was not a person."""
-        self.watermark: int = watermark
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING_KNOWN: Final = ContactState()
 
 
 class ContactStates:
@@ -62,24 +55,21 @@ class ContactStates:
     def load(self, store: InboxStore, stored: StoredState) -> None:
         """Take over what the inbox remembers, and write to it from now on."""
         self._store = store
-        for row in stored.contacts:
-            self.refresh(row)
-            self.resume_at[row.contact_id] = row.watermark
+        self.contacts.update(stored.contacts)
+        self.resume_at = {each: known.watermark for each, known in stored.contacts.items()}
         self.resume_others_at = max(self.resume_at.values(), default=0)
-        self.caught_up.update(dict.fromkeys(stored.caught_up))
-        self.received.update(dict.fromkeys(stored.received))
+        for message_id, event_id in reversed(stored.newest):
+            self.received[message_id] = None
+            if event_id.startswith(CAUGHT_UP):
+                self.caught_up[message_id] = None
 
     def forget_store(self) -> None:
         """Write to the inbox no more: it is being closed."""
         self._store = None
 
-    def refresh(self, row: ContactRow) -> None:
-        """Take over what the inbox knows of a contact by now."""
-        self.contacts[row.contact_id] = ContactState(*row[1:])
-
     def of(self, contact_id: int) -> ContactState:
-        """Return what is known of a contact; not to be changed."""
-        return self.contacts.get(contact_id) or ContactState()
+        """Return what is known of a contact."""
+        return self.contacts.get(contact_id, _NOTHING_KNOWN)
 
     async def note(
         self,
@@ -90,25 +80,22 @@ class ContactStates:
         watermark: int = 0,
     ) -> None:
         """Remember what has changed; None leaves as is, and a watermark only rises."""
-        known = self.contacts.get(contact_id)
-        if known is None:
-            known = self.contacts[contact_id] = ContactState()
-        changed = handed_over_since not in {None, known.handed_over_since} or human_since not in {
-            None,
-            known.human_since,
-        }
-        known.handed_over_since = (
-            known.handed_over_since if handed_over_since is None else handed_over_since
+        before = self.of(contact_id)
+        now = self.contacts[contact_id] = ContactState(
+            before.handed_over_since if handed_over_since is None else handed_over_since,
+            before.human_since if human_since is None else human_since,
+            max(before.watermark, watermark),
         )
-        known.human_since = known.human_since if human_since is None else human_since
-        raised = watermark > known.watermark
-        known.watermark = max(known.watermark, watermark)
-        if len(self.contacts) > MOST_REMEMBERED and self._store is None:
-            self._forget_one()
-        if self._store is not None and self._store.is_shared:
+        if self._store is None:
+            if len(self.contacts) > MOST_REMEMBERED:
+                self._forget_one()
+            return
+        changed = now[:2] != before[:2]
+        raised = now.watermark > before.watermark
+        if self._store.is_shared:
             # What others have noted since is unknown here. Watermarks the store sees itself.
             changed, raised = handed_over_since is not None or human_since is not None, False
-        if self._store is not None and (changed or raised):
+        if changed or raised:
             stored = self._store.save_contact(contact_id, handed_over_since, human_since, watermark)
             # A watermark that lags behind costs a look at known messages; a lost hand-over a wrong
             # word.
@@ -117,20 +104,40 @@ class ContactStates:
             else:
                 stored.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    async def update(self, event: AnyEvent, contact_id: int) -> None:
+        """Note what an event changes: how far was read, whether a person writes, and that a closed
+        conversation ends what was before.
+        """
+        match event:
+            case MessageReceived(message=EventMessage(message_id=read)):
+                await self.note(contact_id, watermark=read)
+            case MessageSent(message=message):
+                await self.note(
+                    contact_id,
+                    watermark=message.message_id if message is not None else 0,
+                    human_since=moment_of(event) if event.is_by_person else 0,
+                )
+            case ConversationClosed(conversation=conversation):
+                # The event of an older conversation may come late: what began after that one closed
+                # goes on. Without a time, it is the latest.
+                closed_at = conversation.closed_at if conversation is not None else None
+                end = inf if closed_at is None else _seconds(closed_at)
+                known = self.of(contact_id)
+                await self.note(
+                    contact_id,
+                    handed_over_since=0 if known.handed_over_since <= end else None,
+                    human_since=0 if known.human_since <= end else None,
+                )
+            case _:
+                pass
+
     def note_caught_up(self, message_id: int) -> bool:
         """Remember that a message is being caught up with; False if it was before."""
-        if message_id in self.caught_up:
-            return False
-        self.caught_up[message_id] = None
-        if len(self.caught_up) > MOST_REMEMBERED:
-            del self.caught_up[next(iter(self.caught_up))]
-        return True
+        return is_new(message_id, self.caught_up, MOST_REMEMBERED)
 
     def note_received(self, message_id: int) -> None:
         """Remember, while this process lives, that the event of a message came."""
-        self.received[message_id] = None
-        if len(self.received) > MOST_REMEMBERED:
-            del self.received[next(iter(self.received))]
+        is_new(message_id, self.received, MOST_REMEMBERED)
 
     def _forget_one(self) -> None:
         # The oldest that is merely a watermark; silence must not end because many contacts wrote.
@@ -138,3 +145,24 @@ class ContactStates:
             contact_id for contact_id, known in self.contacts.items() if not known.handed_over_since
         )
         del self.contacts[next(talking, next(iter(self.contacts)))]
+
+
+def moment_of(event: AnyEvent) -> int:
+    """When an event happened, by the server's clock, in seconds since 1970; `SOMETIME` when it does
+    not say.
+
+    Whole seconds: the times of conversations are no finer.
+    """
+    match event:
+        case (
+            MessageReceived(message=EventMessage(at=datetime() as at))
+            | MessageSent(message=EventMessage(at=datetime() as at))
+            | ConversationOpened(conversation=Conversation(opened_at=datetime() as at))
+        ):
+            return _seconds(at)
+        case _:
+            return SOMETIME
+
+
+def _seconds(at: datetime) -> int:
+    return max(SOMETIME, int((at - _EPOCH).total_seconds()))

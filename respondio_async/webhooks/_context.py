@@ -9,9 +9,8 @@ from respondio_async.errors import ConfigurationError
 from respondio_async.models import Contact, ContactChannel
 
 from ._bot import BotClient, window_open, within_window
-from ._contact_states import ContactStates
+from ._contact_states import ContactStates, moment_of
 from ._order import KeyedLocks
-from ._state_updates import moment_of
 from .events import AnyEvent, EventMessage, MessageReceived
 
 E_co = TypeVar("E_co", bound=AnyEvent, covariant=True)

@@ -5,10 +5,12 @@
 import asyncio
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from respondio_async._storage import Writer, database_path
 from respondio_async.errors import ConfigurationError
+
+K = TypeVar("K")
 
 
 @runtime_checkable
@@ -22,6 +24,16 @@ class Deduplicator(Protocol):
     async def aclose(self) -> None:
         """Let go of what is held; called once by the router."""
         ...
+
+
+def is_new(key: K, seen: dict[K, None], limit: int) -> bool:
+    """Whether *key* is among the last *limit* that were *seen*; it is from now on."""
+    if key in seen:
+        return False
+    seen[key] = None
+    if len(seen) > limit:
+        del seen[next(iter(seen))]
+    return True
 
 
 class MemoryDeduplicator:
@@ -39,12 +51,7 @@ class MemoryDeduplicator:
 
     async def claim(self, event_id: str) -> bool:
         """Remember *event_id*, and forget the oldest beyond the limit."""
-        if event_id in self._seen:
-            return False
-        self._seen[event_id] = None
-        if len(self._seen) > self._limit:
-            del self._seen[next(iter(self._seen))]
-        return True
+        return is_new(event_id, self._seen, self._limit)
 
     async def aclose(self) -> None:
         """Nothing is held open; what was seen stays seen."""

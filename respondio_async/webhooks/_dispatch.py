@@ -16,7 +16,6 @@ from ._context import Context, contact_id
 from ._handlers import ErrorReporter, Handlers, call_function
 from ._order import ContactQueues, KeyedLocks
 from ._progress import HandlingStep
-from ._state_updates import update_state
 from ._store import (
     NONE_STARTED,
     EventLostError,
@@ -121,7 +120,7 @@ class Dispatcher:
 
     async def _update_state(self, event: AnyEvent, known: int) -> None:
         try:
-            await update_state(self._states, event, known)
+            await self._states.update(event, known)
         except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
             await self._errors.report(error, None)
 

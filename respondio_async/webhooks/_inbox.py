@@ -15,9 +15,16 @@ from typing import Final
 
 from respondio_async._storage import Writer, explained
 
-from ._contact_states import CAUGHT_UP, MOST_REMEMBERED
 from ._progress import HandlingStep, Note, ProgressLog
-from ._store import ContactRow, Deliver, InboxStore, NewEvent, StoredState, Unfinished
+from ._store import (
+    MOST_REMEMBERED,
+    ContactState,
+    Deliver,
+    InboxStore,
+    NewEvent,
+    StoredState,
+    Unfinished,
+)
 
 _SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE; -- this process's alone, until it closes the file or ends
@@ -216,15 +223,13 @@ def _stored_state(connection: sqlite3.Connection) -> StoredState:
     contacts = connection.execute(
         "SELECT contact_id, handed_over_since, human_since, watermark FROM contact"
     )
-    events = connection.execute(
+    newest = connection.execute(
         "SELECT message_id, event_id FROM event WHERE message_id IS NOT NULL ORDER BY row DESC "
         "LIMIT ?",
         (MOST_REMEMBERED,),
-    ).fetchall()[::-1]
+    )
     return StoredState(
-        [ContactRow(*row) for row in contacts],
-        [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
-        [message_id for message_id, _ in events],
+        {contact_id: ContactState(*known) for contact_id, *known in contacts}, newest.fetchall()
     )
 
 

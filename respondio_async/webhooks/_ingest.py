@@ -27,7 +27,7 @@ from ._answers import (
     signature_in,
 )
 from ._capacity import Capacity
-from ._contact_states import CAUGHT_UP, ContactStates
+from ._contact_states import ContactStates
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import EventJob
@@ -36,7 +36,15 @@ from ._order import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
-from ._store import NOWHERE, InboxFullError, InboxStore, InboxUnavailableError, NewEvent, Unfinished
+from ._store import (
+    CAUGHT_UP,
+    NOWHERE,
+    InboxFullError,
+    InboxStore,
+    InboxUnavailableError,
+    NewEvent,
+    Unfinished,
+)
 from ._tracer import WebhookTracer
 from .events import AnyEvent
 
@@ -148,8 +156,6 @@ class Ingest:
     ) -> None:
         """Take in an event that was acknowledged before, by an earlier process or another one."""
         size = len(unfinished.body)
-        if unfinished.contact is not None:
-            self._states.refresh(unfinished.contact)
         try:
             event = parse(unfinished.body, max_body=size, max_depth=self._max_depth)
         except DecodeError as error:  # accepted under other bounds
@@ -158,6 +164,9 @@ class Ingest:
             if ended is not None:
                 ended.set_result(True)
             return
+        known = contact_id(event)
+        if known is not None and unfinished.contact is not None:
+            self._states.contacts[known] = unfinished.contact
         self._capacity.enter(size)
         self._put(EventJob(event, unfinished, ended))
 

@@ -8,8 +8,7 @@ import msgspec
 from respondio_async._wire import decode
 from respondio_async.errors import DecodeError
 
-from ._bounds import MAX_BODY, MAX_DEPTH, deeper_than
-from ._json import load_object, not_an_event
+from ._json import MAX_BODY, MAX_DEPTH, deeper_than, load_object, not_an_event
 from .events import AnyEvent, Event, UnknownEvent
 
 E = TypeVar("E", bound=AnyEvent)

@@ -20,7 +20,6 @@ from respondio_async.errors import ConfigurationError
 
 from ._answers import ACCEPTED, BUSY, DUPLICATE, RequestHeaders, WebhookAnswer
 from ._bot import BotClient
-from ._bounds import MAX_BODY, MAX_DEPTH
 from ._capacity import Capacity
 from ._catch_up import missed
 from ._choose_inbox import choose_inbox, is_postgres
@@ -30,6 +29,7 @@ from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
 from ._handlers import ErrorReporter, Handlers, OnError
 from ._ingest import Ingest
+from ._json import MAX_BODY, MAX_DEPTH
 from ._order import KeyedLocks
 from ._parse import parse
 from ._store import InboxStatistics, InboxStore

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from respondio_async.errors import ConfigurationError, InvalidArgumentError, WebhookSignatureError
 
-from ._bounds import MAX_BODY, MAX_DEPTH, deeper_than
+from ._json import MAX_BODY, MAX_DEPTH, deeper_than
 from ._stringify import compact_forms
 
 SIGNATURE_HEADER: Final = "X-Webhook-Signature"

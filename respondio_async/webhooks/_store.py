@@ -16,22 +16,27 @@ from respondio_async.errors import ConfigurationError
 
 from ._progress import HandlingStep
 
+CAUGHT_UP: Final = "catch-up:"
+"""Prefix of the ids of events that `catch_up` made; the message's id follows."""
+MOST_REMEMBERED: Final = 100_000
+"""Contacts and messages that are kept in memory."""
 NOWHERE: Final = 0
 """The row of an event while there is no inbox."""
 NONE_STARTED: Final = 0
 """Stands for a handler's key where no handler was started."""
 
 
-class ContactRow(NamedTuple):
-    """What a store knows of a contact; see `ContactState`."""
+class ContactState(NamedTuple):
+    """What is remembered of one contact; see `_contact_states`."""
 
-    contact_id: int
-    handed_over_since: int
-    human_since: int
-    watermark: int
+    handed_over_since: int = 0
+    """Since when the bot is silent, by the server's clock, in seconds since 1970; 0: it is not."""
+    human_since: int = 0
+    """When a person wrote the last message to the contact, likewise; 0: it was not a person."""
+    watermark: int = 0
 
     def __repr__(self) -> str:
-        return "ContactRow()"
+        return "ContactState()"
 
 
 class NewEvent(NamedTuple):
@@ -59,7 +64,7 @@ class Unfinished(NamedTuple):
     """Key of the handler that was started last in an earlier process; `NONE_STARTED`: none."""
     handled: frozenset[int] = frozenset()
     """Keys of its handlers that have ended."""
-    contact: ContactRow | None = None
+    contact: ContactState | None = None
     """What the store knows of its contact now; None: what the router remembers is right."""
     trace_context: str | None = None
     """Of the span that stored it."""
@@ -99,11 +104,9 @@ class EventLostError(Exception):
 class StoredState(NamedTuple):
     """What a store holds when a process starts."""
 
-    contacts: list[ContactRow]
-    caught_up: list[int]
-    """Messages that `catch_up` brought."""
-    received: list[int]
-    """Messages that were received, those included."""
+    contacts: dict[int, ContactState]
+    newest: list[tuple[int, str]]
+    """Messages that were received, newest first, up to `MOST_REMEMBERED`: message and event id."""
 
     def __repr__(self) -> str:
         return "StoredState()"

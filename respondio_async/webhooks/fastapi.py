@@ -34,7 +34,7 @@ from ._answers import (
     early_answer,
     signature_in,
 )
-from ._bounds import MAX_BODY
+from ._json import MAX_BODY
 from ._parse import parse
 from ._router import ClientOrFactory, WebhookRouter, lifespan_of
 from ._signature import authentic, encode_keys

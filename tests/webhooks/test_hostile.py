@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from respondio_async.webhooks import WebhookSignatureError, _signature, parse, sign, verify
-from respondio_async.webhooks._bounds import deeper_than
+from respondio_async.webhooks._json import deeper_than
 from respondio_async.webhooks._signature import MAX_BODY
 from respondio_async.webhooks._stringify import compact_forms
 from tests.growth import assert_linear

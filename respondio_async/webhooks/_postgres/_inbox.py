@@ -19,10 +19,11 @@ from psycopg.conninfo import conninfo_to_dict
 from respondio_async._storage import settle
 from respondio_async.errors import ConfigurationError
 
-from .._contact_states import CAUGHT_UP, MOST_REMEMBERED
 from .._progress import HandlingStep
 from .._store import (
-    ContactRow,
+    CAUGHT_UP,
+    MOST_REMEMBERED,
+    ContactState,
     Deliver,
     EventLostError,
     InboxStatistics,
@@ -141,7 +142,7 @@ class PostgresInbox(InboxStore):
             self._app = App(connector=database)
             self._app.task(name=sql.TASK, queue=QUEUE, pass_context=True)(self._run)
             contacts = await database.rows(sql.CONTACTS)
-            events = (await database.rows(sql.RECEIVED, most=MOST_REMEMBERED))[::-1]
+            newest = await database.rows(sql.RECEIVED, most=MOST_REMEMBERED)
             self._owner = await self._app.job_manager.register_worker()
             await database.rows(
                 "INSERT INTO process VALUES (%(id)s) ON CONFLICT DO NOTHING", id=self._owner
@@ -158,9 +159,8 @@ class PostgresInbox(InboxStore):
             self._maintain(), name="respondio-inbox-maintenance"
         )
         return StoredState(
-            [ContactRow(*row) for row in contacts],
-            [message_id for message_id, event_id in events if event_id.startswith(CAUGHT_UP)],
-            [message_id for message_id, _ in events],
+            {contact_id: ContactState(*known) for contact_id, *known in contacts},
+            [(message_id, event_id) for message_id, event_id in newest],
         )
 
     async def deliver(self, take: Deliver) -> None:
@@ -328,9 +328,10 @@ class PostgresInbox(InboxStore):
         if not found:
             return True  # finished, or another process's
         body, started, handled, trace, *contact = found[0]
-        known = ContactRow(*contact) if contact[0] else None
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        unfinished = Unfinished(job, body, started, frozenset(handled), known, trace)
+        unfinished = Unfinished(
+            job, body, started, frozenset(handled), ContactState(*contact), trace
+        )
         await self._take(unfinished, ended)
         return await ended
 

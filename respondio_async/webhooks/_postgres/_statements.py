@@ -54,7 +54,7 @@ WITH claimed AS (
     ON CONFLICT (contact_id) DO UPDATE SET watermark = greatest(c.watermark, excluded.watermark)
     RETURNING contact_id, handed_over_since, human_since, watermark
 )
-SELECT e.body, e.started, e.handled, e.trace_context, coalesce(e.contact_id, 0),
+SELECT e.body, e.started, e.handled, e.trace_context,
     coalesce(k.handed_over_since, c.handed_over_since, 0),
     coalesce(k.human_since, c.human_since, 0), coalesce(k.watermark, c.watermark, 0)
 FROM claimed e LEFT JOIN known k USING (contact_id) LEFT JOIN contact c USING (contact_id)
