@@ -25,15 +25,13 @@ from typing import Any, Final
 
 import msgspec
 
-from . import _routes
-from ._call import EdgeBlock, Problem, Reply, RequestContext, parse_body, parse_query
+from ._call import EdgeBlock, Problem, RequestContext, parse_body, parse_query
 from ._clock import Clock
 from .faults import Fault
-from .operations import Handler
+from .operations import exists, match
 from .organisation import Organisation
 from .quirks import Quirks
 from .record import AccessLog, Arrival
-from .workspace import Workspace
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -173,9 +171,8 @@ class App:
     def _admit(self, arrival: Arrival, scope: Scope) -> Callable[[], ServerResponse]:
         """Record a request and return the work that it asks for; Problem when it may not pass."""
         token = arrival.headers.pop("authorization", None)
-        found = None
-        if scope["raw_path"].startswith(b"/v2/"):
-            found = _routes.match(arrival.method, arrival.path)
+        is_below_base = scope["raw_path"].startswith(b"/v2/")
+        found = match(arrival.method, arrival.path) if is_below_base else None
         if found is not None:
             arrival.template, arrival.route = found[0].template, found[0].bucket
         counts = self.record.add(arrival)
@@ -184,7 +181,7 @@ class App:
             if len(arrival.content) > _LARGEST_BODY:
                 raise Problem(413, "Payload Too Large")
             if found is None:
-                if _routes.exists(arrival.path):
+                if is_below_base and exists(arrival.path):
                     raise Problem(405, "Method Not Allowed")
                 raise Problem(404, "Not Found")
             arrival.refused, headers = organisation.meter.check(arrival.route, arrival.at)
@@ -195,7 +192,8 @@ class App:
         route, params = found
 
         def work() -> ServerResponse:
-            answer = self._run(route.handler, arrival, params, organisation.workspace)
+            call = RequestContext(arrival, params, organisation.workspace)
+            answer = self._run(route.handler, call)
             answer.headers = {**headers, **answer.headers}
             if arrival.processed:
                 counts.processed += 1
@@ -215,11 +213,12 @@ class App:
         return organisation
 
     def _run(
-        self, handler: Handler, arrival: Arrival, params: dict[str, str], workspace: Workspace
+        self, handler: Callable[[RequestContext], dict[str, Any]], call: RequestContext
     ) -> ServerResponse:
+        arrival = call.arrival
         try:
-            body = parse_body(arrival.content)
-            value = handler(RequestContext(arrival.path, params, arrival.query, body, workspace))
+            call.body = parse_body(arrival.content)
+            value = handler(call)
         except Problem as problem:
             return self._error(problem)
         except Exception:
@@ -228,9 +227,8 @@ class App:
             _logger.exception("the sandbox failed on %s", arrival.template)
             return self._error(Problem(500, "Unexpected error occurred"))
         arrival.processed = True
-        if isinstance(value, Reply):
-            return json_answer(value.status, value.value)
-        return json_answer(200, value)
+        # An answer that has a code repeats the status in it.
+        return json_answer(value.get("code", 200), value)
 
     def _error(self, problem: Problem) -> ServerResponse:
         envelope: dict[str, Any] = {"code": problem.status, "message": problem.message}

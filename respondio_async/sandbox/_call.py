@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import unquote
 
 from .quirks import Answers, DeferredOperation, Quirks
+from .record import Arrival
 from .state import Contact
 from .workspace import Workspace
 
@@ -137,25 +138,15 @@ class RequestValue:
 
 
 @dataclass(slots=True)
-class Reply:
-    """An answer with another status than 200."""
-
-    status: int
-    value: Any
-
-
-@dataclass(slots=True)
 class RequestContext:
     """What an operation may look at."""
 
-    path: str
-    """Below the base URL, as it came."""
+    arrival: Arrival
     params: dict[str, str]
     """The path's variable segments, decoded."""
-    query: dict[str, str]
-    body: RequestValue
-    """Parsed JSON; null when there is no body."""
     workspace: Workspace
+    body: RequestValue = RequestValue(None)
+    """Parsed JSON; null when there is no body."""
 
     @property
     def quirks(self) -> Quirks:

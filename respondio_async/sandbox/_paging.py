@@ -47,10 +47,10 @@ def _arguments(call: RequestContext, largest: int) -> tuple[int, int | None]:
         for name in ("limit", "cursorId"):
             if name in (as_object(call.body.value) or ()):
                 raise Problem(400, f"{name} belongs in the query")
-    limit = call.query.get("limit", "10")
+    limit = call.arrival.query.get("limit", "10")
     if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= largest:
         raise RequestValue(limit, "limit").invalid
-    cursor = call.query.get("cursorId", "")
+    cursor = call.arrival.query.get("cursorId", "")
     if cursor and not NUMBER.fullmatch(cursor.removeprefix("-")):
         raise RequestValue(cursor, "cursorId").invalid
     return int(limit), (int(cursor) or None) if cursor else None
@@ -77,10 +77,10 @@ def _cursor(
         return str(cursor)
     query = urlencode({"cursorId": cursor, "limit": limit})
     if style == "relative":
-        return f"{call.path}?{query}"
+        return f"{call.arrival.path}?{query}"
     if style == "odd_path":
         return f"{_VENDOR}/api/something/else?foo=bar&{query}"
-    return f"{_VENDOR}{'/v2' if style == 'url' else ''}{call.path}?{query}"
+    return f"{_VENDOR}{'/v2' if style == 'url' else ''}{call.arrival.path}?{query}"
 
 
 def _pagination(

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from ._app import BASE, App, ASGIApp, Receive, Scope, Send
 from ._bridge import on_loop
 from ._clock import Clock
-from ._routes import ROUTES
 from ._seed import seed_contacts, seed_space
 from ._thread import ServerThread
 from .customers import Customer
 from .delivery import last_channel, receive, send
 from .faults import KINDS, Fault, FaultKind
 from .limits import Meter
+from .operations import ROUTES
 from .organisation import Organisation
 from .quirks import Answers, Quirks
-from .record import Arrival, Duplicate, RouteRecord, done, duplicates
+from .record import Arrival, Duplicate, RouteRecord, duplicates
 from .state import Contact, Message
 from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
@@ -499,7 +499,7 @@ class Sandbox:
         same content.
         """
         with self._app.lock:
-            return list(duplicates(done(self.organisations)))
+            return duplicates(self.organisations)
 
     def forget(self) -> None:
         """Clear the record of requests; the state stays."""

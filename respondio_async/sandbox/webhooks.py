@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from . import _webhook_bodies as bodies
 from ._webhook_post import BrokenAnswerError, check_url, post
@@ -129,16 +130,16 @@ class Webhooks:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._unfinished: set[Delivery] = set()
-        self._last: dict[tuple[Webhook, int], asyncio.Task[None]] = {}
-        """The last delivery of each contact to each webhook, while it is under way."""
-        self._held: set[asyncio.Task[None]] = set()
+        self._orders = WeakValueDictionary[tuple[Webhook, int], asyncio.Lock]()
+        """Keeps a contact's events in order on their way to a webhook."""
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send on this loop from now on; what an earlier one left is forgotten."""
         self._loop = loop
         self._slots = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._unfinished.clear()
-        self._last.clear()
+        self._orders.clear()
         for webhook in self.registered:
             webhook.held = None
 
@@ -242,38 +243,31 @@ class Webhooks:
         webhook's next.
         """
         webhook = delivery.webhook
-        place = (webhook, delivery.contact_id)
         if webhook.held is None and self._rng.random() < self._reordered:
             webhook.held = asyncio.Event()
-            self._held.add(task := asyncio.create_task(self._deliver_late(delivery, webhook.held)))
-            task.add_done_callback(self._held.discard)
-            return
-        overtaken, webhook.held = webhook.held, None
-        task = self._last[place] = asyncio.create_task(
-            self._deliver(delivery, self._last.get(place), overtaken)
-        )
-
-        def done(_: asyncio.Task[None]) -> None:
-            if self._last.get(place) is task:
-                del self._last[place]
-
-        task.add_done_callback(done)
+            task = asyncio.create_task(self._deliver_late(delivery, webhook.held))
+        else:
+            overtaken, webhook.held = webhook.held, None
+            place = (webhook, delivery.contact_id)
+            order = self._orders.setdefault(place, asyncio.Lock())
+            task = asyncio.create_task(self._deliver_in_order(delivery, order, overtaken))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _deliver_late(self, delivery: Delivery, overtaken: asyncio.Event) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(overtaken.wait(), self._longest_hold)
         if delivery.webhook.held is overtaken:
             delivery.webhook.held = None
-        await self._deliver(delivery, None, None)
+        await self._deliver(delivery, None)
 
-    async def _deliver(
-        self,
-        delivery: Delivery,
-        before: "asyncio.Task[None] | None",
-        overtaken: asyncio.Event | None,
+    async def _deliver_in_order(
+        self, delivery: Delivery, order: asyncio.Lock, overtaken: asyncio.Event | None
     ) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+        async with order:
+            await self._deliver(delivery, overtaken)
+
+    async def _deliver(self, delivery: Delivery, overtaken: asyncio.Event | None) -> None:
         again = self._repeat_of(delivery)
         async with self._slots:
             await self._post(delivery)

@@ -43,8 +43,8 @@ class Workspace:
         """By id, oldest first."""
         self.contact_ids: list[int] = []
         """Ascending; what the contact list pages over."""
-        self._by_phone: dict[str, state.Contact] = {}
-        self._by_email: dict[str, state.Contact] = {}
+        self._identified: dict[str, state.Contact] = {}
+        """By phone and by email in small letters."""
         self.users: dict[int, state.User] = {}
         self.channels: dict[int, state.Channel] = {}
         self.templates: dict[int, state.Template] = {}
@@ -67,9 +67,7 @@ class Workspace:
         """Find a contact by id, phone ("+60…") or email; None when there is none."""
         if isinstance(identifier, int):
             return self.contacts.get(identifier)
-        if identifier.startswith("+"):
-            return self._by_phone.get(identifier)
-        return self._by_email.get(identifier.lower())
+        return self._identified.get(identifier.lower())
 
     def add_contact(
         self, *, created_at: int | None = None, created: float | None = None
@@ -86,17 +84,13 @@ class Workspace:
         return contact
 
     def identify(self, contact: state.Contact, kind: str, value: str | None) -> None:
-        """Give a contact its phone or email (None: take it away)."""
-        index = self._by_phone if kind == "phone" else self._by_email
-        old = contact.phone if kind == "phone" else contact.email
-        if old is not None and index.get(old.lower()) is contact:
-            del index[old.lower()]
-        if kind == "phone":
-            contact.phone = value
-        else:
-            contact.email = value
+        """Give a contact its "phone" or "email" (None: take it away)."""
+        old = getattr(contact, kind)
+        if old is not None and self._identified.get(old.lower()) is contact:
+            del self._identified[old.lower()]
+        setattr(contact, kind, value)
         if value is not None:
-            index.setdefault(value.lower(), contact)
+            self._identified.setdefault(value.lower(), contact)
 
     def remove_contact(self, contact: state.Contact) -> None:
         self.identify(contact, "phone", None)

@@ -88,8 +88,10 @@ async def test_paths_that_people_invent_are_404(api: Api, path: str) -> None:
 
 async def test_other_versions_are_404(api: Api) -> None:
     """The sandbox has the API's second version and no other."""
-    url = api.sandbox.url.replace("/v2", "/v1")
-    assert (await api.call("GET", f"{url}/space/user")).status_code == 404
+    for version in ("/v1", ""):
+        url = api.sandbox.url.replace("/v2", version)
+        for method in ("GET", "PUT"):
+            assert (await api.call(method, f"{url}/space/user")).status_code == 404
 
 
 @pytest.mark.parametrize(

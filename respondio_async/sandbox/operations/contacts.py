@@ -3,21 +3,21 @@
 from typing import Any
 
 from .. import _render as render
-from .._call import Problem, Reply, RequestContext, not_found
+from .._call import Problem, RequestContext, not_found
 from .._fields import Fields
 from .._filters import compile_request
 from .._paging import page
+from .._routes import serves
 from ..state import Contact
-from ._serves import serves
 
 
 @serves("GET /contact/{identifier}")
-def get(call: RequestContext) -> Any:
+def get(call: RequestContext) -> dict[str, Any]:
     return render.contact(call.contact(), call.workspace)
 
 
 @serves("POST /contact/{identifier}")
-def create(call: RequestContext) -> Any:
+def create(call: RequestContext) -> dict[str, Any]:
     fields = Fields(call, call.object())
     existing = call.find_contact()
     kind, value = call.identifier()
@@ -29,14 +29,11 @@ def create(call: RequestContext) -> Any:
     if existing is not None:
         raise Problem(status, "Contact already exists")
     _make(call, fields, kind, value, conflict=status)
-    return Reply(
-        call.answers.create_status,
-        {"code": call.answers.create_status, "message": "Contact created successfully"},
-    )
+    return {"code": call.answers.create_status, "message": "Contact created successfully"}
 
 
 @serves("PUT /contact/{identifier}")
-def update(call: RequestContext) -> Any:
+def update(call: RequestContext) -> dict[str, Any]:
     contact = call.contact("update")
     fields = Fields(call, call.object())
     fields.check_free(contact)
@@ -46,7 +43,7 @@ def update(call: RequestContext) -> Any:
 
 
 @serves("DELETE /contact/{identifier}")
-def delete(call: RequestContext) -> Any:
+def delete(call: RequestContext) -> dict[str, Any]:
     contact = call.find_contact()
     if contact is None:
         raise Problem(call.answers.deleting_what_is_gone, "Contact not found")
@@ -55,7 +52,7 @@ def delete(call: RequestContext) -> Any:
 
 
 @serves("POST /contact/create_or_update/{identifier}")
-def create_or_update(call: RequestContext) -> Any:
+def create_or_update(call: RequestContext) -> dict[str, Any]:
     kind, value = call.identifier()
     fields = Fields(call, call.object())
     contact = call.find_contact()
@@ -88,7 +85,7 @@ def _make(call: RequestContext, fields: Fields, kind: str, value: str, *, confli
 
 
 @serves("POST /contact/merge")
-def merge(call: RequestContext) -> Any:
+def merge(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     given = body["contactIds"]
     if given.value is None:
@@ -129,7 +126,7 @@ def _move_contents(call: RequestContext, older: Contact, younger: Contact) -> No
 
 
 @serves("POST /contact/list")
-def list_contacts(call: RequestContext) -> Any:
+def list_contacts(call: RequestContext) -> dict[str, Any]:
     workspace = call.workspace
     wanted = compile_request(call)
     contacts = workspace.contacts
@@ -148,7 +145,7 @@ def list_contacts(call: RequestContext) -> Any:
 
 
 @serves("POST /contact/{identifier}/tag")
-def add_tags(call: RequestContext) -> Any:
+def add_tags(call: RequestContext) -> dict[str, Any]:
     names = _tag_names(call)
     contact = call.contact("tag")
     fresh = [name for name in names if name not in contact.tags]
@@ -162,7 +159,7 @@ def add_tags(call: RequestContext) -> Any:
 
 
 @serves("DELETE /contact/{identifier}/tag")
-def delete_tags(call: RequestContext) -> Any:
+def delete_tags(call: RequestContext) -> dict[str, Any]:
     names = _tag_names(call)
     contact = call.contact("tag")
     for name in names:
@@ -182,7 +179,7 @@ def _tag_names(call: RequestContext) -> list[str]:
 
 
 @serves("POST /contact/{identifier}/lifecycle/update")
-def update_lifecycle(call: RequestContext) -> Any:
+def update_lifecycle(call: RequestContext) -> dict[str, Any]:
     contact = call.contact("lifecycle")
     body = call.object()
     if "name" not in body.value:
@@ -201,7 +198,7 @@ def update_lifecycle(call: RequestContext) -> Any:
 
 
 @serves("GET /contact/{identifier}/channels")
-def list_channels(call: RequestContext) -> Any:
+def list_channels(call: RequestContext) -> dict[str, Any]:
     channels = call.contact().channels
     return page(
         call, sorted(channels), lambda each: render.contact_channel(channels[each], call.workspace)
@@ -209,7 +206,7 @@ def list_channels(call: RequestContext) -> Any:
 
 
 @serves("GET /contact/{identifier}/channel/{channelId}")
-def get_channel(call: RequestContext) -> Any:
+def get_channel(call: RequestContext) -> dict[str, Any]:
     if not call.answers.contact_channel_operation:
         raise not_found("Route")
     link = call.find(call.contact().channels, "channelId", "Channel")

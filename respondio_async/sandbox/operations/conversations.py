@@ -3,13 +3,13 @@
 from typing import Any
 
 from .._call import EMAIL, Problem, RequestContext, RequestValue, not_found
+from .._routes import serves
 from ..state import Comment, Contact, Conversation, User
 from ..workspace import Workspace
-from ._serves import serves
 
 
 @serves("POST /contact/{identifier}/conversation/assignee")
-def assign(call: RequestContext) -> Any:
+def assign(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     if "assignee" not in body.value:
         raise body["assignee"].missing
@@ -45,7 +45,7 @@ def _user(call: RequestContext, assignee: RequestValue) -> User | None:
 
 
 @serves("POST /contact/{identifier}/conversation/status")
-def set_status(call: RequestContext) -> Any:
+def set_status(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     status = body["status"].choice(("open", "close"))
     category = body["category"].optional_text(128)
@@ -89,7 +89,7 @@ def close_conversation(
 
 
 @serves("POST /contact/{identifier}/comment")
-def comment(call: RequestContext) -> Any:
+def comment(call: RequestContext) -> dict[str, Any]:
     text = call.object()["text"]
     if text.value == "":
         raise text.missing

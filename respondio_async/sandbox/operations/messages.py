@@ -8,12 +8,12 @@ from .. import delivery
 from .._call import Problem, RequestContext, not_found
 from .._messages import check_message
 from .._paging import page
+from .._routes import serves
 from ..state import Channel, Contact
-from ._serves import serves
 
 
 @serves("POST /contact/{identifier}/message")
-def send(call: RequestContext) -> Any:
+def send(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     contact = call.contact("message")
     channel_id = body["channelId"].value
@@ -41,7 +41,7 @@ def _channel(call: RequestContext, contact: Contact, channel_id: int | None) -> 
 
 
 @serves("GET /contact/{identifier}/message/{messageId}")
-def get(call: RequestContext) -> Any:
+def get(call: RequestContext) -> dict[str, Any]:
     messages = call.contact().messages
     message_id = call.number("messageId", "Message")
     index = bisect_left(messages, message_id, key=lambda message: message.id)
@@ -51,7 +51,7 @@ def get(call: RequestContext) -> Any:
 
 
 @serves("GET /contact/{identifier}/message/list")
-def list_messages(call: RequestContext) -> Any:
+def list_messages(call: RequestContext) -> dict[str, Any]:
     messages = {message.id: message for message in call.contact().messages}
     ids = list(messages)
     return page(

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar, cast, get_args
 from .. import _render as render
 from .._call import Problem, RequestContext, RequestValue, not_found
 from .._paging import page
+from .._routes import serves
 from ..state import CustomField, DataType, Tag
-from ._serves import serves
 
 _Record = TypeVar("_Record")
 _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
@@ -16,22 +16,22 @@ _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
 
 def _list(
     call: RequestContext, records: Mapping[int, _Record], show: Callable[[_Record], Any]
-) -> Any:
+) -> dict[str, Any]:
     return page(call, sorted(records), lambda each: show(records[each]))
 
 
 @serves("GET /space/user")
-def list_users(call: RequestContext) -> Any:
+def list_users(call: RequestContext) -> dict[str, Any]:
     return _list(call, call.workspace.users, lambda each: render.user(each, call.quirks))
 
 
 @serves("GET /space/user/{id}")
-def get_user(call: RequestContext) -> Any:
+def get_user(call: RequestContext) -> dict[str, Any]:
     return render.user(call.find(call.workspace.users, "id", "User"), call.quirks)
 
 
 @serves("GET /space/channel")
-def list_channels(call: RequestContext) -> Any:
+def list_channels(call: RequestContext) -> dict[str, Any]:
     return _list(
         call,
         call.workspace.channels,
@@ -45,16 +45,16 @@ def list_channels(call: RequestContext) -> Any:
 
 
 @serves("GET /space/closing_notes")
-def list_closing_notes(call: RequestContext) -> Any:
+def list_closing_notes(call: RequestContext) -> dict[str, Any]:
     notes = sorted(call.workspace.closing_notes, key=lambda note: note.category)
     # They have no id: their place in the order stands in for one.
     return _list(call, dict(enumerate(notes, 1)), render.closing_note)
 
 
 @serves("GET /space/channel/{id}/template", "GET /space/channel/{id}/mtm")
-def list_templates(call: RequestContext) -> Any:
+def list_templates(call: RequestContext) -> dict[str, Any]:
     existing = call.answers.template_path
-    if existing != "either" and not call.path.endswith(existing):
+    if existing != "either" and not call.arrival.path.endswith(existing):
         raise not_found("Route")
     channel = call.find(call.workspace.channels, "id", "Channel")
     templates = {
@@ -64,7 +64,7 @@ def list_templates(call: RequestContext) -> Any:
 
 
 @serves("GET /space/mtm/{id}")
-def get_template(call: RequestContext) -> Any:
+def get_template(call: RequestContext) -> dict[str, Any]:
     template = call.find(call.workspace.templates, "id", "Template")
     return {
         "status": "success",
@@ -74,7 +74,7 @@ def get_template(call: RequestContext) -> Any:
 
 
 @serves("GET /space/custom_field", "GET /space/contact_field")
-def list_custom_fields(call: RequestContext) -> Any:
+def list_custom_fields(call: RequestContext) -> dict[str, Any]:
     _check_path(call)
     return _list(
         call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks)
@@ -82,14 +82,14 @@ def list_custom_fields(call: RequestContext) -> Any:
 
 
 @serves("GET /space/custom_field/{id}", "GET /space/contact_field/{id}")
-def get_custom_field(call: RequestContext) -> Any:
+def get_custom_field(call: RequestContext) -> dict[str, Any]:
     _check_path(call)
     field = call.find(call.workspace.custom_fields, "id", "Custom field")
     return render.custom_field(field, call.quirks)
 
 
 @serves("POST /space/custom_field", "POST /space/contact_field")
-def create_custom_field(call: RequestContext) -> Any:
+def create_custom_field(call: RequestContext) -> dict[str, Any]:
     _check_path(call)
     workspace = call.workspace
     body = call.object()
@@ -125,12 +125,12 @@ def _allowed_values(values: RequestValue, data_type: DataType) -> list[str] | No
 def _check_path(call: RequestContext) -> None:
     """Two names are about for this collection; `Answers.custom_field_path` says which exists."""
     existing = call.answers.custom_field_path
-    if existing != "either" and not call.path.startswith(f"/space/{existing}"):
+    if existing != "either" and not call.arrival.path.startswith(f"/space/{existing}"):
         raise not_found("Route")
 
 
 @serves("POST /space/tag")
-def create_tag(call: RequestContext) -> Any:
+def create_tag(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     name = body["name"].text(255)
     if name in call.workspace.tags:
@@ -142,7 +142,7 @@ def create_tag(call: RequestContext) -> Any:
 
 
 @serves("PUT /space/tag")
-def update_tag(call: RequestContext) -> Any:
+def update_tag(call: RequestContext) -> dict[str, Any]:
     body = call.object()
     current = body["currentName"].text(255)
     tags = call.workspace.tags
@@ -171,7 +171,7 @@ def _rename(call: RequestContext, old: str, new: str | None) -> None:
 
 
 @serves("DELETE /space/tag")
-def delete_tag(call: RequestContext) -> Any:
+def delete_tag(call: RequestContext) -> dict[str, Any]:
     name = call.object()["name"].text(255)
     if call.workspace.tags.pop(name, None) is None:
         raise not_found("Tag")
@@ -194,6 +194,6 @@ def _set_details(tag: Tag, body: RequestValue) -> None:
             setattr(tag, attribute, body[key].optional_text(255))
 
 
-def _shape(call: RequestContext, tag: Tag) -> Any:
+def _shape(call: RequestContext, tag: Tag) -> dict[str, Any]:
     shown = render.tag(tag, call.quirks)
     return shown if call.answers.tag_shape == "bare" else {"code": 200, "message": {"tag": shown}}
