@@ -71,9 +71,14 @@ def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) 
     return ServerResponse(status, content, headers or {})
 
 
-def edge_block() -> ServerResponse:
-    """The edge's own 403."""
-    return ServerResponse(403, _BLOCKED, content_type=b"text/html")
+@dataclass(slots=True)
+class _Exchange:
+    """One request, and the connection that it came by."""
+
+    arrival: Arrival
+    scope: Scope
+    receive: Receive
+    send: Send
 
 
 class App:
@@ -120,35 +125,45 @@ class App:
         if self.jitter > 0:
             await asyncio.sleep(self._rng.uniform(0, self.jitter))
         arrival = self._arrival(scope, content)
+        exchange = _Exchange(arrival, scope, receive, send)
         try:
-            answer = await self._answer(arrival, scope, _Wire(scope, receive, send))
+            answer = await self._answer(exchange)
             if answer is not None:
                 if self.latency > 0:
                     await asyncio.sleep(self.latency)
-                arrival.status = answer.status
-                await send_response(send, self._dated(answer))
+                await self._send(exchange, answer, answer.content)
         finally:
             for watcher in self.on_request:
                 watcher(arrival)
 
-    async def _answer(self, arrival: Arrival, scope: Scope, wire: "_Wire") -> ServerResponse | None:
+    async def _answer(self, exchange: _Exchange) -> ServerResponse | None:
         """What goes back; None: the connection needs no answer any more."""
+        arrival = exchange.arrival
         with self.lock:
             try:
-                work = self._admit(arrival, scope)
-            except EdgeBlock:
-                return edge_block()
+                work = self._admit(arrival, exchange.scope)
             except Problem as problem:
                 return self._error(problem)
             fault = next((each for each in self.faults if each.strikes(arrival, self._rng)), None)
             if fault is None:
                 return work()
         arrival.fault = fault.kind
-        return await self._inject(fault, arrival, work, wire)
+        return await self._inject(fault, exchange, work)
 
-    def _dated(self, answer: ServerResponse) -> ServerResponse:
-        answer.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
-        return answer
+    async def _send(
+        self, exchange: _Exchange, answer: ServerResponse, body: bytes, *, more: bool = False
+    ) -> None:
+        """Send an answer with the first part of its body, or all of it."""
+        exchange.arrival.status = answer.status
+        headers = [
+            (b"content-type", answer.content_type),
+            (b"content-length", b"%d" % len(answer.content)),
+            (b"date", formatdate(self.clock.wall(), usegmt=True).encode()),
+        ]
+        headers += [(name.lower().encode(), text.encode()) for name, text in answer.headers.items()]
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        await exchange.send(start)
+        await exchange.send({"type": "http.response.body", "body": body, "more_body": more})
 
     def _arrival(self, scope: Scope, content: bytes) -> Arrival:
         raw: str = scope["raw_path"].decode("latin-1")
@@ -203,7 +218,7 @@ class App:
 
     def _authenticate(self, arrival: Arrival, token: str | None) -> Organisation:
         if arrival.method == "PATCH" or not _passes_edge(token):
-            raise EdgeBlock
+            raise EdgeBlock(403, "Request blocked")
         organisation = self.by_token.get((token or "").removeprefix("Bearer").strip())
         if organisation is None:
             raise Problem(401, "Token not found")
@@ -231,6 +246,8 @@ class App:
         return json_answer(value.get("code", 200), value)
 
     def _error(self, problem: Problem) -> ServerResponse:
+        if isinstance(problem, EdgeBlock):
+            return ServerResponse(403, _BLOCKED, content_type=b"text/html")
         envelope: dict[str, Any] = {"code": problem.status, "message": problem.message}
         if problem.status == 401:
             envelope["status"] = "AuthorizationError"
@@ -240,7 +257,7 @@ class App:
         return json_answer(problem.status, envelope, problem.headers)
 
     async def _inject(
-        self, fault: Fault, arrival: Arrival, work: Callable[[], ServerResponse], wire: "_Wire"
+        self, fault: Fault, exchange: _Exchange, work: Callable[[], ServerResponse]
     ) -> ServerResponse | None:
         """Apply the fault, and return the answer to give; None: the connection needs none."""
         if fault.kind == "delay":
@@ -249,6 +266,7 @@ class App:
         if fault.processed or fault.kind in ("reset_after", "torn", "slow", "delay"):
             with self.lock:
                 answer = work()
+        transport: asyncio.Transport = exchange.scope["state"]["transport"]
         match fault.kind:
             case "status":
                 headers = (
@@ -256,23 +274,39 @@ class App:
                 )
                 return self._error(Problem(fault.status, fault.message, headers))
             case "edge":
-                return edge_block()
-            case "hang":
-                await wire.wait_closed()
-            case "reset" | "reset_after":
-                await wire.reset()
-            case "close":
-                await wire.close()
-            case "torn" if answer is not None:
-                arrival.status = answer.status
-                await send_response(wire.send, self._dated(answer), upto=len(answer.content) // 2)
-                await wire.close()
+                return self._error(EdgeBlock(403, "Request blocked"))
             case "slow" if answer is not None:
-                arrival.status = answer.status
-                await wire.trickle(self._dated(answer), fault.seconds)
+                await self._trickle(exchange, answer, fault.seconds)
+                return None
+            case "torn" if answer is not None:
+                half = answer.content[: len(answer.content) // 2]
+                await self._send(exchange, answer, half, more=True)
+                transport.close()
+            case "reset" | "reset_after":
+                sock: socket.socket = transport.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                transport.abort()
+            case "close":
+                transport.close()
+            case "hang":
+                pass
             case _:
                 return answer
+        await exchange.receive()  # until the connection is closed: nothing else can arrive
         return None
+
+    async def _trickle(self, exchange: _Exchange, answer: ServerResponse, seconds: float) -> None:
+        """Send the body in about ten pieces over *seconds*."""
+        content = answer.content
+        size = len(content) // 10 + 1
+        await self._send(exchange, answer, b"", more=True)
+        for start in range(0, len(content), size):
+            await asyncio.sleep(seconds * size / len(content))
+            piece = content[start : start + size]
+            is_last = start + size >= len(content)
+            await exchange.send(
+                {"type": "http.response.body", "body": piece, "more_body": not is_last}
+            )
 
 
 def _passes_edge(header: str | None) -> bool:
@@ -283,64 +317,10 @@ def _passes_edge(header: str | None) -> bool:
 
 
 async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    content: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return content
-    parts = [content]
-    while message.get("more_body"):
+    parts: list[bytes] = []
+    more = True
+    while more:
         message = await receive()
         parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
     return b"".join(parts)
-
-
-async def send_response(send: Send, answer: ServerResponse, *, upto: int | None = None) -> None:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", b"%d" % len(answer.content)),
-    ]
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    body = answer.content if upto is None else answer.content[:upto]
-    await send({"type": "http.response.body", "body": body, "more_body": upto is not None})
-
-
-@dataclass(slots=True)
-class _Wire:
-    """The connection under a request, for faults below HTTP."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-
-    @property
-    def _transport(self) -> asyncio.Transport:
-        transport: asyncio.Transport = self.scope["state"]["transport"]
-        return transport
-
-    async def wait_closed(self) -> None:
-        """Wait until the connection is closed: after the body, nothing else can arrive."""
-        await self.receive()
-
-    async def reset(self) -> None:
-        sock: socket.socket = self._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
-        await self.wait_closed()
-
-    async def close(self) -> None:
-        """Close after what was written, without an answer or within one."""
-        self._transport.close()
-        await self.wait_closed()
-
-    async def trickle(self, answer: ServerResponse, seconds: float) -> None:
-        """Send the body in about ten pieces over *seconds*."""
-        await send_response(self.send, answer, upto=0)
-        size = len(answer.content) // 10 + 1
-        pieces = [
-            answer.content[start : start + size] for start in range(0, len(answer.content), size)
-        ]
-        for piece in pieces:
-            await asyncio.sleep(seconds / len(pieces))
-            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self.send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -29,8 +29,8 @@ class Problem(Exception):  # noqa: N818 - an answer of the server, no error of o
         self.headers = dict(headers or {})
 
 
-class EdgeBlock(Exception):  # noqa: N818 - the same
-    """The firewall before the API refuses the request."""
+class EdgeBlock(Problem):
+    """The firewall before the API refuses the request, not in JSON."""
 
 
 def not_found(what: str) -> Problem:

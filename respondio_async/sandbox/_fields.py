@@ -75,15 +75,17 @@ class Fields:
             if owner is not None and owner not in owners:
                 raise Problem(status, f"Contact with this {kind} already exists")
 
-    def write(self, contact: Contact, *, null_clears: bool = True) -> None:
-        """Write them all."""
+    def write(self, contact: Contact) -> None:
+        """Write them all; null clears, or is ignored, as `Answers` says."""
+        null_clears = self._call.answers.put_null == "clears"
         for name, value in self.plain.items():
+            attribute, _ = _PLAIN[name]
             if value is None and not null_clears:
                 continue
-            if name in ("phone", "email"):
-                self._call.workspace.identify(contact, name, value)
+            if attribute in ("phone", "email"):
+                self._call.workspace.identify(contact, attribute, value)
             else:
-                setattr(contact, _PLAIN[name][0], value)
+                setattr(contact, attribute, value)
         for field_id, value in self.custom.items():
             if value is not None:
                 contact.custom[field_id] = value

@@ -62,7 +62,7 @@ def _part(name: str, value: Any, event: WorkspaceEvent, workspace: Workspace) ->
         case ContactChannel():
             return {name: _channel(value, event.type, workspace)}
         case Conversation():
-            return {name: _conversation(value, event.contact, workspace)}
+            return {name: _conversation(value, workspace)}
         case Comment():
             return {
                 name: {"text": value.text},
@@ -128,14 +128,10 @@ def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dic
     }
 
 
-def _conversation(
-    conversation: Conversation, contact: Contact, workspace: Workspace
-) -> dict[str, Any]:
-    def moment(seconds: int | None) -> int | None:
-        return render.moment(seconds, workspace.answers)
-
+def _conversation(conversation: Conversation, workspace: Workspace) -> dict[str, Any]:
+    answers = workspace.answers
     shown: dict[str, Any] = {
-        "openedTime": moment(conversation.opened_at),
+        "openedTime": render.moment(conversation.opened_at, answers),
         "openedBySource": conversation.opened_by,
         "incomingMessageCount": conversation.incoming,
         "outgoingMessageCount": conversation.outgoing,
@@ -144,17 +140,16 @@ def _conversation(
         return shown
     first = conversation.first_incoming_at or conversation.opened_at
     response = conversation.first_response_at
+    closer = conversation.closer
     return {
         "category": conversation.category,
         "summary": conversation.summary,
         **shown,
-        "closedTime": moment(conversation.closed_at),
-        "closedBy": {}
-        if contact.assignee is None
-        else render.user(contact.assignee, workspace.quirks),
+        "closedTime": render.moment(conversation.closed_at, answers),
+        "closedBy": {} if closer is None else render.user(closer, workspace.quirks),
         "closedBySource": conversation.closed_by,
         "firstResponseTime": None if response is None else response - first,
         "resolutionTime": conversation.closed_at - conversation.opened_at,
         "assigneeTeam": None,
-        "lastAssignmentTime": moment(conversation.assigned_at),
+        "lastAssignmentTime": render.moment(conversation.assigned_at, answers),
     }

@@ -19,7 +19,7 @@ FaultKind = Literal[
 * `reset` / `reset_after`: the connection is reset before / after the work is done; `close`: closed
   in good order before it, with no answer
 * `hang`: no answer, ever; with `processed=True` the work is done
-* `torn`: the work is done, half of the answer's body is sent, then the connection is reset
+* `torn`: the work is done, half of the answer's body is sent, then the connection is closed
 * `slow`: the work is done, the answer's body trickles in over `seconds`
 * `delay`: everything as always, `seconds` later
 * `edge`: the edge's 403, which is not JSON

@@ -116,6 +116,8 @@ class Conversation:
     opened_by: str
     closed_at: int | None = None
     closed_by: str | None = None
+    closer: User | None = None
+    """The person who closed it, if it was one."""
     category: str | None = None
     summary: str | None = None
     first_incoming_at: int | None = None

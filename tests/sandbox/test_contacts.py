@@ -349,6 +349,24 @@ async def test_a_merge_takes_over_missing_identifiers(api: Api) -> None:
     assert (await api.ok("GET", "/contact/email:young@example.com"))["id"] == older
 
 
+async def test_a_merge_keeps_the_open_conversation(api: Api) -> None:
+    """It may be the younger contact's; who talks in it stays assigned."""
+    older = await api.contact("phone:+60123456789")
+    api.sandbox.customer("young@example.com").says("hi")
+    young = "/contact/email:young@example.com"
+    await api.ok("POST", f"{young}/conversation/assignee", {"assignee": 1003})
+    younger = api.sandbox.contact("young@example.com").id
+    await api.ok("POST", "/contact/merge", {"contactIds": [older, younger]})
+    contact = await api.ok("GET", f"/contact/id:{older}")
+    assert (contact["status"], contact["assignee"]["id"]) == ("open", 1003)
+
+
+async def test_an_email_may_begin_with_a_plus(api: Api) -> None:
+    """It is no phone."""
+    await api.contact("email:+a@example.com")
+    assert (await api.ok("GET", "/contact/email:+a@example.com"))["email"] == "+a@example.com"
+
+
 @pytest.mark.parametrize(
     ("ids", "status"),
     [(None, 400), ([1], 400), ([100000001, 100000001], 400), (["100000001", 100000002], 400),

@@ -266,9 +266,12 @@ async def test_a_person_closes_a_conversation(api: Api) -> None:
     async with receiving() as receiver:
         api.sandbox.webhook(receiver.url, ["conversation.closed"])
         contact = (await say(api, contact=PHONE, text="hi")).json()["contact"]
+        path = f"/contact/id:{contact}/conversation/assignee"
+        await api.ok("POST", path, {"assignee": 1003})
         await api.http.post(f"{api.sandbox.inbox_url}/close", json={"contact": contact})
         await api.sandbox.webhooks.wait_settled(timeout=300)
-        assert receiver.received[0].event["conversation"]["closedBySource"] == "user"
+        conversation = receiver.received[0].event["conversation"]
+        assert (conversation["closedBySource"], conversation["closedBy"]["id"]) == ("user", 1003)
     assert (await state(api, contact))["contact"]["status"] == "closed"
 
 

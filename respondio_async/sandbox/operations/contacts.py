@@ -19,25 +19,24 @@ def get(call: RequestContext) -> dict[str, Any]:
 @serves("POST /contact/{identifier}")
 def create(call: RequestContext) -> dict[str, Any]:
     fields = Fields(call, call.object())
-    existing = call.find_contact()
     kind, value = call.identifier()
     if kind == "id":
         raise Problem(400, "Contact email, phone or ID is invalid")
     if "firstName" not in fields.plain:
         raise Problem(400, "Missing field(s) : firstName")
-    status = call.answers.create_on_existing
-    if existing is not None:
-        raise Problem(status, "Contact already exists")
-    _make(call, fields, kind, value, conflict=status)
+    _make(call, fields, kind, value, conflict=call.answers.create_on_existing)
     return {"code": call.answers.create_status, "message": "Contact created successfully"}
 
 
 @serves("PUT /contact/{identifier}")
 def update(call: RequestContext) -> dict[str, Any]:
     contact = call.contact("update")
-    fields = Fields(call, call.object())
+    return _update(call, contact, Fields(call, call.object()))
+
+
+def _update(call: RequestContext, contact: Contact, fields: Fields) -> dict[str, Any]:
     fields.check_free(contact)
-    fields.write(contact, null_clears=call.answers.put_null == "clears")
+    fields.write(contact)
     call.workspace.emit("contact.updated", contact)
     return {"contactId": contact.id}
 
@@ -58,10 +57,7 @@ def create_or_update(call: RequestContext) -> dict[str, Any]:
     contact = call.find_contact()
     if contact is not None:
         call.check_ready(contact, "create_or_update")
-        fields.check_free(contact)
-        fields.write(contact, null_clears=call.answers.put_null == "clears")
-        call.workspace.emit("contact.updated", contact)
-        return {"contactId": contact.id}
+        return _update(call, contact, fields)
     if kind == "id":
         raise not_found("Contact")
     if call.answers.create_or_update_needs_first_name and "firstName" not in fields.plain:
@@ -123,6 +119,8 @@ def _move_contents(call: RequestContext, older: Contact, younger: Contact) -> No
         message.contact_id = older.id
     older.messages = sorted(older.messages + younger.messages, key=lambda message: message.id)
     older.comments += younger.comments
+    if older.open_conversation is None and younger.open_conversation is not None:
+        older.conversation, older.assignee = younger.conversation, younger.assignee
 
 
 @serves("POST /contact/list")

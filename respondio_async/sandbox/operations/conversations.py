@@ -83,6 +83,7 @@ def close_conversation(
         return
     conversation.closed_at = int(workspace.clock.wall())
     conversation.closed_by = source
+    conversation.closer = contact.assignee if source == "user" else None
     conversation.category, conversation.summary = category, summary
     contact.assignee = None
     workspace.emit("conversation.closed", contact, conversation=conversation)
