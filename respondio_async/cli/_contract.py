@@ -5,14 +5,23 @@ messages never enter it; texts of the server are left out too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeGuard
 
 import msgspec
 
 from respondio_async.discreet import Discreet
 
-from .. import APIError, AsyncRespond, NotFoundError, RespondError, Response, __version__
+from .. import (
+    ROUTES,
+    APIError,
+    AsyncRespond,
+    NotFoundError,
+    RespondError,
+    Response,
+    __version__,
+)
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,39}")
 _WORD: Final = re.compile(r"[a-z0-9_]{1,32}")
@@ -59,30 +68,47 @@ class ContractReport(msgspec.Struct, kw_only=True):
     """What only lenient reading could read: endpoint, type, where, and how often."""
 
 
-async def observe_contract(client: AsyncRespond) -> ContractReport:
-    """Ask what reading can answer, a dozen requests; never raises for what the server does."""
-    report = ContractReport()
+async def read_each(
+    client: AsyncRespond,
+    ask: Callable[[str, Awaitable[Response[Any]]], Awaitable[Any]],
+    *,
+    page_size: int,
+) -> None:
+    """Read once on every route that can be read, as far as there is something to read.
+
+    *ask* is given a route and the request of it; what it returns is the answer, or None.
+    """
+
+    async def first(operation: str, reading: Awaitable[Response[Any]]) -> list[Any]:
+        page = await ask(ROUTES[operation], reading)
+        return [] if page is None else page.items[:1]
+
     raw = client.raw
-    users = await _ask(report, "GET /space/user", raw.space.list_users())
-    channels = await _ask(report, "GET /space/channel", raw.space.list_channels())
-    await _ask(report, "GET /space/closing_notes", raw.space.list_closing_notes())
-    await _ask(report, "GET /space/custom_field", raw.space.list_custom_fields())
-    await _ask(report, FIRST_PAGE, raw.contacts.list(page_size=1))
-    contacts = await _ask(report, LAST_PAGE, raw.contacts.list(page_size=100))
+    space, contacts = raw.space, raw.contacts
+    for user in await first("space.list_users", space.list_users(page_size=page_size)):
+        await ask(ROUTES["space.get_user"], space.get_user(user.id))
+    await first("space.list_closing_notes", space.list_closing_notes(page_size=page_size))
+    for channel in await first("space.list_channels", space.list_channels(page_size=page_size)):
+        templates = space.list_templates(channel.id, page_size=page_size)
+        await first("space.list_templates", templates)
+    fields = space.list_custom_fields(page_size=page_size)
+    for field in await first("space.list_custom_fields", fields):
+        await ask(ROUTES["space.get_custom_field"], space.get_custom_field(field.id))
+    for contact in await first("contacts.list", contacts.list(page_size=page_size)):
+        await ask(ROUTES["contacts.get"], contacts.get(contact.id))
+        channels = contacts.list_channels(contact.id, page_size=page_size)
+        await first("contacts.list_channels", channels)
+        history = raw.messages.list(contact.id, page_size=min(page_size, 50))
+        for message in await first("messages.list", history):
+            await ask(ROUTES["messages.get"], raw.messages.get(contact.id, message.message_id))
+
+
+async def observe_contract(client: AsyncRespond) -> ContractReport:
+    """Ask what reading can answer, some fifteen requests; never raises for what the server does."""
+    report = ContractReport()
+    await _ask(report, FIRST_PAGE, client.raw.contacts.list(page_size=1))
+    await read_each(client, partial(_ask, report), page_size=100)
     report.custom_field_path = await custom_field_path(client)
-    if contacts is not None:
-        report.page_sizes[LAST_PAGE] = len(contacts.items)
-        for contact in contacts.items[:1]:
-            await _ask(report, "GET /contact/{identifier}", raw.contacts.get(contact.id))
-            await _ask(
-                report,
-                "GET /contact/{identifier}/message/list",
-                raw.messages.list(contact.id, page_size=10),
-            )
-    for user in users.items[:1] if users else ():
-        await _ask(report, "GET /space/user/{id}", raw.space.get_user(user.id))
-    for channel in channels.items[:1] if channels else ():
-        await _ask(report, "GET /space/channel/{id}/template", raw.space.list_templates(channel.id))
     try:
         await client.contacts.get(_NOBODY)
     except APIError as error:
@@ -107,9 +133,9 @@ async def custom_field_path(client: AsyncRespond) -> str | None:
     return None
 
 
-async def _ask(report: ContractReport, operation: str, reading: Any) -> Any:
+async def _ask(report: ContractReport, operation: str, reading: Awaitable[Response[Any]]) -> Any:
     try:
-        response: Response[Any] = await reading
+        response = await reading
     except APIError as error:
         report.operations[operation] = Answered(
             status=error.status, shape=shape(_json(error.content))
@@ -129,6 +155,8 @@ async def _ask(report: ContractReport, operation: str, reading: Any) -> Any:
         answered.next_form, answered.next_query = next_form(body)
         if operation in _VOCABULARY:
             answered.words = words(body)
+    if operation == LAST_PAGE:
+        report.page_sizes[operation] = len(response.value.items)
     report.operations[operation] = answered
     return response.value
 

@@ -1,6 +1,8 @@
 """Exit codes, and one place that turns an error into words and a code."""
 
 from enum import IntEnum
+from importlib import import_module
+from typing import Any
 
 from ..errors import (
     ConfigurationError,
@@ -59,3 +61,12 @@ def describe(error: BaseException) -> list[str]:
         where = f": {error.filename}" if error.filename else ""
         return [f"{error.strerror or error}{where}"]
     return [str(error), *(error.details if isinstance(error, UsageError) else ())]
+
+
+def needed(module: str, by: str, extra: str = "cli") -> Any:
+    """Import what an extra brings. `UsageError` says how to get it; *by* is who needs it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        package = module.partition(".")[0]
+        raise UsageError(f"{by} {package}: pip install 'respondio-async[{extra}]'") from None

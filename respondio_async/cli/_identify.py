@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from ..errors import InvalidIdentifierError
 from ..identifiers import ContactId
-from ._exit import UsageError
+from ._exit import UsageError, needed
 from .files.cells import clean, without_zero_decimals
 from .files.rows import Row
 
@@ -33,7 +33,7 @@ def check_country(country: str | None) -> str | None:
     """Return the default country in upper case. `UsageError` when no country is called so."""
     if country is None:
         return None
-    library = _phonenumbers()
+    library = needed("phonenumbers", "phone numbers need")
     if country.upper() not in library.SUPPORTED_REGIONS:
         raise UsageError('--country is a two-letter country code such as "MY"')
     return country.upper()
@@ -44,7 +44,7 @@ def normal_phone(text: str, country: str | None) -> str:
 
     Possible numbers are taken, valid or not: the tables of valid ranges lag behind the operators.
     """
-    library = _phonenumbers()
+    library = needed("phonenumbers", "phone numbers need")
     text = without_zero_decimals(clean(text))
     if text.count(".") == 1:
         raise ValueError("it is a decimal number, and no phone number")
@@ -96,9 +96,11 @@ def identify_row(row: Row, columns: Mapping[str, str], by: By, country: str | No
     """Do that for a row whose *columns* go to phone, email or id."""
     if row.problem is not None:
         raise ValueError(row.problem)
-    values = {
-        target: row.text(column) for column, target in columns.items() if target in _ORDER[by]
-    }
+    values: dict[str, str] = {}
+    for column, target in columns.items():
+        text = row.text(column) if target in _ORDER[by] else ""
+        if text and values.setdefault(target, text) != text:
+            raise ValueError(f"its columns name two contacts by {target}")
     return identify(by, values, country)
 
 
@@ -125,13 +127,3 @@ def same_contact(identifier: str) -> str:
     contact.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", identifier).casefold())
-
-
-def _phonenumbers() -> Any:
-    try:
-        import phonenumbers
-    except ImportError:
-        raise UsageError(
-            "phone numbers need phonenumbers: pip install 'respondio-async[cli]'"
-        ) from None
-    return phonenumbers

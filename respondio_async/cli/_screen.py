@@ -58,6 +58,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def full_name(person: Any) -> str:
+    """Write the parts of a name that there are."""
+    return " ".join(filter(None, (person.first_name, person.last_name)))
+
+
 def table_of(
     headings: Iterable[str],
     rows: Iterable[Iterable[object]],

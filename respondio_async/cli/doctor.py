@@ -13,7 +13,6 @@ from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from respondio_async.discreet import Discreet
@@ -32,7 +31,7 @@ from ._client import TOKEN, Account, Credentials
 from ._command import JsonScreen, command
 from ._contract import ContractReport, as_text, custom_field_path, observe_contract
 from ._exit import Exit, describe
-from ._screen import Screen, counted, table_of
+from ._screen import Screen, counted, full_name, table_of
 
 _BUDGET: Final = 9.0
 """Seconds for everything but the time that --seconds asks for."""
@@ -189,13 +188,13 @@ class _Examination:
             hooks=[self._on_event],
         )
         claims = _claims(found.token)
-        where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
-        self._where = where
+        self._where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
         if claims is None:
             self._add(
                 "settings",
                 "warn",
-                f"the token ({found.origin}) is not of the Developer API's form; server {where}",
+                f"the token ({found.origin}) is not of the Developer API's form; server "
+                f"{self._where}",
                 "copy the token from Settings > Integrations > Developer API",
             )
         else:
@@ -203,7 +202,7 @@ class _Examination:
                 "settings",
                 "pass",
                 f"token {found.origin}, organisation {claims.orgId or '?'}, "
-                f"workspace {claims.spaceId or '?'}; server {where}",
+                f"workspace {claims.spaceId or '?'}; server {self._where}",
             )
         return client
 
@@ -212,16 +211,20 @@ class _Examination:
         health = await client.check(timeout=_ATTEMPT)
         connection, clock, access = health.checks
         if connection.verdict == "fail":
-            found = await _resolve(self._where)
-            self._report.checks += [
-                msgspec.structs.replace(connection, detail=found or connection.detail)
-            ]
+            detail = await _resolve(self._where) or connection.detail
+            self._report.checks.append(msgspec.structs.replace(connection, detail=detail))
             return
         self._report.checks += [clock, access]
         if access.verdict != "fail":
             await self._limits(client)
-            await self._custom_fields(client)
-            await self._workspace(client)
+            for name, look in (
+                ("custom_fields", self._custom_fields),
+                ("workspace", self._workspace),
+            ):
+                try:
+                    await look(client)
+                except RespondError as error:
+                    self._add(name, "fail", str(error), "see the other checks")
         self._connection(client)
 
     def _connection(self, client: AsyncRespond) -> None:
@@ -320,11 +323,7 @@ class _Examination:
     # ── workspace ───────────────────────────────────────────────────────────────────────────────
 
     async def _custom_fields(self, client: AsyncRespond) -> None:
-        try:
-            path = await custom_field_path(client)
-        except RespondError as error:
-            self._add("custom_fields", "fail", str(error), "see the other checks")
-            return
+        path = await custom_field_path(client)
         if path is not None:
             self._add("custom_fields", "pass", f"GET {path} answers")
             return
@@ -337,23 +336,22 @@ class _Examination:
 
     async def _workspace(self, client: AsyncRespond) -> None:
         report, space = self._report, client.space
-        try:
-            async for channel in space.list_channels():
-                report.channels.append(Named(channel.id, channel.name, channel.source))
-            async for user in space.list_users():
-                name = " ".join(filter(None, (user.first_name, user.last_name)))
-                report.users.append(Named(user.id, name, user.role))
-            async for field in space.list_custom_fields():
-                report.custom_fields.append(Named(field.id, field.name, field.data_type))
-        except RespondError as error:
-            self._add("workspace", "fail", str(error), "see the other checks")
-            return
-        counts = {
-            "channel": len(report.channels),
-            "user": len(report.users),
-            "custom field": len(report.custom_fields),
-        }
-        found = ", ".join(counted(n, word) for word, n in counts.items())
+        report.channels = [
+            Named(each.id, each.name, each.source) async for each in space.list_channels()
+        ]
+        report.users = [
+            Named(each.id, full_name(each), each.role) async for each in space.list_users()
+        ]
+        report.custom_fields = [
+            Named(each.id, each.name, each.data_type) async for each in space.list_custom_fields()
+        ]
+        found = ", ".join(
+            (
+                counted(len(report.channels), "channel"),
+                counted(len(report.users), "user"),
+                counted(len(report.custom_fields), "custom field"),
+            )
+        )
         if report.channels:
             self._add("workspace", "pass", found)
         else:
@@ -392,16 +390,13 @@ async def _resolve(url: str) -> str | None:
 
 
 def _print(screen: Screen, report: DoctorReport) -> None:
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    checks: list[tuple[Text, str, Text]] = []
     for check in report.checks:
         text = Text(check.detail)
         if check.advice:
             text.append(f"\n→ {check.advice}", style="italic")
-        table.add_row(Text(check.verdict, style=_STYLES[check.verdict]), check.name, text)
-    screen.show(table)
+        checks.append((Text(check.verdict, style=_STYLES[check.verdict]), check.name, text))
+    screen.show(table_of(("", "", ""), checks, header=False))
     for title, found in (
         ("channels", report.channels),
         ("users", report.users),

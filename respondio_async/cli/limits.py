@@ -7,11 +7,12 @@ import msgspec
 import typer
 from rich.table import Table
 
-from .. import ROUTES, AsyncRespond, Response, RetryPolicy
+from .. import AsyncRespond, Response, RetryPolicy
 from ..errors import NotFoundError, RespondError, TransportError, UnauthorizedError
 from ..limits import DEFAULT_LIMITS
 from ._client import Account
 from ._command import JsonScreen, command
+from ._contract import read_each
 from ._exit import Exit, code_of
 from ._screen import table_of
 
@@ -84,44 +85,24 @@ async def observe_limits(
     found: dict[str, float] = {}
     failures: dict[str, RespondError] = {}
 
-    async def ask(operation: str, read: Awaitable[Response[Any]]) -> Any:
+    async def ask(route: str, reading: Awaitable[Response[Any]]) -> Any:
         try:
-            response = await read
+            response = await reading
         except (TransportError, UnauthorizedError):
             raise  # the other reads would fail likewise
         except RespondError as error:
-            failures[ROUTES[operation]] = error
+            failures[route] = error
             return None
         said = response.rate_limit
         if said is not None and said.limit is not None:
-            found[ROUTES[operation]] = said.limit
+            found[route] = said.limit
         return response.value
 
-    raw = client.with_options(
+    hurried = client.with_options(
         deadline=_DEADLINE, retry=RetryPolicy(outage="fail", max_attempts=2)
-    ).raw
-    users = await ask("space.list_users", raw.space.list_users(page_size=1))
-    channels = await ask("space.list_channels", raw.space.list_channels(page_size=1))
-    fields = await ask("space.list_custom_fields", raw.space.list_custom_fields(page_size=1))
-    contacts = await ask("contacts.list", raw.contacts.list(page_size=1))
-    await ask("space.list_closing_notes", raw.space.list_closing_notes(page_size=1))
-    for user in _first(users):
-        await ask("space.get_user", raw.space.get_user(user.id))
-    for channel in _first(channels):
-        await ask("space.list_templates", raw.space.list_templates(channel.id, page_size=1))
-    for field in _first(fields):
-        await ask("space.get_custom_field", raw.space.get_custom_field(field.id))
-    for contact in _first(contacts):
-        await ask("contacts.get", raw.contacts.get(contact.id))
-        await ask("contacts.list_channels", raw.contacts.list_channels(contact.id, page_size=1))
-        messages = await ask("messages.list", raw.messages.list(contact.id, page_size=1))
-        for message in _first(messages):
-            await ask("messages.get", raw.messages.get(contact.id, message.message_id))
+    )
+    await read_each(hurried, ask, page_size=1)
     return found, failures
-
-
-def _first(page: Any) -> list[Any]:
-    return [] if page is None else page.items[:1]
 
 
 def _table(rows: list[RouteLimit], *, observed: bool) -> Table:

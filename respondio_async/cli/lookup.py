@@ -11,7 +11,8 @@ from rich.table import Table
 from .. import AsyncRespond, Contact, Paginator
 from ._client import Account
 from ._command import JsonScreen, command
-from ._screen import Screen, table_of
+from ._identify import whole_number
+from ._screen import Screen, full_name, table_of
 
 Columns = dict[str, Callable[[Any], object]]
 
@@ -43,7 +44,7 @@ async def users(*, screen: JsonScreen, account: Account) -> None:
     """
     columns: Columns = {
         "id": lambda each: each.id,
-        "name": lambda each: " ".join(filter(None, (each.first_name, each.last_name))),
+        "name": full_name,
         "email": lambda each: each.email,
         "role": lambda each: each.role,
         "team": lambda each: each.team.name if each.team else None,
@@ -71,7 +72,10 @@ async def fields(*, screen: JsonScreen, account: Account) -> None:
 
 @command()
 async def templates(
-    channel: Annotated[int, typer.Argument(help="The channel's id.", show_default=False)],
+    channel: Annotated[
+        int,
+        typer.Argument(parser=whole_number, help="The channel's id.", show_default=False),
+    ],
     *,
     screen: JsonScreen,
     account: Account,

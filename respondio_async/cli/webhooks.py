@@ -13,7 +13,7 @@ from rich.text import Text
 from ..webhooks import AnyEvent, Context, EventMessage, WebhookRouter
 from ._command import command
 from ._exit import Exit, UsageError
-from ._screen import Screen, ask_secret, can_ask, counted, shorten
+from ._screen import Screen, ask_secret, can_ask, counted, full_name, shorten
 
 _KEYS: Final = "RESPONDIO_WEBHOOK_KEYS"
 _LONGEST: Final = 100
@@ -118,11 +118,7 @@ class Printer:
 
 def _line(event: AnyEvent) -> Text:
     contact = event.contact
-    name = (
-        "nobody"
-        if contact is None
-        else " ".join(part for part in (contact.first_name, contact.last_name) if part)
-    )
+    name = "nobody" if contact is None else full_name(contact)
     number = "" if contact is None else f" ({contact.id})"
     return Text.assemble(
         (f"{shorten(event.event_type, _LONGEST):<26}", "bold cyan"),

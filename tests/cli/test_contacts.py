@@ -197,6 +197,26 @@ def test_bad_lines_of_a_list_are_told(respondio: Respondio) -> None:
     assert "line 4" in errors
 
 
+def test_a_list_names_each_contact_once(respondio: Respondio, sandbox: Sandbox) -> None:
+    """Any row of JSON lines may have a column of its own; an empty cell names nobody, and two
+    columns that name two contacts are a bad line.
+    """
+    phones = [contact.phone for contact in sandbox.contacts[:3]]
+    rows = [{"mobile": phones[0]}, {"email": sandbox.contacts[1].email}]
+    _write("".join(json.dumps(row) + "\n" for row in rows), "people.jsonl")
+    result = respondio("contacts", "tag", "named", "--from", "people.jsonl")
+    assert "2 contacts tagged" in result.stdout
+    _write(f"phone,mobile\n{phones[2]},\n{phones[2]},{phones[2]}\n")
+    assert (
+        "1 contact tagged" in respondio("contacts", "tag", "named", "--from", "people.csv").stdout
+    )
+    assert [("named" in each.tags) for each in sandbox.contacts[:4]] == [True, True, True, False]
+    _write(f"phone,mobile\n{phones[0]},{phones[1]}\n")
+    errors = respondio("contacts", "tag", "x", "--from", "people.csv", code=2).stderr
+    assert "line 2: its columns name two contacts by phone" in errors
+    assert phones[1] not in errors
+
+
 def test_deleting_asks(respondio: Respondio, sandbox: Sandbox) -> None:
     """Without a person to ask, --yes is needed."""
     assert "--yes" in respondio("contacts", "delete", "--all", code=2).stderr

@@ -66,6 +66,11 @@ def test_a_body_comes_from_a_file(respondio: Respondio, sandbox: Sandbox) -> Non
     respondio("api", "POST", path, "--input", "broken.json", "-f", "a=1", code=2)
 
 
+def test_an_id_is_digits(respondio: Respondio) -> None:
+    """What Python reads as a number is no id for that: 2_001 is not 2001."""
+    assert "a whole number" in respondio("templates", "2_001", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("path", "template", "params"),
     [

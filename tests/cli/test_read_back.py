@@ -90,6 +90,7 @@ def _xlsx(people: list[Person], path: Path) -> None:
             cell.value = join_list(value) if isinstance(value, list) else value
             if isinstance(cell.value, str):
                 cell.data_type = "s"  # a text, not a formula
+                cell.value.encode()  # half a surrogate pair: openpyxl may write what is no XML
     book.save(path)
 
 

@@ -24,7 +24,7 @@ from .._fields import Definitions
 from .._identify import By, check_country, identify_row, same_contact
 from .._screen import Screen, confirm, counted
 from .._selection import Selection
-from ..files.rows import TableFile, read_rows
+from ..files.rows import TableFile, read_all, read_rows
 from .mapping import TARGETS, map_columns
 
 Tags = Annotated[list[str], typer.Argument(help="One to ten tags.", show_default=False)]
@@ -183,20 +183,9 @@ async def delete(*, edit: Edit, yes: Yes = False, screen: JsonScreen) -> int:
 
 def identifiers_of_file(table: TableFile, by: By, country: str | None) -> list[str]:
     """Name the contacts of a table. `UsageError` with every bad line."""
-    found: list[str] = []
-    problems: list[str] = []
-    columns: dict[str, str] | None = None
-    for row in read_rows(table):
-        columns = columns or name_columns(row.cells)
-        try:
-            found.append(identify_row(row, columns, by, country))
-        except ValueError as error:
-            problems.append(f"line {row.line}: {error}")
-    if problems:
-        raise UsageError(
-            f"{table.path.name}: nothing was written", *(f"  {each}" for each in problems)
-        )
-    return found
+    cells = dict.fromkeys(column for row in read_rows(table) for column in row.cells)
+    columns = name_columns(cells)
+    return read_all(table, lambda row: identify_row(row, columns, by, country))
 
 
 def name_columns(cells: Iterable[str]) -> dict[str, str]:

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ... import ROUTES, AsyncRespond
+from ... import ROUTES, AsyncRespond, InvalidArgumentError
 from .._bulk import BulkJob, JournalFile, RunOptions, carry_out, print_report
 from .._client import Account
 from .._command import DryRun, Encoding, JsonScreen, Sheet, Yes, command
 from .._exit import Exit, UsageError
 from .._identify import whole_number
 from .._screen import confirm
-from ..files.rows import TableFile, read_rows
+from ..files.rows import Row, TableFile, read_all
 from .edit import print_plan
 
 
@@ -89,30 +89,24 @@ def _pair_text(pair: Any) -> str:
 def _pairs(
     first: int | None, second: int | None, source: TableFile | None
 ) -> list[tuple[int, int]]:
-    if (first is None) != (second is None) or (first is None) == (source is None):
+    if source is not None and first is None and second is None:
+        found = read_all(source, _pair_of_row)
+    elif source is None and first is not None and second is not None:
+        found = [_pair(first, second)]
+    else:
         raise UsageError("give two ids, or --from with a table of pairs")
-    if first is not None and second is not None:
-        return [_pair(first, second)]
-    assert source is not None  # noqa: S101 - checked above
-    pairs: dict[frozenset[int], tuple[int, int]] = {}
-    problems: list[str] = []
-    for row in read_rows(source):
-        try:
-            pair = _pair(*(whole_number(row.text(name)) for name in ("first", "second")))
-        except UsageError as error:
-            problems.append(f"line {row.line}: {error}")
-        except ValueError:
-            problems.append(f"line {row.line}: it has no two ids in the columns first and second")
-        else:
-            pairs.setdefault(frozenset(pair), pair)
-    if problems:
-        raise UsageError(
-            f"{source.path.name}: nothing was written", *(f"  {each}" for each in problems)
-        )
-    return list(pairs.values())
+    return list({frozenset(pair): pair for pair in found}.values())
+
+
+def _pair_of_row(row: Row) -> tuple[int, int]:
+    try:
+        first, second = (whole_number(row.text(name)) for name in ("first", "second"))
+    except ValueError:
+        raise ValueError("it has no two ids in the columns first and second") from None
+    return _pair(first, second)
 
 
 def _pair(first: int, second: int) -> tuple[int, int]:
     if first == second:
-        raise UsageError("a contact cannot be merged with itself")
+        raise InvalidArgumentError("a contact cannot be merged with itself", argument="second")
     return first, second

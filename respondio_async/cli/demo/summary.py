@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .._screen import Screen
+from .._screen import Screen, table_of
 from .check import Findings
 
 _MOST_NAMED: Final = 10
@@ -127,56 +127,42 @@ def print_summary(screen: Screen, summary: Summary) -> None:
 
 
 def _route_table(summary: Summary) -> Table:
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("as the server saw it")
-    for heading in ("operations", "requests", "busiest second", "limit", "refused"):
-        table.add_column(heading, justify="right")
-    for route in summary.routes:
-        over = route.busiest_second > route.limit
-        table.add_row(
+    numbers = ("operations", "requests", "busiest second", "limit", "refused")
+    rows = (
+        (
             route.name,
-            str(route.operations),
-            str(route.requests),
-            Text(str(route.busiest_second), style="red" if over else "cyan"),
+            route.operations,
+            route.requests,
+            Text(
+                str(route.busiest_second),
+                style="red" if route.busiest_second > route.limit else "cyan",
+            ),
             f"{route.limit:g}",
             Text(str(route.refused), style="red" if route.refused else ""),
         )
-    return table
+        for route in summary.routes
+    )
+    return table_of(("as the server saw it", *numbers), rows, numbers=numbers)
 
 
 def _facts(summary: Summary) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    wall, floor, busy = (
-        summary.migration_seconds,
-        summary.floor_seconds,
-        summary.floor_with_repeats_seconds,
-    )
-    table.add_row(
-        "Wall time",
-        f"{wall:.1f} s, and {summary.walk_back_seconds:.1f} s to walk back over the contact list",
-    )
-    table.add_row(
-        "Floor",
-        f"{floor:g} s for the operations{_times(wall, floor)}; {busy:g} s with the "
+    wall, walk = summary.migration_seconds, summary.walk_back_seconds
+    floor, busy = summary.floor_seconds, summary.floor_with_repeats_seconds
+    facts = {
+        "Wall time": f"{wall:.1f} s, and {walk:.1f} s to walk back over the contact list",
+        "Floor": f"{floor:g} s for the operations{_times(wall, floor)}; {busy:g} s with the "
         f"repeats{_times(wall, busy)}",
-    )
-    table.add_row(
-        "",
-        "n requests, at most L of them in any one second, take at least ceil(n / L) - 1 s; the "
+        "": "n requests, at most L of them in any one second, take at least ceil(n / L) - 1 s; the "
         "slowest route counts",
-    )
-    table.add_row("Refused", f"{summary.refused} (429)")
-    table.add_row(
-        "Repeated",
-        f"{summary.repeated}, {summary.not_ready} of them because a new contact was not ready yet "
-        "(449)",
-    )
-    table.add_row("Failed", str(sum(summary.failures.values())))
-    table.add_row("Duplicates", str(len(summary.duplicates)))
-    table.add_row("Losses", str(len(summary.losses)))
-    return table
+        "Refused": f"{summary.refused} (429)",
+        "Repeated": f"{summary.repeated}, {summary.not_ready} of them because a new contact was "
+        "not ready yet (449)",
+        "Failed": sum(summary.failures.values()),
+        "Duplicates": len(summary.duplicates),
+        "Losses": len(summary.losses),
+    }
+    rows = ((Text(name, style="bold"), fact) for name, fact in facts.items())
+    return table_of(("", ""), rows, header=False)
 
 
 def _times(wall: float, floor: float) -> str:

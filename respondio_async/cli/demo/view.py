@@ -5,7 +5,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ... import AsyncRespond
+from ... import AsyncRespond, RouteStatistics
 from .._live import Rates, View
 from .migration import STEPS, Migration, MigrationStep
 
@@ -46,17 +46,16 @@ class MigrationView(View):
         routes = self._client.statistics().routes
         lines: list[RouteLine] = []
         for step in STEPS:
-            use = routes.get(step.route)
-            sent = use.sent if use else 0
+            use = routes.get(step.route, RouteStatistics(route=step.route))
             lines.append(
                 RouteLine(
                     step=step,
                     done=self._migration.done[step],
-                    sent=sent,
-                    waiting=use.waiting if use else 0,
-                    refused=use.refused if use else 0,
-                    rate=self._rates.rate(step.route, elapsed, sent),
-                    limit=use.limit if use else None,
+                    sent=use.sent,
+                    waiting=use.waiting,
+                    refused=use.refused,
+                    rate=self._rates.rate(step.route, elapsed, use.sent),
+                    limit=use.limit,
                 )
             )
         return lines

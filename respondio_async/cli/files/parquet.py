@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from .._exit import UsageError
+from .._exit import UsageError, needed
 from .cells import cell_of
 
 _CHUNK: Final = 10_000
@@ -35,18 +35,14 @@ _TYPES: Final = {
 }
 
 
-def require_pyarrow() -> None:
-    """Fail before the export and not after it."""
-    try:
-        importlib.import_module("pyarrow.parquet")
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install 'respondio-async[parquet]'") from None
+def require_pyarrow() -> Any:
+    """Import pyarrow.parquet: fail before the export and not after it."""
+    return needed("pyarrow.parquet", "Parquet needs", "parquet")
 
 
 def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give each row's number, from 1, and its values by column."""
-    require_pyarrow()
-    pq: Any = importlib.import_module("pyarrow.parquet")
+    pq = require_pyarrow()
     try:
         with pq.ParquetFile(path) as file:
             batches = file.iter_batches(batch_size=_READ_AT_ONCE)
@@ -61,7 +57,7 @@ def to_parquet(lines: Path, file: BinaryIO, columns: list[str]) -> None:
     """Turn a file of JSON lines into a Parquet file."""
     # Without types of its own, so it is Any here.
     pa: Any = importlib.import_module("pyarrow")
-    pq: Any = importlib.import_module("pyarrow.parquet")
+    pq = require_pyarrow()
     types = {
         "int64": pa.int64(),
         "timestamp": pa.timestamp("us", tz="UTC"),

@@ -5,9 +5,9 @@ of its row can be read.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +18,8 @@ from .cells import clean, read_value
 from .delimited import find_encoding, read_csv
 from .parquet import read_parquet
 from .workbook import read_xlsx
+
+T = TypeVar("T")
 
 _DELIMITED: Final = (".csv", ".tsv", ".txt")
 
@@ -81,6 +83,20 @@ def read_rows(table: TableFile) -> Iterator[Row]:
             raise UsageError(
                 f"{path.name}: the format is taken from the name: .csv, .jsonl, .xlsx or .parquet"
             )
+
+
+def read_all(table: TableFile, read: Callable[[Row], T]) -> list[T]:
+    """Read something of every row. `UsageError` with all lines that do not have it."""
+    found: list[T] = []
+    problems: list[str] = []
+    for row in read_rows(table):
+        try:
+            found.append(read(row))
+        except ValueError as error:
+            problems.append(f"  line {row.line}: {error}")
+    if problems:
+        raise UsageError(f"{table.path.name}: nothing was written", *problems)
+    return found
 
 
 def columns_of_file(table: TableFile) -> list[str]:

@@ -2,7 +2,6 @@
 text.
 """
 
-import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from .._exit import UsageError
+from .._exit import UsageError, needed
 from .cells import cell_of, text_of
 
 _MOST_ROWS: Final = 1_048_575
@@ -24,10 +23,7 @@ _ESCAPED: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{
 
 def require_openpyxl() -> None:
     """Fail before the export and not after it."""
-    try:
-        importlib.import_module("openpyxl")
-    except ImportError:
-        raise UsageError("XLSX needs openpyxl: pip install 'respondio-async[cli]'") from None
+    needed("openpyxl", "XLSX needs")
 
 
 def to_xlsx(lines: Path, file: BinaryIO, columns: list[str]) -> None:

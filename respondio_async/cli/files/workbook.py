@@ -15,6 +15,7 @@ from typing import Any, Final
 from zipfile import ZipFile
 
 from .._exit import UsageError
+from .sheet import require_openpyxl
 
 _LARGEST: Final = 128 * 1024 * 1024
 """Bytes of all parts, unpacked."""
@@ -42,13 +43,10 @@ def read_xlsx(path: Path, sheet: str | None) -> Iterator[Line]:
     """Give each row's number and its cells; a ValueError in the place of a cell says what is wrong
     with it.
     """
-    try:
-        from openpyxl import load_workbook
-        from openpyxl.utils.escape import unescape
-    except ImportError:
-        raise UsageError(
-            "reading .xlsx needs openpyxl: pip install 'respondio-async[cli]'"
-        ) from None
+    require_openpyxl()
+    from openpyxl import load_workbook
+    from openpyxl.utils.escape import unescape
+
     try:
         has_formulas = _look_through(path)
         with warnings.catch_warnings():
