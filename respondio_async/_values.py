@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, get_args
 
 import msgspec
 
@@ -73,6 +73,13 @@ def check_id(value: object, argument: str) -> int:
             f"{argument} is not a positive integer of at most 64 bits", argument=argument
         )
     return int(value)
+
+
+def check_choice(value: object, argument: str, choices: Any) -> None:
+    """Refuse what is none of the values of *choices*, a `Literal`."""
+    values = get_args(choices)
+    if value not in values:
+        raise InvalidArgumentError(f"{argument} is one of {', '.join(values)}", argument=argument)
 
 
 def digits_as_id(value: object) -> object:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 import msgspec
 
 from ._filter_checks import BUILT_IN_FIELDS, check_name, checked_value
+from ._values import check_choice
 from .errors import InvalidArgumentError
 
 __all__ = ["BUILT_IN_FIELDS", "Condition", "F", "Field", "Filter", "Lifecycle", "Tags", "render"]
@@ -34,10 +35,13 @@ class _Joinable:
     __slots__ = ()
 
     def __and__(self, other: "_Joinable") -> "Filter":
-        return _join("$and", self, other)
+        return self._join("$and", other)
 
     def __or__(self, other: "_Joinable") -> "Filter":
-        return _join("$or", self, other)
+        return self._join("$or", other)
+
+    def _join(self, joint: Joint, other: object) -> "Filter":
+        return Filter(joint, (*_conditions(self, joint), *_conditions(other, joint)))
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -81,8 +85,7 @@ class Filter(_Joinable, msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
     def __post_init__(self) -> None:
-        if self.joint not in ("$and", "$or"):
-            raise InvalidArgumentError("joint is $and or $or", argument="joint")
+        check_choice(self.joint, "joint", Joint)
         conditions: object = self.conditions
         if not isinstance(conditions, list | tuple) or not all(
             isinstance(each, Condition) for each in cast("tuple[object, ...]", conditions)
@@ -97,24 +100,20 @@ class Filter(_Joinable, msgspec.Struct, frozen=True):
         return [("joint", self.joint), ("conditions", self.conditions)]
 
 
-def _join(joint: Joint, *parts: object) -> Filter:
-    conditions: list[Condition] = []
-    for part in parts:
-        if not isinstance(part, _Joinable):
-            raise TypeError(
-                f"& and | join conditions, not a {type(part).__name__}; put each comparison in "
-                "brackets"
-            )
-        if isinstance(part, Condition):
-            conditions.append(part)
-        elif isinstance(part, Filter) and part.joint == joint:
-            conditions += part.conditions
-        else:
-            raise InvalidArgumentError(
-                "the API takes one group of conditions: all joined by & or all by |",
-                argument="filter",
-            )
-    return Filter(joint, tuple(conditions))
+def _conditions(part: object, joint: Joint) -> tuple[Condition, ...]:
+    """Return the conditions that *part* brings into a group."""
+    if isinstance(part, Condition):
+        return (part,)
+    if not isinstance(part, Filter):
+        raise TypeError(
+            f"& and | join conditions, not a {type(part).__name__}; put each comparison in brackets"
+        )
+    if part.joint != joint:
+        raise InvalidArgumentError(
+            "the API takes one group of conditions: all joined by & or all by |",
+            argument="filter",
+        )
+    return part.conditions
 
 
 class Field:

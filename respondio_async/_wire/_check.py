@@ -27,18 +27,14 @@ def check_channel_id(value: object) -> int:
     return check_id(digits_as_id(value), "channel_id")
 
 
-def check_tags(tags: Iterable[object], argument: str = "tags") -> list[str]:
+def check_tags(tags: Iterable[object]) -> list[str]:
     """Return 1 to 10 different tags of at most 255 characters, as "Add tags" takes them."""
     tags = tags if isinstance(tags, str) else list(tags)
     if any(isinstance(tag, list | tuple | set | frozenset | dict) for tag in tags):
-        raise InvalidArgumentError(
-            f"{argument} are single texts: spread a list with *", argument=argument
-        )
-    texts = _different_texts(tags, argument, longest=255)
+        raise InvalidArgumentError("tags are single texts: spread a list with *", argument="tags")
+    texts = _different_texts(tags, "tags", longest=255)
     if not 1 <= len(texts) <= _MOST_TAGS:
-        raise InvalidArgumentError(
-            f"{argument} are {len(texts)}, not 1 to {_MOST_TAGS}", argument=argument
-        )
+        raise InvalidArgumentError(f"tags are {len(texts)}, not 1 to {_MOST_TAGS}", argument="tags")
     return texts
 
 
@@ -55,15 +51,15 @@ def _different_texts(
     return texts
 
 
-def check_comment(text: object, argument: str = "text") -> str:
+def check_comment(text: object) -> str:
     """Return the text of a comment: 1 to 1000 characters."""
-    return check_text(text, argument, longest=1000)
+    return check_text(text, "text", longest=1000)
 
 
-def check_page_size(value: object, *, most: int, argument: str = "page_size") -> int:
+def check_page_size(value: object, *, most: int) -> int:
     """Return the size of a page: 1 to *most* (100; 50 for messages)."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise InvalidArgumentError(f"{argument} is an int from 1 to {most}", argument=argument)
+        raise InvalidArgumentError(f"page_size is an int from 1 to {most}", argument="page_size")
     return int(value)
 
 
@@ -83,21 +79,19 @@ def check_closing_note(category: str | None, summary: str | None) -> dict[str, s
     return note
 
 
-def check_field_name(name: object, argument: str = "name") -> str:
+def check_field_name(name: object) -> str:
     """Return the name of a new custom field: 1 to 50 characters."""
-    return check_text(name, argument, longest=50)
+    return check_text(name, "name", longest=50)
 
 
-def check_slug(slug: object, argument: str = "slug") -> str | None:
+def check_slug(slug: object) -> str | None:
     """Return the slug of a new custom field: at most 50 letters, digits and underscores of ASCII;
     None and "" leave it to the server.
     """
     if not is_given(slug):
         return None
     if not isinstance(slug, str) or not _SLUG.fullmatch(slug):
-        raise InvalidArgumentError(
-            f"{argument} is 1 to 50 of A-Z, a-z, 0-9 and _", argument=argument
-        )
+        raise InvalidArgumentError("slug is 1 to 50 of A-Z, a-z, 0-9 and _", argument="slug")
     return slug
 
 
@@ -114,7 +108,7 @@ def check_allowed_values(values: Sequence[str] | None, data_type: str) -> list[s
     return _different_texts(values, "allowed_values")
 
 
-def check_assignee(user: object, argument: str = "user") -> int | str:
+def check_assignee(user: object) -> int | str:
     """Return whom to assign: a user's id as an int (digits are taken too), or the user's e-mail
     address, which is never digits alone.
     """
@@ -123,16 +117,16 @@ def check_assignee(user: object, argument: str = "user") -> int | str:
         local, at, domain = user.partition("@")
         if not (at and local and domain) or "@" in domain or " " in user or not user.isprintable():
             raise InvalidArgumentError(
-                f"{argument} is neither a user's id (an int) nor an e-mail address",
-                argument=argument,
+                "user is neither a user's id (an int) nor an e-mail address",
+                argument="user",
             )
         return user
-    return check_id(user, argument)
+    return check_id(user, "user")
 
 
-def check_stage(stage: object, argument: str = "stage") -> str | None:
+def check_stage(stage: object) -> str | None:
     """Return the name of a lifecycle stage; None and "" clear it."""
-    return check_text(stage, argument) if is_given(stage) else None
+    return check_text(stage, "stage") if is_given(stage) else None
 
 
 def check_ids_differ(first_id: object, second_id: object) -> list[int]:

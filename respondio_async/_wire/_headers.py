@@ -6,6 +6,7 @@ import re
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from respondio_async._rate_limit import RateLimit
@@ -149,32 +150,28 @@ class Headers(Mapping[str, str]):
     Names are matched in any case; several of one name are joined by a comma. Immutable.
     """
 
-    __slots__ = ("_index", "_raw")
-
     def __init__(self, raw: RawHeaders = ()) -> None:
         self._raw = tuple(raw)
-        self._index: dict[str, str] | None = None
 
+    @cached_property  # few ever look: the table is made for the first who does
     def _values(self) -> dict[str, str]:
-        if self._index is None:  # few ever look: the table is made for the first who does
-            index: dict[str, str] = {}
-            for raw_name, raw_value in self._raw:
-                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-                index[name] = f"{index[name]}, {value}" if name in index else value
-            self._index = index
-        return self._index
+        values: dict[str, str] = {}
+        for raw_name, raw_value in self._raw:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            values[name] = f"{values[name]}, {value}" if name in values else value
+        return values
 
     def __getitem__(self, name: str) -> str:
-        return self._values()[name.lower()]
+        return self._values[name.lower()]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values()
+        return isinstance(name, str) and name.lower() in self._values
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values())
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._values())
+        return len(self._values)
 
     def get_list(self, name: str) -> list[str]:
         """Return each value of *name* by itself, in the order received."""
@@ -184,7 +181,7 @@ class Headers(Mapping[str, str]):
         ]
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._values().items()))
+        return hash(frozenset(self._values.items()))
 
     def __repr__(self) -> str:
-        return f"Headers({', '.join(self._values())})"  # names alone: a cookie is a secret
+        return f"Headers({', '.join(self._values)})"  # names alone: a cookie is a secret

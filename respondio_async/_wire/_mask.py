@@ -126,11 +126,9 @@ def _values(sent: object, depth: int) -> Iterator[str]:
     """Yield every value within *sent*, as text."""
     if depth == 0 or sent is None or isinstance(sent, bool | msgspec.UnsetType):
         return
-    if isinstance(sent, Enum):
+    if isinstance(sent, Enum | ContactId):
         sent = sent.value
-    if isinstance(sent, ContactId):
-        yield from _text_values(sent.value)
-    elif isinstance(sent, str):
+    if isinstance(sent, str):
         yield from _text_values(sent)
     elif isinstance(sent, int | float):
         if (

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from respondio_async._values import check_id, check_text, digits_as_id, is_list
+from respondio_async._values import check_choice, check_id, check_text, digits_as_id, is_list
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import Payload, check_mapping, check_texts, check_url, optional_text
@@ -72,7 +72,6 @@ __all__ = [
 MessageTag = Literal["ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE"] | str  # noqa: PYI051 - names the known ones
 AttachmentType = Literal["image", "video", "audio", "file"]
 
-_ATTACHMENT_TYPES = ("image", "video", "audio", "file")
 _MOST_REPLIES = 10
 _ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
 
@@ -102,7 +101,7 @@ class Attachment(Payload, frozen=True):
 
     def __post_init__(self) -> None:
         check_url(self.url, "url")
-        _check_attachment_type(self.type)
+        check_choice(self.type, "type", AttachmentType)
 
     @classmethod
     def image(cls, url: str) -> "Attachment":
@@ -165,7 +164,7 @@ class EmailAttachment(Payload, frozen=True):
 
     def __post_init__(self) -> None:
         check_url(self.url, "url")
-        _check_attachment_type(self.type)
+        check_choice(self.type, "type", AttachmentType)
         check_text(self.file_name, "file_name")
 
 
@@ -252,10 +251,3 @@ def _message_id(value: object) -> int | None:
     if value is None or value == "":
         return None
     return check_id(digits_as_id(value), "reply_to_message_id")
-
-
-def _check_attachment_type(value: object) -> None:
-    if value not in _ATTACHMENT_TYPES:
-        raise InvalidArgumentError(
-            f"type is one of {', '.join(_ATTACHMENT_TYPES)}", argument="type"
-        )

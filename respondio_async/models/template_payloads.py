@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
-from respondio_async._values import check_text, is_list, is_object
+from respondio_async._values import check_choice, check_text, is_list, is_object
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import Part, Payload, check_mapping, check_url, wire_fields
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 HeaderFormat = Literal["text", "image", "video", "document", "location"]
-_FORMATS = ("text", "image", "video", "document", "location")
 
 
 # ── parameters ────────────────────────────────────────────────────────────────────────────────────
@@ -176,8 +175,7 @@ class ActionButton(TemplateButton, frozen=True):
 
     def __post_init__(self) -> None:
         check_mapping(self.action, "action")
-        if self.type not in ("catalog", "mpm"):
-            raise InvalidArgumentError("type is one of catalog, mpm", argument="type")
+        check_choice(self.type, "type", Literal["catalog", "mpm"])
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -205,8 +203,7 @@ class TemplateHeader(TemplateComponent, frozen=True, tag="header"):
     parameters: Sequence[str | TemplateParameter] = ()
 
     def __post_init__(self) -> None:
-        if self.format not in _FORMATS:
-            raise InvalidArgumentError(f"format is one of {', '.join(_FORMATS)}", argument="format")
+        check_choice(self.format, "format", HeaderFormat)
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
 
