@@ -11,7 +11,7 @@ Source: the vendor's "Get a contact" page and its siblings (`identifier`).
 
 import re
 from collections.abc import Collection
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +21,7 @@ from .errors import InvalidIdentifierError
 __all__ = ["ContactId", "Identifier", "Kind", "parse", "segment"]
 
 Kind = Literal["id", "email", "phone"]
-_KINDS: Final = ("id", "email", "phone")
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _LARGEST_ID: Final = 2**63 - 1
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
@@ -46,7 +46,7 @@ class ContactId(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
-            raise InvalidIdentifierError("the kind of an identifier is one of: id, email, phone")
+            raise InvalidIdentifierError(f"an identifier of an unknown kind: {_FORMS}")
         _CHECKS[self.kind](self.value)
 
     @classmethod
@@ -95,7 +95,11 @@ def parse(identifier: Identifier) -> ContactId:
         )
     kind, colon, value = identifier.partition(":")
     if colon:
-        return ContactId(_kind(kind), value)
+        if kind not in _KINDS and kind.strip().lower() in _KINDS:
+            raise InvalidIdentifierError(
+                'write the kind of an identifier in lower case, right before the colon: "phone:+…"'
+            )
+        return ContactId(cast("Kind", kind), value)
     if identifier.startswith("+"):
         # An address may begin with a plus sign too.
         return ContactId("email" if "@" in identifier else "phone", identifier)
@@ -129,18 +133,6 @@ def segment(identifier: Identifier, *, kinds: Collection[Kind] = _KINDS) -> str:
     if kind == "phone":
         return "phone:%2B" + value[1:]
     return "email:" + (value if _PLAIN_EMAIL.fullmatch(value) else quote(value, safe="@"))
-
-
-def _kind(prefix: str) -> Kind:
-    match prefix:
-        case "id" | "email" | "phone":
-            return prefix
-        case _ if prefix.strip().lower() in _KINDS:
-            raise InvalidIdentifierError(
-                'write the kind of an identifier in lower case, right before the colon: "phone:+…"'
-            )
-        case _:
-            raise InvalidIdentifierError(f"an identifier of an unknown kind: {_FORMS}")
 
 
 def _id_text(value: int) -> str:
