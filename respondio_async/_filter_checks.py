@@ -5,12 +5,11 @@ of its own clients.
 """
 
 import datetime as dt
-import math
 import re
 from decimal import Decimal
 from typing import Any, Final
 
-from ._values import is_list, is_object, json_number
+from ._values import is_finite, is_list, is_object, json_number, number_text
 from .errors import InvalidArgumentError
 
 _PRESENCE: Final = ("exists", "doesNotExist")
@@ -29,7 +28,6 @@ _OPERATORS: Final[dict[str, tuple[str, ...]]] = {
     "lifecycle": _EQUALITY,
 }
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 _TEXTS: Final = frozenset({"firstName", "lastName", "phone", "email", "status"})
 BUILT_IN_FIELDS: Final[frozenset[str]] = _TEXTS | {"assigneeUserId", "createdAt"}
@@ -75,7 +73,7 @@ def _field_value(name: str, operator: str, value: object) -> object:
         case "isGreaterThan" | "isLessThan":
             return _number(name, value)
         case "isBetween":
-            least, most = (_text_of(_number(name, each)) for each in _ends(value))
+            least, most = (str(number_text(_number(name, each))) for each in _ends(value))
             if Decimal(least) > Decimal(most):
                 raise InvalidArgumentError(
                     "a range takes the smaller number first", argument="high"
@@ -144,7 +142,7 @@ def _number(name: str, value: object) -> int | float | str:
             f"{name} is no number: compare it with {advice}", argument="value"
         )
     if isinstance(value, str):
-        if not _NUMBER.fullmatch(value):
+        if number_text(value) != value:
             raise InvalidArgumentError("the text is not a number", argument="value")
         return value
     return _finite(value)
@@ -157,13 +155,9 @@ def _finite(value: object) -> int | float:
         raise InvalidArgumentError(
             f"the value is a {type(value).__name__}, not a number", argument="value"
         )
-    if not math.isfinite(value):
+    if not is_finite(value):
         raise InvalidArgumentError("the number is not finite", argument="value")
     return value
-
-
-def _text_of(number: float | str) -> str:
-    return number if isinstance(number, str) else f"{Decimal(str(number)):f}"
 
 
 def _ends(value: object) -> tuple[object, object]:

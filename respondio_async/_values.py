@@ -4,6 +4,7 @@ operations share.
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -14,6 +15,7 @@ import msgspec
 from .errors import InvalidArgumentError
 
 _DIGITS: Final = re.compile(r"[1-9][0-9]{0,18}")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MOST_DIGITS: Final = 308
 """Of the largest number that JSON's readers keep."""
 
@@ -99,6 +101,25 @@ def counted(count: int, noun: str) -> str:
 def drop_none(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None, where None means "not sent"."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def is_finite(number: float) -> bool:
+    """Whether JSON's readers keep a number; for them an integer of too many digits is infinite."""
+    return abs(number) <= sys.float_info.max
+
+
+def number_text(number: object) -> str | None:
+    """Write a number in plain digits, with no exponent; of a text, return the one that it is. None
+    when it is neither.
+    """
+    if isinstance(number, bool):
+        return None
+    plain = json_number(number) if isinstance(number, Decimal) else number
+    try:
+        text = plain.strip() if isinstance(plain, str) else f"{Decimal(str(plain)):f}"
+    except (ArithmeticError, ValueError):
+        return None
+    return text if _NUMBER.fullmatch(text) else None
 
 
 def finite(text: str | bytes) -> float | None:

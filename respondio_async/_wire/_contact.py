@@ -7,12 +7,11 @@ Source: the vendor's "Create a contact" page.
 """
 
 import datetime as dt
-import math
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from respondio_async._values import is_object, json_number
+from respondio_async._values import is_finite, is_object, json_number
 from respondio_async.errors import InvalidArgumentError
 
 from ._encode import time_text
@@ -107,11 +106,11 @@ def _custom_name(name: object) -> str:
 def custom_value(value: object) -> str | int | float | bool | None:
     """Turn the value of a custom field into what JSON carries."""
     match json_number(value) if isinstance(value, Decimal) else value:
-        case None | bool() | str() | int() as plain:
+        case None | bool() | str() as plain:
             return plain
-        case float() as number if math.isfinite(number):
+        case int() | float() as number if is_finite(number):
             return number
-        case float():
+        case int() | float():
             raise InvalidArgumentError(
                 "a custom field's number must be finite", argument="custom_fields"
             )

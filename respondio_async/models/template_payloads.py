@@ -7,13 +7,12 @@ for those who build one by hand.
 Source: the vendor's "Send a message" page (`whatsapp_template`).
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from respondio_async._values import check_choice, check_text, is_list, is_object
+from respondio_async._values import check_choice, check_text, is_list, is_object, number_text
 from respondio_async.errors import InvalidArgumentError
 
 from ._payload import Part, Payload, check_mapping, check_url, wire_fields
@@ -122,15 +121,12 @@ class LocationParameter(_NestedParameter, frozen=True):
 
 
 def _degrees(value: object, argument: str, most: int) -> str:
-    try:
-        number = math.nan if isinstance(value, bool) else float(cast("float | str", value))
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not -most <= number <= most:
+    text = number_text(value)
+    if text is None or not -most <= float(text) <= most:
         raise InvalidArgumentError(
             f"{argument} is a number of degrees from -{most} to {most}", argument=argument
         )
-    return value.strip() if isinstance(value, str) else str(value)
+    return text
 
 
 # ── buttons ───────────────────────────────────────────────────────────────────────────────────────

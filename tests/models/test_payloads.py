@@ -1,6 +1,7 @@
 """Payloads: each reaches the wire in the documented shape, and a bad one cannot be made."""
 
 import pickle
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -156,6 +157,21 @@ def test_template_components_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("degrees", "text"),
+    [
+        (3.1, "3.1"),
+        (-0.00001, "-0.00001"),
+        (Decimal("2.50"), "2.5"),
+        (" 1.7 ", "1.7"),
+        (7, "7"),
+    ],
+)
+def test_degrees_are_written_without_an_exponent(degrees: Any, text: str) -> None:
+    """WhatsApp reads plain digits: a place near the equator is not at "-1e-05"."""
+    assert p.LocationParameter("n", "a", degrees, 0).to_wire()["location"]["latitude"] == text
+
+
+@pytest.mark.parametrize(
     ("argument", "make"),
     [
         ("text", lambda: p.Text("")),
@@ -208,7 +224,12 @@ def test_template_components_by_hand() -> None:
         ("filename", lambda: p.DocumentParameter(URL, "")),
         ("latitude", lambda: p.LocationParameter("n", "a", 91, 0)),
         ("latitude", lambda: p.LocationParameter("n", "a", float("nan"), 0)),
+        ("latitude", lambda: p.LocationParameter("n", "a", 10**5000, 0)),
+        ("longitude", lambda: p.LocationParameter("n", "a", Decimal("1e-999999999"), "1_0")),
         ("longitude", lambda: p.LocationParameter("n", "a", 0, "east")),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, "1e1")),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, "\u0663")),
+        ("longitude", lambda: p.LocationParameter("n", "a", 0, Decimal("1e999999999"))),
         ("longitude", lambda: p.LocationParameter("n", "a", 0, True)),
         ("name", lambda: p.LocationParameter("", "a", 0, 0)),
         ("address", lambda: p.LocationParameter("n", "", 0, 0)),

@@ -311,6 +311,7 @@ def test_unknown_fields_are_type_errors(name: str, advice: str) -> None:
         ({"custom_fields": {5: 1}}, "custom_fields"),
         ({"custom_fields": {"a": float("nan")}}, "custom_fields"),
         ({"custom_fields": {"a": Decimal("inf")}}, "custom_fields"),
+        ({"custom_fields": {"a": 10**400}}, "custom_fields"),
         ({"custom_fields": {"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}}, "custom_fields"),
         ({"custom_fields": {"a": ["x"]}}, "custom_fields"),
     ],
