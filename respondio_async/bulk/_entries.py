@@ -12,9 +12,8 @@ from respondio_async.discreet import Discreet
 from ..errors import InvalidArgumentError, RespondError
 from ._journal import Journal
 from ._outcome import unknown_outcome
-from ._records import is_storable
 from ._source import ItemSource
-from ._store import DONE, FAILED, PENDING, UNKNOWN, KnownItem, StepResult
+from ._store import DONE, FAILED, PENDING, UNKNOWN, KnownItem, StoredResult, is_storable
 
 _CHUNK: Final = 64
 """Items that the journal is asked about at once."""
@@ -37,7 +36,7 @@ class Entry(Discreet, msgspec.Struct):
     """Its row in the journal; 0: none."""
     state: int = PENDING
     """What that row says of it."""
-    returned: dict[str, StepResult] = {}
+    returned: dict[str, StoredResult] = {}
     """Steps that returned in an earlier run."""
 
     def learn(self, known: KnownItem, *, repeat_unknown: bool) -> None:

@@ -11,13 +11,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, overload
 
+import msgspec
+
+from respondio_async.discreet import Discreet
+
 from .._engine import context
 from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._entries import Entry
 from ._journal import Journal
 from ._outcome import unknown_outcome
-from ._records import decode_result, encode_result, is_storable
-from ._store import StepResult
+from ._store import StoredResult, decode_result, encode_result, is_storable
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -49,6 +52,21 @@ class Step(Protocol):
     async def __call__(
         self, name: str, fn: Callable[[], Awaitable[T]], *, repeatable: bool | None = None
     ) -> T: ...
+
+
+class Ending(Discreet, msgspec.Struct, frozen=True):
+    """How the work of an item ended. None in its place: the run ended before the work did, and
+    there is no outcome.
+    """
+
+    value: Any = None
+    """What the work returned."""
+    error: Exception | None = None
+    """What it raised, or that what it did is unknown; None: it returned."""
+    is_final: bool = True
+    """False: the work met what ends the run, so the consumer sees why, and the item stays
+    unfinished.
+    """
 
 
 class Stopping(asyncio.CancelledError):
@@ -183,7 +201,7 @@ class Execution:
             result = self._returned[name]
             return (
                 decode_result(result.value, result.model, type)
-                if isinstance(result, StepResult)
+                if isinstance(result, StoredResult)
                 else result
             )
         before, after = context.before_unsafe_send.get(), context.after_unsent.get()
@@ -202,8 +220,8 @@ class Execution:
         self._in_doubt.discard(name)
         self._returned[name] = value
         if self._journal is not None:
-            number, encoded = self.entry.number, encode_result(value)
-            self._journal.post(lambda store: store.step_returned(number, name, *encoded))
+            number, result = self.entry.number, encode_result(value)
+            self._journal.post(lambda store: store.step_returned(number, name, result))
         return value
 
 

@@ -17,8 +17,7 @@ from .._storage import explained
 from ..errors import ConfigurationError
 from ..files import csv_row, replace_private
 from ..models import SentMessage
-from ._records import decode_result
-from ._store import DONE, FAILED, IN_DOUBT, PENDING, SENT, UNKNOWN, check
+from ._store import DONE, FAILED, IN_DOUBT, PENDING, SENT, UNKNOWN, check, decode_result
 
 _ABOUT: Final = ("_key", "_error", "_reason")
 _STATUSES: Final[Mapping[int, Literal["done", "failed", "unknown", "unfinished"]]] = {

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from enum import IntEnum
 from types import TracebackType
 from typing import Final, Generic, Literal, Self, TypeVar, cast
 
@@ -22,17 +23,16 @@ from ..errors import (
     RespondError,
     UnauthorizedError,
 )
-from ._endings import Ending, Phase
 from ._entries import Entries, Entry
-from ._execution import Execution, find
+from ._execution import Ending, Execution, find
 from ._inspect import Results
 from ._journal import Journal
 from ._outage import LONGEST, OutageWatch
 from ._outbox import Outbox
 from ._outcome import Outcome, Progress, unknown_outcome
-from ._records import record_of
 from ._signals import STATUS, TerminationGuard
 from ._source import ItemSource
+from ._store import encode_result, reason_of
 from ._work import adapt, check_options, matcher, name_of
 
 Item = TypeVar("Item")
@@ -51,6 +51,18 @@ _MOST_ATTEMPTS: Final = 3
 """With `on_unknown="repeat"`; each of them has waited out its own retries."""
 
 _log: Final = logging.getLogger("respondio_async.bulk")
+
+
+class Phase(IntEnum):
+    """How far a run is; it only goes on."""
+
+    NEW = 0
+    RUNNING = 1
+    STOPPING = 2
+    """No more items are taken; those in progress go on."""
+    REFUSING = 3
+    """Neither does a send begin that must not be repeated."""
+    ENDED = 4
 
 
 class Bulk(Generic[Item, T]):
@@ -370,9 +382,10 @@ class Bulk(Generic[Item, T]):
         if self._journal is None or not entry.number or entry.is_recorded or not ending.is_final:
             self._hand_over(entry, outcome, is_final=ending.is_final)
         else:
-            record = record_of(entry.number, outcome)
+            reason, result = reason_of(outcome.error), encode_result(outcome.value)
             self._journal.post(
-                lambda store: store.end(record), lambda _, __: self._hand_over(entry, outcome)
+                lambda store: store.end(entry.number, outcome, reason, result),
+                lambda _, __: self._hand_over(entry, outcome),
             )
 
     def _hand_over(

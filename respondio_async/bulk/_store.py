@@ -12,17 +12,22 @@ then a step may be repeated.
 
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from respondio_async.discreet import Discreet
 
+from .. import models
+from .._wire import mask
 from ..errors import ConfigurationError
+from ._outcome import Outcome
 
 APPLICATION_ID: Final = 0x72696F42  # "rioB": tells a journal from any other SQLite file
 FORMAT: Final = 2
 """Format 1 had no results of items."""
+_LONGEST_REASON: Final = 500
+_MODELS: Final = models.__name__
 _RESULTS: Final = ("value BLOB", "model TEXT")
 
 PENDING, DONE, FAILED, UNKNOWN = range(4)
@@ -58,8 +63,8 @@ DELIVERIES: Final = (
 """Made by the first look at what became of a run's messages."""
 
 
-class StepResult(Discreet, msgspec.Struct, frozen=True):
-    """The result of a step that returned in an earlier run."""
+class StoredResult(Discreet, msgspec.Struct, frozen=True):
+    """What a step or the work returned, as the journal holds it."""
 
     value: bytes | None
     """JSON; None: it could not be written as JSON."""
@@ -79,28 +84,55 @@ class KnownItem(Discreet, msgspec.Struct, frozen=True):
     """As JSON; None: it could not be written so."""
     sent: tuple[str, ...] = ()
     """Steps that may have been sent by a run that ended before it could say."""
-    returned: dict[str, StepResult] = {}
+    returned: dict[str, StoredResult] = {}
     """Steps that returned in an earlier run."""
     error: str | None = None
     """Why it failed in an earlier run: the error's class name, *reason* its text."""
     reason: str | None = None
 
 
-class Record(Discreet, msgspec.Struct, frozen=True):
-    """How an item ended."""
+def is_storable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
-    _shown = ("state", "error")
 
-    id: int
-    state: int
-    error: str | None
-    reason: str | None
-    attempts: int
-    started: float
-    elapsed: float
-    value: bytes | None
-    """What the work returned, as JSON; None also when it could not be written so."""
-    model: str | None
+def reason_of(error: Exception | None) -> tuple[str | None, str | None]:
+    """Give the error's class name and its text, cut to a length, with what could be personal data
+    masked, and what cannot be written escaped.
+    """
+    if error is None:
+        return None, None
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an error class of the user's
+        text = "(its text cannot be made)"
+    storable = text[:_LONGEST_REASON].encode(errors="backslashreplace").decode()
+    return type(error).__name__, mask(storable)
+
+
+def encode_result(value: object) -> StoredResult:
+    """Write what a step or the work returned: as JSON, with its class's name if it is one of the
+    client's models.
+    """
+    try:
+        encoded = msgspec.json.encode(value)
+    except Exception:  # noqa: BLE001 - whatever the value's own class raises
+        return StoredResult(None, None)
+    kind = type(value)
+    is_ours = kind.__module__.startswith(_MODELS) and getattr(models, kind.__name__, None) is kind
+    return StoredResult(encoded, kind.__name__ if is_ours else None)
+
+
+def decode_result(value: bytes | None, model: str | None, type: Any = None) -> Any:  # noqa: A002 - as the step's argument
+    """Read a result back."""
+    if value is None:
+        return None
+    kind = type if type is not None else getattr(models, model or "", Any)
+    return msgspec.json.decode(value, type=kind, strict=False)
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
@@ -182,7 +214,7 @@ class Store:
         rows = self.connection.execute(
             "SELECT name, value, model FROM steps WHERE item = ? AND state = ?", (number, RETURNED)
         )
-        returned = {name: StepResult(value, model) for name, value, model in rows}
+        returned = {name: StoredResult(value, model) for name, value, model in rows}
         return KnownItem(number, state, key, item, self._sent(number), returned)
 
     def leftovers(self, after: int, count: int) -> list[KnownItem]:
@@ -219,17 +251,25 @@ class Store:
             "DELETE FROM steps WHERE item = ? AND name = ? AND state = ?", (number, step, SENT)
         )
 
-    def step_returned(self, number: int, step: str, value: bytes | None, model: str | None) -> None:
+    def step_returned(self, number: int, step: str, result: StoredResult) -> None:
+        """Note what the step returned."""
         self.connection.execute(
             "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)",
-            (number, step, RETURNED, value, model),
+            (number, step, RETURNED, result.value, result.model),
         )
 
-    def end(self, record: Record) -> None:
-        """Note the item's outcome."""
+    def end(
+        self,
+        number: int,
+        outcome: Outcome[Any, Any],
+        reason: tuple[str | None, str | None],
+        result: StoredResult,
+    ) -> None:
+        """Note how the item ended."""
+        state = UNKNOWN if outcome.unknown else DONE if outcome.ok else FAILED
+        numbers = (outcome.attempts, outcome.started, outcome.elapsed)
         self.connection.execute(
-            "UPDATE items SET state = :state, error = :error, reason = :reason, attempts = "
-            ":attempts, started = :started, elapsed = :elapsed, value = :value, model = :model "
-            "WHERE id = :id",
-            msgspec.structs.asdict(record),
+            "UPDATE items SET state = ?, error = ?, reason = ?, attempts = ?, started = ?, "
+            "elapsed = ?, value = ?, model = ? WHERE id = ?",
+            (state, *reason, *numbers, result.value, result.model, number),
         )

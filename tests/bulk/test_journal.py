@@ -16,6 +16,7 @@ from respondio_async import models
 from respondio_async.bulk import Bulk, failures, inspect
 from respondio_async.bulk._journal import Journal
 from respondio_async.bulk._lock import journal_lock
+from respondio_async.bulk._store import encode_result
 from respondio_async.errors import (
     ConfigurationError,
     InvalidArgumentError,
@@ -704,9 +705,9 @@ async def test_thousands_of_requests_are_committed_in_bounded_batches(path: Path
     await journal.open()
     known = await journal.submit(lambda store: store.claim("a", None, retry_failed=True))
     assert known is not None
-    item = known.id
+    item, one = known.id, encode_result(1)
     for number in range(2_500):
-        journal.post(lambda store, n=number: store.step_returned(item, f"s{n:04}", b"1", None))
+        journal.post(lambda store, n=number: store.step_returned(item, f"s{n:04}", one))
     await journal.aclose()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM steps").fetchone() == (2_500,)
