@@ -93,42 +93,40 @@ async def deliveries(
     clock = asyncio.get_running_loop().time
     end = clock() + wait
     tracker = _Tracker(client, Path(path))
-    await tracker.load(identifier or (lambda result: result.key))
-    async with tracker:
+    await tracker.open(identifier or (lambda result: result.key))
+    try:
         await tracker.look(tracker.not_in(_FINAL), progress)
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             if not (left := tracker.not_in(_SETTLED)) or (now := clock()) >= end:
                 break
             await asyncio.sleep(min(pause, end - now))
             await tracker.look(left, progress)
+    finally:
+        await tracker.aclose()
     return tracker.summary()
 
 
 class _Tracker:
     def __init__(self, client: "AsyncRespond", path: Path) -> None:
+        def prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+            check(connection, path)
+            connection.execute(DELIVERIES)
+            return connection
+
         self._client = client
         self._path = path
         self._contacts: dict[int, Identifier] = {}
         self._known: dict[int, MessageDelivery] = {}
         self._errors: dict[int, Exception] = {}
-        self._writer = Writer(path, self._prepare, busy_timeout=5, lock=lambda: journal_lock(path))
+        self._writer = Writer(path, prepare, busy_timeout=5, lock=lambda: journal_lock(path))
+        self.aclose = self._writer.aclose
 
-    async def load(self, identifier: Callable[[ItemResult], Identifier]) -> None:
+    async def open(self, identifier: Callable[[ItemResult], Identifier]) -> None:
         async for result in results(self._path):
             for message in result.messages:
                 self._known[message.message_id] = message
                 self._contacts[message.message_id] = identifier(result)
-
-    def _prepare(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        check(connection, self._path)
-        connection.execute(DELIVERIES)
-        return connection
-
-    async def __aenter__(self) -> None:
         await self._writer.open()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._writer.aclose()
 
     def not_in(self, statuses: frozenset[str]) -> list[int]:
         """Name the messages that have none of *statuses* and may have got one."""
