@@ -266,11 +266,8 @@ class Attempts(Generic[T]):
             began = asyncio.get_running_loop().time()
             bound = self._admission_time()
             try:
-                if bound is None:
-                    admitted = await self._queue(priority, None)
-                else:
-                    async with asyncio.timeout(bound):
-                        admitted = await self._queue(priority, bound)
+                async with nullcontext() if bound is None else asyncio.timeout(bound):
+                    admitted = await self._queue(priority, bound)
             except DeadlineExceededError as error:
                 raise self._no_permit(error.needed) from None
             except TimeoutError:
