@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,17 @@ from ..errors import InvalidArgumentError, RespondError
 from ._journal import Journal
 from ._outcome import unknown_outcome
 from ._source import ItemSource
-from ._store import DONE, FAILED, PENDING, UNKNOWN, KnownItem, StoredResult, is_storable
+from ._store import (
+    DONE,
+    FAILED,
+    PENDING,
+    UNKNOWN,
+    KnownItem,
+    Store,
+    StoredResult,
+    check_name,
+    encode_result,
+)
 
 _CHUNK: Final = 64
 """Items that the journal is asked about at once."""
@@ -64,7 +75,6 @@ class Entries:
         """
         self.skipped = 0
         """Items that the journal knew as done."""
-        self._ended = False
         self.journal: Journal | None = None
         self._source = source
         self._key = key
@@ -73,37 +83,34 @@ class Entries:
         self._taken = 0
         self._handed_out = 0
         self._ready: deque[Entry] = deque()
+        self._chunks = self._read()
         self._lock = asyncio.Lock()
-        self._leftovers_after: int | None = 0
 
     async def next(self) -> Entry | None:
         """Give the next item; None: there is none left. Raises what the source raises."""
         if not self._ready:
             async with self._lock:
-                while not self._ready and not self._ended:
-                    await self._fill()
-        if not self._ready:
-            return None
+                while not self._ready:
+                    chunk = await anext(self._chunks, None)
+                    if chunk is None:
+                        return None
+                    self._ready.extend(chunk)
         entry = self._ready.popleft()
         entry.index = self._handed_out
         self._handed_out += 1
         return entry
 
-    async def _fill(self) -> None:
-        try:
-            items = await self._source.take(1 if self.journal is None else _CHUNK)
-        except BaseException:
-            self._ended = True
-            raise
-        if items:
+    async def _read(self) -> AsyncGenerator[list[Entry]]:
+        """Read the source, and then what a journal holds beside it. Ends with the first error."""
+        journal = self.journal
+        while items := await self._source.take(1 if journal is None else _CHUNK):
             entries = [self._entry(item) for item in items]
-            self._ready.extend(
-                entries if self.journal is None else await self._known(entries, self.journal)
-            )
-        elif self.journal is not None and self._leftovers_after is not None:
-            await self._fill_with_leftovers(self.journal, self._leftovers_after)
-        else:
-            self._ended = True
+            yield entries if journal is None else await self._known(entries, journal)
+        after: int | None = 0
+        while journal is not None and after is not None:
+            found = await journal.submit(partial(Store.leftovers, after=after, count=_CHUNK))
+            yield [_leftover(known) for known in found]
+            after = found[-1].id if found else None
 
     def _entry(self, item: Any) -> Entry:
         place = f"#{self._taken}"
@@ -114,21 +121,14 @@ class Entries:
             key: Any = self._key(item)
             if isinstance(key, int):
                 key = str(key)
+            return Entry(check_name(key, "the key of an item", "key"), item)
         except Exception as error:  # noqa: BLE001 - the item's own error
             return Entry(place, item, error)
-        if not isinstance(key, str) or not key:
-            wrong = "that is not empty"
-        elif not is_storable(key):
-            wrong = "that can be written as UTF-8, without half of a surrogate pair"
-        else:
-            return Entry(key, item)
-        refusal = InvalidArgumentError(f"the key of an item must be a text {wrong}", argument="key")
-        return Entry(place, item, refusal)
 
     async def _known(self, entries: list[Entry], journal: Journal) -> list[Entry]:
         """Ask the journal about those that have a key, and drop what is done."""
         asked = [entry for entry in entries if entry.error is None]
-        rows = [(entry.key, _as_json(entry.item)) for entry in asked]
+        rows = [(entry.key, encode_result(entry.item).value) for entry in asked]
         claims = await journal.submit(
             lambda store: [store.claim(*row, self._retry_failed) for row in rows]
         )
@@ -143,22 +143,11 @@ class Entries:
         self.skipped += len(entries) - len(unfinished)
         return unfinished
 
-    async def _fill_with_leftovers(self, journal: Journal, after: int) -> None:
-        """Report what failed or is in doubt and is no longer given by the source, the items being
-        read from the journal.
-        """
-        found = await journal.submit(lambda store: store.leftovers(after, _CHUNK))
-        self._leftovers_after = found[-1].id if found else None
-        for known in found:
-            item = None if known.item is None else msgspec.json.decode(known.item)
-            entry = Entry(known.key, item)
-            entry.learn(known, repeat_unknown=False)
-            self._ready.append(entry)
 
-
-def _as_json(item: Any) -> bytes | None:
-    """Encode an item for readers of the journal; None when it cannot be encoded."""
-    try:
-        return msgspec.json.encode(item)
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError):
-        return None
+def _leftover(known: KnownItem) -> Entry:
+    """Report what failed or is in doubt and is no longer given by the source, the item being read
+    from the journal.
+    """
+    entry = Entry(known.key, None if known.item is None else msgspec.json.decode(known.item))
+    entry.learn(known, repeat_unknown=False)
+    return entry

@@ -20,7 +20,7 @@ from ..errors import InvalidArgumentError, OutcomeUnknownError
 from ._entries import Entry
 from ._journal import Journal
 from ._outcome import unknown_outcome
-from ._store import StoredResult, decode_result, encode_result, is_storable
+from ._store import StoredResult, check_name, decode_result, encode_result
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -186,14 +186,7 @@ class Execution:
         repeatable: bool | None = None,
     ) -> Any:
         """Do a step, or give the result that it had."""
-        if not isinstance(name, str) or not name:
-            raise InvalidArgumentError(
-                "a step's name must be a text that is not empty", argument="name"
-            )
-        if not is_storable(name):
-            raise InvalidArgumentError(
-                "a step's name must be a text that can be written as UTF-8", argument="name"
-            )
+        check_name(name, "a step's name", "name")
         if name in self._names:
             raise InvalidArgumentError("this item has a step of that name already", argument="name")
         self._names.add(name)

@@ -20,7 +20,7 @@ from respondio_async.discreet import Discreet
 
 from .. import models
 from .._wire import mask
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidArgumentError
 from ._outcome import Outcome
 
 APPLICATION_ID: Final = 0x72696F42  # "rioB": tells a journal from any other SQLite file
@@ -91,13 +91,18 @@ class KnownItem(Discreet, msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def is_storable(text: str) -> bool:
-    """Whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+def check_name(name: object, what: str, argument: str) -> str:
+    """Return the name of an item or a step, if the journal can hold it."""
+    if not isinstance(name, str) or not name:
+        raise InvalidArgumentError(f"{what} must be a text that is not empty", argument=argument)
     try:
-        text.encode()
+        name.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise InvalidArgumentError(
+            f"{what} must be a text that can be written as UTF-8, without half of a surrogate pair",
+            argument=argument,
+        ) from None
+    return name
 
 
 def reason_of(error: Exception | None) -> tuple[str | None, str | None]:
