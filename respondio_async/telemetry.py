@@ -21,7 +21,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -147,7 +147,9 @@ class OpenTelemetryHook:
 
     def _start(self, event: OperationStarted) -> None:
         span = self._tracer.start_span(
-            event.endpoint, kind=SpanKind.CLIENT, attributes=self._operation(event.endpoint)
+            event.endpoint,
+            kind=SpanKind.CLIENT,
+            attributes=_operation(event.endpoint, self._address),
         )
         outer = otel_context.attach(trace.set_span_in_context(span))
         self._running.set(_RunningCall(span, outer))
@@ -155,10 +157,11 @@ class OpenTelemetryHook:
     def _count(self, attempt: AttemptEnded) -> None:
         outcome = _outcome(attempt.endpoint, self._address, attempt.status, attempt.failure)
         self._requests.record(attempt.elapsed, outcome)
+        operation = _operation(attempt.endpoint, self._address)
         if attempt.status == 429:
-            self._refusals.add(1, self._operation(attempt.endpoint))
+            self._refusals.add(1, operation)
         if attempt.attempt > 1:
-            self._retries.add(1, self._operation(attempt.endpoint))
+            self._retries.add(1, operation)
 
     def _end(self, event: OperationEnded, running: _RunningCall) -> None:
         self._running.set(None)
@@ -166,10 +169,11 @@ class OpenTelemetryHook:
         # After the call's span, or the SDK would look at it for an exemplar each time.
         if running.attempt is not None:
             self._count(running.attempt)
+        operation = _operation(event.endpoint, self._address)
         if event.queued >= _SHORTEST_WAIT:
-            self._queueing.record(event.queued, self._operation(event.endpoint))
+            self._queueing.record(event.queued, operation)
         if event.error == "OutcomeUnknownError":
-            self._unknown.add(1, self._operation(event.endpoint))
+            self._unknown.add(1, operation)
         span = running.span
         if not span.is_recording():
             return
@@ -199,9 +203,6 @@ class OpenTelemetryHook:
                 return "wait", {"duration": event.seconds, "reason": event.reason}
             case DriftDetected():
                 return "drift", {"type": event.type, "detail": event.detail}
-
-    def _operation(self, endpoint: str) -> _Attributes:
-        return _operation(endpoint, self._address)
 
     def _limits(self, _: "CallbackOptions") -> "Iterable[Observation]":
         for route, use in self._routes():
@@ -294,30 +295,36 @@ class OpenTelemetryTracer:
         """
         _mark_failed(error)
 
-    @contextmanager
     def _span(
         self, operation: str, kind: str, role: SpanKind, event: "AnyEvent"
-    ) -> "Generator[trace.Span]":
+    ) -> AbstractContextManager["trace.Span"]:
         # The event's class, not the type that its body names: that may be anything.
         destination = type(event).__name__
-        attributes = {
+        attributes: dict[str, str | bool] = {
             "messaging.system": "respondio",
             "messaging.operation.name": operation,
             "messaging.operation.type": kind,
             "messaging.destination.name": destination,
         }
-        with self._tracer.start_as_current_span(
-            f"{operation} {destination}",
-            kind=role,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except BaseException as error:
-                _mark_failed(error)
-                raise
+        return _event_span(self._tracer, f"{operation} {destination}", role, attributes)
+
+
+@contextmanager
+def _event_span(
+    tracer: "trace.Tracer", name: str, role: SpanKind, attributes: dict[str, str | bool]
+) -> "Generator[trace.Span]":
+    with tracer.start_as_current_span(
+        name,
+        kind=role,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            _mark_failed(error)
+            raise
 
 
 def _mark_failed(error: BaseException) -> None:
@@ -343,18 +350,10 @@ async def webhook_span(
         stacklevel=2,
     )
     kind = type(context.event).__name__
-    with trace.get_tracer(_SCOPE, tracer_provider=tracer_provider).start_as_current_span(
-        f"webhook {kind}",
-        kind=SpanKind.CONSUMER,
-        attributes={
-            "respondio.event.type": kind,
-            "respondio.event.redelivered": context.redelivered,
-        },
-        record_exception=False,
-        set_status_on_exception=False,
-    ):
-        try:
-            await call_next(context)
-        except Exception as error:
-            _mark_failed(error)
-            raise
+    attributes = {
+        "respondio.event.type": kind,
+        "respondio.event.redelivered": context.redelivered,
+    }
+    tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
+    with _event_span(tracer, f"webhook {kind}", SpanKind.CONSUMER, attributes):
+        await call_next(context)

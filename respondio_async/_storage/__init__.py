@@ -1,6 +1,5 @@
 """Files on this machine that hold what must not be lost or read by others."""
 
-from ._failures import explained
 from ._files import (
     AS_IT_IS,
     create_private,
@@ -10,7 +9,7 @@ from ._files import (
     replace_private,
     tighten,
 )
-from ._writer import SIDECARS, Writer, settle
+from ._writer import SIDECARS, Writer, explained, settle
 
 __all__ = [
     "AS_IT_IS",

@@ -3,6 +3,7 @@
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -64,12 +65,6 @@ class SQLiteDeduplicator:
     A router with an inbox needs none: the inbox remembers.
     """
 
-    _SCHEMA = (
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
-        "CREATE TABLE IF NOT EXISTS seen "
-        "(row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE); COMMIT;"
-    )
-
     def __init__(self, path: str | Path, limit: int = 1_000_000) -> None:
         if limit < 1:
             raise ConfigurationError("limit must be at least 1")
@@ -81,8 +76,12 @@ class SQLiteDeduplicator:
     async def claim(self, event_id: str) -> bool:
         """Remember *event_id* on the disk before returning."""
         async with self._opening:
-            database = self._database = self._database or await self._open()
-        return await database.submit(lambda connection: self._claim(connection, event_id))
+            database = self._database
+            if database is None:
+                database = Writer(self._path, _prepare)
+                await database.open()
+                self._database = database
+        return await database.submit(partial(self._claim, event_id))
 
     async def aclose(self) -> None:
         """Close the file; a later claim opens it again."""
@@ -90,22 +89,22 @@ class SQLiteDeduplicator:
         if database is not None:
             await database.aclose()
 
-    async def _open(self) -> Writer[Connection]:
-        database = Writer(self._path, self._prepare)
-        await database.open()
-        return database
-
-    def _prepare(self, connection: Connection) -> Connection:
-        connection.executescript(self._SCHEMA)
-        return connection
-
-    def _claim(self, connection: Connection, event_id: str) -> bool:
+    def _claim(self, event_id: str, connection: Connection) -> bool:
         row = connection.execute(
             "INSERT OR IGNORE INTO seen (event_id) VALUES (?) RETURNING row", (event_id,)
         ).fetchone()
         if row is not None:
             connection.execute("DELETE FROM seen WHERE row <= ?", (row[0] - self._limit,))
         return row is not None
+
+
+def _prepare(connection: Connection) -> Connection:
+    connection.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
+        "CREATE TABLE IF NOT EXISTS seen "
+        "(row INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE); COMMIT;"
+    )
+    return connection
 
 
 class RedisSet(Protocol):

@@ -9,6 +9,7 @@ given back, with the handlers that had, so that none of those runs again.
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -135,10 +136,8 @@ class EventInbox(InboxStore):
     async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
         """Note a step, so that it survives a kill from this very moment: it never waits."""
         note = Note(row, step, handler)
-        try:
+        with suppress(OSError):  # the disk is full: the note lives in memory until SQLite takes it
             self._progress.write(note)
-        except OSError:
-            pass  # the disk is full: the note lives in memory until SQLite takes it
         self._notes.append(note)
         if self._timer is None and self._flushing is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
@@ -158,7 +157,8 @@ class EventInbox(InboxStore):
             # The disk may have room again later; the file of notes has them meanwhile.
             self._notes = notes + self._notes
         elif self._progress.full:
-            self._progress.open(self._notes)
+            with suppress(OSError):  # the disk is full: the old file goes on
+                self._progress.open(self._notes)
         if self._notes:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush)
 

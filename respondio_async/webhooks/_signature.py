@@ -45,11 +45,7 @@ def verify(
     would accept what anybody can sign. The time taken does not tell how much of a signature was
     right, nor which key.
     """
-    try:
-        encoded = _encoded(keys)
-    except (AttributeError, TypeError, UnicodeEncodeError):
-        raise _no_key() from None
-    return authentic(body, signature, encoded, max_body, max_depth)
+    return authentic(body, signature, encode_keys(keys), max_body, max_depth)
 
 
 def sign(body: bytes, key: str) -> str:

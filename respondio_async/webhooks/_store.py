@@ -8,7 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -151,7 +151,7 @@ class InboxStore(ABC):
         handed_over_since: int | None,
         human_since: int | None,
         watermark: int,
-    ) -> "asyncio.Future[None]":
+    ) -> "asyncio.Future[Any]":
         """Store what has changed; None leaves as is, and a watermark only rises."""
 
     @abstractmethod

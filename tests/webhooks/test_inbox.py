@@ -282,6 +282,26 @@ async def test_the_file_of_notes_stays_small(
     await again.aclose()
 
 
+async def test_notes_go_on_in_the_old_file_when_a_new_one_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk may be full as the file of notes is to be replaced; notes go into SQLite as ever."""
+    monkeypatch.setattr("respondio_async.webhooks._progress._ROTATE", 1)
+    monkeypatch.setattr(inbox_module, "_FLUSH_AFTER", 0.0)
+    inbox = EventInbox(tmp_path / "inbox")
+    await inbox.open()
+    (tmp_path / "inbox-progress.new").mkdir()
+    rows = [await inbox.accept(NewEvent(str(number), b"{}")) for number in range(20)]
+    for row in rows:
+        await inbox.note(row or 0, HandlingStep.FINISHED)
+        await inbox.database.submit(lambda connection: None)
+    left = "SELECT count(*) FROM event WHERE body IS NOT NULL"
+    while await inbox.database.submit(lambda connection: connection.execute(left).fetchone()[0]):
+        await asyncio.sleep(0)
+    await inbox.aclose()
+    assert "Exception in callback" not in caplog.text
+
+
 async def test_what_can_no_longer_be_read_goes_to_the_hook(inbox: str) -> None:
     """An event that was accepted under other bounds does not stop the start."""
     await interrupted(inbox)

@@ -342,7 +342,7 @@ async def test_one_task_waits_for_all_ends(url: str) -> None:
     async with bot(url, [], "web") as web:
         for number in range(5):
             assert (await web.handle(*signed(message(number)))).status == 200
-        watching = [task for task in asyncio.all_tasks() if "_spawn" in str(task.get_coro())]
+        watching = [task for task in asyncio.all_tasks() if "_watch_ends" in str(task.get_coro())]
         assert len(watching) <= 1
 
 

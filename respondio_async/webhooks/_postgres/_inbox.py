@@ -5,7 +5,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, Final, TypeVar
@@ -38,7 +38,7 @@ from ._batches import Batches
 from ._connection import InboxDatabase
 from ._heartbeat import EVERY, Heartbeat
 from ._notes import NoteConnection
-from ._schema import QUEUE, check, migrate, out_of_reach
+from ._schema import QUEUE, migrate, out_of_reach
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class PostgresInbox(InboxStore):
             raise reported from error
 
     async def _open(self) -> StoredState:
-        await (migrate if self._may_migrate else check)(self._url)
+        await migrate(self._url, may_migrate=self._may_migrate)
         self._is_unreachable = self._stopping = False
         database = self._database = InboxDatabase(self._url)
         # Whoever lives beats twice in this time, even if all were cut off until now.
@@ -177,12 +177,12 @@ class PostgresInbox(InboxStore):
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while self._is_worker:
             # Not cancelled when it is late: that would ask PostgreSQL, which does not answer.
-            counting = self._spawn(self._count_unfinished())
+            counting = self._spawn(self._database.rows(sql.LEFT, last=self._last_accepted))
             max_wait = max(_ANSWER_WITHIN, ends_at - time.monotonic())
             await asyncio.wait([counting], timeout=None if timeout is None else max_wait)
             if not counting.done():
                 break
-            left = counting.result()
+            [[left]] = counting.result()
             if not left or time.monotonic() >= ends_at:
                 break
             await asyncio.sleep(_POLL_EVERY)  # another process may finish them, and notifies nobody
@@ -190,10 +190,6 @@ class PostgresInbox(InboxStore):
         if self._working is not None:
             self._working.cancel()  # Procrastinate waits for its running jobs all the same
         return left
-
-    async def _count_unfinished(self) -> int:
-        [[count]] = await self._database.rows(sql.LEFT, last=self._last_accepted)
-        return int(count)
 
     async def aclose(self) -> None:
         """Give back what is held, and close."""
@@ -353,19 +349,16 @@ class PostgresInbox(InboxStore):
         handed_over_since: int | None,
         human_since: int | None,
         watermark: int,
-    ) -> "asyncio.Future[None]":
+    ) -> "asyncio.Future[Any]":
         """Store what has changed of a contact."""
-
-        async def save() -> None:
-            await self._database.rows(
-                sql.SAVE_CONTACT,
-                contact_id=contact_id,
-                handed_over_since=handed_over_since,
-                human_since=human_since,
-                watermark=watermark,
-            )
-
-        return self._spawn(save())
+        storing = self._database.rows(
+            sql.SAVE_CONTACT,
+            contact_id=contact_id,
+            handed_over_since=handed_over_since,
+            human_since=human_since,
+            watermark=watermark,
+        )
+        return self._spawn(storing)
 
     @asynccontextmanager
     async def lock(self, contact_id: int) -> AsyncGenerator[None]:
@@ -438,11 +431,8 @@ class PostgresInbox(InboxStore):
             await self._release(list(twice))
         self._undelivered = unknown - twice
 
-    def _spawn(self, work: Awaitable[T]) -> "asyncio.Future[T]":
-        async def run() -> T:
-            return await work
-
-        task = asyncio.create_task(run())
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
         return task

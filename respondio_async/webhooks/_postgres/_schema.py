@@ -96,14 +96,21 @@ ALTER TABLE event SET (
 )
 
 
-async def migrate(url: str) -> bool:
-    """Make or upgrade the schema; False when there was nothing to do."""
+async def migrate(url: str, *, may_migrate: bool = True) -> bool:
+    """Make or upgrade the schema; False when there was nothing to do. `ConfigurationError` when
+    there was, and may not be.
+    """
     try:
         async with await psycopg.AsyncConnection.connect(
             url, autocommit=True, **CONNECT
         ) as connection:
             if await _is_current(connection):
                 return False
+            if not may_migrate:
+                raise ConfigurationError(
+                    "the inbox's tables are missing or older than this release: run "
+                    "`respondio webhooks migrate --inbox URL`"
+                )
             await connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
             # A transaction that began before might not see what another process made meanwhile.
             async with connection.transaction():
@@ -118,20 +125,6 @@ async def migrate(url: str) -> bool:
         ) from error
     except psycopg.Error as error:
         raise out_of_reach(error) from error
-
-
-async def check(url: str) -> None:
-    """Raise `ConfigurationError` when the schema is not of this version."""
-    try:
-        async with await psycopg.AsyncConnection.connect(url, **CONNECT) as connection:
-            if await _is_current(connection):
-                return
-    except psycopg.Error as error:
-        raise out_of_reach(error) from error
-    raise ConfigurationError(
-        "the inbox's tables are missing or older than this release: run "
-        "`respondio webhooks migrate --inbox URL`"
-    )
 
 
 def out_of_reach(error: BaseException | None) -> InboxUnavailableError:
