@@ -13,7 +13,7 @@ from respondio_async.errors import ConfigurationError
 from ._capacity import Capacity
 from ._contact_states import ContactStates
 from ._context import Context, contact_id
-from ._handlers import ErrorReporter, Handlers, call_function
+from ._handlers import ErrorReporter, Handlers, OnError, call_function
 from ._order import ContactQueues, KeyedLocks
 from ._progress import HandlingStep
 from ._store import (
@@ -23,7 +23,7 @@ from ._store import (
     InboxUnavailableError,
     Unfinished,
 )
-from ._tracer import WebhookTracer
+from ._tracer import NoTracer, WebhookTracer
 from .events import AnyEvent
 
 _logger: Final = logging.getLogger("respondio_async.webhooks")
@@ -46,7 +46,7 @@ class EventJob(NamedTuple):
 
 
 class Dispatcher:
-    """Runs the handlers of one router."""
+    """Runs the handlers of one router, and keeps what they and its events have in common."""
 
     def __init__(
         self,
@@ -57,22 +57,20 @@ class Dispatcher:
         timeout: float | None,
         on_interrupted: OnInterrupted | None,
         capacity: Capacity,
-        states: ContactStates,
-        locks: KeyedLocks,
-        errors: ErrorReporter,
-        tracer: WebhookTracer,
+        on_error: OnError | None,
+        tracer: WebhookTracer | None,
     ) -> None:
         self.inbox: InboxStore | None = None
+        self.capacity = capacity
+        self.states = ContactStates()
+        self.locks = KeyedLocks()
+        self.errors = ErrorReporter(on_error)
+        self.tracer = tracer or NoTracer()
         self._handlers = handlers
         self._context = context
         self._concurrency = concurrency
         self._timeout = timeout
         self._on_interrupted = on_interrupted
-        self._capacity = capacity
-        self._states = states
-        self._locks = locks
-        self._errors = errors
-        self._tracer = tracer
         self._queues: ContactQueues[EventJob] = ContactQueues(self._handle, concurrency=concurrency)
 
     @property
@@ -82,30 +80,44 @@ class Dispatcher:
 
     def begin_anew(self) -> None:
         """Forget what an event loop that has ended left undone."""
+        self.capacity.clear()
         self._queues = ContactQueues(self._handle, concurrency=self._concurrency)
 
     def put(self, job: EventJob) -> None:
         """Have an event handled after those of its contact that came before."""
         self._queues.put(contact_id(job.event) or object(), job)
 
-    async def aclose(self, timeout: float | None) -> None:
-        """Wait until all is handled, *timeout* seconds at most, and cancel what is not."""
+    def use(self, inbox: InboxStore | None) -> None:
+        """Note in *inbox* from now on how far events have come."""
+        self.inbox = inbox
+        self.locks.beyond = inbox.lock if inbox is not None and inbox.is_shared else None
+
+    async def aclose(self, timeout: float | None) -> int:
+        """Wait until all is handled, *timeout* seconds at most, and cancel what is not; returns how
+        many events that were.
+        """
         await self._queues.join(timeout)
         for job in await self._queues.cancel():
             job.resolve(handled=False)
+        return self.capacity.clear()
+
+    async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:
+        """Note in the inbox, if there is one, how far an event has come."""
+        if self.inbox is not None:
+            await self.inbox.note(row, step, handler)
 
     async def _handle(self, job: EventJob) -> None:
         event, stored, _ = job
         known = contact_id(event)
         try:
-            async with self._locks.hold_here(known or object()):
+            async with self.locks.hold_here(known or object()):
                 if known is not None:
                     await self._update_state(event, known)
-                with self._tracer.handling(
+                with self.tracer.handling(
                     event, stored.trace_context, redelivered=stored.redelivered
                 ):
                     await self._run_handlers(stored, self._context(job))
-            await self._note(stored, HandlingStep.FINISHED)
+            await self.note(stored.row, HandlingStep.FINISHED)
             job.resolve(handled=True)
         except EventLostError:
             _logger.warning(
@@ -116,13 +128,13 @@ class Dispatcher:
             pass  # closing: the event stays unfinished
         finally:
             job.resolve(handled=False)  # unless it was handled
-        self._capacity.give_back(len(stored.body))
+        self.capacity.give_back(len(stored.body))
 
     async def _update_state(self, event: AnyEvent, known: int) -> None:
         try:
-            await self._states.update(event, known)
+            await self.states.update(event, known)
         except Exception as error:  # noqa: BLE001 - the disk is full, …: it is remembered in memory
-            await self._errors.report(error, None)
+            await self.errors.report(error, None)
 
     async def _run_handlers(self, stored: Unfinished, context: Context[Any]) -> None:
         if stored.redelivered and self._on_interrupted is not None:
@@ -145,9 +157,9 @@ class Dispatcher:
                 handler.conditions.hold, context
             ):
                 continue
-            await self._note(stored, HandlingStep.STARTED, handler.key)
+            await self.note(stored.row, HandlingStep.STARTED, handler.key)
             await self._attempt(self._handlers.wrapped(handler), context)
-            await self._note(stored, HandlingStep.HANDLED, handler.key)
+            await self.note(stored.row, HandlingStep.HANDLED, handler.key)
 
     async def _attempt(
         self, function: Callable[[Context[Any]], object], context: Context[Any]
@@ -165,9 +177,5 @@ class Dispatcher:
             await self._report(error, context)
 
     async def _report(self, error: Exception, context: Context[Any]) -> None:
-        self._tracer.failed(error)
-        await self._errors.report(error, context)
-
-    async def _note(self, stored: Unfinished, step: HandlingStep, handler: int = 0) -> None:
-        if self.inbox is not None:
-            await self.inbox.note(stored.row, step, handler)
+        self.tracer.failed(error)
+        await self.errors.report(error, context)

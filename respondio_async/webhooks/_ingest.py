@@ -26,12 +26,9 @@ from ._answers import (
     early_answer,
     signature_in,
 )
-from ._capacity import Capacity
-from ._contact_states import ContactStates
 from ._context import contact_id, received_id
 from ._dedup import Deduplicator, MemoryDeduplicator
-from ._dispatch import EventJob
-from ._handlers import ErrorReporter
+from ._dispatch import Dispatcher, EventJob
 from ._order import KeyedLocks
 from ._parse import parse
 from ._progress import HandlingStep
@@ -40,12 +37,10 @@ from ._store import (
     CAUGHT_UP,
     NOWHERE,
     InboxFullError,
-    InboxStore,
     InboxUnavailableError,
     NewEvent,
     Unfinished,
 )
-from ._tracer import WebhookTracer
 from .events import AnyEvent
 
 BODY_TIMEOUT: Final = 10.0
@@ -62,30 +57,21 @@ class Ingest:
         max_body: int,
         max_depth: int,
         deduplicator: Deduplicator | None,
-        capacity: Capacity,
-        states: ContactStates,
-        errors: ErrorReporter,
-        tracer: WebhookTracer,
+        dispatcher: Dispatcher,
         start: Callable[[], Awaitable[None]],
         start_within: float | None,
-        hand_on: Callable[[EventJob], None],
     ) -> None:
         self.answers: Counter[WebhookAnswer] = Counter()
         """How often each was given."""
         self.closing = False
         """True: events are turned away."""
-        self.inbox: InboxStore | None = None
         self._keys = encode_keys(keys)
         self._max_body = max_body
         self._max_depth = max_depth
         self._deduplicator = deduplicator
-        self._capacity = capacity
-        self._states = states
-        self._errors = errors
-        self._tracer = tracer
+        self._dispatcher = dispatcher
         self._start = start
         self._start_within = start_within
-        self._hand_on = hand_on
         self._arrivals = KeyedLocks()
         self._storing: set[asyncio.Task[WebhookAnswer]] = set()
 
@@ -101,7 +87,7 @@ class Ingest:
             return self._counted(early)
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                body = await self._capacity.collect(chunks, self._max_body)
+                body = await self._dispatcher.capacity.collect(chunks, self._max_body)
         except TimeoutError:
             return self._counted(TOO_SLOW)
         return self._counted(BUSY) if body is None else await self.receive(body, headers)
@@ -139,10 +125,10 @@ class Ingest:
                 return await self._turn_away(error)
         # Capacity is taken before anything more is awaited, so that a rush cannot pass the bound
         # together.
-        if self.closing or not self._capacity.take(len(body)):
+        if self.closing or not self._dispatcher.capacity.take(len(body)):
             return self._counted(BUSY)
         storing = self._store(event, body, ended)
-        if self.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
+        if self._dispatcher.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
             return await storing  # never waits
         # In a task of its own: what is stored must also be handled, even if the sender hangs up
         # now.
@@ -159,15 +145,15 @@ class Ingest:
         try:
             event = parse(unfinished.body, max_body=size, max_depth=self._max_depth)
         except DecodeError as error:  # accepted under other bounds
-            await self._errors.report(error, None)
-            await self._finish(unfinished.row)
+            await self._dispatcher.errors.report(error, None)
+            await self._dispatcher.note(unfinished.row, HandlingStep.FINISHED)
             if ended is not None:
                 ended.set_result(True)
             return
         known = contact_id(event)
         if known is not None and unfinished.contact is not None:
-            self._states.contacts[known] = unfinished.contact
-        self._capacity.enter(size)
+            self._dispatcher.states.contacts[known] = unfinished.contact
+        self._dispatcher.capacity.enter(size)
         self._put(EventJob(event, unfinished, ended))
 
     async def wait_stored(self) -> None:
@@ -182,27 +168,28 @@ class Ingest:
         # The body itself stands for an event that has no id.
         event_id = event.event_id or f"sha256:{sha256(body).hexdigest()}"
         row: int | None = NOWHERE
-        with self._tracer.accepting(event) as trace_context:
+        inbox = self._dispatcher.inbox
+        with self._dispatcher.tracer.accepting(event) as trace_context:
             try:
-                if self.inbox is not None:
+                if inbox is not None:
                     message_id, contact = received_id(event), contact_id(event)
-                    row = await self.inbox.accept(
+                    row = await inbox.accept(
                         NewEvent(event_id, body, message_id, contact, trace_context)
                     )
             except Exception as error:  # noqa: BLE001 - a full disk, …: what cannot be kept must not be acknowledged
-                self._tracer.failed(error)
-                self._capacity.give_back(len(body))
+                self._dispatcher.tracer.failed(error)
+                self._dispatcher.capacity.give_back(len(body))
                 return await self._turn_away(error)
-            if row is not None and self.inbox is not None and self.inbox.is_shared:
+            if row is not None and inbox is not None and inbox.is_shared:
                 # The inbox gives it to whichever process is free.
-                self._capacity.give_back(len(body))
+                self._dispatcher.capacity.give_back(len(body))
                 if ended is not None:
-                    self.inbox.watch_end(row, ended)
+                    inbox.watch_end(row, ended)
                 return self._counted(ACCEPTED)
             if row is None or not await self._claim(event, event_id) or self._was_caught_up(event):
                 if row is not None:
-                    await self._finish(row)
-                self._capacity.give_back(len(body))
+                    await self._dispatcher.note(row, HandlingStep.FINISHED)
+                self._dispatcher.capacity.give_back(len(body))
                 return self._counted(DUPLICATE)
             self._put(EventJob(event, Unfinished(row, body, trace_context=trace_context), ended))
             return self._counted(ACCEPTED)
@@ -216,29 +203,25 @@ class Ingest:
             async with self._arrivals.hold(contact_id(event) or event_id):
                 return await self._deduplicator.claim(event_id)
         except Exception as error:  # noqa: BLE001 - its store is out of reach; handling an event twice is better than never
-            await self._errors.report(error, None)
+            await self._dispatcher.errors.report(error, None)
             return True
 
     def _was_caught_up(self, event: AnyEvent) -> bool:
         """Whether an event comes late, after `catch_up` brought its message."""
-        return received_id(event) in self._states.caught_up and not event.event_id.startswith(
-            CAUGHT_UP
-        )
+        return received_id(
+            event
+        ) in self._dispatcher.states.caught_up and not event.event_id.startswith(CAUGHT_UP)
 
     def _put(self, job: EventJob) -> None:
         received = received_id(job.event)
         if received is not None:
-            self._states.note_received(received)
-        self._hand_on(job)
-
-    async def _finish(self, row: int) -> None:
-        if self.inbox is not None:
-            await self.inbox.note(row, HandlingStep.FINISHED)
+            self._dispatcher.states.note_received(received)
+        self._dispatcher.put(job)
 
     async def _turn_away(self, error: Exception) -> WebhookAnswer:
         """Answer that the inbox cannot be used; it has reported an outage, and is full by right."""
         if not isinstance(error, InboxUnavailableError | InboxFullError | TimeoutError):
-            await self._errors.report(error, None)
+            await self._dispatcher.errors.report(error, None)
         return self._counted(BUSY)
 
     def _counted(self, answer: WebhookAnswer) -> WebhookAnswer:

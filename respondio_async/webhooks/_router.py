@@ -23,17 +23,15 @@ from ._bot import BotClient
 from ._capacity import Capacity
 from ._catch_up import missed
 from ._choose_inbox import choose_inbox, is_postgres
-from ._contact_states import ContactStates
 from ._context import Context
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
-from ._handlers import ErrorReporter, Handlers, OnError
+from ._handlers import Handlers, OnError
 from ._ingest import Ingest
 from ._json import MAX_BODY, MAX_DEPTH
-from ._order import KeyedLocks
 from ._parse import parse
-from ._store import InboxStatistics, InboxStore
-from ._tracer import NoTracer, WebhookTracer
+from ._store import InboxStatistics
+from ._tracer import WebhookTracer
 from .events import AnyEvent
 
 if TYPE_CHECKING:
@@ -139,42 +137,30 @@ class WebhookRouter(Handlers):
             workers=workers,
             migrate=migrate,
         )
-        self._inbox: InboxStore | None = None
         if deduplicator is not None and is_postgres(inbox):
             raise ConfigurationError("an inbox on PostgreSQL is shared: it needs no deduplicator")
         if deduplicator is None and inbox is None:
             deduplicator = MemoryDeduplicator(remember or 100_000)
         self._deduplicator = deduplicator
         self._drain_timeout = drain_timeout
-        self._states = ContactStates()
-        self._locks = KeyedLocks()
-        self._capacity = Capacity(events=queue_size, size=queue_bytes)
-        self._errors = ErrorReporter(on_error)
-        tracer = tracer or NoTracer()
         self._dispatcher = Dispatcher(
             self,
             context=lambda job: self.context(job.event, redelivered=job.stored.redelivered),
             concurrency=concurrency,
             timeout=handler_timeout,
             on_interrupted=on_interrupted,
-            capacity=self._capacity,
-            states=self._states,
-            locks=self._locks,
-            errors=self._errors,
+            capacity=Capacity(events=queue_size, size=queue_bytes),
+            on_error=on_error,
             tracer=tracer,
         )
         self._ingest = Ingest(
             keys,
             max_body=max_body,
             max_depth=max_depth,
-            deduplicator=self._deduplicator,
-            capacity=self._capacity,
-            states=self._states,
-            errors=self._errors,
-            tracer=tracer,
+            deduplicator=deduplicator,
+            dispatcher=self._dispatcher,
             start=self.start,
             start_within=_START_WITHIN if is_postgres(inbox) else None,
-            hand_on=self._dispatcher.put,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -205,7 +191,6 @@ class WebhookRouter(Handlers):
                     "this router is in use on another event loop: make one for each"
                 )
             self._loop, self._starting = loop, None
-            self._capacity.clear()
             self._dispatcher.begin_anew()
         if self._starting is None:
             self._ingest.closing = False
@@ -233,18 +218,17 @@ class WebhookRouter(Handlers):
         self._ingest.closing = True
         await asyncio.wait([self._starting])
         await self._ingest.wait_stored()
-        inbox = self._inbox
+        inbox = self._dispatcher.inbox
         timeout = self._drain_timeout if timeout is None else timeout
         began = time.monotonic()
         left = await inbox.drain(timeout) if inbox is not None else 0
         if timeout is not None:
             timeout = max(0.0, timeout - (time.monotonic() - began))
-        await self._dispatcher.aclose(timeout)
-        left = max(left, self._capacity.clear())
+        left = max(left, await self._dispatcher.aclose(timeout))
         if inbox is not None:
-            self._states.forget_store()
+            self._dispatcher.states.forget_store()
             await inbox.aclose()
-            self._use_inbox(None)
+            self._dispatcher.use(None)
         elif left:
             _logger.warning("%d webhook events were not handled before closing, and are lost", left)
         self._starting = None
@@ -254,15 +238,15 @@ class WebhookRouter(Handlers):
 
     def statistics(self) -> RouterStatistics:
         """Count."""
-        answers = self._ingest.answers
+        answers, dispatcher = self._ingest.answers, self._dispatcher
         return RouterStatistics(
             answers[ACCEPTED],
             answers[DUPLICATE],
             sum(count for answer, count in answers.items() if 400 <= answer.status < 500),
             answers[BUSY],
-            self._errors.count,
-            self._capacity.waiting,
-            self._dispatcher.running,
+            dispatcher.errors.count,
+            dispatcher.capacity.waiting,
+            dispatcher.running,
         )
 
     async def work(self) -> None:
@@ -272,7 +256,8 @@ class WebhookRouter(Handlers):
         `ConfigurationError` without an inbox on PostgreSQL: nobody else could hand events on.
         """
         await self.start()
-        if self._inbox is None or not self._inbox.is_shared or not self._workers:
+        inbox = self._dispatcher.inbox
+        if inbox is None or not inbox.is_shared or not self._workers:
             await self.aclose()
             raise ConfigurationError(
                 "work() needs an inbox that processes share, and workers: "
@@ -286,23 +271,22 @@ class WebhookRouter(Handlers):
     async def inbox_statistics(self) -> InboxStatistics:
         """Count what waits in the inbox, whichever process took it in."""
         await self.start()
-        counted = await self._inbox.statistics() if self._inbox is not None else None
-        return counted or InboxStatistics(self._capacity.waiting, self._dispatcher.running, 1)
+        inbox = self._dispatcher.inbox
+        counted = await inbox.statistics() if inbox is not None else None
+        count = self.statistics()
+        return counted or InboxStatistics(count.waiting, count.running, 1)
 
     async def _start(self) -> None:
         if self._make_inbox is None:
             return
-        if self._inbox is not None:  # an event loop ended before the router was closed
-            await self._inbox.abandon()
-            self._use_inbox(None)
+        abandoned = self._dispatcher.inbox
+        if abandoned is not None:  # an event loop ended before the router was closed
+            await abandoned.abandon()
+            self._dispatcher.use(None)
         inbox = self._make_inbox()
-        self._states.load(inbox, await inbox.open())
-        self._use_inbox(inbox)
+        self._dispatcher.states.load(inbox, await inbox.open())
+        self._dispatcher.use(inbox)
         await inbox.deliver(self._ingest.resume)
-
-    def _use_inbox(self, inbox: InboxStore | None) -> None:
-        self._inbox = self._ingest.inbox = self._dispatcher.inbox = inbox
-        self._locks.beyond = inbox.lock if inbox is not None and inbox.is_shared else None
 
     # Requests
 
@@ -359,14 +343,14 @@ class WebhookRouter(Handlers):
         return Context(
             event,
             client=self.client,
-            states=self._states,
-            locks=self._locks,
+            states=self._dispatcher.states,
+            locks=self._dispatcher.locks,
             redelivered=redelivered,
         )
 
     def lock(self, contact: int) -> AbstractAsyncContextManager[None]:
         """Hold a contact's lock: none of its handlers runs meanwhile."""
-        return self._locks.hold(contact)
+        return self._dispatcher.locks.hold(contact)
 
     async def catch_up(
         self,
@@ -400,7 +384,9 @@ class WebhookRouter(Handlers):
                 await asyncio.sleep(_RETRY_AFTER)
             came += answer is ACCEPTED
 
-        await missed(self.client, self._states, contacts, after, take, concurrency=concurrency)
+        await missed(
+            self.client, self._dispatcher.states, contacts, after, take, concurrency=concurrency
+        )
         return came
 
     # Adapters

@@ -367,8 +367,8 @@ async def test_silence_outlasts_many_other_contacts(monkeypatch: pytest.MonkeyPa
             await deliver(router, message(number, number))
         await deliver(router, message(50, 1), message(51, 2), message(52, 11))
     assert seen == [*range(1, 12), 11]
-    assert len(router._states.contacts) <= 4
-    assert len(router._states.received) <= 3
+    assert len(router._dispatcher.states.contacts) <= 4
+    assert len(router._dispatcher.states.received) <= 3
 
 
 @with_inbox("inbox", "sqlite", "postgresql")
@@ -499,16 +499,16 @@ async def test_memory_that_cannot_be_stored_is_kept(tmp_path: Path) -> None:
     )
     async with router:
         await deliver(router, sent(1))
-        assert isinstance(router._inbox, EventInbox)
+        assert isinstance(router._dispatcher.inbox, EventInbox)
         broken = (
             "CREATE TEMP TRIGGER full BEFORE INSERT ON contact "
             "BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
-        await router._inbox.database.submit(
+        await router._dispatcher.inbox.database.submit(
             lambda connection: connection.execute(broken).fetchall()
         )
         await deliver(router, closed(2), message(3))
-        assert not router._states.of(1).human_since
+        assert not router._dispatcher.states.of(1).human_since
     assert len(errors) >= 1
 
 
@@ -543,12 +543,14 @@ async def test_what_was_caught_up_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
     async with router:
         assert await router.catch_up([1], after=BASE) == 5
-        assert list(router._states.caught_up) == [BASE + 4, BASE + 5]
+        assert list(router._dispatcher.states.caught_up) == [BASE + 4, BASE + 5]
         await deliver(router, *[message(number, number) for number in range(10, 14)])
         assert {
-            contact for contact, known in router._states.contacts.items() if known.handed_over_since
+            contact
+            for contact, known in router._dispatcher.states.contacts.items()
+            if known.handed_over_since
         } <= {12, 13, 1}
-        assert len(router._states.contacts) == 2
+        assert len(router._dispatcher.states.contacts) == 2
 
 
 @with_inbox("inbox_or_none", "memory", "sqlite", "postgresql")

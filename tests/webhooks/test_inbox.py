@@ -193,13 +193,15 @@ async def test_what_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None
     errors: list[Exception] = []
     router, seen = restarted(tmp_path / "inbox", on_error=lambda error, _: errors.append(error))
     async with router:
-        assert isinstance(router._inbox, EventInbox)
+        assert isinstance(router._dispatcher.inbox, EventInbox)
         full = (
             "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
-        await router._inbox.database.submit(lambda connection: connection.execute(full).fetchall())
+        await router._dispatcher.inbox.database.submit(
+            lambda connection: connection.execute(full).fetchall()
+        )
         assert await deliver(router, message(1)) == 503
-        await router._inbox.database.submit(
+        await router._dispatcher.inbox.database.submit(
             lambda connection: connection.execute("DROP TRIGGER full").fetchall()
         )
         assert await deliver(router, message(1)) == 200
