@@ -22,16 +22,17 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.client import responses
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from ._call import EdgeBlock, Problem, RequestContext, parse_body, parse_query
-from ._clock import Clock
+from ._call import EdgeBlock, Problem, RequestContext, parse_body
 from .faults import Fault
 from .operations import exists, match
 from .organisation import Organisation
 from .quirks import Quirks
 from .record import AccessLog, Arrival
+from .workspace import Clock
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -176,7 +177,7 @@ class App:
             path=raw.removeprefix(BASE) if raw.startswith(BASE + "/") else raw,
             template="",
             route="",
-            query=parse_query(query.decode("latin-1")) if query else {},
+            query=dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)),
             headers={
                 name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
             },
@@ -199,9 +200,10 @@ class App:
                 if is_below_base and exists(arrival.path):
                     raise Problem(405, "Method Not Allowed")
                 raise Problem(404, "Not Found")
-            arrival.refused, headers = organisation.meter.check(arrival.route, arrival.at)
-            if arrival.refused:
-                raise Problem(429, "Too Many Requests", headers)
+            verdict = organisation.meter.check(arrival.route, arrival.at)
+            arrival.refused = verdict.refused
+            if verdict.refused:
+                raise Problem(429, "Too Many Requests", verdict.headers)
         finally:
             counts.count(arrival.at, refused=arrival.refused)
         route, params = found
@@ -209,7 +211,7 @@ class App:
         def work() -> ServerResponse:
             call = RequestContext(arrival, params, organisation.workspace)
             answer = self._run(route.handler, call)
-            answer.headers = {**headers, **answer.headers}
+            answer.headers = {**verdict.headers, **answer.headers}
             if arrival.processed:
                 counts.processed += 1
             return answer

@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar, cast
-from urllib.parse import unquote
 
 from .quirks import Answers, DeferredOperation, Quirks
 from .record import Arrival
@@ -215,15 +214,6 @@ class RequestContext:
             "The contact is in queue: it is still being created, try again in a few minutes",
             headers,
         )
-
-
-def parse_query(raw: str) -> dict[str, str]:
-    """Read a query string; the last of a repeated name counts."""
-    pairs = (part.partition("=") for part in raw.split("&") if part)
-    return {
-        unquote(name.replace("+", " ")): unquote(value.replace("+", " "))
-        for name, _, value in pairs
-    }
 
 
 def parse_body(content: bytes) -> RequestValue:

@@ -64,7 +64,7 @@ class Fields:
             field = self._call.workspace.find_field(name)
             if field is None:
                 raise Problem(400, f"Custom field {name} not found in the workspace")
-            if not fits(field, pair["value"]):
+            if pair["value"] is not None and not fits(field, pair["value"]):
                 raise item["value"].invalid
             self.custom[field.id] = pair["value"]
 
@@ -94,20 +94,21 @@ class Fields:
 
 
 def fits(field: CustomField, value: Any) -> bool:
-    """Whether a value has the JSON type and the form that the field's type wants; null fits all."""
-    if value is None:
-        return True
-    if isinstance(value, bool) or field.data_type == "checkbox":
-        return isinstance(value, bool) and field.data_type == "checkbox"
-    if not isinstance(value, str) or field.data_type == "number":
-        is_finite = isinstance(value, int | float) and abs(value) < math.inf  # JSON may say 1e999
-        return is_finite and field.data_type == "number"
-    if field.data_type == "list":
-        return value in (field.allowed_values or ())
-    if field.data_type == "date":
-        return _DATE.fullmatch(value) is not None and _is_date(value)
-    form = _FORMS.get(field.data_type)
-    return form is None or form.fullmatch(value) is not None
+    """Whether a value has the JSON type and the form that the field's type wants."""
+    match field.data_type:
+        case "checkbox":
+            return isinstance(value, bool)
+        case "number":  # JSON may say 1e999
+            return type(value) in (int, float) and abs(value) < math.inf
+        case _ if not isinstance(value, str):
+            return False
+        case "list":
+            return value in (field.allowed_values or ())
+        case "date":
+            return _DATE.fullmatch(value) is not None and _is_date(value)
+        case data_type:
+            form = _FORMS.get(data_type)
+            return form is None or form.fullmatch(value) is not None
 
 
 def _is_date(value: str) -> bool:

@@ -106,10 +106,11 @@ def _condition(workspace: Workspace, condition: RequestValue, zone: tzinfo) -> P
         if not isinstance(condition[key].value, str):
             raise condition[key].missing
     match condition["category"].value:
+        case "contactTag" | "lifecycle" if condition["field"].value is not None:
+            raise condition["field"].invalid
         case "contactTag":
             return _tags(condition)
         case "lifecycle":
-            _check_no_field(condition)
             read, kind = _LIFECYCLE
         case "contactField":
             read, kind = _field(workspace, condition["field"])
@@ -128,13 +129,7 @@ def _condition(workspace: Workspace, condition: RequestValue, zone: tzinfo) -> P
     return _compare(asked, value, read, kind)
 
 
-def _check_no_field(condition: RequestValue) -> None:
-    if condition["field"].value is not None:
-        raise condition["field"].invalid
-
-
 def _tags(condition: RequestValue) -> Predicate:
-    _check_no_field(condition)
     holds = _TAG_TESTS[condition["operator"].choice(_TAG_TESTS)]
     wanted = set(condition["value"].strings())
     return lambda contact: holds(wanted, contact.tags)
@@ -190,14 +185,9 @@ def _timed(asked: str, value: RequestValue, read: Read, zone: tzinfo, bounds: st
     """Compare whole minutes; *bounds* says whether the minutes that the filter names belong to
     it.
     """
-    low, high = -math.inf, math.inf
-    match asked:
-        case "isTimestampAfter":
-            low = _minute(value, zone)
-        case "isTimestampBefore":
-            high = _minute(value, zone)
-        case _:
-            low, high = (_minute(each, zone) for each in _bounds(value))
+    first, last = _bounds(value) if asked == "isTimestampBetween" else (value, value)
+    low = -math.inf if asked == "isTimestampBefore" else _minute(first, zone)
+    high = math.inf if asked == "isTimestampAfter" else _minute(last, zone)
     is_after: Callable[[float, float], bool] = operator.gt if bounds == "exclusive" else operator.ge
     is_before: Callable[[float, float], bool] = (
         operator.le if bounds == "inclusive" else operator.lt

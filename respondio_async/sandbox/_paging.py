@@ -16,7 +16,7 @@ def page(
     ids: Sequence[int],
     render: Callable[[int], Any],
     *,
-    keep: Callable[[int], bool] | None = None,
+    keep: Callable[[int], bool] = lambda _: True,
     largest: int = 100,
     newest_first: bool = False,
 ) -> dict[str, Any]:
@@ -27,19 +27,16 @@ def page(
     limit, cursor = _arguments(call, largest)
     backwards = cursor is not None and cursor < 0
     walk = _walk(ids, cursor, descending=newest_first != backwards)
-    if keep is not None and call.quirks.filter_after_paging:
-        chosen = list(islice(walk, limit + 1))
-        shown = [one for one in chosen[:limit] if keep(one)]
-    else:
-        chosen = list(islice(walk if keep is None else filter(keep, walk), limit + 1))
-        shown = chosen[:limit]
+    candidates = walk if call.quirks.filter_after_paging else filter(keep, walk)
+    chosen = list(islice(candidates, limit + 1))
+    shown = [render(one) for one in chosen[:limit] if keep(one)]
     onward = chosen[limit - 1] if len(chosen) > limit else None
     back = chosen[0] if cursor is not None and chosen else None
     following = _cursor(call, onward, limit, negative=backwards)
     preceding = _cursor(call, back, limit, negative=not backwards)
     if backwards and call.answers.newer_messages_continue_in == "previous":
         following, preceding = preceding, following
-    return {"items": [render(one) for one in shown], **_pagination(call, following, preceding)}
+    return {"items": shown, **_pagination(call, following, preceding)}
 
 
 def _arguments(call: RequestContext, largest: int) -> tuple[int, int | None]:
@@ -57,11 +54,10 @@ def _arguments(call: RequestContext, largest: int) -> tuple[int, int | None]:
 
 
 def _walk(ids: Sequence[int], cursor: int | None, *, descending: bool) -> Iterator[int]:
-    if descending:
-        start = len(ids) if cursor is None else bisect_left(ids, abs(cursor))
-        return (ids[index] for index in range(start - 1, -1, -1))
     start = 0 if cursor is None else bisect_right(ids, abs(cursor))
-    return (ids[index] for index in range(start, len(ids)))
+    end = len(ids) if cursor is None else bisect_left(ids, abs(cursor))
+    places = range(end - 1, -1, -1) if descending else range(start, len(ids))
+    return (ids[place] for place in places)
 
 
 def _cursor(
@@ -70,17 +66,17 @@ def _cursor(
     if item is None:
         return None
     cursor = -item if negative else item
-    style = call.quirks.next_cursor
-    if style == "integer":
-        return cursor
-    if style == "string":
-        return str(cursor)
     query = urlencode({"cursorId": cursor, "limit": limit})
-    if style == "relative":
-        return f"{call.arrival.path}?{query}"
-    if style == "odd_path":
-        return f"{_VENDOR}/api/something/else?foo=bar&{query}"
-    return f"{_VENDOR}{'/v2' if style == 'url' else ''}{call.arrival.path}?{query}"
+    path = call.arrival.path
+    written: dict[str, str | int] = {
+        "integer": cursor,
+        "string": str(cursor),
+        "relative": f"{path}?{query}",
+        "odd_path": f"{_VENDOR}/api/something/else?foo=bar&{query}",
+        "url": f"{_VENDOR}/v2{path}?{query}",
+        "url_without_version": f"{_VENDOR}{path}?{query}",
+    }
+    return written[call.quirks.next_cursor]
 
 
 def _pagination(

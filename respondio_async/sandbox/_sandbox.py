@@ -8,10 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ._app import BASE, App, ASGIApp, Receive, Scope, Send
-from ._bridge import on_loop
-from ._clock import Clock
 from ._seed import seed_contacts, seed_space
-from ._thread import ServerThread
+from ._thread import ServerThread, on_loop
 from .customers import Customer
 from .delivery import last_channel, receive, send
 from .faults import KINDS, Fault, FaultKind
@@ -19,11 +17,11 @@ from .limits import Meter
 from .operations import ROUTES
 from .organisation import Organisation
 from .quirks import Answers, Quirks
-from .record import Arrival, Duplicate, RouteRecord, duplicates
+from .record import Arrival, Duplicate, RouteRecord, done, duplicates
 from .state import Contact, Message
 from .webhooks import Webhook, Webhooks
 from .windows import WINDOWS, WindowFactory
-from .workspace import Listener, Workspace
+from .workspace import Clock, Listener, Workspace
 
 if TYPE_CHECKING:
     from .inbox import Inbox
@@ -499,7 +497,7 @@ class Sandbox:
         same content.
         """
         with self._app.lock:
-            return duplicates(self.organisations)
+            return list(duplicates(done(self.organisations)))
 
     def forget(self) -> None:
         """Clear the record of requests; the state stays."""

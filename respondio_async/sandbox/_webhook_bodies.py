@@ -99,22 +99,20 @@ def _message(
         "message": render.content(message, workspace.quirks),
         "timestamp": message.id // 1_000_000,
     }
-    place = workspace.quirks.webhook_sender
-    if place == "message.sender" or event.type != "message.sent":
-        return {name: {**shown, "sender": message.sender}}
-    source = message.sender.get("source")
-    match place:
-        case "message.source":
-            return {name: {**shown, "source": source}}
-        case "sender":
-            return {name: shown, "sender": message.sender}
-        case "source":
-            return {name: shown, "source": source}
-        case _:
-            user = workspace.users.get(message.sender.get("userId", 0))
-            return {name: shown} | (
-                {} if user is None else {"user": render.user(user, workspace.quirks)}
-            )
+    sender = message.sender
+    user = workspace.users.get(sender.get("userId", 0))
+    person = {} if user is None else {"user": render.user(user, workspace.quirks)}
+    source = {"source": sender.get("source")}
+    places: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "message.sender": ({"sender": sender}, {}),
+        "message.source": (source, {}),
+        "sender": ({}, {"sender": sender}),
+        "source": ({}, source),
+        "user": ({}, person),
+    }
+    is_sent = event.type == "message.sent"
+    inside, beside = places[workspace.quirks.webhook_sender if is_sent else "message.sender"]
+    return {name: {**shown, **inside}, **beside}
 
 
 def _channel(link: ContactChannel, event_type: str, workspace: Workspace) -> dict[str, Any]:

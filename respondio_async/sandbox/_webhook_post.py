@@ -12,11 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 _MOST: Final = 65_536
 """Bytes of an answer that are read: only its status counts."""
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})\b")
+_NO_ANSWER: Final = "no HTTP answer"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]{1,18})\r\n", re.IGNORECASE)
-
-
-class BrokenAnswerError(Exception):
-    """What came back was no HTTP answer."""
 
 
 def check_url(url: str) -> SplitResult:
@@ -38,7 +35,8 @@ def check_url(url: str) -> SplitResult:
 async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Send *body* and return the answer's status.
 
-    Redirects are not followed. OSError when no connection can be made.
+    Redirects are not followed. OSError when no connection can be made, and when what comes back is
+    no HTTP answer.
     """
     parts = check_url(url)
     secure = parts.scheme == "https"
@@ -69,12 +67,12 @@ async def _read_status(reader: asyncio.StreamReader) -> int:
             head = await reader.readuntil(b"\r\n\r\n")
             line = _STATUS_LINE.match(head)
             if line is None:
-                raise BrokenAnswerError
+                raise ConnectionError(0, _NO_ANSWER)
             status = int(line[1])
             if status >= 200:  # 1xx answers precede the one that counts
                 break
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        raise BrokenAnswerError from None
+        raise ConnectionError(0, _NO_ANSWER) from None
     if status not in (204, 304):
         await _skip_body(reader, head)
     return status

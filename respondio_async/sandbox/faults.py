@@ -59,16 +59,12 @@ class Fault:
         """Whether this request is hit; counts it."""
         if self.times is not None and self.struck >= self.times:
             return False
-        if self.method not in (None, arrival.method):
-            return False
-        if self.path not in (
-            None,
-            arrival.template,
-            arrival.template.partition(" ")[2],
-            arrival.route,
+        path = arrival.template.partition(" ")[2]
+        if (
+            self.method not in (None, arrival.method)
+            or self.path not in (None, arrival.template, path, arrival.route)
+            or not (self.when is None or self.when(arrival))
         ):
-            return False
-        if self.when is not None and not self.when(arrival):
             return False
         self.seen += 1
         if self.seen <= self.after or (self.probability < 1 and rng.random() >= self.probability):

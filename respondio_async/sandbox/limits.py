@@ -2,20 +2,29 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import formatdate
 from types import MappingProxyType
 from typing import Final
 
 from respondio_async.routes import DEFAULT_LIMITS, UNLISTED_LIMIT
 
-from ._clock import Clock
 from .quirks import Quirks
 from .windows import RateWindow, WindowFactory
+from .workspace import Clock
 
 __all__ = ["VENDOR_LIMITS"]
 
 VENDOR_LIMITS: Final[Mapping[str, float]] = DEFAULT_LIMITS
 """Requests a second, by bucket."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the meter says of one request."""
+
+    refused: bool
+    headers: dict[str, str]
 
 
 class Meter:
@@ -60,13 +69,11 @@ class Meter:
         self._limits[bucket] = float(limit)
         self._windows.pop(bucket, None)
 
-    def check(self, bucket: str, now: float) -> tuple[bool, dict[str, str]]:
-        """Count a request that arrived at *now*: whether it is refused, and the answer's
-        headers.
-        """
+    def check(self, bucket: str, now: float) -> Verdict:
+        """Count a request that arrived at *now*."""
         limit = None if self._limits is None else self._limits.get(bucket, self._unlisted)
         if limit is None:
-            return False, {}
+            return Verdict(refused=False, headers={})
         window = self._windows.get(bucket)
         if window is None:
             window = self._windows[bucket] = self._factory(limit)
@@ -81,4 +88,4 @@ class Meter:
                 headers["Retry-After"] = str(seconds)
             elif self._quirks.retry_after == "date":
                 headers["Retry-After"] = formatdate(self._clock.wall() + seconds, usegmt=True)
-        return wait is not None, headers
+        return Verdict(wait is not None, headers)

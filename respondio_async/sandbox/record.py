@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,13 +119,21 @@ class Duplicate:
     count: int
 
 
-def duplicates(organisations: "Iterable[Organisation]") -> list[Duplicate]:
-    """Find the messages and comments that were accepted more than once."""
-    counts = Counter[tuple[str, int, str]]()
+def done(organisations: "Iterable[Organisation]") -> Iterator[tuple[str, int, Any]]:
+    """Everything that happens again when it is asked for again: (kind, contact id, content)."""
     for organisation in organisations:
         for message in organisation.workspace.sent:
-            content = json.dumps(message.content, sort_keys=True)
-            counts["message", message.contact_id, content] += 1
+            yield "message", message.contact_id, message.content
         for contact_id, comment in organisation.workspace.commented:
-            counts["comment", contact_id, json.dumps(comment.text)] += 1
-    return [Duplicate(*thing, count) for thing, count in counts.items() if count > 1]
+            yield "comment", contact_id, comment.text
+
+
+def duplicates(done: Iterable[tuple[str, int, Any]]) -> Iterator[Duplicate]:
+    """Find what was done more than once among (kind, contact id, content)."""
+    counts = Counter(
+        (kind, contact_id, json.dumps(content, sort_keys=True))
+        for kind, contact_id, content in done
+    )
+    for (kind, contact_id, content), count in counts.items():
+        if count > 1:
+            yield Duplicate(kind, contact_id, content, count)

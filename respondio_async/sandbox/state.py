@@ -116,8 +116,6 @@ class Conversation:
     opened_by: str
     closed_at: int | None = None
     closed_by: str | None = None
-    closer: User | None = None
-    """The person who closed it, if it was one."""
     category: str | None = None
     summary: str | None = None
     first_incoming_at: int | None = None
@@ -125,6 +123,8 @@ class Conversation:
     assigned_at: int | None = None
     incoming: int = 0
     outgoing: int = 0
+    closer: User | None = None
+    """The person who closed it, if it was one."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from . import _webhook_bodies as bodies
-from ._webhook_post import BrokenAnswerError, check_url, post
+from ._webhook_post import check_url, post
 from .state import Contact, WorkspaceEvent
 from .workspace import Listener, Workspace
 
@@ -296,8 +296,6 @@ class Webhooks:
                 error = f"answered {delivery.status}"
         except TimeoutError:
             error = f"no answer within {self.budget:g} s"
-        except BrokenAnswerError:
-            error = "no HTTP answer"
         except ConnectionRefusedError:
             error = "connection refused"
         except OSError as failure:

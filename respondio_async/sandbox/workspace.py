@@ -2,18 +2,40 @@
 operations need.
 """
 
+import itertools
 import random
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import state
-from ._clock import Clock
 from .quirks import Answers, Quirks
 
 Listener = Callable[[state.WorkspaceEvent], None]
 
 FIRST_CONTACT_ID = 100_000_001
+
+
+class Clock:
+    """Real time plus whatever `advance` added, so that a test need not wait for a lag to pass."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back; for windows and lags."""
+        return time.monotonic() + self._offset
+
+    def wall(self) -> float:
+        """Unix seconds; for what the API shows."""
+        return time.time() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Jump forward."""
+        if seconds < 0:
+            raise ValueError("seconds must not be negative: the clock never goes back")
+        self._offset += seconds
 
 
 class Workspace:
@@ -59,9 +81,9 @@ class Workspace:
         """Every comment ever made, with the contact's id."""
         self.failing: list[tuple[Callable[[state.Contact, dict[str, Any]], bool], str]] = []
         """Which messages fail, and the reason that their status gives."""
-        self._last_contact_id = FIRST_CONTACT_ID - 1
+        self._contact_numbers = itertools.count(FIRST_CONTACT_ID)
+        self._numbers = itertools.count(5_001)
         self._last_message_id = 0
-        self._last_id = 5_000
 
     def contact(self, identifier: int | str) -> state.Contact | None:
         """Find a contact by id, phone ("+60…") or email; None when there is none."""
@@ -73,9 +95,8 @@ class Workspace:
         self, *, created_at: int | None = None, created: float | None = None
     ) -> state.Contact:
         """Add an empty contact under the next id."""
-        self._last_contact_id += 1
         contact = state.Contact(
-            id=self._last_contact_id,
+            id=next(self._contact_numbers),
             created_at=int(self.clock.wall()) if created_at is None else created_at,
             created=self.clock.now() if created is None else created,
         )
@@ -127,8 +148,7 @@ class Workspace:
 
     def next_id(self) -> int:
         """A new id for anything but contacts and messages."""
-        self._last_id += 1
-        return self._last_id
+        return next(self._numbers)
 
     def next_message_id(self) -> int:
         """Microseconds since the epoch; unique and increasing."""
@@ -145,7 +165,6 @@ class Workspace:
 
     def emit(self, event_type: str, contact: state.Contact, **data: Any) -> None:
         """Tell the listeners that something changed."""
-        if self._listeners:
-            event = state.WorkspaceEvent(event_type, contact, self.organisation_id, data)
-            for listener in list(self._listeners):
-                listener(event)
+        event = state.WorkspaceEvent(event_type, contact, self.organisation_id, data)
+        for listener in list(self._listeners):
+            listener(event)

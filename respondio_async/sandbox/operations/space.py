@@ -53,9 +53,7 @@ def list_closing_notes(call: RequestContext) -> dict[str, Any]:
 
 @serves("GET /space/channel/{id}/template", "GET /space/channel/{id}/mtm")
 def list_templates(call: RequestContext) -> dict[str, Any]:
-    existing = call.answers.template_path
-    if existing != "either" and not call.arrival.path.endswith(existing):
-        raise not_found("Route")
+    _check_path(call, call.answers.template_path)
     channel = call.find(call.workspace.channels, "id", "Channel")
     templates = {
         each.id: each for each in call.workspace.templates.values() if each.channel_id == channel.id
@@ -75,7 +73,7 @@ def get_template(call: RequestContext) -> dict[str, Any]:
 
 @serves("GET /space/custom_field", "GET /space/contact_field")
 def list_custom_fields(call: RequestContext) -> dict[str, Any]:
-    _check_path(call)
+    _check_path(call, call.answers.custom_field_path)
     return _list(
         call, call.workspace.custom_fields, lambda each: render.custom_field(each, call.quirks)
     )
@@ -83,14 +81,14 @@ def list_custom_fields(call: RequestContext) -> dict[str, Any]:
 
 @serves("GET /space/custom_field/{id}", "GET /space/contact_field/{id}")
 def get_custom_field(call: RequestContext) -> dict[str, Any]:
-    _check_path(call)
+    _check_path(call, call.answers.custom_field_path)
     field = call.find(call.workspace.custom_fields, "id", "Custom field")
     return render.custom_field(field, call.quirks)
 
 
 @serves("POST /space/custom_field", "POST /space/contact_field")
 def create_custom_field(call: RequestContext) -> dict[str, Any]:
-    _check_path(call)
+    _check_path(call, call.answers.custom_field_path)
     workspace = call.workspace
     body = call.object()
     name = body["name"].text(50)
@@ -122,10 +120,9 @@ def _allowed_values(values: RequestValue, data_type: DataType) -> list[str] | No
     return None
 
 
-def _check_path(call: RequestContext) -> None:
-    """Two names are about for this collection; `Answers.custom_field_path` says which exists."""
-    existing = call.answers.custom_field_path
-    if existing != "either" and not call.arrival.path.startswith(f"/space/{existing}"):
+def _check_path(call: RequestContext, existing: str) -> None:
+    """Two names are about for some collections; `Answers` says which exists."""
+    if existing != "either" and existing not in call.arrival.path.split("/"):
         raise not_found("Route")
 
 
