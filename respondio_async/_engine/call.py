@@ -30,7 +30,6 @@ from ..errors import (
     NotFoundError,
     OutcomeUnknownError,
     RespondError,
-    TransportError,
 )
 from ..hooks import (
     AttemptEnded,
@@ -54,7 +53,6 @@ from .retry import (
     RetryBudget,
     RetryPolicy,
     Stop,
-    Tally,
     WaitReason,
     decide,
     waits_out,
@@ -106,19 +104,20 @@ class Engine(NotCopied):
         if other is not None and endpoint.collection in self._moved:
             path, other = other, path
         content = None if json is None else _wire.encode_json(json)
-        call = Call(
-            endpoint, _wire.build_target(path, params or {}, query), content, (params, query, json)
-        )
+
+        def to(path: str) -> Call[T]:
+            target = _wire.build_target(path, params or {}, query)
+            return Call(endpoint, target, content, (params, query, json), settings)
+
         try:
-            return await self._run(call, settings)
+            return await self._run(to(path))
         except NotFoundError as error:
             if other is None or endpoint.max_limit is None:
                 raise
             # The vendor's pages and its clients disagree about this path: a list tries the other
             # one, and the client keeps to what it has found.
-            target = _wire.build_target(other, params or {}, query)
             try:
-                response = await self._run(Call(endpoint, target, content, call.sent), settings)
+                response = await self._run(to(other))
             except NotFoundError:
                 raise error from None
             if other == endpoint.alternative:
@@ -127,8 +126,8 @@ class Engine(NotCopied):
                 self._moved.discard(endpoint.collection)
             return response
 
-    async def _run(self, call: Call[T], settings: Settings) -> Response[T]:
-        attempts = Attempts(self, call, settings, running_loop().time())
+    async def _run(self, call: Call[T]) -> Response[T]:
+        attempts = Attempts(self, call, running_loop().time())
         task = self.lifecycle.enter(attempts)
         error: BaseException | None = None
         if self.hooks:
@@ -142,37 +141,15 @@ class Engine(NotCopied):
             raise ConnectionFailedError(
                 f"{call.endpoint.template}: the client was closed while this call was waiting",
                 endpoint=call.endpoint.template,
-                attempts=attempts.tally.attempts,
-                sent=attempts.tally.may_have_landed,
+                attempts=call.tally.attempts,
+                sent=call.tally.may_have_landed,
             ) from None
         except Exception as failed:
             error = failed
             raise
         finally:
             self.lifecycle.leave(task)
-            self._report_call(attempts, call.endpoint.template, error)
-
-    def _report_call(
-        self, attempts: "Attempts[Any]", template: str, error: BaseException | None
-    ) -> None:
-        """Report the end of a call to the hooks and to the log."""
-        elapsed = asyncio.get_running_loop().time() - attempts.started
-        name = None if error is None else type(error).__name__
-        if self.hooks:
-            count, queued = attempts.tally.attempts, attempts.queued
-            self.notify(OperationEnded(template, count, elapsed, name, queued))
-        if calls.isEnabledFor(logging.DEBUG):
-            facts = attempts.log_fields() | {
-                "endpoint": template,
-                "elapsed": elapsed,
-                "error": name,
-            }
-            calls.debug(
-                "%(endpoint)s: %(outcome)s, attempts %(attempts)d, queued %(queued).3f s, "
-                "in all %(elapsed).3f s, request id %(request_id)s",
-                facts | {"outcome": name or facts["status"]},
-                extra=facts,
-            )
+            attempts.report_end(error)
 
     def notify(self, event: HookEvent) -> None:
         """Call the hooks; an error of one is logged, and stops nothing."""
@@ -196,19 +173,19 @@ class Attempts(Generic[T]):
         "_headers",
         "_is_probe",
         "_last",
+        "_queued",
         "_settings",
-        "queued",
+        "_started",
+        "_tally",
         "sending",
-        "started",
-        "tally",
     )
 
-    def __init__(self, engine: Engine, call: Call[T], settings: Settings, started: float) -> None:
+    def __init__(self, engine: Engine, call: Call[T], started: float) -> None:
         self._engine = engine
         self._call = call
-        self._settings = settings
-        self.started = started
-        self.tally = Tally()
+        self._settings = call.settings
+        self._tally = call.tally
+        self._started = started
         self._deadline: float | None = None
         """On the loop's clock. It starts with the first permit, or when the call finds the server
         down.
@@ -216,22 +193,38 @@ class Attempts(Generic[T]):
         self._counters = engine.counters[call.endpoint.bucket]
         self._breaker = engine.breakers[call.endpoint.bucket]
         self._is_probe = False
-        self.queued = 0.0
+        self._queued = 0.0
         """Seconds in the queue, the wait for a connection included."""
         self._last: Answer | SendError | None = None
         self._headers = _NO_HEADERS
         self._announced = False
         self.sending = False
 
-    def log_fields(self) -> dict[str, Any]:
-        """What a log says of the call: the last answer, the attempts, and seconds in the queue."""
-        answer = self._last if isinstance(self._last, Answer) else None
-        return {
-            "status": answer and answer.status,
-            "request_id": answer and _wire.request_id(answer.headers),
-            "attempts": self.tally.attempts,
-            "queued": self.queued,
-        }
+    def report_end(self, error: BaseException | None) -> None:
+        """Report the end of the call to the hooks and to the log."""
+        template, attempts = self._call.endpoint.template, self._tally.attempts
+        elapsed = asyncio.get_running_loop().time() - self._started
+        name = None if error is None else type(error).__name__
+        if self._engine.hooks:
+            ended = OperationEnded(template, attempts, elapsed, name, self._queued)
+            self._engine.notify(ended)
+        if calls.isEnabledFor(logging.DEBUG):
+            answer = self._last if isinstance(self._last, Answer) else None
+            facts = {
+                "status": answer and answer.status,
+                "request_id": answer and _wire.request_id(answer.headers),
+                "attempts": attempts,
+                "queued": self._queued,
+                "endpoint": template,
+                "elapsed": elapsed,
+                "error": name,
+            }
+            calls.debug(
+                "%(endpoint)s: %(outcome)s, attempts %(attempts)d, queued %(queued).3f s, "
+                "in all %(elapsed).3f s, request id %(request_id)s",
+                facts | {"outcome": name or facts["status"]},
+                extra=facts,
+            )
 
     async def run(self) -> Response[T]:
         """Attempt until there is a value or an error."""
@@ -269,15 +262,15 @@ class Attempts(Generic[T]):
                 async with nullcontext() if bound is None else asyncio.timeout(bound):
                     admitted = await self._queue(priority, bound)
             except DeadlineExceededError as error:
-                raise self._no_permit(error.needed) from None
+                raise no_permit(self._call, needed=error.needed) from None
             except TimeoutError:
-                raise self._no_permit() from None
+                raise no_permit(self._call, needed=None) from None
             except SendError as error:  # the client was closed meanwhile
                 raise self._error(error, Stop()) from None
             finally:
                 waited = asyncio.get_running_loop().time() - began
                 self._counters.waited += waited
-                self.queued += waited
+                self._queued += waited
             if admitted is not None:
                 return admitted
 
@@ -293,7 +286,7 @@ class Attempts(Generic[T]):
             self._is_probe = breaker.try_probe()
             if self._is_probe:
                 return
-            raise self._not_answering(ConnectionFailedError)
+            raise not_answering(ConnectionFailedError, self._call, breaker, self._last)
         if watch is None:
             self._start_deadline()
         else:
@@ -301,15 +294,15 @@ class Attempts(Generic[T]):
         left = self._left()
         pause = breaker.next_probe - asyncio.get_running_loop().time()
         if left is not None and pause >= left:
-            raise self._not_answering(DeadlineExceededError)
+            raise not_answering(DeadlineExceededError, self._call, breaker, self._last)
         self._notify_wait(max(0.0, pause), "outage")
         try:
             with nullcontext() if watch is None else watch(breaker):
                 async with asyncio.timeout(left):
                     self._is_probe = await breaker.wait()
         except TimeoutError:
-            raise self._not_answering(DeadlineExceededError) from None
-        if not self._is_probe and not self.tally.attempts:
+            raise not_answering(DeadlineExceededError, self._call, breaker, self._last) from None
+        if not self._is_probe and not self._tally.attempts:
             self._deadline = None  # as for a call that begins now
 
     async def _queue(
@@ -320,7 +313,7 @@ class Attempts(Generic[T]):
             self._call.endpoint.bucket,
             priority=priority,
             timeout=timeout,
-            is_retry=self.tally.attempts > 0,
+            is_retry=self._tally.attempts > 0,
         )
         connection: Connection | None = None
         is_granted = False
@@ -347,12 +340,12 @@ class Attempts(Generic[T]):
 
     def _admission_time(self) -> float | None:
         """Seconds that the next permit may take. In a bulk run it may take as long as it does."""
-        if self.tally.attempts:
+        if self._tally.attempts:
             return self._left()
         bound = self._settings.queue_timeout
         if bound is None or current_priority.get() == "bulk":
             return None
-        return max(0.0, self.started + bound - asyncio.get_running_loop().time())
+        return max(0.0, self._started + bound - asyncio.get_running_loop().time())
 
     async def _announce(self) -> None:
         """Announce, once an attempt, a send that must not be repeated."""
@@ -379,7 +372,7 @@ class Attempts(Generic[T]):
         loop = asyncio.get_running_loop()
         permitted = loop.time()
         self._start_deadline()
-        self.tally.attempts += 1
+        self._tally.attempts += 1
         self._counters.sent += 1
         result: Answer | SendError | None = None
         self.sending = True
@@ -433,7 +426,7 @@ class Attempts(Generic[T]):
             failure = "cancelled" if result is None else None
             if isinstance(result, SendError):
                 failure = result.failure
-            template, attempts = self._call.endpoint.template, self.tally.attempts
+            template, attempts = self._call.endpoint.template, self._tally.attempts
             self._engine.notify(AttemptEnded(template, attempts, feedback.status, elapsed, failure))
 
     # ── what it means ─────────────────────────────────────────────────────────────────────────────
@@ -447,7 +440,7 @@ class Attempts(Generic[T]):
         endpoint = self._call.endpoint
         # What is gone was deleted by an earlier attempt, whose answer was lost; or the caller does
         # not mind.
-        done_if_missing = endpoint.missing_ok or self.tally.may_have_landed
+        done_if_missing = endpoint.missing_ok or self._tally.may_have_landed
         if (
             endpoint.method == "DELETE"
             and done_if_missing
@@ -482,7 +475,7 @@ class Attempts(Generic[T]):
             self._deadline = None  # the run bounds it
         decision = decide(
             failure,
-            self.tally,
+            self._tally,
             replay=self._call.endpoint.replay,
             policy=self._settings.retry,
             budget=self._engine.budget,
@@ -506,7 +499,7 @@ class Attempts(Generic[T]):
 
     def _notify_wait(self, seconds: float, reason: WaitReason) -> None:
         if self._engine.hooks:
-            template, attempts = self._call.endpoint.template, self.tally.attempts
+            template, attempts = self._call.endpoint.template, self._tally.attempts
             self._engine.notify(WaitStarted(template, attempts, seconds, reason))
 
     def _decode(self, answer: Answer) -> Response[T]:
@@ -527,7 +520,7 @@ class Attempts(Generic[T]):
                 "be read; most likely the write has happened. Look before you repeat it.",
                 endpoint=endpoint.template,
                 reason="unreadable answer",
-                attempts=self.tally.attempts,
+                attempts=self._tally.attempts,
             ) from error
         self._engine.budget.earn()
         for detail in decoded.drift:
@@ -545,8 +538,8 @@ class Attempts(Generic[T]):
             answer.status,
             Headers(answer.headers),
             self._headers.rate_limit,
-            self.tally.attempts,
-            asyncio.get_running_loop().time() - self.started,
+            self._tally.attempts,
+            asyncio.get_running_loop().time() - self._started,
             answer.content,
         )
 
@@ -574,13 +567,4 @@ class Attempts(Generic[T]):
     def _error(self, outcome: Answer | SendError, stop: Stop) -> RespondError:
         if self._left() == 0.0:
             stop = Stop(unknown=stop.unknown, why="deadline")
-        return final_error(outcome, stop, self._call, self._settings, self.tally)
-
-    def _no_permit(self, needed: float | None = None) -> DeadlineExceededError:
-        return no_permit(self._call, self._settings, self.tally, needed=needed)
-
-    def _not_answering(self, kind: type[TransportError]) -> TransportError:
-        """Make the error of a call that the route's breaker does not let go."""
-        return not_answering(
-            kind, self._call, self._settings, self.tally, self._breaker, last=self._last
-        )
+        return final_error(outcome, stop, self._call)

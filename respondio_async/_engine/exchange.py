@@ -10,7 +10,7 @@ from .._wire import Headers
 from ..discreet import Discreet, showable
 from ..limits import Priority, RateLimiter
 from .endpoints import Endpoint
-from .retry import RetryPolicy
+from .retry import RetryPolicy, Tally
 
 T = TypeVar("T")
 
@@ -58,10 +58,12 @@ class Settings(Discreet, msgspec.Struct, frozen=True, kw_only=True):
 
 class Call(Discreet, msgspec.Struct, Generic[T], frozen=True):
     """What is asked for: an operation and its arguments, as bytes where they go on the wire and as
-    values where an error must mask them.
+    values where an error must mask them; and what it has been through.
     """
 
     endpoint: Endpoint[T]
     target: str
     content: bytes | None
     sent: tuple[object, ...]
+    settings: Settings
+    tally: Tally = msgspec.field(default_factory=Tally)

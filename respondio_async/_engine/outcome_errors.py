@@ -14,8 +14,8 @@ from ..errors import (
     TransportError,
 )
 from .breaker import Breaker, clock_time
-from .exchange import Call, Settings
-from .retry import Stop, Tally
+from .exchange import Call
+from .retry import Stop
 
 _REASONS: Final = {
     "connect": "no connection",
@@ -34,22 +34,18 @@ def reason_of(outcome: Answer | SendError) -> str:
     return f"status {outcome.status}"
 
 
-def final_error(
-    outcome: Answer | SendError, stop: Stop, call: Call[Any], settings: Settings, tally: Tally
-) -> RespondError:
+def final_error(outcome: Answer | SendError, stop: Stop, call: Call[Any]) -> RespondError:
     """Make the error of a call whose last attempt ended with *outcome*."""
     if isinstance(outcome, SendError):
-        error: RespondError = _send_error(
-            outcome, call, settings, tally, out_of_time=stop.why == "deadline"
-        )
+        error: RespondError = _send_error(outcome, call, out_of_time=stop.why == "deadline")
     else:
         error = _wire.api_error(
             status=outcome.status,
             headers=outcome.headers,
             content=outcome.content,
             endpoint=call.endpoint.template,
-            attempts=tally.attempts,
-            sent=(*call.sent, settings.token),
+            attempts=call.tally.attempts,
+            sent=(*call.sent, call.settings.token),
         )
     if not stop.unknown:
         return error
@@ -60,20 +56,18 @@ def final_error(
         "repeat it.",
         endpoint=template,
         reason=reason,
-        attempts=tally.attempts,
+        attempts=call.tally.attempts,
     )
     unknown.__cause__ = error
     return unknown
 
 
-def no_permit(
-    call: Call[Any], settings: Settings, tally: Tally, *, needed: float | None
-) -> DeadlineExceededError:
+def no_permit(call: Call[Any], *, needed: float | None) -> DeadlineExceededError:
     """Make the error of a call that waited for a permit in vain."""
     name, seconds = (
-        ("deadline", settings.deadline)
-        if tally.attempts
-        else ("queue_timeout", settings.queue_timeout)
+        ("deadline", call.settings.deadline)
+        if call.tally.attempts
+        else ("queue_timeout", call.settings.queue_timeout)
     )
     # Without a bound of ours it was the limiter's own.
     bound = "limiter's time" if seconds is None else f"{name} of {seconds:g} s"
@@ -82,8 +76,8 @@ def no_permit(
     return DeadlineExceededError(
         f"{template}: no permit within the {bound}{wait}",
         endpoint=template,
-        attempts=tally.attempts,
-        sent=tally.may_have_landed,
+        attempts=call.tally.attempts,
+        sent=call.tally.may_have_landed,
         needed=needed,
     )
 
@@ -91,10 +85,7 @@ def no_permit(
 def not_answering(
     kind: type[TransportError],
     call: Call[Any],
-    settings: Settings,
-    tally: Tally,
     breaker: Breaker,
-    *,
     last: Answer | SendError | None,
 ) -> TransportError:
     """Make the error of a call that is not sent (again), because the server does not answer.
@@ -107,20 +98,20 @@ def not_answering(
     met = asked if last is None else f"{reason_of(last)}, {asked}"
     text = f"{template}: the server has not answered since {since} ({met})"
     if kind is DeadlineExceededError:
-        text += f"; the deadline of {settings.deadline:g} s ended the wait"
-    tried = f" after {counted(tally.attempts, 'attempt')}"
-    text += tried if tally.attempts else "; nothing was sent"
-    error = kind(text, endpoint=template, attempts=tally.attempts, sent=tally.may_have_landed)
+        text += f"; the deadline of {call.settings.deadline:g} s ended the wait"
+    tried = f" after {counted(call.tally.attempts, 'attempt')}"
+    text += tried if call.tally.attempts else "; nothing was sent"
+    error = kind(
+        text, endpoint=template, attempts=call.tally.attempts, sent=call.tally.may_have_landed
+    )
     if last is not None:
-        error.__cause__ = final_error(last, Stop(), call, settings, tally)
+        error.__cause__ = final_error(last, Stop(), call)
     return error
 
 
 def _send_error(
     failure: SendError,
     call: Call[Any],
-    settings: Settings,
-    tally: Tally,
     *,
     out_of_time: bool,
 ) -> TransportError:
@@ -131,12 +122,12 @@ def _send_error(
     if out_of_time:
         kind = DeadlineExceededError
         text = (
-            f"{template}: the deadline of {settings.deadline:g} s ended it "
-            f"after {counted(tally.attempts, 'attempt')}; last: {failure}"
+            f"{template}: the deadline of {call.settings.deadline:g} s ended it "
+            f"after {counted(call.tally.attempts, 'attempt')}; last: {failure}"
         )
     elif failure.failure == "timeout":
         kind = RequestTimeoutError
     elif failure.failure == "too_large":
         kind = TransportError
-    sent = failure.sent or tally.may_have_landed
-    return kind(text, endpoint=template, attempts=tally.attempts, sent=sent)
+    sent = failure.sent or call.tally.may_have_landed
+    return kind(text, endpoint=template, attempts=call.tally.attempts, sent=sent)
