@@ -4,10 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from ._base import Model
-from ._times import moment
-
-__all__ = ["Ack", "Comment", "ContactRef", "SentMessage"]
+from ._base import Model, moment
 
 
 class Ack(Model, frozen=True):

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ._base import Model, parsed
-from ._times import moment
-
-__all__ = ["Channel", "ChannelSource", "ContactChannel"]
+from ._base import Model, moment, parsed
 
 ChannelSource = (
     Literal[

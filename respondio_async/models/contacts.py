@@ -11,17 +11,7 @@ from typing import Any, Literal, TypedDict
 
 import msgspec
 
-from ._base import Model
-from ._times import moment
-
-__all__ = [
-    "Assignee",
-    "Contact",
-    "ContactFields",
-    "ContactStatus",
-    "CustomFieldInput",
-    "CustomFieldValue",
-]
+from ._base import Model, moment
 
 ContactStatus = Literal["open", "closed", "blocked"] | str
 """Open enum. The vendor's SDK says "close" where the server has been seen to answer "closed"."""

@@ -13,21 +13,6 @@ import msgspec
 
 from ._base import Model, elements
 
-__all__ = [
-    "AttachedFile",
-    "AttachmentContent",
-    "CustomPayloadContent",
-    "EmailContent",
-    "FacebookTemplateContent",
-    "MessageContent",
-    "QuickReplyContent",
-    "SentTemplate",
-    "TextContent",
-    "UnknownContent",
-    "WhatsAppTemplateContent",
-    "read_content",
-]
-
 
 class _Content(Model, frozen=True, tag_field="type"):
     @property

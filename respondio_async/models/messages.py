@@ -12,8 +12,7 @@ import msgspec
 
 from respondio_async.discreet import showable
 
-from ._base import Model
-from ._times import moment, moment_of_id
+from ._base import Model, moment, moment_of_id
 from .contents import (
     EmailContent,
     MessageContent,
@@ -22,8 +21,6 @@ from .contents import (
     UnknownContent,
     read_content,
 )
-
-__all__ = ["Message", "MessageStatus", "MessageStatusValue", "Sender", "SenderSource"]
 
 MessageStatusValue = Literal["pending", "sent", "delivered", "read", "failed"] | str
 """Open enum."""

@@ -9,8 +9,6 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-__all__ = ["Cursor", "Page", "read_cursor"]
-
 T = TypeVar("T")
 
 Cursor = int | str

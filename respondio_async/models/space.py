@@ -10,19 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
-from ._base import Model, elements, parsed
-from ._times import moment
-
-__all__ = [
-    "ClosingNote",
-    "CustomField",
-    "CustomFieldType",
-    "Tag",
-    "Team",
-    "User",
-    "UserRestriction",
-    "UserRole",
-]
+from ._base import Model, elements, moment, parsed
 
 UserRole = Literal["agent", "manager", "owner"] | str
 """Open enum."""

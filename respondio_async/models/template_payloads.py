@@ -17,27 +17,6 @@ from respondio_async.errors import InvalidArgumentError
 
 from ._payload import Part, Payload, check_mapping, check_url, wire_fields
 
-__all__ = [
-    "ActionButton",
-    "DocumentParameter",
-    "FacebookTemplate",
-    "ImageParameter",
-    "LocationParameter",
-    "PhoneButton",
-    "QuickReplyButton",
-    "TemplateBody",
-    "TemplateButton",
-    "TemplateButtons",
-    "TemplateComponent",
-    "TemplateFooter",
-    "TemplateHeader",
-    "TemplateParameter",
-    "TextParameter",
-    "UrlButton",
-    "VideoParameter",
-    "WhatsAppTemplate",
-]
-
 HeaderFormat = Literal["text", "image", "video", "document", "location"]
 
 

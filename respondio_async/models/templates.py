@@ -9,8 +9,6 @@ import msgspec
 
 from ._base import Model, elements, parsed
 
-__all__ = ["Template"]
-
 if TYPE_CHECKING:
     _Components = list[dict[str, Any]]
 else:

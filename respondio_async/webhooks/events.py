@@ -15,8 +15,7 @@ import msgspec
 
 from respondio_async.discreet import showable
 from respondio_async.models import Assignee, Channel, Contact, ContactChannel, Message, Sender, User
-from respondio_async.models._base import Model
-from respondio_async.models._times import moment
+from respondio_async.models._base import Model, moment
 
 from ._json import load_object
 
