@@ -19,6 +19,7 @@ import msgspec
 
 from ._filter_checks import BUILT_IN_FIELDS, check_name, checked_value
 from ._values import check_choice
+from .discreet import Discreet
 from .errors import InvalidArgumentError
 
 __all__ = ["BUILT_IN_FIELDS", "Condition", "F", "Field", "Filter", "Lifecycle", "Tags", "render"]
@@ -50,7 +51,7 @@ class _Joinable:
         )
 
 
-class Condition(_Joinable, msgspec.Struct, frozen=True):
+class Condition(_Joinable, Discreet, msgspec.Struct, frozen=True):
     """One condition; by itself a filter too.
 
     `F` makes conditions. One that is built by hand, `Condition("contactField", "Age", "isBetween",
@@ -58,6 +59,8 @@ class Condition(_Joinable, msgspec.Struct, frozen=True):
     mapping) of two ends, a single value, or None for `exists` and `doesNotExist`. The repr hides
     the value.
     """
+
+    _shown = ("category", "field", "operator")
 
     category: Literal["contactField", "contactTag", "lifecycle"]
     field: str | None
@@ -69,17 +72,11 @@ class Condition(_Joinable, msgspec.Struct, frozen=True):
             self, "value", checked_value(self.category, self.field, self.operator, self.value)
         )
 
-    def __repr__(self) -> str:
-        return f"<Condition {self.field or self.category} {self.operator}>"
 
-    def __rich_repr__(
-        self,
-    ) -> list[tuple[str, Any]]:  # rich prints structs by their fields otherwise
-        return [("field", self.field or self.category), ("operator", self.operator)]
-
-
-class Filter(_Joinable, msgspec.Struct, frozen=True):
+class Filter(_Joinable, Discreet, msgspec.Struct, frozen=True):
     """Several conditions, of which all (`&`) or any (`|`) must hold. Its repr hides the values."""
+
+    _shown = ("joint", "conditions")
 
     joint: Joint
     conditions: tuple[Condition, ...]
@@ -92,12 +89,6 @@ class Filter(_Joinable, msgspec.Struct, frozen=True):
         ):
             raise InvalidArgumentError("conditions are Condition objects", argument="conditions")
         msgspec.structs.force_setattr(self, "conditions", tuple(self.conditions))
-
-    def __repr__(self) -> str:
-        return f"<Filter {f' {self.joint[1:]} '.join(map(repr, self.conditions))}>"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("joint", self.joint), ("conditions", self.conditions)]
 
 
 def _conditions(part: object, joint: Joint) -> tuple[Condition, ...]:

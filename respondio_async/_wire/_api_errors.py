@@ -21,6 +21,7 @@ from ._headers import RawHeaders, facts
 from ._hints import hint
 from ._mask import mask
 
+_PHRASES: Final = {449: "Retry With"} | {status.value: status.phrase for status in HTTPStatus}
 _LONGEST: Final = 500
 _LOOKED_AT: Final = 8192
 _MESSAGE_KEYS: Final = ("message", "error", "errors", "detail", "title", "description")
@@ -55,7 +56,7 @@ def api_error(
     blocked = status == 403 and not is_json
     found = facts(headers, time.time() if now is None else now)
     return (BlockedAtEdgeError if blocked else APIError.for_status(status))(
-        words or _phrase(status),
+        words or _PHRASES.get(status, "no message"),
         status=status,
         code=code,
         endpoint=endpoint,
@@ -145,10 +146,3 @@ def _name(body: Mapping[str, Any], sent: object) -> str | None:
         if isinstance(value, str) and _NAME.fullmatch(value):
             return mask(value, sent)
     return None
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return {449: "Retry With"}.get(status, "no message")

@@ -143,15 +143,11 @@ def _parse(content: bytes) -> tuple[Any, tuple[str, ...]]:
         # surrogate pair (a name that was cut in the middle of an emoji) all have a plain meaning. A
         # torn answer has none, and stays an error.
         text = content.decode("utf-8-sig", "replace")
-        plain = json.loads(text, strict=False, parse_constant=_nothing, parse_float=finite)
+        plain = json.loads(text, strict=False, parse_constant=finite, parse_float=finite)
         repaired = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
         return msgspec.json.decode(repaired), ("$: not quite JSON",)
     except (ValueError, msgspec.MsgspecError):
         return _ABSENT, ()
-
-
-def _nothing(_constant: str) -> None:
-    return None
 
 
 def _name(expected: Any) -> str:

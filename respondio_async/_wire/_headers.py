@@ -47,9 +47,6 @@ class Facts(NamedTuple):
     """Seconds."""
 
 
-_NO_FACTS: Final = Facts(None, None)
-
-
 _REQUEST_IDS: Final = frozenset(
     {b"x-request-id", b"x-correlation-id", b"x-amzn-requestid", b"x-amz-cf-id", b"cf-ray"}
 )
@@ -66,7 +63,7 @@ def facts(headers: RawHeaders, now: float) -> Facts:
             if lower in _WANTED:
                 found.setdefault(lower, value)
     if not found:
-        return _NO_FACTS
+        return Facts(None, None)
     return Facts(
         _rate_limit(found),
         _retry_after(found, now) if b"retry-after" in found else None,
