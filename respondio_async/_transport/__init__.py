@@ -78,14 +78,12 @@ def open_transport(
     address = check_base_url(base_url)
     if type(max_connections) is not int or max_connections < 1:
         raise ConfigurationError("max_connections must be a whole number of at least 1")
+    library = load(backend) if http_client is None else library_of(http_client)
+    hide_urls(library.__name__, address.netloc)
     if http_client is not None:
         from ._borrowed import BorrowedPool
 
-        library = library_of(http_client)
-        hide_urls(library.__name__, address.netloc)
         return BorrowedPool(library, address, max_connections, http_client)
-    library = load(backend)
-    hide_urls(library.__name__, address.netloc)
     if backend == "aiohttp":
         from ._session import SessionPool
 

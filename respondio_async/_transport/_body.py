@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from typing import Any, Final, cast
+from typing import Final
 
 from ._failures import too_large, torn
 from ._inflate import Inflation, UnreadableCodingError
-from ._ports import Answer, RawHeaders, SendError
-from ._surplus import connection_below, has_surplus, prevent_reuse
+from ._ports import Answer, RawHeaders
 
 MAX_ANSWER: Final = 32 * 1024 * 1024
 """Bytes of one answer: those that arrive, and all that they become when their codings are undone; a
@@ -15,27 +14,6 @@ page of 100 contacts is about 100 KB.
 """
 _YIELD_AFTER: Final = 1024 * 1024
 """Bytes inflated before other tasks, and the timeout of this one, have their turn."""
-
-
-async def read_answer(response: Any) -> tuple[Answer, bool]:
-    """Read *response* (of httpx or httpx2, not yet read) and close it.
-
-    Returns the answer, and whether its connection may be used again. Raises `SendError` "too_large"
-    or "torn".
-    """
-    chunks = cast("AsyncGenerator[bytes]", response.stream.__aiter__())
-    try:
-        answer = await read_content(response.status_code, response.headers.raw, chunks)
-    except SendError:
-        await chunks.aclose()
-        await response.aclose()
-        raise
-    connection = connection_below(response.stream)
-    clean = connection is None or not has_surplus(connection)
-    if not clean:
-        prevent_reuse(connection)  # now: once the response is closed, another request may have it
-    await response.stream.aclose()
-    return answer, clean
 
 
 async def read_content(

@@ -1,11 +1,12 @@
 """A lease whose requests go through an `AsyncClient`, our own or the user's."""
 
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import Any, cast
 
-from ._body import read_answer
+from ._body import read_content
 from ._pool import ConnectionLease, PoolT
 from ._ports import Answer, RawHeaders
-from ._surplus import connection_below, has_surplus
+from ._surplus import connection_below, has_surplus, prevent_reuse
 
 
 class ClientLease(ConnectionLease[PoolT]):
@@ -42,11 +43,24 @@ class ClientLease(ConnectionLease[PoolT]):
                 await connection.aclose()
             return _already_read(response)
         try:
-            answer, self.clean = await read_answer(response)
-            return answer  # noqa: TRY300 - what follows is for failures
+            return await self._read(response)
         except BaseException:
             await response.aclose()
             raise
+
+    async def _read(self, response: Any) -> Answer:
+        """Read *response* and close it, and its connection if more has come."""
+        chunks = cast("AsyncGenerator[bytes]", response.stream.__aiter__())
+        try:
+            answer = await read_content(response.status_code, response.headers.raw, chunks)
+        finally:
+            await chunks.aclose()
+        connection = connection_below(response.stream)
+        if connection is not None and has_surplus(connection):
+            self.clean = False
+            prevent_reuse(connection)  # now: once it is closed, another request may have it
+        await response.stream.aclose()
+        return answer
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         """Follow what httpcore does: its extension "trace"."""

@@ -7,6 +7,7 @@ tracing is told. The request itself takes target and headers from its watch.
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -56,7 +57,10 @@ class TracedRequest(aiohttp.ClientRequest):
         if self._body is None:
             _go(self.outgoing)  # else when its body is written, which is left to another task
         template = self.url
-        self.url = _Target(self.outgoing.target)  # type: ignore[assignment]
+        # In its place while the head is written. The scheme is asked for under a proxy only, which
+        # no plain http goes through.
+        target: Any = SimpleNamespace(scheme="https", raw_path_qs=self.outgoing.target)
+        self.url = target
         try:
             return await super().send(conn)
         finally:
@@ -90,16 +94,6 @@ class TracedBody(payload.BytesPayload):
             raise aiohttp.ClientConnectionResetError
         _go(mine)
         await super().write_with_length(writer, content_length)
-
-
-class _Target:
-    """In the place of a request's URL while its head is written."""
-
-    __slots__ = ("raw_path_qs",)
-    scheme = "https"  # asked for under a proxy only, which no plain http goes through
-
-    def __init__(self, target: str) -> None:
-        self.raw_path_qs = target
 
 
 def _go(what: Outgoing) -> None:
