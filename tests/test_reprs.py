@@ -63,12 +63,12 @@ HARMLESS = {
     ),
     *("webhooks._progress.Note", "webhooks._dispatch.EventJob", "cli._contract.ContractReport"),
     *(
-        "cli._export.ExportReport",
+        "cli.export.ExportReport",
         "cli._fields.Notation",
         "cli.contacts.conventions.FileConventions",
     ),
     *("cli.files.rows.TableFile", "cli.limits.RouteLimit", "cli.messages.send.SendReport"),
-    *("cli.doctor._TokenClaims", "cli._lazy.Lazy", "cli._lazy.LazyGroup"),
+    *("cli.doctor._TokenClaims", "cli._app.Lazy", "cli._app.LazyGroup"),
 }
 OWN = {
     # These have a repr of their own, which the tests of their modules pin.

@@ -20,24 +20,17 @@ from .. import ROUTES, AsyncRespond
 from ..bulk import DeliverySummary, ItemResult, deliveries, results
 from ..files import replace_private
 from ._bulk import duration, floor_of, limits_seen
+from ._command import Force, Options
+from ._exit import UsageError
 from ._live import View, shown
 from ._screen import Screen, counted, table_of
-from .files.sinks import Target, open_sink
+from .files.sinks import Target, check_output, choose_target, open_sink
 
 COLUMNS: Final = (
     "key", "status", "contact_id", "message_id", "delivery", "delivery_reason", "error", "reason",
     "attempts", "started", "elapsed", "value", "steps", "item",
 )  # fmt: skip
 
-ResultsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--results",
-        dir_okay=False,
-        show_default=False,
-        help="Write every item of the run, earlier starts included: .csv, .jsonl, .parquet, .xlsx.",
-    ),
-]
 ReportFile = Annotated[
     Path | None,
     typer.Option(
@@ -47,6 +40,43 @@ ReportFile = Annotated[
         help="Write the counts by status and reason, with a bar chart, to this HTML file.",
     ),
 ]
+
+
+class ResultOptions(Options, frozen=True):
+    """Which files are made of a journal."""
+
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            dir_okay=False,
+            show_default=False,
+            help="Write every item of the run, earlier starts included: .csv, .jsonl, .parquet, "
+            ".xlsx.",
+        ),
+    ] = None
+    report: ReportFile = None
+    force: Force = False
+
+    def check(self, *more: Path | None) -> Target | None:
+        """See to it that these files, and *more*, can be written; where the results go."""
+        for output in filter(None, (self.report, *more)):
+            check_output(output, force=self.force)
+        if self.results == Path("-"):
+            raise UsageError("--results names a file: standard output has the counts")
+        return None if self.results is None else choose_target(self.results, None, force=self.force)
+
+    def write(self, screen: Screen, journal: Path, target: Target | None, work: str) -> None:
+        """Write them."""
+        if target is not None:
+            write_results(screen, journal, target)
+        if self.report is not None:
+            write_report(journal, self.report, title_of(work))
+
+
+def title_of(work: str) -> str:
+    """Name a run: a command's name as it is, a function's without what it was defined in."""
+    return work.rpartition("<locals>.")[2].replace("<lambda>", "a function without a name")
 
 
 class EndingCount(Discreet, msgspec.Struct, frozen=True):

@@ -8,20 +8,11 @@ import typer
 
 from ..bulk import FailedItem, RunSummary, failures, inspect
 from ._client import Account
-from ._command import Force, JsonScreen, command, parse_span
+from ._command import JsonScreen, command, parse_span
 from ._exit import Exit
-from ._results import (
-    ReportFile,
-    ResultsFile,
-    follow,
-    print_tally,
-    print_unread,
-    tally,
-    write_report,
-    write_results,
-)
+from ._results import ResultOptions, follow, print_tally, print_unread, tally, title_of
 from ._screen import Screen, counted
-from .files.sinks import check_output, choose_target, write_table
+from .files.sinks import write_table
 
 _OF_MESSAGES: Final = frozenset({"accepted", "pending", "sent", "delivered", "read"})
 
@@ -45,9 +36,7 @@ async def show(
             help="There, also those that may have been done: look before you try them again.",
         ),
     ] = False,
-    results: ResultsFile = None,
-    report: ReportFile = None,
-    force: Force = False,
+    files: ResultOptions,
     screen: JsonScreen,
 ) -> int:
     """Count what a run has done, and say why items failed. Also while the run goes on.
@@ -62,9 +51,7 @@ async def show(
     - `respondio runs show people.sqlite --results out.parquet --report report.html`
     """
     summary = inspect(file)
-    for output in filter(None, (failed, report)):
-        check_output(output, force=force)
-    target = None if results is None else choose_target(results, None, force=force)
+    target = files.check(failed)
     written = None if failed is None else write_failed(file, failed, with_unknown=with_unknown)
     rows = tally(file)
     if screen.json:
@@ -73,10 +60,7 @@ async def show(
         _print_summary(screen, summary)
         if any(row.status in _OF_MESSAGES for row in rows):
             print_tally(screen, rows)
-    if target is not None:
-        write_results(screen, file, target)
-    if report is not None:
-        write_report(file, report, title_of(summary.work))
+    files.write(screen, file, target, summary.work)
     if written is not None:
         screen.note(f"{counted(written, 'item')} in {failed}")
     return (
@@ -102,9 +86,7 @@ async def deliveries(
             help='Look again, for up to so long ("10m"), at what is not delivered yet.',
         ),
     ] = 0.0,
-    results: ResultsFile = None,
-    report: ReportFile = None,
-    force: Force = False,
+    files: ResultOptions,
     screen: JsonScreen,
     account: Account,
 ) -> int:
@@ -120,9 +102,7 @@ async def deliveries(
     - `respondio runs deliveries broadcast.sqlite --results out.csv --report report.html`
     """
     summary = inspect(file)
-    if report is not None:
-        check_output(report, force=force)
-    target = None if results is None else choose_target(results, None, force=force)
+    target = files.check()
     async with account.connect() as client:
         found = await follow(client, screen, file, wait)
     rows = tally(file)
@@ -131,10 +111,7 @@ async def deliveries(
     else:
         print_tally(screen, rows)
     print_unread(screen, found)
-    if target is not None:
-        write_results(screen, file, target)
-    if report is not None:
-        write_report(file, report, title_of(summary.work))
+    files.write(screen, file, target, summary.work)
     return Exit.DONE if found.ok else Exit.FAILED
 
 
@@ -152,11 +129,6 @@ def _print_summary(screen: Screen, summary: RunSummary) -> None:
     )
     for reason, count in summary.reasons.items():
         screen.line(f"  {count} × {reason}")
-
-
-def title_of(work: str) -> str:
-    """Name a run: a command's name as it is, a function's without what it was defined in."""
-    return work.rpartition("<locals>.")[2].replace("<lambda>", "a function without a name")
 
 
 def write_failed(journal: Path, path: Path, *, with_unknown: bool) -> int:

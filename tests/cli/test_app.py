@@ -16,8 +16,8 @@ from respondio_async import __version__
 from respondio_async.cli import main
 from respondio_async.cli._app import app
 from respondio_async.cli._bulk import duration
-from respondio_async.cli._export import how_to_resume
 from respondio_async.cli._screen import Screen
+from respondio_async.cli.export import how_to_resume
 from respondio_async.cli.files.sinks import choose_target, open_sink
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.command import COMMAND, environment, start

@@ -12,10 +12,9 @@ from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 from respondio_async.cli import _app
-from respondio_async.cli._app import app
-from respondio_async.cli._lazy import Lazy
+from respondio_async.cli._app import Lazy, app
+from respondio_async.cli._results import title_of
 from respondio_async.cli._screen import counted
-from respondio_async.cli.runs import title_of
 from respondio_async.sandbox import Sandbox
 from tests.cli.conftest import Respondio
 from tests.cli.terminal import run_on_terminal

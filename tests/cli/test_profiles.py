@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from respondio_async.cli import _app
+from respondio_async.cli._app import Lazy
 from respondio_async.cli._client import profiles_path
-from respondio_async.cli._lazy import Lazy
 from respondio_async.sandbox import Quirks, Sandbox
 from tests.cli.conftest import Respondio
 from tests.support.platforms import posix_only

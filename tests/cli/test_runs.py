@@ -73,6 +73,7 @@ def test_results_come_in_every_form(respondio: Respondio, sandbox: Sandbox, suff
     respondio(*arguments, code=1)
     respondio("runs", "show", "t.sqlite", "--results", f"out.{suffix}", code=1)
     assert Path(f"out.{suffix}").stat().st_size > 0
+    assert "names a file" in respondio("runs", "show", "t.sqlite", "--results", "-", code=2).stderr
     if suffix == "jsonl":
         rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
         assert Counter(row["status"] for row in rows) == {"done": 11, "failed": 1}

@@ -17,7 +17,7 @@ import pytest
 from rich.table import Table
 
 from respondio_async.cli import _app
-from respondio_async.cli._lazy import Lazy
+from respondio_async.cli._app import Lazy
 from respondio_async.cli._screen import Screen, printable, shorten
 from respondio_async.cli.webhooks import Printer
 from respondio_async.sandbox import Sandbox

@@ -14,10 +14,8 @@ from .._exit import Exit
 from .._live import shown
 from .._screen import Screen
 from .check import compare
-from .migration import STEPS, Migration
-from .people import make_people
-from .summary import RouteSummary, Summary, print_summary, summarise
-from .view import MigrationView
+from .migration import STEPS, Migration, make_people
+from .summary import MigrationView, RouteSummary, Summary, floor_seconds, print_summary
 
 
 @command("Stopped. Nothing is left behind: the sandbox and its contacts are gone.")
@@ -91,29 +89,38 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
             (str(message.content.get("text")) for message in sandbox.sent_messages),
             migration.assignee,
         )
-        used = client.statistics().routes
-    seen, limits = sandbox.routes, sandbox.limits
+        repeated = sum(use.retried for use in client.statistics().routes.values())
+    seen = sandbox.routes
     routes = [
         RouteSummary(
             name=step.label,
             route=step.route,
             operations=migration.done[step],
-            requests=seen[step.route].arrived if step.route in seen else 0,
+            requests=sandbox.count(step.route),
             refused=seen[step.route].refused if step.route in seen else 0,
-            limit=limits[step.route],
+            limit=sandbox.limits[step.route],
             busiest_second=sandbox.rates(step.route),
         )
         for step in STEPS
     ]
-    summary = summarise(
-        routes,
-        findings,
-        failures=migration.failures,
+    slowest = max(routes, key=lambda route: floor_seconds(route.requests, route.limit))
+    summary = Summary(
         contacts=contacts,
-        migration_seconds=moved - began,
-        walk_back_seconds=walked - moved,
+        operations=sum(route.operations for route in routes),
+        requests=sum(route.requests for route in routes),
+        migration_seconds=round(moved - began, 2),
+        floor_seconds=max(floor_seconds(route.operations, route.limit) for route in routes),
+        floor_with_repeats_seconds=floor_seconds(slowest.requests, slowest.limit),
+        floor_route=slowest.route,
+        walk_back_seconds=round(walked - moved, 2),
+        refused=sum(route.refused for route in routes),
         not_ready=statuses[449],
-        repeated=sum(use.retried for use in used.values()),
+        repeated=repeated,
+        duplicates=findings.duplicates,
+        losses=findings.losses,
+        failures=dict(migration.failures),
+        routes=routes,
+        ok=findings.ok,
     )
     print_summary(screen, summary)
     return summary

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...models import Contact
-from .people import Person
+from .migration import Person
 
 
 class Findings(msgspec.Struct):

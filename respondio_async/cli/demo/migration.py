@@ -1,15 +1,78 @@
-"""The migration: everything is launched at once, and the client keeps to the limits."""
+"""The migration of made-up people: everything is launched at once, and the client keeps to the
+limits.
+"""
 
 import asyncio
+import random
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import date, time
 from typing import Final
 
 import msgspec
 
-from ... import AsyncRespond
+from respondio_async.discreet import Discreet
+
+from ... import ROUTES, AsyncRespond
 from ...errors import RespondError
-from .people import Person
+from ...models import CustomFieldInput
+
+_FIRST: Final = (
+    "Aina", "Bashir", "Carla", "Devi", "Emeka", "Farah", "Goran", "Hana", "Ivo", "Jun", "Karim",
+    "Lucía",
+)  # fmt: skip
+_LAST: Final = (
+    "Abdullah", "Bauer", "Costa", "Dlamini", "Eriksen", "Fonseca", "García", "Haddad", "Ito",
+    "Jansen",
+)  # fmt: skip
+_COMPANIES: Final = ("Ocean Kites", "Blue Door", "Paper Lantern", "North Gate", "Tin Bridge")
+_STAGES: Final = ("New Lead", "Hot Lead", "Payment", "Customer")
+
+
+class Person(Discreet, msgspec.Struct, frozen=True):
+    """One contact as it is to arrive."""
+
+    _shown = ("number", "stage")
+
+    number: int
+    phone: str
+    first_name: str
+    last_name: str
+    email: str
+    custom_fields: Mapping[str, CustomFieldInput]
+    """One of each type that the sandbox's workspace has."""
+    tags: tuple[str, ...]
+    stage: str
+    message: str
+    """Unique, so that a second copy of it is recognised."""
+
+
+def make_people(count: int, seed: int) -> list[Person]:
+    """Make up *count* people, each with a phone of their own."""
+    rng = random.Random(seed)  # noqa: S311 - a demonstration
+    return [_make_person(number, rng) for number in range(1, count + 1)]
+
+
+def _make_person(number: int, rng: random.Random) -> Person:
+    first, last = rng.choice(_FIRST), rng.choice(_LAST)
+    return Person(
+        number=number,
+        phone=f"+6012{number:07d}",
+        first_name=first,
+        last_name=last,
+        email=f"person{number}@example.com",
+        custom_fields={
+            "Company": rng.choice(_COMPANIES),
+            "Plan": rng.choice(("Free", "Pro", "Enterprise")),
+            "Age": rng.randint(18, 90),
+            "Subscribed": rng.random() < 0.5,
+            "Birthday": date(rng.randint(1940, 2005), rng.randint(1, 12), rng.randint(1, 28)),
+            "Call Time": time(rng.randint(8, 19), 30),
+        },
+        tags=tuple(rng.sample(("vip", "newsletter", "beta", "import-2026"), rng.randint(1, 3))),
+        stage=rng.choice(_STAGES),
+        message=f"Welcome aboard, {first}! Your number is {number}.",
+    )
 
 
 class MigrationStep(msgspec.Struct, frozen=True):
@@ -19,13 +82,13 @@ class MigrationStep(msgspec.Struct, frozen=True):
     route: str
 
 
-UPSERT: Final = MigrationStep("create or update", "POST /contact/create_or_update/{identifier}")
-TAG: Final = MigrationStep("add tags", "POST|DELETE /contact/{identifier}/tag")
-STAGE: Final = MigrationStep("set lifecycle", "POST /contact/{identifier}/lifecycle/update")
-SEND: Final = MigrationStep("send message", "POST /contact/{identifier}/message")
-OPEN: Final = MigrationStep("open", "POST /contact/{identifier}/conversation/status")
-ASSIGN: Final = MigrationStep("assign", "POST /contact/{identifier}/conversation/assignee")
-HISTORY: Final = MigrationStep("read messages", "GET /contact/{identifier}/message/list")
+UPSERT: Final = MigrationStep("create or update", ROUTES["contacts.create_or_update"])
+TAG: Final = MigrationStep("add tags", ROUTES["contacts.add_tags"])
+STAGE: Final = MigrationStep("set lifecycle", ROUTES["contacts.update_lifecycle"])
+SEND: Final = MigrationStep("send message", ROUTES["messages.send"])
+OPEN: Final = MigrationStep("open", ROUTES["conversations.status"])
+ASSIGN: Final = MigrationStep("assign", ROUTES["conversations.assign"])
+HISTORY: Final = MigrationStep("read messages", ROUTES["messages.list"])
 
 STEPS: Final = (UPSERT, TAG, STAGE, SEND, OPEN, ASSIGN, HISTORY)
 

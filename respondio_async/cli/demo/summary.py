@@ -1,18 +1,82 @@
-"""What the demonstration says at its end: for people, and for machines."""
+"""What the demonstration shows: the migration as it goes, and what came of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 from rich.panel import Panel
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ... import AsyncRespond, RouteStatistics
+from .._live import Rates, View
 from .._screen import Screen, table_of
-from .check import Findings
+from .migration import STEPS, Migration, MigrationStep
 
 _MOST_NAMED: Final = 10
+
+
+class MigrationView(View):
+    """Shows a running migration: a line a route."""
+
+    headings: str = (
+        f"seconds {''.join(f'{step.label:>18}' for step in STEPS)}\n        "
+        + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
+    )
+
+    def __init__(self, client: AsyncRespond, migration: Migration) -> None:
+        self._client = client
+        self._migration = migration
+        self._rates = Rates()
+
+    def _look(self, elapsed: float) -> Iterator[tuple[MigrationStep, RouteStatistics, float, str]]:
+        """Give what is known of every step's route: its statistics, its rate, and its limit, which
+        is unknown before the first request.
+        """
+        routes = self._client.statistics().routes
+        for step in STEPS:
+            use = routes.get(step.route, RouteStatistics(route=step.route))
+            rate = self._rates.rate(step.route, elapsed, use.sent)
+            yield step, use, rate, "?" if use.limit is None else f"{use.limit:g}"
+
+    def picture(self, elapsed: float) -> Table:
+        """Draw the routes."""
+        table = Table(
+            box=None,
+            padding=(0, 1),
+            title=f"{elapsed:5.1f} s",
+            title_justify="left",
+            title_style="bold",
+        )
+        table.add_column("route")
+        table.add_column(width=24)
+        for heading in ("done", "sent", "waiting", "rate / limit", "refused"):
+            table.add_column(heading, justify="right")
+        total = len(self._migration.people)
+        for step, use, rate, limit in self._look(elapsed):
+            done = self._migration.done[step]
+            full = done >= total
+            table.add_row(
+                Text(step.label, style="dim" if full else ""),
+                ProgressBar(total=total, completed=done, width=24),
+                f"{done}/{total}",
+                str(use.sent),
+                Text(str(use.waiting), style="yellow" if use.waiting else "dim"),
+                Text(f"{rate:4.1f} / {limit}", style="dim" if full else "cyan"),
+                Text(str(use.refused), style="red" if use.refused else "dim"),
+            )
+        return table
+
+    def sentence(self, elapsed: float) -> str:
+        """Say of each route what is done, requests a second against the limit, and how many calls
+        wait.
+        """
+        return f"{elapsed:7.1f} " + "".join(
+            f"{self._migration.done[step]:>5} {rate:4.1f}/{limit:<2}{use.waiting:>5}"
+            for step, use, rate, limit in self._look(elapsed)
+        )
 
 
 class RouteSummary(msgspec.Struct, frozen=True):
@@ -72,31 +136,6 @@ def floor_seconds(operations: int, limit: float) -> float:
         (operations - 1) / limit
         if limit < 1
         else float(math.ceil(operations / math.floor(limit)) - 1)
-    )
-
-
-def summarise(
-    routes: list[RouteSummary], findings: Findings, *, failures: Mapping[str, int], **facts: float
-) -> Summary:
-    """Put the run's numbers together."""
-    slowest = max(routes, key=lambda route: floor_seconds(route.requests, route.limit))
-    return Summary(
-        contacts=int(facts["contacts"]),
-        operations=sum(route.operations for route in routes),
-        requests=sum(route.requests for route in routes),
-        migration_seconds=round(facts["migration_seconds"], 2),
-        floor_seconds=max(floor_seconds(route.operations, route.limit) for route in routes),
-        floor_with_repeats_seconds=floor_seconds(slowest.requests, slowest.limit),
-        floor_route=slowest.route,
-        walk_back_seconds=round(facts["walk_back_seconds"], 2),
-        refused=sum(route.refused for route in routes),
-        not_ready=int(facts["not_ready"]),
-        repeated=int(facts["repeated"]),
-        duplicates=findings.duplicates,
-        losses=findings.losses,
-        failures=dict(failures),
-        routes=routes,
-        ok=findings.ok,
     )
 
 

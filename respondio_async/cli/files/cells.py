@@ -12,7 +12,7 @@ from typing import Any, Final, TypeGuard, cast
 _SEPARATOR: Final = ";"
 _LINE_BREAKS: Final = frozenset("\n\r\t")
 _ZERO_DECIMALS: Final = re.compile(r"([+-]?[0-9]+)\.0+")
-_LARGEST_EXACT: Final = 1e15
+LARGEST_EXACT: Final = 1e15
 """A spreadsheet keeps fifteen digits of a number."""
 _ERRORS: Final = frozenset({
     "#N/A", "#NAME?", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
@@ -32,7 +32,7 @@ def text_of(value: Any) -> str:  # noqa: PLR0911 - a case a type
             return "true" if value else "false"
         case str():
             return value
-        case float() if value.is_integer() and abs(value) < _LARGEST_EXACT:
+        case float() if value.is_integer() and abs(value) < LARGEST_EXACT:
             return str(int(value))  # a spreadsheet has no integers
         case float() if math.isfinite(value):
             return format(Decimal(repr(value)), "f")  # without an exponent
@@ -62,7 +62,7 @@ def read_value(value: Any) -> str:
             return ""
         case float() if math.isinf(value):
             raise ValueError("the number is not finite")
-        case float() if abs(value) >= _LARGEST_EXACT:
+        case float() if abs(value) >= LARGEST_EXACT:
             raise ValueError("a number of more than 15 digits is not exact: write it as text")
         case Decimal() if value.is_finite():
             return format(value, "f")

@@ -22,7 +22,7 @@ from .._exit import UsageError
 from .._screen import Screen, ask, can_ask
 from .cells import cell_of, text_of
 from .parquet import require_pyarrow, to_parquet
-from .sheet import require_openpyxl, to_xlsx
+from .workbook import require_openpyxl, to_xlsx
 
 Format = Literal["jsonl", "csv", "parquet", "xlsx"]
 FORMATS: Final[Mapping[str, Format]] = {
