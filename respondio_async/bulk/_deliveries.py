@@ -129,12 +129,14 @@ class _Tracker:
         await self._writer.open()
 
     def not_in(self, statuses: frozenset[str]) -> list[int]:
-        """Name the messages that have none of *statuses* and may have got one."""
+        """Name the messages that have none of *statuses* and may have got one: those that are gone,
+        and those whose contact cannot be named, will not.
+        """
         return [
             number
             for number, known in self._known.items()
             if known.status not in statuses
-            and not isinstance(self._errors.get(number), NotFoundError)
+            and not isinstance(self._errors.get(number), NotFoundError | InvalidArgumentError)
         ]
 
     async def look(
