@@ -367,6 +367,18 @@ async def test_a_closed_client_refuses_calls() -> None:
     assert transport.requests == []
 
 
+async def test_a_client_that_is_closed_twice_at_once_waits_no_longer_than_its_calls() -> None:
+    """A handler of a signal may close it while its block is being left."""
+    client, _, _ = scripted(CONTACT, seconds=1.0)
+    call = asyncio.create_task(_get(client))
+    await asyncio.sleep(0.5)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await asyncio.gather(client.aclose(), client.aclose())
+    assert clock() - began == pytest.approx(0.5, abs=0.1)
+    assert (await call).id == 7
+
+
 async def test_a_client_that_was_used_and_not_closed_warns() -> None:
     """`ResourceWarning`; one that was never used, or was closed, does not."""
     http = mock(lambda request: httpx.Response(200, content=b'{"id": 7}'))

@@ -4,6 +4,7 @@ they end.
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
@@ -53,7 +54,7 @@ class ClientLifecycle:
         self._calls: dict[asyncio.Task[Any], Running] = {}
         self._dropped: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._idle: asyncio.Future[None] | None = None
+        self._idle = asyncio.Event()
 
     @property
     def began(self) -> bool:
@@ -83,8 +84,8 @@ class ClientLifecycle:
     def leave(self, task: asyncio.Task[Any]) -> None:
         """Note that the call has ended."""
         del self._calls[task]
-        if self._idle is not None and not self._calls and not self._idle.done():
-            self._idle.set_result(None)
+        if self.closing and not self._calls:
+            self._idle.set()
 
     def was_dropped(self, task: asyncio.Task[Any]) -> bool:
         """Whether it was `close` that cancelled the task; if so, the task goes on as if it had not
@@ -120,7 +121,7 @@ class ClientLifecycle:
             if same_loop:
                 for task in self._tasks:
                     task.cancel()
-                await self._drained(loop)
+                await self._drained()
         finally:
             self.over = True
             if same_loop:
@@ -129,9 +130,9 @@ class ClientLifecycle:
                         self._dropped.add(task)
                         task.cancel()
 
-    async def _drained(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _drained(self) -> None:
         if self._calls:
-            self._idle = loop.create_future()
-            await asyncio.wait({self._idle}, timeout=CLOSE_GRACE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), CLOSE_GRACE)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_GRACE)
