@@ -33,7 +33,7 @@ from benchmarks.webhooks_verify import EVENT, KEY
 from respondio_async.webhooks import sign
 from respondio_async.webhooks._postgres import _statements as sql
 from respondio_async.webhooks._postgres._schema import PREPARE_SESSION
-from respondio_async.webhooks._progress import HandlingStep
+from respondio_async.webhooks._store import HandlingStep
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres_server
 
@@ -42,8 +42,9 @@ import asyncio, os, time
 from respondio_async.webhooks import WebhookRouter
 
 if stalled := float(os.environ.get("STALLED", 0)):  # tests have less time than users
-    from respondio_async.webhooks._postgres import _heartbeat, _inbox
-    _inbox.STALLED, _inbox.MAINTAIN_EVERY, _heartbeat.EVERY = stalled, stalled / 6, stalled / 6
+    from respondio_async.webhooks._postgres import _connection, _inbox
+    _inbox.STALLED = stalled
+    _inbox.MAINTAIN_EVERY = _connection.BEAT_EVERY = stalled / 6
 log = os.open(os.environ["LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 options = {"workers": False} if os.environ.get("RECEIVE_ONLY") else {}
 remember = int(os.environ.get("REMEMBER", 1_000_000))

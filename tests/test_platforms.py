@@ -11,7 +11,8 @@ import pytest
 
 from respondio_async.bulk import Bulk
 from respondio_async.files import create_private, is_private, replace_private
-from respondio_async.webhooks._progress import HandlingStep, Note, ProgressLog
+from respondio_async.webhooks._progress import Note, ProgressLog
+from respondio_async.webhooks._store import HandlingStep
 from tests.support import windows
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="here it need not be played")

@@ -17,7 +17,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -184,10 +184,8 @@ class Writer(Generic[S]):
         return True
 
     def _post(self, callback: Callable[..., object], *arguments: Any) -> None:
-        try:
+        with suppress(RuntimeError):  # the loop was closed, and with it all who waited
             self._loop.call_soon_threadsafe(callback, *arguments)
-        except RuntimeError:
-            pass  # the loop was closed, and with it all who waited
 
     # ── what it tells the loop ────────────────────────────────────────────────────────────────────
 

@@ -18,9 +18,15 @@ Importing this imports no HTTP client and no web framework. `webhooks.fastapi` a
 from respondio_async.errors import WebhookSignatureError
 
 from ._answers import WebhookAnswer
-from ._bot import REPLY_WINDOW, BotClient, window_open
 from ._choose_inbox import migrate_inbox
-from ._context import Context, is_human_active, no_human_active
+from ._context import (
+    REPLY_WINDOW,
+    BotClient,
+    Context,
+    is_human_active,
+    no_human_active,
+    window_open,
+)
 from ._dedup import Deduplicator, MemoryDeduplicator, RedisDeduplicator, SQLiteDeduplicator
 from ._handlers import CallNext, Middleware
 from ._json import MAX_BODY, MAX_DEPTH

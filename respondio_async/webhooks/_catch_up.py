@@ -10,8 +10,8 @@ import msgspec
 from respondio_async.errors import InvalidArgumentError
 from respondio_async.models import Contact, Message, UnknownContent
 
-from ._bot import BotClient
 from ._contact_states import ContactStates
+from ._context import BotClient
 from ._store import CAUGHT_UP
 
 

@@ -15,10 +15,10 @@ from ._contact_states import ContactStates
 from ._context import Context, contact_id
 from ._handlers import ErrorReporter, Handlers, OnError, call_function
 from ._order import ContactQueues, KeyedLocks
-from ._progress import HandlingStep
 from ._store import (
     NONE_STARTED,
     EventLostError,
+    HandlingStep,
     InboxStore,
     InboxUnavailableError,
     Unfinished,

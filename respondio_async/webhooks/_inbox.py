@@ -16,11 +16,12 @@ from typing import Final
 
 from respondio_async._storage import Writer, explained
 
-from ._progress import HandlingStep, Note, ProgressLog
+from ._progress import Note, ProgressLog
 from ._store import (
     MOST_REMEMBERED,
     ContactState,
     Deliver,
+    HandlingStep,
     InboxStore,
     NewEvent,
     StoredState,

@@ -31,11 +31,11 @@ from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, EventJob
 from ._order import KeyedLocks
 from ._parse import parse
-from ._progress import HandlingStep
 from ._signature import authentic, encode_keys
 from ._store import (
     CAUGHT_UP,
     NOWHERE,
+    HandlingStep,
     InboxFullError,
     InboxUnavailableError,
     NewEvent,

@@ -1,8 +1,6 @@
 """Reading JSON from anybody: how much of it, how deep, and what the quick decoder refuses."""
 
 import json
-import re
-from collections.abc import Iterable
 from typing import Any, Final, NoReturn, cast
 
 import msgspec
@@ -18,7 +16,6 @@ MAX_DEPTH: Final = 64
 Real events reach about six; recursive readers break near a thousand.
 """
 
-SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LONGEST_INTEGER: Final = 4000
 """Digits; Python refuses to read more than 4300."""
 _OPENING: Final = ord("[")
@@ -71,21 +68,9 @@ def _load_slowly(body: bytes) -> Any:
         value = json.loads(text, parse_int=_integer, parse_float=finite, parse_constant=refuse)
     except ValueError:  # UnicodeError is one
         raise not_an_event("is not JSON", body) from None
-    return _mended(value)
-
-
-def _mended(value: Any) -> Any:
-    match value:
-        case str():
-            return SURROGATE.sub("\ufffd", value)
-        case dict():
-            return {
-                _mended(name): _mended(item) for name, item in cast("dict[str, Any]", value).items()
-            }
-        case list():
-            return list(map(_mended, cast("Iterable[Any]", value)))
-        case _:
-            return value
+    # In UTF-16 half an emoji has a place, and a name.
+    halves = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(halves.decode("utf-16", "replace"))
 
 
 def _integer(literal: str) -> int | None:

@@ -5,7 +5,7 @@ keeps out by its lock.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,12 +40,10 @@ class ContactQueues(Generic[Job]):
 
     async def join(self, timeout: float | None) -> None:
         """Wait until no job is left, *timeout* seconds at most."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while self._tasks:
                     await asyncio.wait(self._tasks)
-        except TimeoutError:
-            pass
 
     async def cancel(self) -> list[Job]:
         """Stop all, and return the jobs that were not begun."""

@@ -9,24 +9,16 @@ notes wait in it until SQLite has them too.
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from respondio_async._storage import AS_IT_IS, replace_private, tighten
 
+from ._store import HandlingStep
+
 _NOTE: Final = struct.Struct("<QBQ")
 _ROTATE: Final = 1024 * 1024
 """Bytes at which the notes that SQLite has are dropped."""
-
-
-class HandlingStep(IntEnum):
-    """How far an event has come."""
-
-    STARTED = 1
-    HANDLED = 2
-    """One of its handlers has ended."""
-    FINISHED = 3
 
 
 _STEPS: Final = frozenset(HandlingStep)

@@ -19,11 +19,10 @@ import msgspec
 from respondio_async.errors import ConfigurationError
 
 from ._answers import ACCEPTED, BUSY, DUPLICATE, RequestHeaders, WebhookAnswer
-from ._bot import BotClient
 from ._capacity import Capacity
 from ._catch_up import missed
 from ._choose_inbox import choose_inbox, is_postgres
-from ._context import Context
+from ._context import BotClient, Context
 from ._dedup import Deduplicator, MemoryDeduplicator
 from ._dispatch import Dispatcher, OnInterrupted
 from ._handlers import Handlers, OnError

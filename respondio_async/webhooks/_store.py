@@ -8,13 +8,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from respondio_async.errors import ConfigurationError
-
-from ._progress import HandlingStep
 
 CAUGHT_UP: Final = "catch-up:"
 """Prefix of the ids of events that `catch_up` made; the message's id follows."""
@@ -24,6 +23,15 @@ NOWHERE: Final = 0
 """The row of an event while there is no inbox."""
 NONE_STARTED: Final = 0
 """Stands for a handler's key where no handler was started."""
+
+
+class HandlingStep(IntEnum):
+    """How far an event has come."""
+
+    STARTED = 1
+    HANDLED = 2
+    """One of its handlers has ended."""
+    FINISHED = 3
 
 
 class ContactState(NamedTuple):

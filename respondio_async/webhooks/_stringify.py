@@ -18,8 +18,9 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any, Final, cast
 
-from ._json import SURROGATE, refuse
+from ._json import refuse
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 _LARGEST_INDEX: Final = 2**32 - 2
 _EXACT_DIGITS: Final = 15
@@ -85,7 +86,7 @@ def _write(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    return SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

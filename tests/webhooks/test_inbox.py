@@ -24,8 +24,8 @@ from respondio_async.webhooks import (
 )
 from respondio_async.webhooks import _inbox as inbox_module
 from respondio_async.webhooks._inbox import EventInbox
-from respondio_async.webhooks._progress import HandlingStep, Note, ProgressLog
-from respondio_async.webhooks._store import NewEvent, Unfinished
+from respondio_async.webhooks._progress import Note, ProgressLog
+from respondio_async.webhooks._store import HandlingStep, NewEvent, Unfinished
 from tests.support.platforms import posix_only
 from tests.webhooks.payloads import KEY, message, signed
 

@@ -27,7 +27,7 @@ from respondio_async.webhooks import (
     WebhookRouter,
     migrate_inbox,
 )
-from respondio_async.webhooks._postgres import _heartbeat, _schema
+from respondio_async.webhooks._postgres import _connection, _schema
 from respondio_async.webhooks._postgres import _inbox as inbox_module
 from respondio_async.webhooks._postgres._connection import InboxDatabase
 from tests.cli.command import respondio
@@ -350,10 +350,10 @@ def test_no_heart_beats_for_a_loop_that_has_ended(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others take up what it held, though its process lives and nobody closed the inbox."""
-    monkeypatch.setattr(_heartbeat, "EVERY", 0.01)
+    monkeypatch.setattr(_connection, "BEAT_EVERY", 0.01)
 
     async def begin() -> None:
-        _heartbeat.Heartbeat(url, list).start()
+        _connection.Heartbeat(url, list).start()
 
     asyncio.run(begin())
     while any(thread.name == "respondio-heartbeat" for thread in threading.enumerate()):
@@ -441,7 +441,7 @@ async def test_what_a_killed_process_held_is_taken_up(
     """Its event, marked, and the lock that it had; SIGTERM drains, by contrast."""
     monkeypatch.setattr(inbox_module, "STALLED", 3.0)
     monkeypatch.setattr(inbox_module, "MAINTAIN_EVERY", 0.2)
-    monkeypatch.setattr(_heartbeat, "EVERY", 0.2)
+    monkeypatch.setattr(_connection, "BEAT_EVERY", 0.2)
     router = WebhookRouter(BOT_KEY, inbox=url, workers=False)
     async with router:
         async with process(tmp_path, url, "killed", HANDLER=600) as killed:

@@ -3,7 +3,7 @@
 The engine is Procrastinate: each event is a job whose lock is its contact, so that a contact's
 events are handled one after another, in the order of their arrival, whichever process is free. Ours
 are the table of events (`_schema`), which knows them again after their jobs are gone, and the care
-for processes that die (`_inbox`, `_heartbeat`) and for a PostgreSQL that does (`_connection`).
+for processes that die (`_inbox`) and for a PostgreSQL that does (`_connection`).
 """
 
 from ._inbox import PostgresInbox

@@ -1,12 +1,16 @@
-"""Connections that outlast PostgreSQL: what cannot be done now is done once it is back."""
+"""Connections that outlast PostgreSQL: what cannot be done now is done once it is back. And the
+sign of life of the process that has them.
+"""
 
 import asyncio
 import logging
 import os
 import socket
+import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
@@ -26,6 +30,10 @@ _STABLE_AFTER: Final = 2.0
 """Seconds without a failure after which an outage is over."""
 _CONNECTIONS: Final = 5
 """At most, for each process; besides, one listens, one notes and one beats."""
+BEAT_EVERY: Final = 3.0
+"""Seconds between two beats."""
+_JOIN_WITHIN: Final = 2.0
+_BEAT: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%s)"
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
 
@@ -128,12 +136,10 @@ class InboxDatabase(PsycopgConnector):
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """Listen, for ever."""
-        try:
+        with suppress(InboxUnavailableError):  # closing
             await self._until_done(
                 lambda: super(InboxDatabase, self).listen_notify(on_notification, channels)
             )
-        except InboxUnavailableError:
-            pass  # closing
 
     async def _until_done(self, act: Callable[[], Awaitable[T]]) -> T:
         while True:
@@ -180,3 +186,43 @@ class InboxDatabase(PsycopgConnector):
             "%s; new events are answered with 503, stored ones wait until it is back",
             out_of_reach(error),
         )
+
+
+class Heartbeat:
+    """The sign of life of a process: beats for some of Procrastinate's workers until it is closed.
+
+    It beats in a thread with a connection of its own, so that a handler that blocks the event loop
+    does not look like a dead process, nor does one that waits for its handlers to end.
+    """
+
+    def __init__(self, url: str, workers: Callable[[], Collection[int]]) -> None:
+        self._url = url
+        self._workers = workers
+        self._loop = asyncio.get_running_loop()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="respondio-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    async def aclose(self) -> None:
+        """Beat no more."""
+        self._closing.set()
+        # It may wait for a PostgreSQL that never answers.
+        await asyncio.to_thread(self._thread.join, _JOIN_WITHIN)
+
+    def _run(self) -> None:
+        while not self._ends_within(0):
+            try:
+                with psycopg.connect(self._url, autocommit=True, **CONNECT) as connection:
+                    connection.execute(PREPARE_SESSION)
+                    connection.execute(_BEAT, (list(self._workers()),))
+                    while not self._ends_within(BEAT_EVERY):
+                        connection.execute(_BEAT, (list(self._workers()),))
+            except psycopg.Error:  # the other connections report an outage
+                self._closing.wait(0.5)
+
+    def _ends_within(self, seconds: float) -> bool:
+        # An event loop that has ended handles nothing any more, closed or not.
+        return self._closing.wait(seconds) or self._loop.is_closed()

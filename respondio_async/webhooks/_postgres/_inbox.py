@@ -6,8 +6,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from hashlib import sha256
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -19,13 +18,12 @@ from psycopg.conninfo import conninfo_to_dict
 from respondio_async._storage import settle
 from respondio_async.errors import ConfigurationError
 
-from .._progress import HandlingStep
 from .._store import (
-    CAUGHT_UP,
     MOST_REMEMBERED,
     ContactState,
     Deliver,
     EventLostError,
+    HandlingStep,
     InboxStatistics,
     InboxStore,
     InboxUnavailableError,
@@ -35,8 +33,7 @@ from .._store import (
 )
 from . import _statements as sql
 from ._batches import Batches
-from ._connection import InboxDatabase
-from ._heartbeat import EVERY, Heartbeat
+from ._connection import BEAT_EVERY, Heartbeat, InboxDatabase
 from ._notes import NoteConnection
 from ._schema import QUEUE, migrate, out_of_reach
 
@@ -48,18 +45,12 @@ MAINTAIN_EVERY: Final = 3.0
 """Seconds between two rounds, each of which looks for events of dead processes."""
 OPEN_WITHIN: Final = 10.0
 """Seconds to open or make the schema in."""
-_ACCEPT_WITHIN: Final = 1.2
-"""Seconds for an event to be stored in, so that an answer goes out within two."""
 _ANSWER_WITHIN: Final = 1.0
 _CLOSE_WITHIN: Final = 2.0
-_COUNT_EVERY: Final = 1.0
-"""Seconds for which the number of events that wait is taken to be as it was, but for our own."""
 _PRUNE_EVERY: Final = 20
 """Rounds of maintenance."""
 _POLL_EVERY: Final = 0.05
 """Seconds between two queries for a lock, or for the end of an event."""
-_LONGEST_KEY: Final = 200
-"""Characters of an event's id that are stored as they are."""
 
 _logger: Final = logging.getLogger("respondio_async.webhooks")
 
@@ -84,14 +75,9 @@ class PostgresInbox(InboxStore):
             conninfo_to_dict(url)
         except psycopg.Error as error:
             raise ConfigurationError("inbox is no address of a PostgreSQL database") from error
-        self._backlog = 0
-        """Events that wait: as counted at `_counted_at`, and those stored here since."""
-        self._counted_at = -math.inf
-        self._max_backlog = most
-        self._last_accepted = 0
-        """Row of the newest event that was accepted here."""
         self._url = url
         self._remember = remember
+        self._most = most
         self._concurrency = concurrency
         self._is_worker = is_worker
         self._may_migrate = may_migrate
@@ -134,7 +120,7 @@ class PostgresInbox(InboxStore):
         self._is_unreachable = self._stopping = False
         database = self._database = InboxDatabase(self._url)
         # Whoever lives beats twice in this time, even if all were cut off until now.
-        database.last_failure -= STALLED - 2 * EVERY
+        database.last_failure -= STALLED - 2 * BEAT_EVERY
         self._notes = NoteConnection(self._url, database.note_outage)
         try:
             await database.open_async()
@@ -154,7 +140,7 @@ class PostgresInbox(InboxStore):
             raise
         self._heartbeat = Heartbeat(self._url, self._workers)
         self._heartbeat.start()
-        self._batches = Batches(self._store, self._capacity)
+        self._batches = Batches(database, most=self._most)
         self._maintaining = asyncio.create_task(
             self._maintain(), name="respondio-inbox-maintenance"
         )
@@ -177,7 +163,7 @@ class PostgresInbox(InboxStore):
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while self._is_worker:
             # Not cancelled when it is late: that would ask PostgreSQL, which does not answer.
-            counting = self._spawn(self._database.rows(sql.LEFT, last=self._last_accepted))
+            counting = self._spawn(self._database.rows(sql.LEFT, last=self._batches.last_row))
             max_wait = max(_ANSWER_WITHIN, ends_at - time.monotonic())
             await asyncio.wait([counting], timeout=None if timeout is None else max_wait)
             if not counting.done():
@@ -209,11 +195,9 @@ class PostgresInbox(InboxStore):
             task.cancel()
         await asyncio.gather(*ending, closing_heartbeat, return_exceptions=True)
         if not late:
-            try:
+            with suppress(InboxUnavailableError):  # it will be taken for dead
                 await self._database.rows(sql.FORGET_OWN_LOCKS, owner=self._owner)
                 await self._app.job_manager.unregister_worker(self._owner)
-            except InboxUnavailableError:
-                pass  # it will be taken for dead
         for ended in self._watched_ends.values():
             settle(ended, False)
         self._watched_ends.clear()
@@ -230,34 +214,7 @@ class PostgresInbox(InboxStore):
 
     async def accept(self, arrival: NewEvent) -> int | None:
         """Store an event and its job together; `InboxUnavailableError` after 1.2 seconds."""
-        stored = self._batches.put(arrival._replace(event_id=_key(arrival.event_id)))
-        await asyncio.wait([stored], timeout=_ACCEPT_WITHIN)
-        if not stored.done():
-            stored.cancel()
-            raise InboxUnavailableError("the inbox's PostgreSQL takes too long")
-        return stored.result()
-
-    async def _store(self, events: list[NewEvent]) -> dict[str, int]:
-        rows = await self._database.rows(
-            sql.ACCEPT,
-            event_ids=[each.event_id for each in events],
-            bodies=[each.body for each in events],
-            message_ids=[each.message_id for each in events],
-            contact_ids=[each.contact_id for each in events],
-            trace_contexts=[each.trace_context for each in events],
-            caught_up=CAUGHT_UP,
-        )
-        self._backlog += len(rows)
-        self._last_accepted = max(self._last_accepted, *[row for _, row in rows], 0)
-        return dict(rows)
-
-    async def _capacity(self, wanted: int) -> int:
-        """How many of so many events may be stored now."""
-        now = time.monotonic()
-        if self._backlog + wanted > self._max_backlog or now - self._counted_at > _COUNT_EVERY:
-            [[self._backlog]] = await self._database.rows(sql.BACKLOG, most=self._max_backlog)
-            self._counted_at = now
-        return max(0, min(wanted, self._max_backlog - self._backlog))
+        return await self._batches.accept(arrival)
 
     def watch_end(self, row: int, ended: "asyncio.Future[bool]") -> None:
         """Ask until the event is finished."""
@@ -384,10 +341,9 @@ class PostgresInbox(InboxStore):
                     await asyncio.sleep(_POLL_EVERY)
             yield
         finally:
-            try:
+            # Closed, with its locks, or out of reach: it will be taken for dead.
+            with suppress(InboxUnavailableError):
                 await manager.finish_job_by_id_async(job.id, Status.SUCCEEDED, delete_job=True)
-            except InboxUnavailableError:
-                pass  # closed, with its locks, or out of reach: it will be taken for dead
 
     # Maintenance
 
@@ -436,12 +392,3 @@ class PostgresInbox(InboxStore):
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
         return task
-
-
-def _key(event_id: str) -> str:
-    """What stands for an event's id: PostgreSQL keeps no NUL in a text, and no long one in an
-    index.
-    """
-    if len(event_id) <= _LONGEST_KEY and "\0" not in event_id:
-        return event_id
-    return f"sha256:{sha256(event_id.encode()).hexdigest()}"

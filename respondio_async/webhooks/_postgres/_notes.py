@@ -16,8 +16,7 @@ from psycopg import pq
 
 from respondio_async._storage import settle
 
-from .._progress import HandlingStep
-from .._store import InboxUnavailableError
+from .._store import HandlingStep, InboxUnavailableError
 from ._schema import CONNECT, PREPARE_SESSION
 from ._statements import STEPS
 

@@ -8,7 +8,7 @@ of it finds no row.
 
 from typing import Final, LiteralString
 
-from .._progress import HandlingStep
+from .._store import HandlingStep
 from ._schema import QUEUE
 
 TASK: Final = "respondio_async.webhook"
