@@ -1,9 +1,8 @@
 """The sandbox itself: organisations, switches and the record around one server."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -118,16 +117,8 @@ class Sandbox:
     # Running
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        started = asyncio.Event()
-        thread = self._launch(lambda: loop.call_soon_threadsafe(started.set))
-        try:
-            await started.wait()
-        except asyncio.CancelledError:
-            self._thread = None
-            thread.stop()
-            raise
-        self._check(thread)
+        with self._launch() as thread:
+            self._port = await asyncio.wrap_future(thread.started)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -150,10 +141,8 @@ class Sandbox:
 
         On the same port again when it served before.
         """
-        started = threading.Event()
-        thread = self._launch(started.set)
-        started.wait()
-        self._check(thread)
+        with self._launch() as thread:
+            self._port = thread.started.result()
 
     def stop(self) -> None:
         """Stop serving: open connections are cut. What it holds can still be read."""
@@ -162,20 +151,18 @@ class Sandbox:
             thread.stop()
             thread.join()
 
-    def _launch(self, on_started: Callable[[], object]) -> ServerThread:
+    @contextmanager
+    def _launch(self) -> Generator[ServerThread]:
         if self._thread is not None:
             raise RuntimeError("the sandbox is running already")
-        self._thread = ServerThread(
-            self._app, host=self._host, port=self._port, on_started=on_started
-        )
-        self.webhooks.run_on(self._thread.loop)
-        return self._thread
-
-    def _check(self, thread: ServerThread) -> None:
-        if thread.error is not None:
+        thread = self._thread = ServerThread(self._app, host=self._host, port=self._port)
+        self.webhooks.run_on(thread.loop)
+        try:
+            yield thread
+        except BaseException:
             self._thread = None
-            raise thread.error
-        self._port = thread.port
+            thread.stop()
+            raise
 
     @property
     def url(self) -> str:

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -19,43 +20,43 @@ class ServerThread:
     """Serves an ASGI application on *host*:*port* (0: any free port).
 
     Imports the server and binds the port on its own thread too, so that nothing blocks the loop of
-    the thread that starts it. Calls *on_started* once it serves, or once it can't: then `error`
-    says why.
+    the thread that starts it.
     """
 
-    def __init__(self, app: Any, *, host: str, port: int, on_started: Callable[[], object]) -> None:
-        self.port = port
-        self.error: Exception | None = None
-        self._app = app
-        self._host = host
-        self._on_started = on_started
+    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        self.started: Future[int] = Future()
+        """The port, once it serves; or why it can't."""
+        self.started.set_running_or_notify_cancel()  # those who wait may be cancelled, it can't be
         # Made here, so that `stop` can speak to it before the thread has come far.
         self.loop = asyncio.new_event_loop()
         self._left = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="respondio-sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(app, host, port), name="respondio-sandbox", daemon=True
+        )
         self._thread.start()
 
-    def _run(self) -> None:
+    def _run(self, app: ASGIApp, host: str, port: int) -> None:
         """Serve; whatever ends it before it serves reaches the thread that started it."""
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 from ._server import Server
 
-                listener = _listen(self._host, self.port)
-                self.port = listener.getsockname()[1]
-                server = Server(self._app, self._left, self._on_started)
+                listener = _listen(host, port)
+                bound = listener.getsockname()[1]
+                server = Server(app, self._left, lambda: self.started.set_result(bound))
                 runner.run(server.serve(sockets=[listener]))
-        except ImportError as error:
-            self.error = ImportError(_MISSING)
-            self.error.__cause__ = error
-        except Exception as error:  # noqa: BLE001 - raised again in the thread that started it
-            self.error = error
         except BaseException as error:  # noqa: BLE001 - uvicorn leaves by SystemExit
-            self.error = RuntimeError(f"the sandbox was ended by {type(error).__name__}")
-            self.error.__cause__ = error
-        if self.error is not None:
-            with suppress(RuntimeError):  # the loop that started it is closed
-                self._on_started()
+            failure: Exception
+            if isinstance(error, ImportError):
+                failure = ImportError(_MISSING)
+            elif isinstance(error, Exception):
+                failure = error
+            else:
+                failure = RuntimeError(f"the sandbox was ended by {type(error).__name__}")
+            if failure is not error:
+                failure.__cause__ = error
+            if not self.started.done():
+                self.started.set_exception(failure)
 
     def stop(self) -> None:
         """Ask it to end, whether it has started yet or not; `ended` tells when it has.
