@@ -128,10 +128,8 @@ class RequestValue:
 
     def choice(self, allowed: Collection[str]) -> str:
         """One of some words."""
-        word = self.value
-        if word is None:
-            raise self.missing
-        if not isinstance(word, str) or word not in allowed:
+        word = self.string()
+        if word not in allowed:
             raise self.invalid
         return word
 
@@ -198,14 +196,14 @@ class RequestContext:
 
     def check_ready(self, contact: Contact, operation: DeferredOperation | None) -> None:
         """Answer 449 where *operation* finds the contact still in the making."""
-        if operation not in self.quirks.not_ready_operations:
-            return
-        waiting = self.workspace.clock.now() < contact.created + self.quirks.not_ready_for
+        quirks = self.quirks
+        is_young = self.workspace.clock.now() < contact.created + quirks.not_ready_for
         # Seeded contacts were created before time began.
-        young = contact.created > float("-inf")
-        if not waiting and not (young and contact.not_ready_answers < self.quirks.not_ready_tries):
+        is_new = contact.created > float("-inf")
+        has_tries = is_new and contact.not_ready_answers < quirks.not_ready_tries
+        if operation not in quirks.not_ready_operations or not (is_young or has_tries):
             return
-        if not waiting:
+        if not is_young:
             contact.not_ready_answers += 1
         delay = self.answers.not_ready_retry_after
         headers = {} if delay is None else {"Retry-After": str(delay)}

@@ -10,16 +10,15 @@ UNREACHABLE: Final = "+1500555"
 """Messages to phones that begin so fail; a range that no operator hands out."""
 
 
-_WITH_WINDOW: Final = ("whatsapp", "facebook", "instagram")
-"""Beginnings of the sources of channels with a reply window."""
-
-
 def failure_of(
     workspace: Workspace, contact: Contact, link: ContactChannel, content: dict[str, Any]
 ) -> str | None:
     """The reason why a message will fail, or None."""
-    if _is_too_late(workspace, link, content):
-        return "The 24-hour window has closed: only a template can be sent"
+    if _is_late(workspace, link) and not str(content["type"]).endswith("_template"):
+        if "whatsapp" in link.channel.source:
+            return "The 24-hour window has closed: only a template can be sent"
+        if link.channel.source in ("facebook", "instagram") and not content.get("messageTag"):
+            return "The 24-hour window has closed: a message tag is needed"
     for applies, reason in workspace.failing:
         if applies(contact, content):
             return reason
@@ -28,12 +27,11 @@ def failure_of(
     return None
 
 
-def _is_too_late(workspace: Workspace, link: ContactChannel, content: dict[str, Any]) -> bool:
+def _is_late(workspace: Workspace, link: ContactChannel) -> bool:
     window = workspace.quirks.reply_window
-    if window is None or link.wrote_at is None or not link.channel.source.startswith(_WITH_WINDOW):
+    if window is None or link.wrote_at is None:
         return False
-    is_free = not str(content["type"]).endswith("_template") and not content.get("messageTag")
-    return is_free and workspace.clock.now() - link.wrote_at > window
+    return workspace.clock.now() - link.wrote_at > window
 
 
 def last_channel(contact: Contact) -> Channel | None:

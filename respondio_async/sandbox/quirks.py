@@ -101,8 +101,9 @@ class Quirks:
     """Every error has a `status`, the error's name, as a 401 always does."""
     reply_window: float | None = 86_400.0
     """Seconds after a customer's last message in which WhatsApp, Facebook and Instagram deliver
-    free text; later it fails at the channel, templates and message tags excepted. Counted for
-    customers that have written while the sandbox ran. None: the window never closes.
+    free text; later it fails at the channel, except for templates, and for message tags on the
+    latter two. Counted for customers that have written while the sandbox ran. None: the window
+    never closes.
     """
     plan_forbids_api: bool = False
     """Answer every request with the JSON 403 of a plan below the one that includes the API."""

@@ -7,7 +7,6 @@ sent one after the other, those of different contacts side by side.
 
 import asyncio
 import base64
-import dataclasses
 import hmac
 import json
 import random
@@ -18,7 +17,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -164,7 +163,7 @@ class Webhooks:
         return webhook
 
     def remove(self, webhook: Webhook) -> None:
-        """Send nothing more to a webhook."""
+        """Send no further event to a webhook; those under way still arrive."""
         with self._lock:
             self.registered.remove(webhook)
 
@@ -279,7 +278,7 @@ class Webhooks:
     def _repeat_of(self, delivery: Delivery) -> Delivery | None:
         if self._rng.random() >= self._duplicated:
             return None
-        again = dataclasses.replace(delivery, repeated=True)
+        again = replace(delivery, repeated=True)
         with self._lock:
             self._deliveries.append(again)
             self._unfinished.add(again)

@@ -243,6 +243,37 @@ async def test_messages_are_listed_newest_first(api: Api) -> None:
     assert await walk(-ids[6]) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "plain", "tagged"),
+    [
+        ("whatsapp_cloud", "failed", "failed"),
+        ("360dialog_whatsapp", "failed", "failed"),
+        ("facebook", "failed", "read"),
+        ("instagram", "failed", "read"),
+        ("telegram", "read", "read"),
+    ],
+)
+async def test_a_day_after_the_customers_message_free_text_fails(
+    api: Api, source: str, plain: str, tagged: str
+) -> None:
+    """On WhatsApp of every provider only a template is delivered; a message tag helps on Facebook
+    and Instagram.
+    """
+    api.sandbox.state.channels[2001].source = source
+    api.sandbox.receive_message(100000001, "hi", channel_id=2001)
+    api.sandbox.advance(86_401)
+    hello = {"name": "hello_world", "languageCode": "en_US"}
+    for body, ending in (
+        (text(), plain),
+        (text(messageTag="ACCOUNT_UPDATE"), tagged),
+        ({"message": {"type": "whatsapp_template", "template": hello}}, "read"),
+    ):
+        sent = await api.ok("POST", SEND, body)
+        api.sandbox.advance(10)
+        shown = await api.ok("GET", f"{SEND}/{sent['messageId']}")
+        assert shown["status"][-1]["value"] == ending
+
+
 async def test_the_last_channel_is_that_of_the_last_message(api: Api) -> None:
     """Within the same second too, and for a customer who goes back to a channel used before."""
     contact = api.sandbox.contact(100000001)
