@@ -30,6 +30,7 @@ from ._engine.retry import RetryPolicy
 from ._engine.statistics import ClientStatistics, DriftRecord, RouteCounters, route_statistics
 from ._rate_limit import RateLimit
 from ._transport import HTTPClient, Timeout, check_base_url, open_transport
+from ._values import check_choice
 from ._wire import check_type
 from .errors import (
     ConfigurationError,
@@ -76,23 +77,19 @@ _METHOD: Final = re.compile(r"[A-Z]+")
 _KEEP: Final[Any] = object()
 """The default of `with_options`: leave as it is. None has a meaning of its own there."""
 
-_BY_TEMPLATE: Final = {endpoint.template: endpoint for endpoint in ENDPOINTS}
-
 
 def _shape(method: str, path: str) -> tuple[str, ...]:
     """What the server sees of a template: the names in braces are the caller's own."""
     return (method, *("{}" if part.startswith("{") else part for part in path.split("/")))
 
 
-_BUCKETS: Final = {
-    _shape(endpoint.method, path): endpoint.bucket
+_KNOWN: Final = {
+    _shape(endpoint.method, path): endpoint
     for endpoint in ENDPOINTS
     for path in (endpoint.path, endpoint.alternative)
     if path
 }
-"""The server counts a known operation by its path, whatever its parameters are called here, and
-whichever of its two paths is used.
-"""
+"""An operation is known whatever its parameters are called here, and by either of its two paths."""
 
 
 class AsyncRespond(NotCopied):
@@ -265,10 +262,8 @@ class AsyncRespond(NotCopied):
         if queue_timeout is not _KEEP:
             changed["queue_timeout"] = check_seconds(queue_timeout, "queue_timeout")
         if priority is not _KEEP:
-            if priority not in ("interactive", "bulk", None):
-                raise InvalidArgumentError(
-                    'priority is "interactive" or "bulk"', argument="priority"
-                )
+            if priority is not None:
+                check_choice(priority, "priority", Priority)
             changed["priority"] = priority
         if retry is not _KEEP:
             check_parts(retry, None, ())
@@ -454,11 +449,13 @@ def _endpoint(method: str, path: str, type_: Any) -> Endpoint[Any]:
         )
     check_type(type_)
     method = method.upper()
-    known = _BY_TEMPLATE.get(f"{method} {path}")
-    if known is not None:
-        return msgspec.structs.replace(known, type=type_, envelopes=(), alternative=None)
-    replay: Replay = "unsent" if method in ("POST", "PATCH") else "always"
-    return Endpoint("request", method, path, type_, replay, _BUCKETS.get(_shape(method, path), ""))
+    known = _KNOWN.get(_shape(method, path))
+    if known is None:
+        replay: Replay = "unsent" if method in ("POST", "PATCH") else "always"
+        return Endpoint("request", method, path, type_, replay)
+    return msgspec.structs.replace(
+        known, path=path, route=known.bucket, type=type_, envelopes=(), alternative=None
+    )
 
 
 AsyncRespond.__module__ = "respondio_async"

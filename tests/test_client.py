@@ -296,6 +296,20 @@ async def test_request_counts_a_known_path_in_its_own_bucket(path: str, bucket: 
 
 
 @pytest.mark.parametrize(
+    ("path", "requests"),
+    [("/contact/{who}/tag", 5), ("/contact/{who}/message", 1), ("/contact/{who}/else", 1)],
+)
+async def test_request_repeats_a_known_post_as_its_method_does(path: str, requests: int) -> None:
+    """Whether a repeat is harmless is known of the operation, whatever its parameters are called
+    here.
+    """
+    client, transport, _ = scripted(answer(502, b"{}"))
+    with pytest.raises(Exception, match="502"):
+        await client.request("POST", path, params={"who": 7}, json=["vip"])
+    assert len(transport.requests) == requests
+
+
+@pytest.mark.parametrize(
     ("method", "requests"), [("POST", 1), ("PATCH", 1), ("PUT", 5), ("GET", 5), ("DELETE", 5)]
 )
 async def test_an_unknown_post_is_not_repeated(method: str, requests: int) -> None:

@@ -106,7 +106,7 @@ class Engine(NotCopied):
         content = None if json is None else _wire.encode_json(json)
 
         def to(path: str) -> Call[T]:
-            target = _wire.build_target(path, params or {}, query)
+            target = _wire.build_target(path, params, query)
             return Call(endpoint, target, content, (params, query, json), settings)
 
         try:

@@ -4,6 +4,7 @@ pages.
 
 import asyncio
 from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -71,8 +72,7 @@ class PollTimer:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
             raise InvalidArgumentError("timeout is a number of seconds above 0", argument="timeout")
         self.seconds = float(seconds)
-        self._pauses = pauses
-        self._looks = 0
+        self._pauses = chain(pauses, repeat(pauses[-1]))
         self._end: float | None = None
 
     async def pause(self, endpoint: Endpoint[Any], missing: str) -> None:
@@ -82,13 +82,11 @@ class PollTimer:
         now = asyncio.get_running_loop().time()
         if self._end is None:
             self._end = now + self.seconds
-        seconds = self._pauses[min(self._looks, len(self._pauses) - 1)]
-        self._looks += 1
         if now >= self._end:
             raise DeadlineExceededError(
                 f"{missing} within {self.seconds:g} s", endpoint=endpoint.template, sent=True
             )
-        await asyncio.sleep(min(seconds, self._end - now))
+        await asyncio.sleep(min(next(self._pauses), self._end - now))
 
 
 class Resource:
