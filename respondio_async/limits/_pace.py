@@ -3,9 +3,7 @@
 # A comparison costs a third of the builtins `min` and `max`, and these are on the way of each call.
 # ruff: noqa: FURB136
 
-from collections.abc import Coroutine
 from math import inf
-from typing import Any
 
 from aiolimiter import AsyncLimiter
 
@@ -60,9 +58,14 @@ class Pace:
         """Whether the bucket has room for one; what goes without it does not keep the pace."""
         return self.gap > 0.0 and self.due(now) <= now
 
-    def acquire(self) -> Coroutine[Any, Any, None]:
-        """Take a send's room from the bucket; to be awaited at once, for a send that is due."""
-        return self._bucket.acquire()
+    def acquire(self) -> None:
+        """Take a send's room from the bucket, which has it: so this ends in its first step."""
+        acquire = self._bucket.acquire()
+        try:
+            acquire.send(None)
+        except StopIteration:
+            return
+        acquire.close()
 
     def took(self, now: float) -> None:
         """Count a send that the bucket let through no later than *now*."""

@@ -17,16 +17,7 @@ from ..errors import DeadlineExceededError
 from ._priorities import Priorities
 from ._protocol import Priority
 from ._route import Route
-from ._tuning import (
-    COLLECT,
-    GRACE,
-    IN_ORDER,
-    KEPT_WAITS,
-    LEAD,
-    MOST_CALLED,
-    PROMPT,
-    SHORTEST_SLEEP,
-)
+from ._tuning import COLLECT, GRACE, KEPT_WAITS, LEAD, MOST_CALLED, PROMPT, SHORTEST_SLEEP
 from ._window import Sent
 
 
@@ -40,7 +31,7 @@ class State(Enum):
     CALLED    is awake: takes a connection, then asks      GRANTED, if its permit is due when it
                                                            asks; else WAITING
     WAITING   sleeps until its permit is due; until it is  CALLED then, or when the route is paused
-              near due, if it gave its connection back     or somebody before it leaves
+              near due, if it gave its connection back
     GRANTED   has its permit, and sends                    DONE, when its answer is taken in
     LEFT      gave up, was cancelled, or would be too late (any but GRANTED and DONE may come here)
     ========  ===========================================  ========================================
@@ -65,9 +56,9 @@ class LocalReservation:
         "due",
         "future",
         "is_retry",
+        "lead",
         "priority",
         "queue",
-        "route",
         "sent",
         "since",
         "state",
@@ -78,28 +69,30 @@ class LocalReservation:
         self, queue: "Queue", priority: Priority, is_retry: bool, since: float, deadline: float
     ) -> None:
         self.queue = queue
-        self.route = queue.name
         self.priority: Priority = priority
         self.is_retry = is_retry
         self.since = since
         self.deadline = deadline
         self.state = State.QUEUED
         self.due = inf
-        """When its permit is due, as far as was known when it was called or asked last."""
+        """When its permit was due as it was called to prepare; inf for one that only has to ask,
+        which is never late.
+        """
+        self.lead = 0.0
+        """While it waits: how long before its permit is due it is to be woken."""
         self.future: asyncio.Future[None] | None = None
-        """What its holder sleeps on; done, once it is woken; None, once it has run."""
+        """What its holder sleeps on; done, once it is woken."""
         self.timer: asyncio.TimerHandle | None = None
-        """Rings at its deadline while it is queued, and when it goes on while it waits."""
+        """Rings at its deadline."""
         self.sent: Sent | None = None
 
-    def call(self, due: float) -> None:
-        """Let its holder ask for the permit, which is *due* then; wake it if it sleeps.
+    @property
+    def route(self) -> str:
+        return self.queue.name
 
-        One that asks as soon as it runs is never late: *due* is inf.
-        """
+    def call(self, due: float) -> None:
+        """Wake its holder, who prepares for a permit that is *due* then; inf: who only asks."""
         self.state, self.due = State.CALLED, due
-        if self.timer is not None:
-            self.timer.cancel()
         if self.future is not None and not self.future.done():
             self.future.set_result(None)
 
@@ -113,7 +106,7 @@ class LocalReservation:
                 "this reservation has had its permit, or was given up: every request needs one of "
                 "its own"
             )
-        queue, route = self.queue, self.queue.route
+        queue = self.queue
         now = queue.now()
         # Who needs to prepare is called early; who never does, when the permit is due.
         if now > self.due + PROMPT:
@@ -121,26 +114,17 @@ class LocalReservation:
         elif now < self.due:
             queue.lead = max(0.0, queue.lead - LEAD / 8)
         try:
-            while True:
-                due = queue.ask(self, now)
-                if due <= now:
-                    paced, before = route.pace.has_room(now), (route.granted, route.pauses)
-                    if paced:
-                        await route.pace.acquire()
-                        now = queue.now()
-                    # Another may have gone if the bucket made it wait after all.
-                    if before == (route.granted, route.pauses):
-                        queue.grant(self, now, paced=paced)
-                        return True
+            while (due := queue.ask(self, now)) > now:
                 # `wait_until_near` ends `LEAD` early: with less the two would take turns.
-                elif max_wait is not None and due - now > max(max_wait, LEAD):
+                if max_wait is not None and due - now > max(max_wait, LEAD):
                     return False
-                else:
-                    await queue.sleep(self, due)
-                    now = queue.now()
+                await queue.sleep(self, due)
+                now = queue.now()
         except BaseException:
             self.abandon()
             raise
+        queue.grant(self, now)
+        return True
 
     async def wait_until_near(self) -> None:
         """Wait until the permit is due within `LEAD` seconds again.
@@ -151,9 +135,10 @@ class LocalReservation:
         try:
             while self.state is State.CALLED:
                 now = queue.now()
-                if queue.ask(self, now) <= now + LEAD:
+                due = queue.ask(self, now)
+                if due <= now + LEAD:
                     return
-                await queue.sleep(self, self.due - LEAD)
+                await queue.sleep(self, due, LEAD)
         except BaseException:
             self.abandon()
             raise
@@ -185,6 +170,7 @@ class Queue:
         self.lead = LEAD
         """Seconds before its permit at which a holder is called."""
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = inf
         self.waits: deque[float] = deque(maxlen=KEPT_WAITS)
 
     def now(self) -> float:
@@ -212,7 +198,7 @@ class Queue:
             due = max(due - route.margin.unanswered(route.window.span), route.opens_at)
             if due > reservation.deadline:
                 raise self._too_late(reservation, due)
-        if not self:
+        if not self._called and not self.queued.size:
             self._collect_until = now + COLLECT
             if route.due(now) <= now:
                 self._called.append(reservation)
@@ -229,19 +215,13 @@ class Queue:
         reservation.future = self.loop.create_future()
         return reservation.future
 
-    def sleep(self, reservation: LocalReservation, until: float) -> "asyncio.Future[None]":
-        """What the holder of one who was called sleeps on until that time, or until it is called
-        before.
-        """
-        reservation.state, reservation.due = State.WAITING, inf
-        when = max(until - self._ahead, self.loop.time() + SHORTEST_SLEEP)
-        # Of timers for the same moment the loop may ring any first.
-        for each in self._called:
-            if each is reservation:
-                break
-            if each.state is State.WAITING and each.timer is not None:
-                when = max(when, each.timer.when() + IN_ORDER)
-        reservation.timer = self.loop.call_at(when, reservation.call, inf)
+    def sleep(
+        self, reservation: LocalReservation, due: float, lead: float = 0.0
+    ) -> "asyncio.Future[None]":
+        """What the holder of one who was called sleeps on until *lead* before its permit is due."""
+        reservation.state, reservation.due, reservation.lead = State.WAITING, inf, lead
+        if due - lead < self._rings_at:
+            self._ring_at(due - lead)
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -249,19 +229,14 @@ class Queue:
         """Take out one who gives up."""
         if reservation.state is State.QUEUED:
             self.queued.leave(reservation)
+        else:
+            self._called.remove(reservation)
         reservation.state = State.LEFT
-        self._remove(reservation)
-        # A reservation that outlived its loop can still be abandoned.
-        if self and not self.loop.is_closed():
-            self.wake()
-
-    def _remove(self, reservation: LocalReservation) -> None:
         if reservation.timer is not None:
             reservation.timer.cancel()
-        if reservation in self._called:
-            self._called.remove(reservation)
-        if not self:
-            self._set_timer(inf)
+        # A reservation that outlived its loop can still be abandoned.
+        if not self.loop.is_closed():
+            self.pump()
 
     def _too_late(self, reservation: LocalReservation, due: float) -> DeadlineExceededError:
         needed = max(due, self.route.opens_at, reservation.deadline) - reservation.since
@@ -284,37 +259,36 @@ class Queue:
 
         Raises if that is too late.
         """
-        self.route.refresh(now)
-        ahead = 0
-        asleep: list[LocalReservation] = []
+        route, ahead, asleep = self.route, 0, False
+        route.refresh(now)
         for each in self._called:
             if each is reservation:
                 break
             ahead += each.due > now - GRACE
-            if each.due == inf:
-                asleep.append(each)
-        due = self.route.due(now, ahead)
+            asleep |= each.due == inf
+        due = route.due(now, ahead)
         if due > now:
-            due = self.route.due(now, ahead, self._unpaced(now))
-        if due > now:
-            if max(due, self.route.opens_at) > reservation.deadline:
-                raise self._too_late(reservation, due)
-        elif asleep:
-            # Those before it may go too, and sleep or have not run yet: they go first.
-            for each in asleep:
-                each.call(inf)
-            due = now + SHORTEST_SLEEP
-        reservation.due = due
+            due = route.due(now, ahead, self._unpaced(now))
+        if due <= now:
+            # One before it that sleeps, or has not run yet, may go too: it goes first.
+            return now + SHORTEST_SLEEP if asleep else due
+        if max(due, route.opens_at) > reservation.deadline:
+            raise self._too_late(reservation, due)
         return due
 
-    def grant(self, reservation: LocalReservation, now: float, *, paced: bool) -> None:
+    def grant(self, reservation: LocalReservation, now: float) -> None:
         """Let it go."""
-        reservation.sent = self.route.take(now, paced=paced)
+        route = self.route
+        if paced := route.pace.has_room(now):
+            route.pace.acquire()
+        reservation.sent = route.take(now, paced=paced)
         reservation.state = State.GRANTED
         self.waits.append(now - reservation.since)
-        self._remove(reservation)
-        # The timer already counts on it that whoever was called takes its permit.
-        if self and (self._timer is None or len(self._called) >= MOST_CALLED - 1):
+        if reservation.timer is not None:
+            reservation.timer.cancel()
+        self._called.remove(reservation)
+        # Else the timer already counts on it that whoever was called takes its permit.
+        if len(self._called) == MOST_CALLED - 1:
             self.pump()
 
     def paused(self) -> None:
@@ -322,10 +296,6 @@ class Queue:
         for each in self.queued:
             if each.deadline < self.route.opens_at:
                 self._expire(each)
-        self.wake()
-
-    def wake(self) -> None:
-        """Let those who wait ask again, and set the timer anew."""
         for each in self._called:
             if each.state is State.WAITING:
                 each.call(inf)
@@ -333,9 +303,7 @@ class Queue:
 
     def answered(self, free_at: float, *, changed: bool) -> None:
         """A slot comes free at that time, or the pace *changed*: set the timer if it matters."""
-        if self._timer is not None and (
-            changed or free_at - self.lead - self._ahead < self._timer.when()
-        ):
+        if self._rings_at < inf and (changed or free_at - self.lead < self._rings_at):
             self.pump()
 
     def _unpaced(self, now: float) -> int:
@@ -345,25 +313,34 @@ class Queue:
         """Call those whose permits are near due, and set the timer for the next."""
         now, route, called = self.now(), self.route, self._called
         route.refresh(now)
-        unpaced, ahead = self._unpaced(now), 0
+        unpaced, ahead, rings_at = self._unpaced(now), 0, inf
         for each in called:
+            if each.state is State.WAITING and rings_at == inf:
+                due = route.due(now, ahead, unpaced) - each.lead
+                if due <= now:
+                    each.call(inf)
+                else:
+                    rings_at = due
             ahead += each.due > now - GRACE
-        when, lead = (self._collect_until, 0.0) if now < self._collect_until else (inf, self.lead)
+        lead = self.lead
+        if now < self._collect_until:
+            rings_at, lead = min(rings_at, self._collect_until), 0.0
         while self.queued.size and len(called) < MOST_CALLED:
             due = route.due(now, ahead, unpaced)
             if due > now + lead:
-                when = min(when, due - lead)
+                rings_at = min(rings_at, due - lead)
                 break
             called.append(reservation := self.queued.pop())
             reservation.call(due)
             ahead += 1
-        self._set_timer(when if self.queued.size else inf)
+        self._ring_at(rings_at)
 
-    def _set_timer(self, when: float) -> None:
+    def _ring_at(self, when: float) -> None:
         """Call `pump` at that time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._rings_at = when
         if when < inf:
             when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
             self._timer = self.loop.call_at(when, self.pump)

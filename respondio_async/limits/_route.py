@@ -104,11 +104,11 @@ class Route:
 
     def take(self, now: float, *, paced: bool) -> Sent:
         """Record that a request goes now, which `due` allows; *paced*: it keeps the pace."""
-        window = self.window
+        window, pace = self.window, self.pace
         if paced:
-            self.pace.took(now)
+            pace.took(now)
         guard = self.margin.unanswered(window.span)
-        sent = window.take(now, guard, in_burst=not paced and self.pace.gap > 0.0)
+        sent = window.take(now, guard, in_burst=not paced and pace.gap > 0.0)
         self.burst.took(sent)
         if self._probing:
             # A probe that is not answered in time is not waited for again.

@@ -142,8 +142,6 @@ GRACE: Final = 0.005
 """Seconds after which a permit that is due is not kept for a holder who has not asked."""
 MOST_CALLED: Final = 128
 """Holders that may prepare at the same time."""
-IN_ORDER: Final = 1e-6
-"""Seconds between the timers of two who wait for the same moment."""
 SHORTEST_SLEEP: Final = 0.0005
 """Seconds; a timer shorter than the clock's resolution may fire before its time, for ever."""
 BULK_EVERY: Final = 8

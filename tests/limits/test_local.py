@@ -1055,7 +1055,7 @@ def test_a_slow_holder_cancelled_at_any_moment_loses_nothing(steps: int) -> None
 def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
     """The baton of a waiter that is cancelled before it has run goes to the next."""
 
-    async def main() -> float:
+    async def main(steps: int) -> float | None:
         limiter = limiter_of(1)
         await granted(limiter)
         first = await limiter.reserve(ROUTE, timeout=5)
@@ -1065,16 +1065,18 @@ def test_one_woken_and_cancelled_in_the_same_step_passes_its_turn_on() -> None:
         loop: Any = asyncio.get_running_loop()
         loop.stall(2)
         began = now()
-        await asyncio.sleep(0)
-        # Its timer has rung, and it has not run yet.
-        await asyncio.sleep(0)
+        # In one of these its timer has rung, and it has not run yet.
+        for _ in range(steps):
+            await asyncio.sleep(0)
         asking.cancel()
         second = await behind
-        assert asking.cancelled()
         assert second.route == ROUTE
-        return now() - began
+        return now() - began if asking.cancelled() else None
 
-    assert run(main()) <= 0.01
+    passed_on = [run(main(steps)) for steps in range(4)]
+    assert passed_on[0] is not None
+    assert passed_on[-1] is None
+    assert max(each for each in passed_on if each is not None) <= 0.01
 
 
 @pytest.mark.parametrize("limit", [1, 10, 100])

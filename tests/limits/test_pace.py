@@ -113,24 +113,3 @@ def test_a_second_one_in_the_bucket_asks_again(monkeypatch: pytest.MonkeyPatch) 
 
     first, second = run(main())
     assert second - first >= 1.0
-
-
-def test_whoever_is_cancelled_in_the_bucket_leaves_the_line_in_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The calls behind go as if nobody had been there."""
-    monkeypatch.setattr(_pace, "AsyncLimiter", Sluggish)
-    Sluggish.asked = 2
-
-    async def main() -> tuple[int, int]:
-        limiter = limiter_of(100)
-        reservation = await limiter.reserve(ROUTE)
-        sleeper = asyncio.ensure_future(reservation.permit())
-        await asyncio.sleep(0.01)
-        sleeper.cancel()
-        await asyncio.gather(sleeper, return_exceptions=True)
-        await calls(limiter, 5)
-        statistics = limiter.statistics()[ROUTE]
-        return statistics.granted, statistics.waiting
-
-    assert run(main()) == (5, 0)
