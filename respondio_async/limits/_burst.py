@@ -33,12 +33,11 @@ class Burst:
         """
         return size if self.capacity >= size else max(1, self.capacity - 1)
 
-    def took(self, sent: Sent) -> None:
-        """Count a send."""
-        if sent.position == 1:
-            self._shown = 0
-            if sent.at >= self._again_at:
-                self.capacity, self._again_at = max(self.capacity, GUESS), inf
+    def begins(self, now: float) -> None:
+        """Take in that the first request goes into an empty window."""
+        self._shown = 0
+        if now >= self._again_at:
+            self.capacity, self._again_at = max(self.capacity, GUESS), inf
 
     def observe(self, sent: Sent, remaining: float) -> None:
         """Learn from what is left after a call."""

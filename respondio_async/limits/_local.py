@@ -126,15 +126,17 @@ class LocalRateLimiter:
         if not isinstance(reservation, LocalReservation) or reservation.state is not State.GRANTED:
             return
         reservation.state = State.DONE
-        queue, route = self._queues.get(reservation.route), reservation.queue.route
-        if queue is None or queue.route is not route or reservation.sent is None:
+        route, sent = reservation.queue.route, reservation.sent
+        # Of a loop before, it may have been in another queue.
+        queue = self._queues.get(reservation.queue.name)
+        if queue is None or queue.route is not route or sent is None:
             return
         paused_until, rate = route.paused_until, route.pace.rate
-        route.learn(reservation.sent, feedback, queue.now())
+        route.learn(sent, feedback, queue.now())
         if route.paused_until > paused_until:
             queue.paused()
-        else:
-            queue.answered(reservation.sent.until, changed=route.pace.rate != rate)
+        elif route.pace.rate != rate or sent.until - queue.lead < queue.rings_at < inf:
+            queue.pump()
 
     def statistics(self) -> Mapping[str, RouteStatistics]:
         """A snapshot per route that has been used."""

@@ -31,8 +31,10 @@ class Margin:
         self._known = 0
         self.late = 0.0
         """The average lateness that is held for, in seconds."""
-        self.reserve = tuning.RESERVE + tuning.INITIAL_GUARD
-        """What every slot gets on top of its own lateness."""
+        self.reserve = self.longest = tuning.RESERVE + tuning.INITIAL_GUARD
+        """What every slot gets on top of its own lateness; the guard time of one whose answer may
+        still come.
+        """
 
     @property
     def value(self) -> float:
@@ -54,9 +56,9 @@ class Margin:
         late = self.lateness(elapsed)
         return self.guard(late if late > self.late else self.late)
 
-    def learn(self, round_trip: float) -> None:
+    def learn(self, round_trip: float) -> float:
         """Take in the round trip of a request that was not refused (a refusal does no work, so it
-        is quicker).
+        is quicker); its lateness.
         """
         if round_trip < self._least:
             self._least = round_trip
@@ -77,6 +79,8 @@ class Margin:
         guess = tuning.INITIAL_GUARD / (1.0 + known / tuning.GUARD_HALF_LIFE)
         reserve = tuning.RESERVE + guess + self.widening
         self.reserve = reserve if reserve < tuning.MOST_RESERVE else tuning.MOST_RESERVE
+        self.longest = self.reserve + self._bound
+        return late
 
     def refused(self) -> None:
         """Widen after a refusal that nothing else explains."""

@@ -58,10 +58,9 @@ class Others:
 
     def accepted(self, now: float) -> None:
         """Take in a success."""
-        if self.estimate:
-            settled = (now - self._refused_at) / tuning.SETTLED
-            gives = tuning.ACCEPTED_GIVES * (1.0 + settled**3)
-            self.estimate = max(0.0, self.estimate - gives)
+        settled = (now - self._refused_at) / tuning.SETTLED
+        gives = tuning.ACCEPTED_GIVES * (1.0 + settled**3)
+        self.estimate = max(0.0, self.estimate - gives)
 
     def observe(self, now: float, remaining: float, own: int) -> None:
         """Take in that *remaining* requests were left when *own* of ours were counted."""

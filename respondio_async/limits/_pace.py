@@ -54,22 +54,22 @@ class Pace:
         empty_at = self._empty_at + RESIDUE
         return (empty_at if empty_at > now else now) + ahead * self.gap - self._spare
 
-    def has_room(self, now: float) -> bool:
-        """Whether the bucket has room for one; what goes without it does not keep the pace."""
-        return self.gap > 0.0 and self.due(now) <= now
-
-    def acquire(self) -> None:
-        """Take a send's room from the bucket, which has it: so this ends in its first step."""
+    def take(self, now: float) -> bool:
+        """Take room for one; False, if there is none: what goes then does not keep the pace."""
+        if not self.gap:
+            return True
+        empty_at = self._empty_at
+        if empty_at + RESIDUE - self._spare > now:
+            return False
         acquire = self._bucket.acquire()
         try:
             acquire.send(None)
-        except StopIteration:
-            return
-        acquire.close()
-
-    def took(self, now: float) -> None:
-        """Count a send that the bucket let through no later than *now*."""
-        self._empty_at = (self._empty_at if self._empty_at > now else now) + self.gap
+        except StopIteration:  # it has room, so this ends in its first step
+            pass
+        else:
+            acquire.close()
+        self._empty_at = (empty_at if empty_at > now else now) + self.gap
+        return True
 
     def renew(self) -> None:
         """Take a new bucket: an `AsyncLimiter` belongs to an event loop."""

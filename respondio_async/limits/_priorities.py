@@ -26,37 +26,37 @@ class Priorities(Generic[W]):
     """
 
     def __init__(self) -> None:
-        self._queues: dict[tuple[Priority, bool], OrderedDict[W, None]] = {
-            ("interactive", True): OrderedDict(),
-            ("interactive", False): OrderedDict(),
-            ("bulk", True): OrderedDict(),
-            ("bulk", False): OrderedDict(),
+        self._queues: dict[Priority, tuple[OrderedDict[W, None], OrderedDict[W, None]]] = {
+            "interactive": (OrderedDict(), OrderedDict()),
+            "bulk": (OrderedDict(), OrderedDict()),
         }
+        """Of each priority the repeated calls, and the others."""
         self.size = 0
         """How many wait."""
         self._since_bulk = 0
         """Interactive calls since the last bulk call, while one has been waiting."""
 
     def __iter__(self) -> Iterator[W]:
-        for queue in self._queues.values():
-            yield from queue
+        for repeated, others in self._queues.values():
+            yield from repeated
+            yield from others
 
     def _count(self, priority: Priority) -> int:
-        return len(self._queues[priority, True]) + len(self._queues[priority, False])
+        return sum(map(len, self._queues[priority]))
 
     def join(self, waiter: W) -> None:
         """Stand at the end of one's priority."""
-        self._queues[waiter.priority, waiter.is_retry][waiter] = None
+        self._queues[waiter.priority][not waiter.is_retry][waiter] = None
         self.size += 1
 
     def leave(self, waiter: W) -> None:
         """Take out one who gives up."""
-        del self._queues[waiter.priority, waiter.is_retry][waiter]
+        del self._queues[waiter.priority][not waiter.is_retry][waiter]
         self.size -= 1
 
     def ahead(self, priority: Priority, is_retry: bool) -> int:
         """How many go before one who joins now, if nobody joins after."""
-        before = len(self._queues[priority, True]) if is_retry else self._count(priority)
+        before = len(self._queues[priority][0]) if is_retry else self._count(priority)
         each, gone = BULK_EVERY - 1, self._since_bulk
         if priority == "bulk":
             return before + min(self._count("interactive"), (before + 1) * each - gone)
@@ -64,13 +64,12 @@ class Priorities(Generic[W]):
 
     def pop(self) -> W:
         """Take out the next one."""
-        priority: Priority = "interactive"
-        if not self._count("bulk"):
+        queue, bulk = self._queues.values()
+        if not any(bulk):
             self._since_bulk = 0
-        elif self._count("interactive") and self._since_bulk < BULK_EVERY - 1:
+        elif any(queue) and self._since_bulk < BULK_EVERY - 1:
             self._since_bulk += 1
         else:
-            priority, self._since_bulk = "bulk", 0
+            queue, self._since_bulk = bulk, 0
         self.size -= 1
-        queue = self._queues[priority, True] or self._queues[priority, False]
-        return queue.popitem(last=False)[0]
+        return (queue[0] or queue[1]).popitem(last=False)[0]

@@ -170,7 +170,8 @@ class Queue:
         self.lead = LEAD
         """Seconds before its permit at which a holder is called."""
         self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = inf
+        self.rings_at = inf
+        """When the timer rings; inf, when nobody waits for it."""
         self.waits: deque[float] = deque(maxlen=KEPT_WAITS)
 
     def now(self) -> float:
@@ -188,14 +189,13 @@ class Queue:
         Raises if it cannot be in time.
         """
         route = self.route
-        route.refresh(now)
         if reservation.deadline < inf:
             ahead = len(self._called) + self.queued.ahead(
                 reservation.priority, reservation.is_retry
             )
-            due = route.due(now, ahead, route.burst.allowance(route.window.size))
+            due = route.due(now, ahead, len(self) + 1)
             # An answer that is still to come may show that a slot is free that much sooner.
-            due = max(due - route.margin.unanswered(route.window.span), route.opens_at)
+            due = max(due - route.margin.longest, route.opens_at)
             if due > reservation.deadline:
                 raise self._too_late(reservation, due)
         if not self._called and not self.queued.size:
@@ -220,7 +220,7 @@ class Queue:
     ) -> "asyncio.Future[None]":
         """What the holder of one who was called sleeps on until *lead* before its permit is due."""
         reservation.state, reservation.due, reservation.lead = State.WAITING, inf, lead
-        if due - lead < self._rings_at:
+        if due - lead < self.rings_at:
             self._ring_at(due - lead)
         reservation.future = self.loop.create_future()
         return reservation.future
@@ -259,29 +259,24 @@ class Queue:
 
         Raises if that is too late.
         """
-        route, ahead, asleep = self.route, 0, False
-        route.refresh(now)
+        ahead, asleep = 0, False
         for each in self._called:
             if each is reservation:
                 break
             ahead += each.due > now - GRACE
             asleep |= each.due == inf
-        due = route.due(now, ahead)
-        if due > now:
-            due = route.due(now, ahead, self._unpaced(now))
+        due = self.route.due(now, ahead, self._waiting(now))
         if due <= now:
             # One before it that sleeps, or has not run yet, may go too: it goes first.
             return now + SHORTEST_SLEEP if asleep else due
-        if max(due, route.opens_at) > reservation.deadline:
+        if max(due, self.route.opens_at) > reservation.deadline:
             raise self._too_late(reservation, due)
         return due
 
     def grant(self, reservation: LocalReservation, now: float) -> None:
         """Let it go."""
         route = self.route
-        if paced := route.pace.has_room(now):
-            route.pace.acquire()
-        reservation.sent = route.take(now, paced=paced)
+        reservation.sent = route.take(now, paced=route.pace.take(now))
         reservation.state = State.GRANTED
         self.waits.append(now - reservation.since)
         if reservation.timer is not None:
@@ -301,22 +296,17 @@ class Queue:
                 each.call(inf)
         self.pump()
 
-    def answered(self, free_at: float, *, changed: bool) -> None:
-        """A slot comes free at that time, or the pace *changed*: set the timer if it matters."""
-        if self._rings_at < inf and (changed or free_at - self.lead < self._rings_at):
-            self.pump()
-
-    def _unpaced(self, now: float) -> int:
-        return 0 if now < self._collect_until else self.route.unpaced(now, len(self))
+    def _waiting(self, now: float) -> int:
+        """Who waits; 0 while more may come together with them, so that none may go at once."""
+        return 0 if now < self._collect_until else self.queued.size + len(self._called)
 
     def pump(self) -> None:
         """Call those whose permits are near due, and set the timer for the next."""
         now, route, called = self.now(), self.route, self._called
-        route.refresh(now)
-        unpaced, ahead, rings_at = self._unpaced(now), 0, inf
+        waiting, ahead, rings_at = self._waiting(now), 0, inf
         for each in called:
             if each.state is State.WAITING and rings_at == inf:
-                due = route.due(now, ahead, unpaced) - each.lead
+                due = route.due(now, ahead, waiting) - each.lead
                 if due <= now:
                     each.call(inf)
                 else:
@@ -326,7 +316,7 @@ class Queue:
         if now < self._collect_until:
             rings_at, lead = min(rings_at, self._collect_until), 0.0
         while self.queued.size and len(called) < MOST_CALLED:
-            due = route.due(now, ahead, unpaced)
+            due = route.due(now, ahead, waiting)
             if due > now + lead:
                 rings_at = min(rings_at, due - lead)
                 break
@@ -340,7 +330,7 @@ class Queue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._rings_at = when
+        self.rings_at = when
         if when < inf:
             when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
             self._timer = self.loop.call_at(when, self.pump)

@@ -40,7 +40,7 @@ class SharedModel:
                 self.opens_at = max(self.opens_at, now + (answer.retry_after or 0.0))
             elif at > self._refused_at:
                 self.opens_at = -inf
-            route.refresh(now)
+            route.follow(now)
             route.learn(sent, Feedback(answer.status, told, answer.retry_after), now)
-        route.refresh(reply.now / MICRO)
+        route.follow(reply.now / MICRO)
         self.known, self.heard = reply.told, self.heard + len(reply.answers)

@@ -104,19 +104,19 @@ class RedisRoute:
     def _estimate_locally(self, now: float) -> Estimate:
         if not self._link.up:
             self._link.watch(self)
-        self._local.refresh(now)
         due = max(self._local.due(now), self._permits.paused_until)
         return Estimate(Awaits.PERMIT, max(due, self._local.opens_at), due)
 
     def granted(self, reservation: RedisReservation, now: float) -> None:
         """Note that the head waiter goes."""
-        shared = self._permits.source(now) is PermitSource.REDIS
-        if shared:
+        local, paced = self._local, False
+        if self._permits.source(now) is PermitSource.REDIS:
             reservation.permit_id = self._permits.take(now)
         else:
             self._last_local = now
-        self._local.refresh(now)
-        reservation.sent = self._local.take(now, paced=not shared)
+            paced = local.pace.take(now)
+        local.window.expire(now)
+        reservation.sent = local.take(now, paced=paced)
         reservation.state = State.GRANTED
         self._waits.append(now - reservation.began)
         self.leave(reservation)

@@ -60,34 +60,22 @@ class Route:
         """Whether the next request is the only one that may go until its answer is there."""
         self._probe: Sent | None = None
         self.granted = self.refused = self.pauses = 0
-        self._follow(0.0)
+        self.follow(0.0)
 
     # ── may a request go? ────────────────────────────────────────────────────────────────────────
 
-    def refresh(self, now: float) -> None:
-        """Bring the state up to *now*; called before any question."""
-        self.window.expire(now)
-        if now >= self._changes_at:
-            self._follow(now)
-
-    def unpaced(self, now: float, waiting: int) -> int:
-        """How many of so many who wait may go at once: all or none.
-
-        The last of a longer queue would not go any sooner, and a burst is always the greater risk;
-        most of all after a pause.
-        """
-        window = self.window
-        fits = waiting + len(window.slots) <= self.burst.allowance(window.size)
-        return waiting if fits and now >= self.paused_until + window.span else 0
-
-    def due(self, now: float, ahead: int = 0, unpaced: int = 0) -> float:
+    def due(self, now: float, ahead: int = 0, waiting: int = 0) -> float:
         """When a request may go, *ahead* others going before it; *now*, if it may go now.
 
-        The first *unpaced* of them need not keep the pace. Exact if none goes before, else the
-        soonest that it may be.
+        Exact if none goes before, else the soonest that it may be. Where all who are *waiting* may
+        go at once, none of them keeps the pace.
         """
+        if now >= self.changes_at:
+            self.follow(now)
         window = self.window
         slots, size = window.slots, window.size
+        if slots and slots[0] <= now:
+            window.expire(now)
         when = self.paused_until if self.paused_until > now else now
         # A pause as long as the window leaves it empty.
         busy = 0 if when >= now + window.span else len(slots)
@@ -97,19 +85,28 @@ class Route:
             # lowered leave as they came.
             beyond = busy - size if busy > size else 0
             rounds, ahead = divmod(lacking - beyond, size)
-            when = max(when, slots[beyond]) if busy else when + window.span
-        if rounds or ahead >= unpaced:
-            when = max(when, self.pace.due(when, ahead))
+            free_at = slots[beyond] if busy else when + window.span
+            when = free_at if free_at > when else when
+        paced = self.pace.due(when, ahead)
+        if paced > when and (rounds or not self._may_burst(now, waiting)):
+            when = paced
         return when + rounds * (window.span + tuning.FLOOR)
+
+    def _may_burst(self, now: float, waiting: int) -> bool:
+        """Whether so many who wait may go at once.
+
+        The last of a longer queue would not go any sooner, and a burst is always the greater risk;
+        most of all after a pause.
+        """
+        window = self.window
+        room = self.burst.allowance(window.size) - len(window.slots)
+        return 0 < waiting <= room and now >= self.paused_until + window.span
 
     def take(self, now: float, *, paced: bool) -> Sent:
         """Record that a request goes now, which `due` allows; *paced*: it keeps the pace."""
-        window, pace = self.window, self.pace
-        if paced:
-            pace.took(now)
-        guard = self.margin.unanswered(window.span)
-        sent = window.take(now, guard, in_burst=not paced and pace.gap > 0.0)
-        self.burst.took(sent)
+        sent = self.window.take(now, self.margin.longest, in_burst=not paced)
+        if sent.position == 1:
+            self.burst.begins(now)
         if self._probing:
             # A probe that is not answered in time is not waited for again.
             self._probing, self._probe = False, sent
@@ -141,19 +138,19 @@ class Route:
             self._pause(now, feedback.retry_after)
         elif feedback.status is not None:
             self.burst.proven |= sent.in_burst
-            self.others.accepted(awake)
+            if self.others.estimate:
+                self.others.accepted(awake)
             if headers.remaining is not None and headers.remaining >= 0:
                 self.others.observe(awake, headers.remaining, sent.own)
                 self.burst.observe(sent, headers.remaining)
         if feedback.status is None:
             self.window.answered(sent, self.margin.unanswered(now - sent.at))
         elif round_trip is not None and 0.0 <= round_trip < inf:
-            if not refused:
-                self.margin.learn(round_trip)
-            sent.late = self.margin.lateness(round_trip)
-            self.window.answered(sent, self.margin.guard(sent.late))
+            margin = self.margin
+            sent.late = (margin.lateness if refused else margin.learn)(round_trip)
+            self.window.answered(sent, margin.guard(sent.late))
         if corrects:
-            self._follow(now)
+            self.follow(now)
 
     def _blame(self, sent: Sent, now: float, *, lowered: bool) -> None:
         """Find what explains a refusal: a lower limit, a raise, a burst, too little space for a
@@ -198,7 +195,7 @@ class Route:
         """The organisation's limit, in requests a window."""
         return self.calibration.limit * self.calibration.span
 
-    def _follow(self, now: float) -> None:
+    def follow(self, now: float) -> None:
         """Make window and pace follow the estimates."""
         awake, calibration, others = now - self._paused, self.calibration, self.others
         calibration.step(awake)
@@ -214,7 +211,7 @@ class Route:
             size = min(size, max(1, int(left + 1e-9)))
             rate = min(left, size) / span
         self.window.size, self.window.span = size, span
-        self._changes_at = self._paused + min(others.changes_at(), calibration.changes_at())
+        self.changes_at = self._paused + min(others.changes_at(), calibration.changes_at())
         burst, overpace, extra = self.burst, 0.0, 0.0
         if burst.capacity <= 1:
             extra = self.margin.extra

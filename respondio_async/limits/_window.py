@@ -45,9 +45,7 @@ class Window:
 
     def expire(self, now: float) -> None:
         """Give back the slots whose time has come."""
-        slots = self.slots
-        if slots and slots[0] <= now:
-            del slots[: bisect_right(slots, now)]
+        del self.slots[: bisect_right(self.slots, now)]
 
     def take(self, now: float, guard: float, in_burst: bool) -> Sent:
         """Occupy a slot from *now* until *guard* seconds past the span, unless the answer says
