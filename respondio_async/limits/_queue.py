@@ -17,7 +17,7 @@ from ..errors import DeadlineExceededError
 from ._priorities import Priorities
 from ._protocol import Priority
 from ._route import Route
-from ._tuning import COLLECT, GRACE, KEPT_WAITS, LEAD, MOST_CALLED, PROMPT, SHORTEST_SLEEP
+from ._tuning import GRACE, KEPT_WAITS, LEAD, MOST_CALLED, PROMPT, SHORTEST_SLEEP
 from ._window import Sent
 
 
@@ -165,8 +165,6 @@ class Queue:
         self.queued: Priorities[LocalReservation] = Priorities()
         self._called: list[LocalReservation] = []
         """Those who were called and have no permit yet, in that order."""
-        self._collect_until = -inf
-        """Until then others may come together with the first in the queue: no burst yet."""
         self.lead = LEAD
         """Seconds before its permit at which a holder is called."""
         self._timer: asyncio.TimerHandle | None = None
@@ -198,12 +196,10 @@ class Queue:
             due = max(due - route.margin.longest, route.opens_at)
             if due > reservation.deadline:
                 raise self._too_late(reservation, due)
-        if not self._called and not self.queued.size:
-            self._collect_until = now + COLLECT
-            if route.due(now) <= now:
-                self._called.append(reservation)
-                reservation.call(now)
-                return None
+        if not self._called and not self.queued.size and route.due(now) <= now:
+            self._called.append(reservation)
+            reservation.call(now)
+            return None
         self.queued.join(reservation)
         if self.queued.size == 1:
             # After those who were woken and have not run yet.
@@ -265,7 +261,7 @@ class Queue:
                 break
             ahead += each.due > now - GRACE
             asleep |= each.due == inf
-        due = self.route.due(now, ahead, self._waiting(now))
+        due = self.route.due(now, ahead, len(self))
         if due <= now:
             # One before it that sleeps, or has not run yet, may go too: it goes first.
             return now + SHORTEST_SLEEP if asleep else due
@@ -296,14 +292,10 @@ class Queue:
                 each.call(inf)
         self.pump()
 
-    def _waiting(self, now: float) -> int:
-        """Who waits; 0 while more may come together with them, so that none may go at once."""
-        return 0 if now < self._collect_until else self.queued.size + len(self._called)
-
     def pump(self) -> None:
         """Call those whose permits are near due, and set the timer for the next."""
         now, route, called = self.now(), self.route, self._called
-        waiting, ahead, rings_at = self._waiting(now), 0, inf
+        waiting, ahead, lead, rings_at = len(self), 0, self.lead, inf
         for each in called:
             if each.state is State.WAITING and rings_at == inf:
                 due = route.due(now, ahead, waiting) - each.lead
@@ -312,9 +304,6 @@ class Queue:
                 else:
                     rings_at = due
             ahead += each.due > now - GRACE
-        lead = self.lead
-        if now < self._collect_until:
-            rings_at, lead = min(rings_at, self._collect_until), 0.0
         while self.queued.size and len(called) < MOST_CALLED:
             due = route.due(now, ahead, waiting)
             if due > now + lead:

@@ -98,8 +98,6 @@ GUESS: Final = 6
 """Bucket assumed before anything is known: five calls go out at once, one is kept back."""
 BURST_AGAIN: Final = 300.0
 """Seconds after a refused burst until one more is tried."""
-COLLECT: Final = 0.001
-"""Seconds for which the first in a queue waits for others before a burst is decided."""
 
 # ── pace ─────────────────────────────────────────────────────────────────────────────────────────
 
