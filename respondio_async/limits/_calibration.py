@@ -25,15 +25,16 @@ class Calibration:
         self._raise_at = self._trial_until = self._trust_at = -inf
         self._distrust = DISTRUST
 
-    def observe(self, limit: float, window: float | None, now: float) -> None:
-        """Take in a header of so many requests a *window*."""
-        rate = limit / (window or 1.0)
-        if self._bounds[0] <= rate <= self._bounds[1]:
-            self.span = max(window or 1.0, 1.0 / rate)
-            if rate < self.target:
-                self._raise_at = max(self._raise_at, now + RAISE_EVERY)
-            self.target = rate
-            self.limit = min(self.limit, rate)
+    def observe(self, limit: float, window: float | None, now: float) -> bool:
+        """Take in a header of so many requests a *window*; True if it is more than the last."""
+        rate, before = limit / (window or 1.0), self.target
+        if not self._bounds[0] <= rate <= self._bounds[1]:
+            return False
+        if rate < before:
+            self._raise_at = max(self._raise_at, now + RAISE_EVERY)
+        self.span, self.target = max(window or 1.0, 1.0 / rate), rate
+        self.limit = min(self.limit, rate)
+        return rate > before
 
     def changes_at(self) -> float:
         """When the limit may be raised next."""

@@ -97,18 +97,22 @@ class LocalRateLimiter:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
-        queue = self._queues[route] if route in self._queues else self._open(route, loop)
+        queue = self._queues.get(route)
+        if queue is None:
+            queue = self._open(route, loop)
         if priority not in _PRIORITIES:
             raise InvalidArgumentError(
                 'priority must be "interactive" or "bulk"', argument="priority"
             )
         now = self._seen = queue.now()
         self.used_at = time.monotonic()
-        deadline = inf if timeout is None else now + max(timeout, 0.0)
-        if isnan(deadline):
-            raise InvalidArgumentError(
-                "timeout must be a number of seconds, or None", argument="timeout"
-            )
+        deadline = inf
+        if timeout is not None:
+            if isnan(timeout):
+                raise InvalidArgumentError(
+                    "timeout must be a number of seconds, or None", argument="timeout"
+                )
+            deadline = now + max(timeout, 0.0)
         reservation = LocalReservation(queue, priority, is_retry, now, deadline)
         if (called := queue.admit(reservation, now)) is not None:
             try:

@@ -118,7 +118,7 @@ class LocalReservation:
                 # `wait_until_near` ends `LEAD` early: with less the two would take turns.
                 if max_wait is not None and due - now > max(max_wait, LEAD):
                     return False
-                await queue.sleep(self, due)
+                await queue.sleep(self, now, due)
                 now = queue.now()
         except BaseException:
             self.abandon()
@@ -138,7 +138,7 @@ class LocalReservation:
                 due = queue.ask(self, now)
                 if due <= now + LEAD:
                     return
-                await queue.sleep(self, due, LEAD)
+                await queue.sleep(self, now, due, LEAD)
         except BaseException:
             self.abandon()
             raise
@@ -212,12 +212,12 @@ class Queue:
         return reservation.future
 
     def sleep(
-        self, reservation: LocalReservation, due: float, lead: float = 0.0
+        self, reservation: LocalReservation, now: float, due: float, lead: float = 0.0
     ) -> "asyncio.Future[None]":
         """What the holder of one who was called sleeps on until *lead* before its permit is due."""
         reservation.state, reservation.due, reservation.lead = State.WAITING, inf, lead
         if due - lead < self.rings_at:
-            self._ring_at(due - lead)
+            self._ring_at(due - lead, now)
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -261,7 +261,7 @@ class Queue:
                 break
             ahead += each.due > now - GRACE
             asleep |= each.due == inf
-        due = self.route.due(now, ahead, len(self))
+        due = self.route.due(now, ahead, self.queued.size + len(self._called))
         if due <= now:
             # One before it that sleeps, or has not run yet, may go too: it goes first.
             return now + SHORTEST_SLEEP if asleep else due
@@ -295,7 +295,7 @@ class Queue:
     def pump(self) -> None:
         """Call those whose permits are near due, and set the timer for the next."""
         now, route, called = self.now(), self.route, self._called
-        waiting, ahead, lead, rings_at = len(self), 0, self.lead, inf
+        waiting, ahead, rings_at = self.queued.size + len(called), 0, inf
         for each in called:
             if each.state is State.WAITING and rings_at == inf:
                 due = route.due(now, ahead, waiting) - each.lead
@@ -306,20 +306,21 @@ class Queue:
             ahead += each.due > now - GRACE
         while self.queued.size and len(called) < MOST_CALLED:
             due = route.due(now, ahead, waiting)
-            if due > now + lead:
-                rings_at = min(rings_at, due - lead)
+            if due > now + self.lead:
+                rings_at = min(rings_at, due - self.lead)
                 break
             called.append(reservation := self.queued.pop())
             reservation.call(due)
             ahead += 1
-        self._ring_at(rings_at)
+        self._ring_at(rings_at, now)
 
-    def _ring_at(self, when: float) -> None:
+    def _ring_at(self, when: float, now: float) -> None:
         """Call `pump` at that time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self.rings_at = when
         if when < inf:
-            when = max(when - self._ahead, self.loop.time() + SHORTEST_SLEEP)
+            soonest = now + SHORTEST_SLEEP
+            when = (when if when > soonest else soonest) - self._ahead
             self._timer = self.loop.call_at(when, self.pump)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from math import inf
 from random import random as at_random
 
-from .._rate_limit import RateLimit
 from . import _tuning as tuning
 from ._burst import Burst
 from ._calibration import Calibration
@@ -19,8 +18,6 @@ from ._others import Others
 from ._pace import Pace
 from ._protocol import Feedback
 from ._window import Sent, Window
-
-_SILENT = RateLimit()
 
 
 def share_of(limit: float, share: float) -> float:
@@ -123,30 +120,30 @@ class Route:
             sent.at = min(now, sent.at + feedback.delay)
         if sent is self._probe:
             self._probe, self.paused_until, self.opens_at = None, now, now
-        round_trip, headers = feedback.round_trip, feedback.rate_limit or _SILENT
-        refused, awake = feedback.status == 429, now - self._paused
-        corrects = refused or headers is not _SILENT or self.others.estimate > 0.0
-        calibration = self.calibration
-        limit, target = calibration.limit, calibration.target
-        if headers.limit is not None:
-            calibration.observe(headers.limit, headers.window, awake)
-            if calibration.target > target:
-                # What was left of a lower limit says nothing of this one.
-                self.others.clear()
-        if refused:
-            self._blame(sent, now, lowered=calibration.limit < limit)
-            self._pause(now, feedback.retry_after)
-        elif feedback.status is not None:
-            self.burst.proven |= sent.in_burst
-            if self.others.estimate:
-                self.others.accepted(awake)
-            if headers.remaining is not None and headers.remaining >= 0:
-                self.others.observe(awake, headers.remaining, sent.own)
-                self.burst.observe(sent, headers.remaining)
         if feedback.status is None:
             self.window.answered(sent, self.margin.unanswered(now - sent.at))
-        elif round_trip is not None and 0.0 <= round_trip < inf:
-            margin = self.margin
+            return
+        refused, headers, awake = feedback.status == 429, feedback.rate_limit, now - self._paused
+        corrects = refused or headers is not None or self.others.estimate > 0.0
+        limit, lowered = self.calibration.limit, False
+        if headers is not None and headers.limit is not None:
+            if self.calibration.observe(headers.limit, headers.window, awake):
+                # What was left of a lower limit says nothing of this one.
+                self.others.clear()
+            lowered = self.calibration.limit < limit
+        if refused:
+            self._blame(sent, now, lowered=lowered)
+            self._pause(now, feedback.retry_after)
+        else:
+            if sent.in_burst:
+                self.burst.proven = True
+            if self.others.estimate:
+                self.others.accepted(awake)
+            if headers is not None and headers.remaining is not None and headers.remaining >= 0:
+                self.others.observe(awake, headers.remaining, sent.own)
+                self.burst.observe(sent, headers.remaining)
+        margin, round_trip = self.margin, feedback.round_trip
+        if round_trip is not None and 0.0 <= round_trip < inf:
             sent.late = (margin.lateness if refused else margin.learn)(round_trip)
             self.window.answered(sent, margin.guard(sent.late))
         if corrects:

@@ -54,11 +54,12 @@ class Window:
         log, horizon = self._log, now - self.span
         while log and log[0].at + log[0].late <= horizon:
             log.popleft()
-        for each in reversed(log if in_burst else ()):
-            # One that leaves so soon after it may overtake it.
-            if each.at < now - OVERTAKES:
-                break
-            each.own += 1
+        if in_burst:
+            for each in reversed(log):
+                # One that leaves so soon after it may overtake it.
+                if each.at < now - OVERTAKES:
+                    break
+                each.own += 1
         sent = Sent(now, now + self.span + guard, len(self.slots) + 1, len(log) + 1, in_burst)
         log.append(sent)
         insort(self.slots, sent.until)
