@@ -113,17 +113,10 @@ class LocalReservation:
             queue.lead = LEAD
         elif now < self.due:
             queue.lead = max(0.0, queue.lead - LEAD / 8)
-        try:
-            while (due := queue.ask(self, now)) > now:
-                # `wait_until_near` ends `LEAD` early: with less the two would take turns.
-                if max_wait is not None and due - now > max(max_wait, LEAD):
-                    return False
-                await queue.sleep(self, now, due)
-                now = queue.now()
-        except BaseException:
-            self.abandon()
-            raise
-        queue.grant(self, now)
+        # `wait_until_near` ends `LEAD` early: with less the two would take turns.
+        if not await self._wait(0.0, inf if max_wait is None else max(max_wait, LEAD)):
+            return False
+        queue.grant(self)
         return True
 
     async def wait_until_near(self) -> None:
@@ -131,17 +124,20 @@ class LocalReservation:
 
         See `Reservation.wait_until_near`.
         """
-        queue = self.queue
+        if self.state is State.CALLED:
+            await self._wait(LEAD, inf)
+
+    async def _wait(self, lead: float, max_wait: float) -> bool:
+        """Wait until *lead* before the permit is due; False once that is over *max_wait* away."""
         try:
-            while self.state is State.CALLED:
-                now = queue.now()
-                due = queue.ask(self, now)
-                if due <= now + LEAD:
-                    return
-                await queue.sleep(self, now, due, LEAD)
+            while (seconds := self.queue.ask(self)) > lead:
+                if seconds > max_wait:
+                    return False
+                await self.queue.sleep(self, seconds, lead)
         except BaseException:
             self.abandon()
             raise
+        return True
 
     def abandon(self) -> None:
         """Leave the queue; after a grant, or a second time, do nothing."""
@@ -212,12 +208,14 @@ class Queue:
         return reservation.future
 
     def sleep(
-        self, reservation: LocalReservation, now: float, due: float, lead: float = 0.0
+        self, reservation: LocalReservation, seconds: float, lead: float
     ) -> "asyncio.Future[None]":
-        """What the holder of one who was called sleeps on until *lead* before its permit is due."""
+        """What the holder of one who was called sleeps on until *lead* before its permit, which is
+        due in so many *seconds*.
+        """
         reservation.state, reservation.due, reservation.lead = State.WAITING, inf, lead
-        if due - lead < self.rings_at:
-            self._ring_at(due - lead, now)
+        now = self.now()
+        self._ring_at(min(self.rings_at, now + seconds - lead), now)
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -250,12 +248,13 @@ class Queue:
 
     # ── the permit ───────────────────────────────────────────────────────────────────────────────
 
-    def ask(self, reservation: LocalReservation, now: float) -> float:
-        """When the permit of one who was called is due; all before it who are not late go first.
+    def ask(self, reservation: LocalReservation) -> float:
+        """In how many seconds the permit of one who was called is due; 0: now. All before it who
+        are not late go first.
 
         Raises if that is too late.
         """
-        ahead, asleep = 0, False
+        now, ahead, asleep = self.now(), 0, False
         for each in self._called:
             if each is reservation:
                 break
@@ -264,14 +263,14 @@ class Queue:
         due = self.route.due(now, ahead, self.queued.size + len(self._called))
         if due <= now:
             # One before it that sleeps, or has not run yet, may go too: it goes first.
-            return now + SHORTEST_SLEEP if asleep else due
+            return SHORTEST_SLEEP if asleep else 0.0
         if max(due, self.route.opens_at) > reservation.deadline:
             raise self._too_late(reservation, due)
-        return due
+        return due - now
 
-    def grant(self, reservation: LocalReservation, now: float) -> None:
+    def grant(self, reservation: LocalReservation) -> None:
         """Let it go."""
-        route = self.route
+        now, route = self.now(), self.route
         reservation.sent = route.take(now, paced=route.pace.take(now))
         reservation.state = State.GRANTED
         self.waits.append(now - reservation.since)
@@ -321,6 +320,6 @@ class Queue:
             self._timer = None
         self.rings_at = when
         if when < inf:
-            soonest = now + SHORTEST_SLEEP
-            when = (when if when > soonest else soonest) - self._ahead
-            self._timer = self.loop.call_at(when, self.pump)
+            self._timer = self.loop.call_at(
+                max(when, now + SHORTEST_SLEEP) - self._ahead, self.pump
+            )
