@@ -40,14 +40,10 @@ __all__ = [
 class Timeout(Protocol):
     """An `httpx.Timeout` or `httpx2.Timeout`: seconds for each phase, None for no bound."""
 
-    @property
-    def connect(self) -> float | None: ...
-    @property
-    def read(self) -> float | None: ...
-    @property
-    def write(self) -> float | None: ...
-    @property
-    def pool(self) -> float | None: ...
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
 
 
 class HTTPClient(Protocol):

@@ -168,9 +168,9 @@ def _plain(value: Any, argument: str) -> Any:
     kind = cast("type[object]", type(value))
     if value is None or kind is str or kind is int or kind is bool:
         return value
-    if kind is float:
+    if isinstance(value, float):
         if math.isfinite(value):
-            return value
+            return float(value)
         raise InvalidArgumentError(
             f"{argument} holds a number that is not finite", argument=argument
         )
@@ -184,8 +184,6 @@ def _plain(value: Any, argument: str) -> Any:
 def _rare(value: Any, argument: str) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value, argument)
-    if isinstance(value, float):
-        return _plain(float(value), argument)
     if isinstance(value, dt.datetime):
         raise InvalidArgumentError(
             f"{argument} holds a datetime: give a date, a time, Unix seconds or the text that the "

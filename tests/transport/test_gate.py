@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from respondio_async._transport._gate import Gate
+from respondio_async._transport._pool import Gate
 
 
 async def test_place_of_a_caller_cancelled_as_it_is_let_in() -> None:
