@@ -29,9 +29,8 @@ from ._pool import KEEPALIVE, ConnectionLease, Pool
 from ._ports import Answer, Request
 from ._proxy import proxy_for
 from ._requests import REMEMBERED, HeaderSet, header_pairs
-from ._surplus import is_readable
 from ._tls import shared_context
-from ._traced import Outgoing, TracedBody, TracedRequest, outgoing
+from ._traced import Outgoing, TracedBody, TracedRequest, is_fit, outgoing
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -49,7 +48,7 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         while True:
             connection = await super().connect(req, traces, timeout)
-            if _is_fit(connection.protocol):
+            if is_fit(connection.protocol):
                 return connection
             connection.close()
             self._pool.discarded += 1
@@ -113,10 +112,9 @@ class SessionLease(ConnectionLease["SessionPool"]):
         length = None if content is None else len(content)
         token = outgoing.set(
             Outgoing(
+                self,
                 pool.target_of(request),
                 CIMultiDict(header_pairs(pool.address, request.headers, length)),
-                self.mark_sent,
-                _is_fit,
             )
         )
         try:
@@ -225,16 +223,6 @@ def _is_replaced() -> bool:
         not isinstance(method, FunctionType)
         or method.__code__.co_filename != aiohttp.client.__file__
     )
-
-
-def _is_fit(protocol: "ResponseHandler | None") -> bool:
-    """Tell whether a connection is open, and has brought nothing since its last answer, which the
-    next request would take for its own.
-    """
-    if protocol is None or protocol.transport is None or protocol.transport.is_closing():
-        return False
-    socket = protocol.transport.get_extra_info("socket")
-    return not (protocol.should_close or is_readable(socket))
 
 
 def _head(address: Address, headers: HeaderSet, length: int | None) -> bytes:

@@ -5,7 +5,6 @@ tracing is told. The request itself takes target and headers from its watch.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +15,12 @@ from aiohttp import payload
 from multidict import CIMultiDict
 
 from ..discreet import Discreet
+from ._pool import ConnectionLease
+from ._surplus import is_readable
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.client_proto import ResponseHandler
 
 outgoing: Final[ContextVar["Outgoing"]] = ContextVar("outgoing")
 
@@ -26,13 +28,10 @@ outgoing: Final[ContextVar["Outgoing"]] = ContextVar("outgoing")
 class Outgoing(Discreet, msgspec.Struct):
     """What goes on the wire for the request that the current task makes."""
 
+    lease: ConnectionLease[Any]
+    """Told when it goes."""
     target: str
     headers: CIMultiDict[str]
-    mark_sent: Callable[[], None]
-    """Called when it goes."""
-    may_leave: Callable[[Any], bool]
-    """Whether a connection is still fit for it."""
-    left: bool = False
 
 
 class TracedRequest(aiohttp.ClientRequest):
@@ -43,7 +42,7 @@ class TracedRequest(aiohttp.ClientRequest):
     def update_headers(self, headers: Any) -> None:
         """Add to the headers of what is outgoing those that tracing has put into *headers*."""
         self.outgoing = outgoing.get()
-        if self.outgoing.left:
+        if self.outgoing.lease.left_at is not None:
             # aiohttp makes a second request by itself when a kept connection breaks under an
             # idempotent one. Whether to send again, and when, is not decided down here.
             raise aiohttp.ServerDisconnectedError
@@ -54,8 +53,8 @@ class TracedRequest(aiohttp.ClientRequest):
         """Add none."""
 
     async def send(self, conn: Any) -> Any:
-        if self._body is None:
-            _go(self.outgoing)  # else when its body is written, which is left to another task
+        if self._body is None:  # else when its body is written, which is left to another task
+            self.outgoing.lease.mark_sent()
         template = self.url
         # In its place while the head is written. The scheme is asked for under a proxy only, which
         # no plain http goes through.
@@ -90,12 +89,17 @@ class TracedBody(payload.BytesPayload):
         mine = outgoing.get()
         # From Python 3.12 on aiohttp writes in the step in which it chose the connection.
         await asyncio.sleep(0)
-        if not mine.may_leave(writer.protocol):  # type: ignore[attr-defined]
+        if not is_fit(writer.protocol):  # type: ignore[attr-defined]
             raise aiohttp.ClientConnectionResetError
-        _go(mine)
+        mine.lease.mark_sent()
         await super().write_with_length(writer, content_length)
 
 
-def _go(what: Outgoing) -> None:
-    what.left = True
-    what.mark_sent()
+def is_fit(protocol: "ResponseHandler | None") -> bool:
+    """Tell whether a connection is open, and has brought nothing since its last answer, which the
+    next request would take for its own.
+    """
+    if protocol is None or protocol.transport is None or protocol.transport.is_closing():
+        return False
+    socket = protocol.transport.get_extra_info("socket")
+    return not (protocol.should_close or is_readable(socket))
