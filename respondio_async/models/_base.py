@@ -3,12 +3,25 @@ reading of fields that the server sends now as JSON and now as JSON inside a str
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 
 from respondio_async._values import is_list, read_json
 from respondio_async.discreet import Discreet
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    AnyShape = Annotated[T, "whatever its shape on the wire"]
+else:
+
+    class AnyShape:
+        """A field that decodes from anything; `__post_init__` makes it what its type says."""
+
+        def __class_getitem__(cls, _made: object) -> object:
+            return Any
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MICROSECOND: Final = int(

@@ -6,11 +6,11 @@ Source: the vendor's API reference, "List space channels" and "List contact chan
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from ._base import Model, moment, parsed
+from ._base import AnyShape, Model, moment, parsed
 
 ChannelSource = (
     Literal[
@@ -23,11 +23,6 @@ ChannelSource = (
     | str
 )  # fmt: skip
 """Open enum: the kind of a channel."""
-
-if TYPE_CHECKING:
-    _Meta = dict[str, Any]
-else:
-    _Meta = Any  # on the wire also a JSON text or null; `__post_init__` makes it a dict
 
 
 class Channel(Model, frozen=True):
@@ -51,7 +46,7 @@ class ContactChannel(Channel, frozen=True):
     """A channel through which a contact has been in touch."""
 
     contact_channel_id: int | None = None
-    meta: _Meta = msgspec.field(default_factory=dict[str, Any])
+    meta: AnyShape[dict[str, Any]] = msgspec.field(default_factory=dict[str, Any])
     """What the channel knows about the contact: a dict, though the server also sends it as JSON
     text or null.
     """

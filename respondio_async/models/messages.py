@@ -6,13 +6,13 @@ Source: the vendor's API reference, "Get a message" and "List messages".
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from respondio_async.discreet import showable
 
-from ._base import Model, moment, moment_of_id
+from ._base import AnyShape, Model, moment, moment_of_id
 from .contents import (
     EmailContent,
     MessageContent,
@@ -42,12 +42,6 @@ SenderSource = (
     | str
 )
 """Open enum."""
-
-if TYPE_CHECKING:
-    _Message = MessageContent
-else:
-    # Not a closed union: a new type of message must not fail the page; `__post_init__` reads it.
-    _Message = Any
 
 
 class MessageStatus(Model, frozen=True):
@@ -84,7 +78,10 @@ class Message(Model, frozen=True):
 
     message_id: int
     """Microseconds since 1970; `sent_at` is the same as a datetime."""
-    message: _Message = msgspec.field(default_factory=lambda: UnknownContent("", {}))
+    # Not a closed union: a new type of message must not fail the page.
+    message: AnyShape[MessageContent] = msgspec.field(
+        default_factory=lambda: UnknownContent("", {})
+    )
     """What it holds; `content` is another name for it."""
     traffic: Literal["incoming", "outgoing"] | str | None = None
     contact_id: int | None = None

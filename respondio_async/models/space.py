@@ -6,11 +6,11 @@ Source: the vendor's API reference, "Space".
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
-from ._base import Model, elements, moment, parsed
+from ._base import AnyShape, Model, elements, moment, parsed
 
 UserRole = Literal["agent", "manager", "owner"] | str
 """Open enum."""
@@ -29,11 +29,6 @@ CustomFieldType = (
     Literal["text", "list", "checkbox", "email", "number", "url", "date", "time"] | str
 )
 """Open enum."""
-
-if TYPE_CHECKING:
-    _Choices = list[str] | None
-else:
-    _Choices = Any  # on the wire also {"listValues": [...]}; `__post_init__` makes it a list
 
 
 class Team(Model, frozen=True):
@@ -67,7 +62,7 @@ class CustomField(Model, frozen=True):
     id: int
     name: str = ""
     data_type: CustomFieldType | None = None
-    allowed_values: _Choices = None
+    allowed_values: AnyShape[list[str] | None] = None
     """The choices of a list field; None for every other type."""
     description: str | None = None
     title: str | None = None

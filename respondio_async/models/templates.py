@@ -3,16 +3,11 @@
 Source: the vendor's API reference, "List message templates".
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from ._base import Model, elements, parsed
-
-if TYPE_CHECKING:
-    _Components = list[dict[str, Any]]
-else:
-    _Components = Any  # on the wire also a JSON text or null; `__post_init__` makes it a list
+from ._base import AnyShape, Model, elements, parsed
 
 
 class Template(Model, frozen=True):
@@ -24,7 +19,7 @@ class Template(Model, frozen=True):
 
     id: int
     name: str = ""
-    components: _Components = msgspec.field(default_factory=list[dict[str, Any]])
+    components: AnyShape[list[dict[str, Any]]] = msgspec.field(default_factory=list[dict[str, Any]])
     """Header, body, footer and buttons: a list of objects, though the server also sends it as JSON
     text.
     """
