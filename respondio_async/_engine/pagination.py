@@ -119,6 +119,29 @@ class Source(Generic[T]):
     endpoint: str
 
 
+class Trail:
+    """Where a walk has been, so that it notices when the server leads it nowhere."""
+
+    def __init__(self, endpoint: str, start: Cursor = None) -> None:
+        self._endpoint = endpoint
+        self._visited: set[Cursor] = {start}
+        self._empty = 0
+
+    def follow(self, page: Page[Any], cursor: Cursor) -> PaginationError | None:
+        """Note a page and the cursor that it points to; the error is for whoever goes there."""
+        self._empty = 0 if page.items else self._empty + 1
+        if cursor in self._visited:
+            return PaginationError(
+                f"{self._endpoint}: the server repeated a cursor, so the list would never end"
+            )
+        if self._empty >= EMPTY_PAGES:
+            return PaginationError(
+                f"{self._endpoint}: {EMPTY_PAGES} empty pages in a row, each pointing on"
+            )
+        self._visited.add(cursor)
+        return None
+
+
 class Pages(AsyncIterator[Page[T]]):
     """One walk over the pages; *moved* is called with each cursor whose page is fetched."""
 
@@ -129,8 +152,7 @@ class Pages(AsyncIterator[Page[T]]):
         self._prefetch = prefetch
         self._moved = moved
         self._next: Cursor = start
-        self._seen: set[Cursor] = {self._next}
-        self._empty = 0
+        self._trail = Trail(source.endpoint, start)
         self._done = False
         self._ahead: asyncio.Task[Response[Page[T]]] | None = None
         self._lost: PaginationError | None = None
@@ -148,7 +170,8 @@ class Pages(AsyncIterator[Page[T]]):
             response = await self._get(cursor)
             page, self._next = source.advance(response.value, cursor)
             self._done = self._next is None
-            self._check(page)
+            if not self._done:
+                self._lost = self._trail.follow(page, self._next)
             if page.items:
                 if self._prefetch and not self._done and self._lost is None:
                     self._ahead = source.spawn(source.fetch(self._next))
@@ -165,21 +188,6 @@ class Pages(AsyncIterator[Page[T]]):
         if ahead.cancelled():  # by aclose(), which this says in its own words
             return await self._source.fetch(cursor)
         return ahead.result()
-
-    def _check(self, page: Page[T]) -> None:
-        if self._done:
-            return
-        endpoint = self._source.endpoint
-        self._empty = 0 if page.items else self._empty + 1
-        if self._next in self._seen:
-            self._lost = PaginationError(
-                f"{endpoint}: the server repeated a cursor, so the list would never end"
-            )
-        elif self._empty >= EMPTY_PAGES:
-            self._lost = PaginationError(
-                f"{endpoint}: {EMPTY_PAGES} empty pages in a row, each pointing on"
-            )
-        self._seen.add(self._next)
 
 
 class _Items(AsyncIterator[T]):

@@ -25,7 +25,7 @@ from ..errors import InvalidArgumentError, PaginationError
 from ..filters import F, render, zone_of
 from ..models import Contact, Page
 from .exchange import Response
-from .pagination import EMPTY_PAGES, Cursor, Paginator, Spawn
+from .pagination import Cursor, Paginator, Spawn, Trail
 
 MOST: Final = 32
 """More walks than this would only queue for the list's limit."""
@@ -44,6 +44,7 @@ FetchSpan = Callable[
 class Span(msgspec.Struct):
     """A stretch of creation times and how far its walk has come. None: open."""
 
+    trail: Trail
     low: datetime | None
     high: datetime | None
     """What its walk asks for; it stays as it is, because a cursor belongs to one filter."""
@@ -51,11 +52,8 @@ class Span(msgspec.Struct):
     end: datetime | None
     """What is still its own after cuts."""
     cursor: Cursor = None
-    visited: set[Cursor] = msgspec.field(default_factory=lambda: {None})
     came: int = 0
     """Items that its walk has brought, also those dropped."""
-    empty: int = 0
-    """Empty pages in a row."""
     first: datetime | None = None
     """Creation time of the first item of its walk."""
     last: datetime | None = None
@@ -73,7 +71,6 @@ class Span(msgspec.Struct):
         """Note a page of its walk: how far that has come, and in which order."""
         self.cursor = page.next_cursor
         self.came += len(page.items)
-        self.empty = 0 if page.items else self.empty + 1
         times = [contact.created for contact in page.items if contact.created is not None]
         if times:
             self.first = self.first or times[0]
@@ -106,8 +103,10 @@ class Span(msgspec.Struct):
         # A walk whose order is known has come from its first item to another instant.
         return abs(bounds[1] - bounds[0]) / abs(bounds[0] - self.first) * self.came / 100
 
-    def cut(self, part: float) -> "Span | None":
-        """Cut off the far *part* of what is left; None: that is not worth a walk."""
+    def cut(self, part: float, trail: Trail) -> "Span | None":
+        """Cut off the far *part* of what is left, for a walk with a *trail* of its own; None: that
+        is not worth one.
+        """
         bounds = self.ahead
         if bounds is None:
             return None
@@ -117,9 +116,9 @@ class Span(msgspec.Struct):
         at = far - (far - near) * part
         self.was_cut = True
         if self.direction > 0:
-            cut_off, self.end = Span(at, self.end, at, self.end), at
+            cut_off, self.end = Span(trail, at, self.end, at, self.end), at
         else:
-            cut_off, self.start = Span(self.start, at, self.start, at), at
+            cut_off, self.start = Span(trail, self.start, at, self.start, at), at
         return cut_off
 
 
@@ -195,7 +194,7 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         self._spawn = spawn
         self._partitions = partitions
         self._endpoint = endpoint
-        self._idle: list[Span] = [Span(None, None, None, None)]
+        self._idle: list[Span] = [Span(Trail(endpoint), None, None, None, None)]
         """Spans whose next page has not been asked for."""
         self._running: dict[asyncio.Task[Response[Page[Contact]]], Span] = {}
         self._seen: set[int] = set()
@@ -239,11 +238,7 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         met_another = bool(page.items) and (not fresh or page.items[-1] is not fresh[-1])
         if span.cursor is None or (span.was_cut and span.direction and met_another):
             return False
-        if span.cursor in span.visited or span.empty >= EMPTY_PAGES:
-            self._lost = PaginationError(
-                f"{self._endpoint}: the server's cursors go round in circles"
-            )
-        span.visited.add(span.cursor)
+        self._lost = self._lost or span.trail.follow(page, span.cursor)
         if not self._is_split and span.direction:
             self._split(span)
         return True
@@ -267,7 +262,7 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         return any(span.pages_left >= _FULL and self._cut(span, 0.5) for span in ranked)
 
     def _cut(self, span: Span, part: float) -> bool:
-        far = span.cut(part)
+        far = span.cut(part, Trail(self._endpoint))
         if far is not None:
             self._idle.append(far)
         return far is not None

@@ -25,12 +25,10 @@ def adapt(work: Callable[..., Awaitable[Any]]) -> Call:
     except (TypeError, ValueError):  # some callables written in C have none
         parameters = []
     positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
-    if any(p.name == "step" and p.kind is p.KEYWORD_ONLY for p in parameters):
-        return lambda item, execution: work(item, step=execution.step)
     second = positional[1] if len(positional) > 1 else None
     if second is not None and second.default is second.empty:
         return lambda item, execution: work(item, execution.step)
-    if any(p.name == "step" for p in positional[1:]):
+    if any(p.name == "step" for p in parameters[1:]):
         return lambda item, execution: work(item, step=execution.step)
     return lambda item, _: work(item)
 
