@@ -381,6 +381,18 @@ async def test_a_closed_client_refuses_calls() -> None:
     assert transport.requests == []
 
 
+async def test_hooks_hear_the_error_that_a_call_ends_with_when_its_client_is_closed() -> None:
+    """The caller is told that the client was closed, and so are they."""
+    heard: list[Any] = []
+    client, _, _ = scripted(answer(429, b"{}", retry_after="60"), hooks=[heard.append])
+    call = asyncio.create_task(_get(client))
+    await asyncio.sleep(1)
+    await client.aclose()
+    with pytest.raises(ConnectionFailedError, match="closed while this call was waiting"):
+        await call
+    assert heard[-1].error == "ConnectionFailedError"
+
+
 async def test_a_client_that_is_closed_twice_at_once_waits_no_longer_than_its_calls() -> None:
     """A handler of a signal may close it while its block is being left."""
     client, _, _ = scripted(CONTACT, seconds=1.0)

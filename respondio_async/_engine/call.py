@@ -46,7 +46,7 @@ from .context import after_unsent, before_unsafe_send, current_priority, outage_
 from .endpoints import Endpoint
 from .exchange import Call, Response, Settings
 from .lifecycle import ClientLifecycle, NotCopied, running_loop
-from .outcome_errors import final_error, no_permit, not_answering, reason_of
+from .outcome_errors import closed_while_waiting, final_error, no_permit, not_answering, reason_of
 from .retry import (
     Failure,
     Retry,
@@ -134,18 +134,11 @@ class Engine(NotCopied):
             self.notify(OperationStarted(call.endpoint.template))
         try:
             return await attempts.run()
-        except asyncio.CancelledError as cancelled:
-            error = cancelled
-            if not self.lifecycle.was_dropped(task):
-                raise
-            raise ConnectionFailedError(
-                f"{call.endpoint.template}: the client was closed while this call was waiting",
-                endpoint=call.endpoint.template,
-                attempts=call.tally.attempts,
-                sent=call.tally.may_have_landed,
-            ) from None
-        except Exception as failed:
+        except BaseException as failed:
             error = failed
+            if isinstance(failed, asyncio.CancelledError) and self.lifecycle.was_dropped(task):
+                error = closed_while_waiting(call)
+                raise error from None
             raise
         finally:
             self.lifecycle.leave(task)
@@ -454,19 +447,16 @@ class Attempts(Generic[T]):
         if isinstance(outcome, SendError) and outcome.failure in ("closed", "too_large"):
             return  # this says nothing about the server
         breaker, bucket = self._breaker, self._call.endpoint.bucket
+        is_probe, self._is_probe = self._is_probe, False
         if failure is None or not failure.speaks_of_server:
-            self._is_probe = False
             lasted = breaker.succeeded()
             if lasted is not None:
                 logger.info("%s: the server answers again, after %.1f s", bucket, lasted)
-            return
-        is_probe, self._is_probe = self._is_probe, False
-        if breaker.failed(is_probe=is_probe, retry_after=failure.retry_after):
-            reason = reason_of(outcome)
+        elif breaker.failed(is_probe=is_probe, retry_after=failure.retry_after):
             logger.warning(
                 "%s: the server does not answer (%s); calls wait, and one at a time asks again",
                 bucket,
-                reason,
+                reason_of(outcome),
             )
 
     def _decide(self, failure: Failure, outcome: Answer | SendError) -> Retry | Stop:

@@ -109,6 +109,17 @@ def not_answering(
     return error
 
 
+def closed_while_waiting(call: Call[Any]) -> ConnectionFailedError:
+    """Make the error of a call that was not on the wire when its client was closed."""
+    template = call.endpoint.template
+    return ConnectionFailedError(
+        f"{template}: the client was closed while this call was waiting",
+        endpoint=template,
+        attempts=call.tally.attempts,
+        sent=call.tally.may_have_landed,
+    )
+
+
 def _send_error(
     failure: SendError,
     call: Call[Any],
