@@ -7,6 +7,8 @@ import re
 from datetime import date
 from typing import Any, Final
 
+import msgspec
+
 from ._call import EMAIL, PHONE, Problem, RequestContext, RequestValue, as_object
 from .state import Contact, CustomField
 
@@ -14,7 +16,6 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _URL: Final = re.compile(r"https?://[^\s/]+\S*")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _NAME: Final = re.compile(r".*\S.*", re.DOTALL)
 _FORMS: Final = {"email": EMAIL, "url": _URL, "time": _TIME}
 
@@ -105,7 +106,7 @@ def fits(field: CustomField, value: Any) -> bool:
         case "list":
             return value in (field.allowed_values or ())
         case "date":
-            return _DATE.fullmatch(value) is not None and _is_date(value)
+            return _is_date(value)
         case data_type:
             form = _FORMS.get(data_type)
             return form is None or form.fullmatch(value) is not None
@@ -113,7 +114,7 @@ def fits(field: CustomField, value: Any) -> bool:
 
 def _is_date(value: str) -> bool:
     try:
-        date.fromisoformat(value)
-    except ValueError:
+        msgspec.convert(value, date)  # stricter than Python, which takes 20001201 too
+    except msgspec.ValidationError:
         return False
     return True

@@ -50,6 +50,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "isNotEqualTo": operator.ne,
     "isGreaterThan": operator.gt,
     "isLessThan": operator.lt,
+    "isBetween": lambda held, ends: ends[0] <= held <= ends[1],
 }
 _TAG_TESTS: Final[dict[str, Callable[[set[str], list[str]], bool]]] = {
     "hasAnyOf": lambda wanted, tags: not wanted.isdisjoint(tags),
@@ -102,10 +103,7 @@ def _zone(name: RequestValue) -> tzinfo:
 
 def _condition(workspace: Workspace, condition: RequestValue, zone: tzinfo) -> Predicate:
     condition.object()
-    for key in ("category", "operator"):
-        if not isinstance(condition[key].value, str):
-            raise condition[key].missing
-    match condition["category"].value:
+    match condition["category"].string():
         case "contactTag" | "lifecycle" if condition["field"].value is not None:
             raise condition["field"].invalid
         case "contactTag":
@@ -147,11 +145,11 @@ def _field(workspace: Workspace, field: RequestValue) -> Column:
 
 
 def _compare(asked: str, value: RequestValue, read: Read, kind: str) -> Predicate:
-    if asked == "isBetween":
-        low, high = (_operand(each, kind) for each in _bounds(value))
-        return lambda contact: (held := read(contact)) is not None and low <= held <= high
     compare = _COMPARISONS[asked]
-    operand = _operand(value, kind)
+    if asked == "isBetween":
+        operand = tuple(_operand(end, kind) for end in _bounds(value))
+    else:
+        operand = _operand(value, kind)
     if asked in _ORDER:
         return lambda contact: (held := read(contact)) is not None and compare(held, operand)
     return lambda contact: compare(read(contact), operand)

@@ -33,12 +33,14 @@ def contact(record: Contact, workspace: Workspace) -> dict[str, Any]:
 
 
 def _custom_fields(record: Contact, workspace: Workspace) -> list[dict[str, Any]] | None:
-    if not record.custom:
-        return None if workspace.quirks.no_custom_fields == "null" else []
-    as_strings = workspace.quirks.values_as_strings
-    fields = workspace.custom_fields
+    quirks, fields = workspace.quirks, workspace.custom_fields
+    if not record.custom and quirks.no_custom_fields == "null":
+        return None
     return [
-        {"name": fields[field_id].name, "value": _as_string(value) if as_strings else value}
+        {
+            "name": fields[field_id].name,
+            "value": _as_string(value) if quirks.values_as_strings else value,
+        }
         for field_id, value in record.custom.items()
     ]
 

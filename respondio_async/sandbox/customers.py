@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,13 +57,9 @@ class Customer:
     @property
     def replies(self) -> list[Message]:
         """What the customer was sent, oldest first."""
-        contact = self.contact
         with self._lock:
-            return (
-                []
-                if contact is None
-                else [each for each in contact.messages if each.traffic == "outgoing"]
-            )
+            messages = [] if self.contact is None else self.contact.messages
+            return [each for each in messages if each.traffic == "outgoing"]
 
     def says(self, text: str) -> Message:
         """Write a text."""
@@ -86,9 +81,9 @@ class Customer:
         """Send a message of any type, one that no client knows too: `sends("location",
         latitude=3.1, longitude=101.7)`.
         """
-        content: Mapping[str, Any] = {"type": kind, **fields}
+        content: dict[str, Any] = {"type": kind, **fields}
         with self._lock:
-            return receive(self._workspace, self._existing(), dict(content), self._channel)
+            return receive(self._workspace, self._existing(), content, self._channel)
 
     def wait_for_reply_sync(self, timeout: float = 5.0) -> Message:
         """Do what `wait_for_reply` does, for tests without a loop."""

@@ -229,12 +229,10 @@ class Webhooks:
     def _start(self, delivery: Delivery) -> None:
         self._deliveries.append(delivery)
         self._unfinished.add(delivery)
-        try:
+        with suppress(RuntimeError):  # that loop has ended
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._queue, delivery)
                 return
-        except RuntimeError:  # that loop has ended
-            pass
         self._finish(delivery, error="the sandbox is not running")
 
     def _queue(self, delivery: Delivery) -> None:

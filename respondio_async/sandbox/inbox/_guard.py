@@ -20,18 +20,13 @@ def refusal(method: str, headers: Mapping[str, str], peer: str) -> tuple[int, st
     host = headers.get("host", "")
     if not _is_loopback(host):
         return 403, "open the page by a loopback address, such as http://127.0.0.1"
-    if headers.get("sec-fetch-site", "same-origin") not in (
-        "same-origin",
-        "none",
-    ) and not _is_navigation(method, headers):
+    fetched_by = headers.get("sec-fetch-site", "same-origin")
+    if fetched_by not in ("same-origin", "none") and not _is_navigation(method, headers):
         return 403, "a foreign page may not use this one"
-    return _refused_write(host, headers) if method == "POST" else None
-
-
-def _refused_write(host: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
-    if headers.get("origin", f"http://{host}") != f"http://{host}":
+    if method == "POST" and headers.get("origin", f"http://{host}") != f"http://{host}":
         return 403, "a foreign page may not write here"
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if method == "POST" and content_type != "application/json":
         return 415, "send JSON"
     return None
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from .. import _render as render
 from .._call import as_object
 from ..record import Arrival
-from ..state import Contact, Message, User, WorkspaceEvent
+from ..state import Contact, Message, WorkspaceEvent
 from ..webhooks import Delivery, Webhooks
 from ..workspace import Workspace
 
@@ -45,12 +45,13 @@ def name_of(contact: Contact) -> str:
 
 def _row(contact: Contact) -> dict[str, Any]:
     last = contact.messages[-1] if contact.messages else None
+    user = contact.assignee
     return {
         "id": contact.id,
         "name": name_of(contact),
         "address": contact.phone or contact.email or "",
         "status": contact.status,
-        "assignee": _user(contact.assignee),
+        "assignee": None if user is None else f"{user.first_name} {user.last_name}",
         "last": "" if last is None else _words(last),
         "time": None if last is None else last.id / 1_000_000,
     }
@@ -94,10 +95,6 @@ def _words(message: Message) -> str:
         return f"[template] {template.get('name', '')}"
     rest = {name: value for name, value in content.items() if name != "type"}
     return f"[{content.get('type')}] {_shortened(json.dumps(rest, ensure_ascii=False))}"
-
-
-def _user(user: User | None) -> str | None:
-    return None if user is None else f"{user.first_name} {user.last_name}"
 
 
 def of_event(event: WorkspaceEvent, now: float) -> dict[str, Any]:
