@@ -6,6 +6,7 @@ Each is a function from a call to its answer.
 from .._routes import ROUTES as ROUTES
 from .._routes import exists as exists
 from .._routes import match as match
-from . import contacts, conversations, messages, space
-
-__all__ = ["ROUTES", "contacts", "conversations", "exists", "match", "messages", "space"]
+from . import contacts as contacts
+from . import conversations as conversations
+from . import messages as messages
+from . import space as space
