@@ -27,17 +27,17 @@ EXIT_CODES: Final = (
 class Lazy(NamedTuple):
     """A command that is not imported yet."""
 
-    target: str
-    """`module:name` below this package: a function with its options, or a group."""
+    target: "str | Mapping[str, Lazy]"
+    """`module:name` below this package: a function with its options; or the commands of a group."""
     help: str
     """One line, for the list of commands."""
 
     def load(self) -> Any:
         """Import the command."""
+        if not isinstance(self.target, str):
+            return get_command(_group(self.help, self.target))
         module, _, name = self.target.partition(":")
         command = getattr(import_module(f".{module}", __package__), name)
-        if isinstance(command, typer.Typer):
-            return get_command(command)
         app = typer.Typer(
             add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
         )
@@ -152,16 +152,11 @@ def _group(
     return made
 
 
-contacts: typer.Typer = _group("Show, export, import, tag, delete and merge contacts.", CONTACTS)
-messages: typer.Typer = _group("Export histories, send a message, broadcast a template.", MESSAGES)
-runs: typer.Typer = _group("Look at the journals of bulk runs.", RUNS)
-webhooks: typer.Typer = _group("See what webhooks bring, and handle it.", WEBHOOKS)
-
 COMMANDS: Final = {
-    "contacts": Lazy("_app:contacts", "Show, export, import, tag, delete and merge contacts."),
-    "messages": Lazy("_app:messages", "Export histories, send a message, broadcast a template."),
-    "runs": Lazy("_app:runs", "Look at the journals of bulk runs."),
-    "webhooks": Lazy("_app:webhooks", "See what webhooks bring, and handle it."),
+    "contacts": Lazy(CONTACTS, "Show, export, import, tag, delete and merge contacts."),
+    "messages": Lazy(MESSAGES, "Export histories, send a message, broadcast a template."),
+    "runs": Lazy(RUNS, "Look at the journals of bulk runs."),
+    "webhooks": Lazy(WEBHOOKS, "See what webhooks bring, and handle it."),
     "limits": Lazy("limits:limits", "Show the limits of every route."),
     "channels": Lazy("lookup:channels", "List the channels, with their ids."),
     "users": Lazy("lookup:users", "List the users, with their ids."),

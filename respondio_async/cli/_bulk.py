@@ -26,7 +26,7 @@ from ..bulk import Bulk, DeliverySummary, Outage, Progress
 from ..limits import DEFAULT_LIMITS
 from ._command import MaxOutage, Options
 from ._exit import Exit
-from ._live import Rates, View, shown
+from ._live import Rates, shown
 from ._screen import Screen, counted, table_of
 from .files.bad_rows import BadRow
 
@@ -174,7 +174,7 @@ class JournalFile:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
-class BulkView(View):
+class BulkView:
     """Shows a run."""
 
     def __init__(self, client: AsyncRespond, run: Bulk[Any, Any], job: BulkJob) -> None:
@@ -335,7 +335,8 @@ async def _follow(
     client: AsyncRespond, screen: Screen, job: BulkJob, run: Bulk[Any, Any], report: BulkReport
 ) -> None:
     """Let a run do what its journal does not know as done, and add to the report."""
-    async with shown(BulkView(client, run, job), screen.err), run:
+    view = BulkView(client, run, job)
+    async with shown(screen.err, view.sentence, view.picture), run:
         try:
             async for outcome in run:
                 if (error := outcome.error) is not None:

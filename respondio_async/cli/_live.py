@@ -1,7 +1,6 @@
 """Progress while something runs: a live picture on a terminal, a line now and then elsewhere."""
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,25 +12,10 @@ from rich.text import Text
 
 _FRAME: Final = 0.1
 """Seconds between two pictures on a terminal."""
-LINE: Final = 2.0
+_LINE: Final = 2.0
 """Seconds between two lines elsewhere."""
 _SPAN: Final = 2.0
 """Seconds over which a rate is measured: at 5 requests a second, less would flicker."""
-
-
-class View(ABC):
-    """Something that can show how far it is, *elapsed* seconds after its start."""
-
-    headings: str = ""
-    """What is printed once above the lines."""
-
-    @abstractmethod
-    def sentence(self, elapsed: float) -> str:
-        """Say it in one line."""
-
-    def picture(self, elapsed: float) -> RenderableType:
-        """Draw it for a terminal."""
-        return Text(self.sentence(elapsed))
 
 
 class Rates:
@@ -51,15 +35,25 @@ class Rates:
 
 
 @asynccontextmanager
-async def shown(view: View, console: Console, *, every: float = LINE) -> AsyncGenerator[None]:
-    """Show *view* on *console* for as long as the block runs; without a terminal, a line *every* so
-    many seconds.
+async def shown(
+    console: Console,
+    sentence: Callable[[float], str],
+    picture: Callable[[float], RenderableType] | None = None,
+    *,
+    headings: str = "",
+) -> AsyncGenerator[None]:
+    """Show on *console* how something is going for as long as the block runs.
+
+    *picture* draws it for a terminal, *sentence* says it in a line elsewhere, now and then, below
+    the *headings*; both are given the seconds since the beginning. Without a picture a terminal
+    shows the sentence.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
 
     def draw() -> RenderableType:
-        return view.picture(clock() - began)
+        elapsed = clock() - began
+        return Text(sentence(elapsed)) if picture is None else picture(elapsed)
 
     def tell(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
@@ -70,9 +64,9 @@ async def shown(view: View, console: Console, *, every: float = LINE) -> AsyncGe
             async with _repeated(live.refresh, _FRAME):
                 yield
         return
-    if view.headings:
-        tell(view.headings)
-    async with _repeated(lambda: tell(view.sentence(clock() - began)), every):
+    if headings:
+        tell(headings)
+    async with _repeated(lambda: tell(sentence(clock() - began)), _LINE):
         yield
 
 

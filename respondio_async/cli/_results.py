@@ -22,7 +22,7 @@ from ..files import replace_private
 from ._bulk import duration, floor_of, limits_seen
 from ._command import Force, Options
 from ._exit import UsageError
-from ._live import View, shown
+from ._live import shown
 from ._screen import Screen, counted, table_of
 from .files.sinks import Target, check_output, choose_target, open_sink
 
@@ -217,42 +217,31 @@ def _bar(at: int, status: str, count: int, most: int) -> str:
     )
 
 
-_NOTHING: Final = DeliverySummary({}, {}, {})
+async def follow(
+    client: AsyncRespond, screen: Screen, journal: Path, wait: float
+) -> DeliverySummary:
+    """Look at the messages of a journal for up to *wait* seconds, and show how it goes."""
+    found = DeliverySummary({}, {}, {})
 
+    def update(summary: DeliverySummary) -> None:
+        nonlocal found
+        found = summary
 
-class DeliveryView(View):
-    """Shows how many messages have been delivered, read, or have failed."""
-
-    def __init__(self, client: AsyncRespond) -> None:
-        self._client = client
-        self.summary = _NOTHING
-
-    def update(self, summary: DeliverySummary) -> None:
-        self.summary = summary
-
-    def sentence(self, elapsed: float) -> str:
-        found = self.summary
-        floor = floor_of({ROUTES["messages.get"]: found.open}, limits_seen(self._client))
+    def sentence(elapsed: float) -> str:
+        floor = floor_of({ROUTES["messages.get"]: found.open}, limits_seen(client))
         return (
             f"{elapsed:7.1f} s  {found.total - found.open}/{found.total} messages settled · "
             f"{found.failed} failed · a round takes about {duration(floor)}"
         )
 
-    def picture(self, elapsed: float) -> Table:
-        found = self.summary
+    def picture(elapsed: float) -> Table:
         table = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=found.total or 1, completed=found.total - found.open, width=40)
-        table.add_row(bar, self.sentence(elapsed))
+        table.add_row(bar, sentence(elapsed))
         return table
 
-
-async def follow(
-    client: AsyncRespond, screen: Screen, journal: Path, wait: float
-) -> DeliverySummary:
-    """Look at the messages of a journal for up to *wait* seconds, and show how it goes."""
-    view = DeliveryView(client)
-    async with shown(view, screen.err):
-        return await deliveries(client, journal, wait=wait, progress=view.update)
+    async with shown(screen.err, sentence, picture):
+        return await deliveries(client, journal, wait=wait, progress=update)
 
 
 def print_unread(screen: Screen, summary: DeliverySummary) -> None:

@@ -21,7 +21,7 @@ from ._client import Account
 from ._command import Force, JsonScreen, MaxOutage, command
 from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions
-from ._live import Rates, View, shown
+from ._live import Rates, shown
 from ._screen import Screen, counted
 from ._selection import TIMES, Selection
 from .files.sinks import Format, Sink, Target, choose_target, open_sink, rows_kept
@@ -65,21 +65,6 @@ class ExportReport(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class ExportView(View):
-    """Shows how many there are so far; a listing does not say how many will come."""
-
-    def __init__(self, what: str, count: Callable[[], int]) -> None:
-        self._what = what
-        self._count = count
-        self._rates = Rates()
-
-    def sentence(self, elapsed: float) -> str:
-        count = self._count()
-        return (
-            f"{elapsed:7.1f} s  {count} {self._what} · {self._rates.rate('', elapsed, count):.0f}/s"
-        )
-
-
 def is_data(given: Mapping[str, Any]) -> bool:
     """Say from an export's options whether standard output is for data alone."""
     return given["json"] or given["output"] in {None, Path("-")}
@@ -100,9 +85,15 @@ async def write_export(
     clock = asyncio.get_running_loop().time
     began = clock()
     sink = open_sink(target, query, columns, screen)
+    rates = Rates()
+
+    def how_far(elapsed: float) -> str:  # a listing does not say how many will come
+        rate = rates.rate("", elapsed, sink.count)
+        return f"{elapsed:7.1f} s  {sink.count} {noun}s · {rate:.0f}/s"
+
     try:
         if not sink.state.complete:
-            async with shown(ExportView(f"{noun}s", lambda: sink.count), screen.err):
+            async with shown(screen.err, how_far):
                 await walk(sink)
         sink.finish()
     finally:

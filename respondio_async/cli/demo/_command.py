@@ -76,7 +76,8 @@ async def demonstrate(sandbox: Sandbox, screen: Screen, *, contacts: int, seed: 
         )
         screen.line("")
         began = clock()
-        async with shown(MigrationView(client, migration), screen.people):
+        view = MigrationView(client, migration)
+        async with shown(screen.people, view.sentence, view.picture, headings=view.headings):
             await migration.run()
         moved = clock()
         pages = client.contacts.list(page_size=min(100, max(1, contacts // 5))).pages()

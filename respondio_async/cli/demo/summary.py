@@ -11,17 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import AsyncRespond, RouteStatistics
-from .._live import Rates, View
+from .._live import Rates
 from .._screen import Screen, table_of
 from .migration import STEPS, Migration, MigrationStep
 
 _MOST_NAMED: Final = 10
 
 
-class MigrationView(View):
+class MigrationView:
     """Shows a running migration: a line a route."""
 
-    headings: str = (
+    headings: Final = (
         f"seconds {''.join(f'{step.label:>18}' for step in STEPS)}\n        "
         + f"{'done':>5} {'rate':>7}{'wait':>5}" * len(STEPS)
     )
