@@ -65,7 +65,7 @@ HARMLESS = {
     *(
         "cli.export.ExportReport",
         "cli._fields.Notation",
-        "cli.contacts.conventions.FileConventions",
+        "cli.contacts.columns.FileConventions",
     ),
     *("cli.files.rows.TableFile", "cli.limits.RouteLimit", "cli.messages.send.SendReport"),
     *("cli.doctor._TokenClaims", "cli._app.Lazy", "cli._app.LazyGroup"),

@@ -120,7 +120,7 @@ CONTACTS: Final = {
 MESSAGES: Final = {
     "export": Lazy("export:export_messages", "Write message histories to a file."),
     "send": Lazy("messages.send:send", "Send a text message to one contact."),
-    "broadcast": Lazy("messages.broadcast:broadcast", "Send to every contact of a table, once."),
+    "broadcast": Lazy("messages.send:broadcast", "Send to every contact of a table, once."),
 }
 RUNS: Final = {
     "show": Lazy("runs:show", "Count what a run has done, and say why items failed."),
@@ -163,8 +163,8 @@ COMMANDS: Final = {
     "fields": Lazy("lookup:fields", "List the custom fields, with their types."),
     "templates": Lazy("lookup:templates", "List a channel's message templates."),
     "api": Lazy("api:api", "Make any request of the API, limited and retried like the rest."),
-    "login": Lazy("profiles:login", "Check a token, and keep it under a name."),
-    "profiles": Lazy("profiles:profiles", "List the tokens that are kept, by their names."),
+    "login": Lazy("_client:login", "Check a token, and keep it under a name."),
+    "profiles": Lazy("_client:list_profiles", "List the tokens that are kept, by their names."),
     "doctor": Lazy("doctor:doctor", "Find out what is wrong, or that nothing is."),
     "demo": Lazy(
         "demo._command:demo", "Migrate made-up contacts into a sandbox, within its limits."

@@ -5,7 +5,6 @@ the end.
 import asyncio
 import os
 import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from respondio_async.discreet import Discreet
 from .. import AsyncRespond, RouteStatistics
 from ..bulk import Bulk, DeliverySummary, Outage, Progress
 from ..limits import DEFAULT_LIMITS
-from ._command import MaxOutage, Options
+from ._command import MaxOutage, Options, again
 from ._exit import Exit
 from ._live import Rates, shown
 from ._screen import Screen, counted, table_of
@@ -160,12 +159,9 @@ class JournalFile:
         """Say what continues the run: the same command with the journal."""
         if not self.path.exists():
             return ["Stopped before anything was written."]
-        command = ["respondio", *sys.argv[1:]]
-        if "--journal" not in command:
-            command += ["--journal", str(self.path)]
         return [
             "Stopped. What is done is in the journal; go on with:",
-            f"  {shlex.join(command)}",
+            f"  {again('--journal', str(self.path))}",
         ]
 
     def remove(self) -> None:

@@ -1,5 +1,5 @@
 """The client of a command, and its token: from a profile, the environment or a hidden prompt, never
-from an argument that `ps` shows.
+from an argument that `ps` shows; `respondio login` and `respondio profiles`.
 
 A profile is a named token, one for each workspace, in the system's keyring or in a file of its
 owner's. The file lies in the platform's folder for configuration and names all profiles. A token is
@@ -8,6 +8,7 @@ in it only where there is no keyring.
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -21,9 +22,9 @@ from respondio_async.discreet import Discreet
 from .. import AsyncRespond, RetryPolicy
 from ..files import is_private, replace_private
 from ..limits import RateLimiter
-from ._command import BaseUrl, Options
-from ._exit import UsageError
-from ._screen import ask_secret, can_ask
+from ._command import BaseUrl, JsonScreen, Options, command
+from ._exit import Exit, UsageError
+from ._screen import Screen, ask_secret, can_ask, table_of
 
 TOKEN: Final = "RESPONDIO_API_TOKEN"  # noqa: S105 - a variable's name
 PROFILE: Final = "RESPONDIO_PROFILE"
@@ -209,3 +210,65 @@ def ask_token() -> str:
             "with respondio login"
         )
     return ask_secret("respond.io API token")
+
+
+@command("Stopped. Nothing was kept.")
+async def login(
+    *,
+    profile: Annotated[str, typer.Option("--profile", help="The name to keep it by.")] = DEFAULT,
+    base_url: BaseUrl = None,
+    screen: Screen,
+) -> int:
+    """Check a token, and keep it under a name.
+
+    The token is read without showing it, or from a pipe; then one cheap read is sent with it. It is
+    kept in the system's keyring (pip install 'respondio-async[keyring]'), or, where there is none,
+    in a file that only you can read. Ends with 4 when the token is refused: then nothing is kept.
+
+    **Examples**
+
+    - `respondio login`
+    - `respondio login --profile acme-sales < token.txt`
+    - `respondio contacts export --profile acme-sales`
+    """
+    if not profile.strip():
+        raise UsageError("--profile is a name")
+    read_profiles()  # before anything is typed: its file may be refused
+    token = (ask_token() if can_ask() else sys.stdin.readline()).strip()
+    async with AsyncRespond(token, base_url=base_url) as client:
+        health = await client.check()
+    for check in health.checks:
+        if check.verdict == "fail":
+            screen.error(check.detail, check.advice, "Nothing was kept.")
+            return Exit.REFUSED if health.status == 401 else Exit.FAILED
+    kept = save_profile(profile, token, base_url)
+    where = "the system's keyring" if kept.token is None else str(profiles_path())
+    screen.line(f"The token works. It is kept as {profile} in {where}.")
+    return Exit.DONE
+
+
+@command()
+async def list_profiles(
+    *,
+    remove: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help="Forget one, and its token."),
+    ] = None,
+    screen: JsonScreen,
+) -> None:
+    """List the profiles that `respondio login` has kept, without their tokens.
+
+    **Examples**
+
+    - `respondio profiles`
+    - `respondio profiles --remove acme-sales`
+    """
+    if remove is not None:
+        remove_profile(remove)
+    rows: list[dict[str, Any]] = [
+        {"name": name, "token": profile.place, "base_url": profile.base_url}
+        for name, profile in read_profiles().items()
+    ]
+    cells = [(row["name"], row["token"], row["base_url"] or "respond.io") for row in rows]
+    table = table_of(("name", "token in", "server"), cells)
+    screen.result(rows, table if rows else "There is none: respondio login")

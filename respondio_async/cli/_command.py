@@ -9,6 +9,7 @@ import asyncio
 import functools
 import inspect
 import re
+import shlex
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -177,6 +178,12 @@ def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
     if _is_group(parameter):
         return [option for each in annotation.parameters() for option in _options(each)]
     return [parameter]
+
+
+def again(option: str, *value: str) -> str:
+    """Write the command as it was typed, with an option more unless it has it."""
+    typed = ["respondio", *sys.argv[1:]]
+    return shlex.join(typed if option in typed else [*typed, option, *value])
 
 
 def run(work: Callable[[], Coroutine[Any, Any, object]], screen: Screen, stopped: str) -> None:

@@ -3,8 +3,6 @@ interrupted export goes on with.
 """
 
 import asyncio
-import shlex
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,11 +12,10 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from .. import AsyncRespond
 from ..identifiers import parse
 from ..models import Contact, Message
 from ._client import Account
-from ._command import Force, JsonScreen, MaxOutage, command
+from ._command import Force, JsonScreen, MaxOutage, again, command
 from ._exit import UsageError
 from ._fields import Definitions, fetch_definitions
 from ._live import Rates, shown
@@ -112,13 +109,7 @@ def how_to_resume(path: Path | None) -> list[str]:
     kept = rows_kept(path)
     if kept is None:
         return ["Stopped before anything was kept."]
-    command = ["respondio", *sys.argv[1:]]
-    if "--resume" not in command:
-        command.append("--resume")
-    return [
-        f"Stopped with {counted(kept, 'row')} kept; go on with:",
-        f"  {shlex.join(command)}",
-    ]
+    return [f"Stopped with {counted(kept, 'row')} kept; go on with:", f"  {again('--resume')}"]
 
 
 @command(as_data=is_data)
@@ -229,6 +220,7 @@ async def export_messages(
     """
     screen.last_words = partial(how_to_resume, output)
     after = None if since is None else selection.aware(since)
+    first = 0 if after is None else round(after.timestamp() * _IDS_A_SECOND)
     if contact and not selection.is_empty:
         raise UsageError("say whose messages in one way: --contact, or a filter")
     identifiers = [parse(each) for each in contact or ()]
@@ -241,44 +233,31 @@ async def export_messages(
         query += f" since {after.isoformat()}"
     async with account.connect() as client:
 
+        async def history(contact_id: int) -> list[Message]:
+            found: list[Message] = []
+            async for message in client.messages.list(contact_id):
+                if message.message_id < first:  # newest first: the rest is older
+                    break
+                found.append(message)
+            return found
+
         async def walk(sink: Sink) -> None:
             ids = {(await client.contacts.get(each)).id for each in identifiers} or {
                 contact.id async for contact in await selection.paginator(client)
             }
-            await _write_histories(client, sink, ids, after, max_outage)
+            # In the order of their ids, so that a resumed export knows who is left.
+            done = sink.state.place if isinstance(sink.state.place, int) else 0
+            left = sorted(each for each in ids if each > done)
+            async with client.bulk(
+                history, left, ordered=True, stop_on=lambda _: True, max_outage=max_outage
+            ) as run:
+                async for outcome in run:
+                    for message in outcome.unwrap():
+                        sink.write(_record_of_message(outcome.item, message))
+                    sink.checkpoint(outcome.item)
             sink.checkpoint(None, complete=True)
 
         await write_export(screen, target, query, _OF_MESSAGES, walk, noun="message")
-
-
-async def _write_histories(
-    client: AsyncRespond,
-    sink: Sink,
-    contact_ids: set[int],
-    since: datetime | None,
-    max_outage: float,
-) -> None:
-    # In the order of their ids, so that a resumed export knows who is left.
-    done = sink.state.place if isinstance(sink.state.place, int) else 0
-    left = sorted(each for each in contact_ids if each > done)
-
-    first = 0 if since is None else round(since.timestamp() * _IDS_A_SECOND)
-
-    async def history(contact_id: int) -> list[Message]:
-        found: list[Message] = []
-        async for message in client.messages.list(contact_id):
-            if message.message_id < first:  # newest first: the rest is older
-                break
-            found.append(message)
-        return found
-
-    async with client.bulk(
-        history, left, ordered=True, stop_on=lambda _: True, max_outage=max_outage
-    ) as run_:
-        async for outcome in run_:
-            for message in outcome.unwrap():
-                sink.write(_record_of_message(outcome.item, message))
-            sink.checkpoint(outcome.item)
 
 
 def _record_of_message(contact_id: int, message: Message) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from respondio_async.checks import check_contact
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, Notation, typed_value
 from respondio_async.cli._identify import identify, normal_phone, same_contact, whole_number
-from respondio_async.cli.contacts.conventions import FileConventions, detect_conventions, order_of
+from respondio_async.cli.contacts.columns import FileConventions, detect_conventions, order_of
 from respondio_async.cli.files.cells import clean, read_value
 from respondio_async.cli.files.rows import Row, TableFile, read_rows
 from respondio_async.sandbox import Sandbox

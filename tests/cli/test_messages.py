@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from respondio_async import ROUTES, Feedback, RateLimit
-from respondio_async.cli.messages.broadcast import limiter_of
+from respondio_async.cli.messages.send import limiter_of
 from respondio_async.sandbox import Sandbox
 from tests.cli.conftest import Respondio
 

@@ -8,7 +8,7 @@ from respondio_async import CustomField
 from respondio_async.cli._exit import UsageError
 from respondio_async.cli._fields import Definitions, typed_value
 from respondio_async.cli._identify import check_country, identify, normal_phone
-from respondio_async.cli.contacts.mapping import map_columns, read_mapping
+from respondio_async.cli.contacts.columns import map_columns, read_mapping
 from respondio_async.cli.contacts.plan import (
     ContactPlan,
     Planner,

@@ -25,7 +25,7 @@ from .._identify import By, check_country, identify_row, same_contact, whole_num
 from .._screen import Screen, confirm, counted
 from .._selection import Selection
 from ..files.rows import Row, TableFile, read_all, read_rows
-from .mapping import TARGETS, map_columns
+from .columns import TARGETS, map_columns
 
 Tags = Annotated[list[str], typer.Argument(help="One to ten tags.", show_default=False)]
 

@@ -19,8 +19,7 @@ from .._identify import check_country
 from .._screen import Screen, counted, table_of
 from ..files.bad_rows import RowOptions, print_bad_rows
 from ..files.rows import Row, TableFile, columns_of_file, notes_of, read_rows
-from .conventions import detect_conventions
-from .mapping import IGNORED, map_columns, read_mapping
+from .columns import IGNORED, detect_conventions, map_columns, read_mapping
 from .plan import FilePlan, Planner, plan_rows
 
 _MOST_TAGS: Final = 30

@@ -19,8 +19,7 @@ from .._identify import By, identify, kind_of, normal_phone, same_contact
 from ..files.bad_rows import BadRow
 from ..files.cells import clean, split_list
 from ..files.rows import Row, TableFile, read_rows
-from .conventions import FileConventions
-from .mapping import FIELDS, IGNORED, Mapped
+from .columns import FIELDS, IGNORED, FileConventions, Mapped
 
 MOST_TAGS: Final = 10
 """In one request: the vendor's "Add tags" page."""
