@@ -76,7 +76,7 @@ def settle(
 
 
 class Writer(Generic[S]):
-    """An open SQLite file. It outlasts an event loop: answers go to the one that asked last."""
+    """An open SQLite file, used on one event loop at a time; it outlasts them."""
 
     def __init__(
         self,
@@ -131,7 +131,11 @@ class Writer(Generic[S]):
         """Run *act* as `submit` does; *answer* is called on the loop with its result or its error,
         and must not raise.
         """
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            if not self._loop.is_closed():
+                raise ConfigurationError(f"{self._path.name} is in use on another event loop")
+            self._loop = loop
         if self._ending is None:
             self._asked.put((act, answer))
         else:

@@ -54,20 +54,14 @@ def early_answer(
         return READY
     if method != "POST":
         return WRONG_METHOD
-    if is_encoded(headers):
+    # respond.io compresses nothing, and a few kB from anybody may become gigabytes.
+    encodings = _values(headers, "content-encoding")
+    if any(value.strip().lower() not in {"", "identity"} for value in encodings):
         return ENCODED
     length = next(_values(headers, "content-length"), "")
     if length.isdecimal() and (len(length) > 18 or int(length) > max_body):
         return TOO_LARGE
     return FORGED if signature_in(headers) is None else None
-
-
-def is_encoded(headers: RequestHeaders) -> bool:
-    """Whether the body is compressed: respond.io never does that, and a few kB from anybody may
-    become gigabytes.
-    """
-    encodings = _values(headers, "content-encoding")
-    return any(value.strip().lower() not in {"", "identity"} for value in encodings)
 
 
 def _values(headers: RequestHeaders, name: str) -> Iterator[str]:

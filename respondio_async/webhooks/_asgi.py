@@ -35,7 +35,7 @@ class ASGIApp:
                 answer = await self._router.receive_stream(
                     scope["method"], scope["headers"], chunks
                 )
-        except _HungUpError:
+        except ConnectionResetError:
             return
         await send(
             {
@@ -83,15 +83,11 @@ def _answer_at_the_mount() -> None:
     setattr(routing.Mount, "matches", matches)  # noqa: B010 - nor that a method may be replaced
 
 
-class _HungUpError(Exception):
-    """The sender hung up before its body was whole."""
-
-
 async def _body(receive: Receive) -> AsyncGenerator[bytes]:
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _HungUpError
+            raise ConnectionResetError("the sender hung up before its body was whole")
         more = message.get("more_body", False)
         yield message.get("body", b"")

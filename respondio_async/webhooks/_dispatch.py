@@ -152,10 +152,11 @@ class Dispatcher:
         for handler in self._handlers.handlers:
             if context.stopped:
                 return
+            if handler.key in stored.handled or not handler.conditions.hold(context):
+                continue
             context.handler = handler.name
-            if handler.key in stored.handled or not await self._attempt(
-                handler.conditions.hold, context
-            ):
+            when = handler.conditions.when
+            if when is not None and not await self._attempt(when, context):
                 continue
             await self.note(stored.row, HandlingStep.STARTED, handler.key)
             await self._attempt(self._handlers.wrapped(handler), context)

@@ -56,8 +56,8 @@ class Conditions(NamedTuple):
     when: Callable[[Context[Any]], bool | Awaitable[bool]] | None
     always: bool
 
-    async def hold(self, context: Context[Any]) -> bool:
-        """Whether the context's event is wanted; leaves the text's match in it."""
+    def hold(self, context: Context[Any]) -> bool:
+        """Whether the context's event is wanted, but for `when`; leaves the text's match in it."""
         event = context.event
         context.match = None
         if self.kinds and not isinstance(event, self.kinds):
@@ -67,9 +67,7 @@ class Conditions(NamedTuple):
         if self.channel is not None and self.channel.isdisjoint(_channel_names(context)):
             return False
         asked = (self.message_type, self.sender, self.text) != (None, None, None)
-        if asked and not self._hold_of_message(context):
-            return False
-        return self.when is None or bool(await call_function(self.when, context))
+        return not asked or self._hold_of_message(context)
 
     def _hold_of_message(self, context: Context[Any]) -> bool:
         message = context.message

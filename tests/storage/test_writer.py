@@ -218,6 +218,21 @@ async def test_what_is_asked_after_closing_is_refused(path: Path) -> None:
     await writer.aclose()
 
 
+def test_two_loops_at_once_are_refused(path: Path) -> None:
+    """An answer that reached a loop from another's thread might not wake it."""
+    writer = Writer(path, prepare)
+    with asyncio.Runner() as first:
+        first.run(writer.open())
+        with asyncio.Runner() as other:
+
+            async def ask() -> None:
+                with pytest.raises(ConfigurationError, match="another event loop"):
+                    writer.submit(insert(1))
+
+            other.run(ask())
+        first.run(writer.aclose())
+
+
 def test_a_loop_that_ends_first_holds_no_thread(path: Path) -> None:
     """An act that is done after its event loop was closed is done all the same; it can be closed
     from another loop.
