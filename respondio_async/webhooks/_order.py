@@ -7,25 +7,30 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Generic, TypeVar
-from weakref import WeakValueDictionary
 
 Job = TypeVar("Job")
 
 
 class ContactQueues(Generic[Job]):
     """A queue for each contact: its jobs run in order, those of different contacts side by side, up
-    to a number at a time. A queue exists while it has jobs.
+    to a number of workers.
+
+    A queue exists while it has jobs. Workers take one job at a time from the queue that has waited
+    longest, so a contact with many events does not delay the others.
     """
 
     def __init__(self, run: Callable[[Job], Awaitable[None]], *, concurrency: int) -> None:
         self._run = run
-        # First come first served, and a queue comes again for each job: a contact with many does
-        # not delay the others.
-        self._turns = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
         self._queues: dict[Hashable, deque[Job]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.running = 0
+        self._ready: deque[Hashable] = deque()
+        """Keys of queues with work that no worker serves, longest waiting first."""
+        self._workers: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> int:
         """How many jobs run now."""
+        return len(self._workers)
 
     def put(self, key: Hashable, job: Job) -> None:
         """Append *job* to the queue of *key*; never waits."""
@@ -33,46 +38,62 @@ class ContactQueues(Generic[Job]):
         if waiting is not None:
             waiting.append(job)
             return
-        waiting = self._queues[key] = deque((job,))
-        task = asyncio.create_task(self._work(key, waiting), name="respondio-webhook-worker")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._queues[key] = deque((job,))
+        self._ready.append(key)
+        if len(self._workers) < self._concurrency:
+            self._start_worker()
 
     async def join(self, timeout: float | None) -> None:
         """Wait until no job is left, *timeout* seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+                while self._workers:
+                    await asyncio.wait(self._workers)
 
     async def cancel(self) -> list[Job]:
-        """Stop all, and return the jobs that were not begun."""
+        """Stop all workers, and return the jobs that were not begun."""
         left = [job for waiting in self._queues.values() for job in waiting]
+        for key in self._ready:
+            del self._queues[key]
+        self._ready.clear()
         for waiting in self._queues.values():
             waiting.clear()
-        while self._tasks:  # a handler may swallow its cancellation once
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=1)
+        while self._workers:  # a handler may swallow its cancellation once
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.wait(self._workers, timeout=1)
         return left
 
-    async def _work(self, key: Hashable, waiting: deque[Job]) -> None:
-        try:
-            while waiting:
-                async with self._turns:
-                    self.running += 1
-                    try:
-                        await self._run(waiting.popleft())
-                    finally:
-                        self.running -= 1
-        finally:
-            del self._queues[key]
-            for job in waiting:  # what ends one job keeps the next from nothing
-                self.put(key, job)
+    async def _work(self) -> None:
+        while self._ready:
+            key = self._ready.popleft()
+            waiting = self._queues[key]
+            try:
+                await self._run(waiting.popleft())
+            finally:
+                if waiting:
+                    self._ready.append(key)
+                else:
+                    del self._queues[key]
+
+    def _start_worker(self) -> None:
+        worker = asyncio.create_task(self._work(), name="respondio-webhook-worker")
+        self._workers.add(worker)
+        worker.add_done_callback(self._left)
+
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if self._ready:  # what ended it was no want of work
+            self._start_worker()
 
 
-class _Lock(asyncio.Lock):
-    owner: asyncio.Task[Any] | None = None
+class _Held:
+    __slots__ = ("lock", "owner", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.owner: asyncio.Task[Any] | None = None
+        self.users = 0
 
 
 class KeyedLocks:
@@ -81,17 +102,16 @@ class KeyedLocks:
     def __init__(self) -> None:
         self.beyond: Callable[[Any], AbstractAsyncContextManager[None]] | None = None
         """Takes a lock in all other processes too; None: there are none."""
-        self._locks: WeakValueDictionary[Hashable, _Lock] = WeakValueDictionary()
-        """Those that somebody holds or waits for."""
+        self._held: dict[Hashable, _Held] = {}
 
     def __len__(self) -> int:
-        return len(self._locks)
+        return len(self._held)
 
     @asynccontextmanager
     async def hold(self, key: Hashable) -> AsyncGenerator[None]:
         """Hold the lock of *key*, in all processes."""
-        known = self._locks.get(key)
-        is_ours = known is not None and known.owner is asyncio.current_task()
+        held = self._held.get(key)
+        is_ours = held is not None and held.owner is asyncio.current_task()
         beyond = nullcontext() if self.beyond is None or is_ours else self.beyond(key)
         # In this order everywhere: who handles an event has its contact in all processes before it
         # takes the lock in its own.
@@ -101,14 +121,20 @@ class KeyedLocks:
     @asynccontextmanager
     async def hold_here(self, key: Hashable) -> AsyncGenerator[None]:
         """Hold the lock of *key* in this process."""
-        lock = self._locks.setdefault(key, _Lock())
         task = asyncio.current_task()
-        if lock.owner is task:
+        held = self._held.setdefault(key, _Held())
+        if held.owner is task:
             yield
             return
-        async with lock:
-            lock.owner = task
-            try:
-                yield
-            finally:
-                lock.owner = None
+        held.users += 1
+        try:
+            async with held.lock:
+                held.owner = task
+                try:
+                    yield
+                finally:
+                    held.owner = None
+        finally:
+            held.users -= 1
+            if held.users == 0:
+                del self._held[key]
