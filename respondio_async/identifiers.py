@@ -85,9 +85,7 @@ def parse(identifier: Identifier) -> ContactId:
     """
     if isinstance(identifier, ContactId):
         return identifier
-    if isinstance(identifier, bool):
-        raise InvalidIdentifierError(f"an identifier is not a bool: {_FORMS}")
-    if isinstance(identifier, int):
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
         return ContactId("id", _id_text(identifier))
     if not isinstance(identifier, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
         raise InvalidIdentifierError(

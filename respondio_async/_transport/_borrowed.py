@@ -27,17 +27,11 @@ ABANDONED: Final = 30.0
 class BorrowedLease(ClientLease["BorrowedPool"]):
     """One request through a borrowed client."""
 
-    __slots__ = ("_left", "_task")
+    __slots__ = ("_task",)
 
     def __init__(self, pool: "BorrowedPool") -> None:
         super().__init__(pool)
         self._task: asyncio.Task[Answer] | None = None
-        self._left = False
-        """The caller was cancelled, or out of time.
-
-        What had not been sent by then must not be sent after: the caller was told so, and may
-        repeat it.
-        """
 
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:
         bounds = phase_timeouts(phases, timeout)
@@ -47,15 +41,13 @@ class BorrowedLease(ClientLease["BorrowedPool"]):
             self._deliver(self.pool.client, built)
         )
         task.add_done_callback(_retrieve)
-        try:
-            await asyncio.wait((task,))
-        except BaseException:
-            self._left = True
-            raise
+        await asyncio.wait((task,))
         return task.result()
 
     def mark_sent(self) -> None:
-        if self._left:
+        # A caller who was cancelled, or out of time, was told that nothing had been sent, and may
+        # repeat it: it must not be sent after.
+        if self._scope is None:
             raise _failures.closed(sent=False)
         super().mark_sent()
 

@@ -195,8 +195,6 @@ class SlotPool(Pool[SlotLease]):
     async def _close(self) -> None:
         if self._reaper is not None:
             self._reaper.cancel()
-            self._reaper = None
-        idle, self._idle = self._idle, []
-        for slot in idle:
+        for slot in self._idle:
             self.run_in_background(slot.aclose())
         await self.client.aclose()

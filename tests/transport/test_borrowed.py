@@ -126,6 +126,26 @@ async def test_abandoned_request_is_never_interrupted(server: FaultServer, libra
         assert not client.is_closed
 
 
+async def test_what_had_not_left_with_its_caller_is_not_sent(
+    server: FaultServer, library: Any
+) -> None:
+    """A hook may hold a request up until its caller, who may repeat it, has gone."""
+    held = asyncio.Event()
+
+    async def hold(request: Any) -> None:
+        await held.wait()
+
+    async with library.AsyncClient(event_hooks={"request": [hold]}) as client:
+        transport = borrow(client, server.url)
+        assert (await failed(transport, timeout=0.05)).failure == "timeout"
+        held.set()
+        while transport.statistics().busy:
+            await asyncio.sleep(0.01)
+        assert server.requests == []
+        assert (await call(transport)).status == 200
+        await transport.aclose()
+
+
 async def test_client_over_aiohttp(library: Any) -> None:
     """A server that hangs up is not taken for one that never heard: httpx-aiohttp calls it a
     ConnectTimeout, and only the cause of its error tells.
