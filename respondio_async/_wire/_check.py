@@ -51,11 +51,6 @@ def _different_texts(
     return texts
 
 
-def check_comment(text: object) -> str:
-    """Return the text of a comment: 1 to 1000 characters."""
-    return check_text(text, "text", longest=1000)
-
-
 def check_page_size(value: object, *, most: int) -> int:
     """Return the size of a page: 1 to *most* (100; 50 for messages)."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
@@ -77,11 +72,6 @@ def check_closing_note(category: str | None, summary: str | None) -> dict[str, s
             )
         note["summary"] = check_text(summary, "summary", longest=512)
     return note
-
-
-def check_field_name(name: object) -> str:
-    """Return the name of a new custom field: 1 to 50 characters."""
-    return check_text(name, "name", longest=50)
 
 
 def check_slug(slug: object) -> str | None:

@@ -4,7 +4,7 @@ Source: the vendor's API reference, "Comment".
 """
 
 from .._engine import endpoints as e
-from .._wire import check_comment
+from .._wire import check_text
 from ..identifiers import Identifier
 from ..models import Comment
 from ._base import Resource
@@ -18,6 +18,5 @@ class Comments(Resource):
 
         Never sent again by itself once it may have landed (`OutcomeUnknownError`).
         """
-        return await self._call(
-            e.CREATE_COMMENT, {"identifier": identifier}, json={"text": check_comment(text)}
-        )
+        body = {"text": check_text(text, "text", longest=1000)}
+        return await self._call(e.CREATE_COMMENT, {"identifier": identifier}, json=body)

@@ -10,7 +10,6 @@ from .._engine.pagination import Cursor, Paginator
 from .._wire import (
     check_allowed_values,
     check_channel_id,
-    check_field_name,
     check_id,
     check_slug,
     check_text,
@@ -116,7 +115,7 @@ class Space(Resource):
         it may have landed (`OutcomeUnknownError`).
         """
         body = drop_none(
-            name=check_field_name(name),
+            name=check_text(name, "name", longest=50),
             dataType=check_text(data_type, "data_type"),
             slug=check_slug(slug),
             description=_optional_text(description, "description", longest=255),

@@ -332,14 +332,13 @@ def test_required_fields(fields: Any) -> None:
 
 def test_good_arguments_pass() -> None:
     assert w.check_tags(["a" * 255, *"bcdefghij"])[0] == "a" * 255
-    assert w.check_comment("é" * 1000) == "é" * 1000
+    assert w.check_text("é" * 1000, "text", longest=1000) == "é" * 1000
     assert (w.check_page_size(1, most=50), w.check_page_size(50, most=50)) == (1, 50)
     assert w.check_closing_note(None, None) == w.check_closing_note("", "") == {}
     assert w.check_closing_note("c" * 128, "s" * 512) == {
         "category": "c" * 128,
         "summary": "s" * 512,
     }
-    assert w.check_field_name("n" * 50) == "n" * 50
     assert (w.check_slug(None), w.check_slug(""), w.check_slug("a_Z9")) == (None, None, "a_Z9")
     assert w.check_allowed_values([], "text") is w.check_allowed_values((), "list") is None
     assert (w.check_allowed_values(None, "text"), w.check_allowed_values(("a", "b"), "list")) == (
@@ -369,9 +368,9 @@ def test_good_arguments_pass() -> None:
         ("tags", lambda: w.check_tags([""])),
         ("tags", lambda: w.check_tags([5])),
         ("tags", lambda: w.check_tags(["a" * 256])),
-        ("text", lambda: w.check_comment("")),
-        ("text", lambda: w.check_comment("a" * 1001)),
-        ("text", lambda: w.check_comment(None)),
+        ("text", lambda: w.check_text("", "text")),
+        ("text", lambda: w.check_text("a" * 1001, "text", longest=1000)),
+        ("text", lambda: w.check_text(None, "text")),
         ("page_size", lambda: w.check_page_size(0, most=50)),
         ("page_size", lambda: w.check_page_size(51, most=50)),
         ("page_size", lambda: w.check_page_size(True, most=50)),
@@ -381,7 +380,6 @@ def test_good_arguments_pass() -> None:
         ("summary", lambda: w.check_closing_note("", "s")),
         ("summary", lambda: w.check_closing_note(None, "s")),
         ("summary", lambda: w.check_closing_note("c", "s" * 513)),
-        ("name", lambda: w.check_field_name("n" * 51)),
         ("slug", lambda: w.check_slug("a-b")),
         ("slug", lambda: w.check_slug("é")),
         ("slug", lambda: w.check_slug("a" * 51)),
@@ -424,7 +422,7 @@ def test_refusals_hold_no_values() -> None:
     """The argument is named, its value never shown."""
     canary = "canary" * 200
     for call in (
-        lambda: w.check_comment(canary),
+        lambda: w.check_text(canary, "text", longest=3),
         lambda: w.check_tags([canary]),
         lambda: w.check_slug(canary),
         lambda: w.check_assignee(canary),
