@@ -13,12 +13,12 @@ Source: the vendor's "List the contacts" page.
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal, NoReturn, cast
+from typing import Any, ClassVar, Final, Literal, NoReturn
 
 import msgspec
 
 from ._filter_checks import BUILT_IN_FIELDS, check_name, checked_value
-from ._values import check_choice
+from ._values import check_choice, is_list
 from .discreet import Discreet
 from .errors import InvalidArgumentError
 
@@ -84,9 +84,7 @@ class Filter(_Joinable, Discreet, msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         check_choice(self.joint, "joint", Joint)
         conditions: object = self.conditions
-        if not isinstance(conditions, list | tuple) or not all(
-            isinstance(each, Condition) for each in cast("tuple[object, ...]", conditions)
-        ):
+        if not is_list(conditions) or not all(isinstance(each, Condition) for each in conditions):
             raise InvalidArgumentError("conditions are Condition objects", argument="conditions")
         msgspec.structs.force_setattr(self, "conditions", tuple(self.conditions))
 

@@ -128,11 +128,13 @@ def _read_aiohttp(error: Any, *, unsent: bool, status: int | None) -> SendError:
         return unconnected(error)
     if isinstance(error, TimeoutError):
         return timed_out(unsent=unsent, status=status)
-    torn_by = (
-        aiohttp.ClientPayloadError,
-        aiohttp.ClientResponseError,
-        aiohttp.http.HttpProcessingError,
-    )
-    if isinstance(error, torn_by):
+    if isinstance(
+        error,
+        (
+            aiohttp.ClientPayloadError,
+            aiohttp.ClientResponseError,
+            aiohttp.http.HttpProcessingError,
+        ),
+    ):
         return torn(status)
     return broken(unsent=unsent, status=status)

@@ -21,7 +21,6 @@ Query = Mapping[str, QueryValue]
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-")
 _HUGE: Final = 2**64
-_NO_PARAMS: Final[Params] = {}
 
 
 def build_target(template: str, params: Params | None = None, query: Query | None = None) -> str:
@@ -33,7 +32,7 @@ def build_target(template: str, params: Params | None = None, query: Query | Non
     reach the logs, which name templates).
     """
     literals, names = _parse(template)
-    params = params or _NO_PARAMS
+    params = params or {}
     if len(params) != len(names):
         raise _misfit(names, params)
     target = literals[0]

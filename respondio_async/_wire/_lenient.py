@@ -51,15 +51,10 @@ class Reader:
 
     def __init__(self) -> None:
         # A dict for its order: the same difference in each of a hundred items is reported once.
-        self._drift: dict[str, None] = {}
-
-    @property
-    def drift(self) -> tuple[str, ...]:
-        """The differences, each kind once."""
-        return tuple(self._drift)
+        self.drift: dict[str, None] = {}
 
     def _note(self, text: str) -> None:
-        self._drift[_INDEX.sub("[]", text)] = None
+        self.drift[_INDEX.sub("[]", text)] = None
 
     def read(self, raw: Any, expected: Any, path: str, *, required: bool = True) -> Any:
         """Read a value as the expected type, or raise `NoReadingError`."""
@@ -78,12 +73,12 @@ class Reader:
         return self._read_scalar(raw, expected, plain, path)
 
     def _read_union(self, raw: Any, members: tuple[Any, ...], path: str, *, required: bool) -> Any:
-        before = dict(self._drift)
+        before = dict(self.drift)
         for member in members:
             try:
                 return self.read(raw, member, path, required=required)
             except NoReadingError:
-                self._drift = dict(before)
+                self.drift = dict(before)
         raise NoReadingError(path, f"{_kind(raw)} has no reading")
 
     def _read_list(self, raw: Any, element: Any, path: str, *, required: bool) -> list[Any]:

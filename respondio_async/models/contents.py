@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
+from respondio_async._values import is_object
+
 from ._base import Model, elements
 
 
@@ -187,12 +189,11 @@ def _spelt(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spelt_file(file: Any) -> Any:
-    if not isinstance(file, dict):
+    if not is_object(file):
         return file
-    keys = cast("dict[str, Any]", file)
     other = {
-        known: keys[alias]
+        known: file[alias]
         for alias, known in _OTHER_KEYS
-        if keys.get(known) is None and alias in keys
+        if file.get(known) is None and alias in file
     }
-    return {**keys, **other}
+    return {**file, **other}
