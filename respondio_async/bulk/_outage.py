@@ -26,8 +26,10 @@ class OutageWatch:
         self._longest = longest
         self._on_longest = on_longest
         self._calls: Counter[Breaker] = Counter()
-        self._met: dict[Breaker, tuple[float | None, float]] = {}
-        """The outage in which a call of the run last waited, and when the first one did."""
+        self._met: dict[tuple[Breaker, float | None], float] = {}
+        """When a call of the run first waited in an outage; *since* tells those of a breaker
+        apart.
+        """
         self._timer: asyncio.TimerHandle | None = None
         self._paused = 0.0
         self._began = 0.0
@@ -39,8 +41,7 @@ class OutageWatch:
         if not self._calls:
             self._began = loop.time()
         self._calls[breaker] += 1
-        if breaker not in self._met or self._met[breaker][0] != breaker.since:
-            self._met[breaker] = (breaker.since, loop.time())
+        self._met.setdefault((breaker, breaker.since), loop.time())
         if self._timer is None and self._longest is not None:
             self._timer = loop.call_later(self._longest - self._lasted(breaker), self._look)
         try:
@@ -72,7 +73,8 @@ class OutageWatch:
         """Seconds of the outage that this run has met. One that began before counts from then on:
         nobody may have asked the server since.
         """
-        return asyncio.get_running_loop().time() - self._met[breaker][1]
+        now = asyncio.get_running_loop().time()
+        return now - self._met.get((breaker, breaker.since), now)
 
     def close(self) -> None:
         """End the run's clock."""
