@@ -16,13 +16,18 @@ async def unsafe_send(
     if announce is not None:
         await announce()
     if unsent:
-        withdraw = context.after_unsent.get()
-        if withdraw is not None:
-            withdraw()
+        withdraw()
         return None
     result = act()
     await asyncio.sleep(seconds)
     return result
+
+
+def withdraw() -> None:
+    """Take back a send that had no effect, as the pipeline does."""
+    take_back = context.after_unsent.get()
+    if take_back is not None:
+        take_back()
 
 
 async def outcomes(run: Bulk[Any, Any]) -> list[Outcome[Any, Any]]:
