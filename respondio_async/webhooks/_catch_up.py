@@ -35,12 +35,10 @@ async def missed(
 
     async def work() -> None:
         for contact_id in waiting:  # shared: each worker takes the next
-            begin = (
-                after
-                if after is not None
-                else states.resume_at.get(contact_id, states.resume_others_at)
-            )
-            await _of_contact(client, states, contact_id, begin, take)
+            stopped_at = states.resume_at.get(contact_id, states.resume_others_at)
+            begin = stopped_at if after is None else after
+            if begin > 0:  # or nothing was ever read: all of its history would look missed
+                await _of_contact(client, states, contact_id, begin, take)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(max(1, concurrency)):
@@ -54,8 +52,6 @@ async def _of_contact(
     begin: int,
     take: Callable[[bytes], Awaitable[None]],
 ) -> None:
-    if begin <= 0:
-        return  # nothing was ever read: all of the contact's history would look missed
     contact: Contact | None = None
     async for message in client.messages.list_new(contact_id, begin):
         if (

@@ -71,21 +71,16 @@ class Dispatcher:
         self._concurrency = concurrency
         self._timeout = timeout
         self._on_interrupted = on_interrupted
-        self._queues: ContactQueues[EventJob] = ContactQueues(self._handle, concurrency=concurrency)
-
-    @property
-    def running(self) -> int:
-        """Events being handled, now."""
-        return self._queues.running
+        self.queues: ContactQueues[EventJob] = ContactQueues(self._handle, concurrency=concurrency)
 
     def begin_anew(self) -> None:
         """Forget what an event loop that has ended left undone."""
         self.capacity.clear()
-        self._queues = ContactQueues(self._handle, concurrency=self._concurrency)
+        self.queues = ContactQueues(self._handle, concurrency=self._concurrency)
 
     def put(self, job: EventJob) -> None:
         """Have an event handled after those of its contact that came before."""
-        self._queues.put(contact_id(job.event) or object(), job)
+        self.queues.put(contact_id(job.event) or object(), job)
 
     def use(self, inbox: InboxStore | None) -> None:
         """Note in *inbox* from now on how far events have come."""
@@ -96,8 +91,8 @@ class Dispatcher:
         """Wait until all is handled, *timeout* seconds at most, and cancel what is not; returns how
         many events that were.
         """
-        await self._queues.join(timeout)
-        for job in await self._queues.cancel():
+        await self.queues.join(timeout)
+        for job in await self.queues.cancel():
             job.resolve(handled=False)
         return self.capacity.clear()
 

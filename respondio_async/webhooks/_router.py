@@ -245,7 +245,7 @@ class WebhookRouter(Handlers):
             answers[BUSY],
             dispatcher.errors.count,
             dispatcher.capacity.waiting,
-            dispatcher.running,
+            dispatcher.queues.running,
         )
 
     async def work(self) -> None:

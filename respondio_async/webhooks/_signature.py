@@ -61,22 +61,19 @@ def encode_keys(keys: Iterable[str]) -> tuple[HMAC, ...]:
     """
     try:
         return _encoded((keys,) if isinstance(keys, str) else tuple(keys))
-    except (AttributeError, TypeError, UnicodeEncodeError):
-        raise _no_key() from None
+    except (AttributeError, TypeError, ValueError):  # no text, none that has bytes, or none at all
+        raise ConfigurationError(
+            "give the webhook's signing key (respond.io: Settings > Integrations > Webhooks) as a "
+            "str"
+        ) from None
 
 
 @lru_cache(maxsize=64)  # verify() is handed the same few keys for each event
 def _encoded(keys: tuple[str, ...]) -> tuple[HMAC, ...]:
     stripped = [key.strip() for key in keys]  # a key read from a file ends with a newline
     if not all(stripped) or not stripped:
-        raise _no_key()
+        raise ValueError("there is a key that is empty, or no key")
     return tuple([new(key.encode(), digestmod="sha256") for key in stripped])
-
-
-def _no_key() -> ConfigurationError:
-    return ConfigurationError(
-        "give the webhook's signing key (respond.io: Settings > Integrations > Webhooks) as a str"
-    )
 
 
 def authentic(

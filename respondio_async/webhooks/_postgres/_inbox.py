@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
 from procrastinate import App, JobContext
@@ -259,9 +259,7 @@ class PostgresInbox(InboxStore):
 
     async def _run(self, context: JobContext, *, row: int, attempt: int) -> None:
         """Handle the event of one job."""
-        job = context.job.id
-        if job is None:  # pragma: no cover - a job that was fetched has one
-            return
+        job = cast("int", context.job.id)  # one that was fetched has it
         self._held[job] = (row, attempt)
         try:
             if self._stopping or not await self._handle(job, row, attempt):
@@ -333,17 +331,16 @@ class PostgresInbox(InboxStore):
                 priority=1,  # after the event that is being handled, before those that wait
             )
         )
-        if job.id is None:  # pragma: no cover - a stored job has one
-            return
+        stored = cast("int", job.id)
         try:
-            while await manager.get_job_status_async(job.id) is not Status.DOING:
+            while await manager.get_job_status_async(stored) is not Status.DOING:
                 if await manager.fetch_job(queues=[mine], worker_id=self._owner) is None:
                     await asyncio.sleep(_POLL_EVERY)
             yield
         finally:
             # Closed, with its locks, or out of reach: it will be taken for dead.
             with suppress(InboxUnavailableError):
-                await manager.finish_job_by_id_async(job.id, Status.SUCCEEDED, delete_job=True)
+                await manager.finish_job_by_id_async(stored, Status.SUCCEEDED, delete_job=True)
 
     # Maintenance
 
