@@ -169,9 +169,6 @@ class _Examination:
         self._others: dict[str, list[float]] = {}
         self._sent: dict[str, deque[float]] = {}
 
-    def _add(self, name: str, verdict: Any, detail: str, advice: str = "") -> None:
-        self._report.checks.append(HealthCheck(name, verdict, detail, advice))
-
     def _on_event(self, event: HookEvent) -> None:
         if isinstance(event, AttemptEnded) and event.status is not None:
             self._round_trips.append(event.elapsed)
@@ -190,7 +187,7 @@ class _Examination:
         claims = _claims(found.token)
         self._where = repr(client).removeprefix("<AsyncRespond ").removesuffix(">")
         if claims is None:
-            self._add(
+            check = HealthCheck(
                 "settings",
                 "warn",
                 f"the token ({found.origin}) is not of the Developer API's form; server "
@@ -198,12 +195,13 @@ class _Examination:
                 "copy the token from Settings > Integrations > Developer API",
             )
         else:
-            self._add(
+            check = HealthCheck(
                 "settings",
                 "pass",
                 f"token {found.origin}, organisation {claims.orgId or '?'}, "
                 f"workspace {claims.spaceId or '?'}; server {self._where}",
             )
+        self._report.checks.append(check)
         return client
 
     async def ask(self, client: AsyncRespond) -> None:
@@ -216,27 +214,27 @@ class _Examination:
             return
         self._report.checks += [clock, access]
         if access.verdict != "fail":
-            await self._limits(client)
             for name, look in (
+                ("limits", self._limits),
                 ("custom_fields", self._custom_fields),
                 ("workspace", self._workspace),
             ):
                 try:
-                    await look(client)
+                    check = await look(client)
                 except RespondError as error:
-                    self._add(name, "fail", str(error), "see the other checks")
-        self._connection(client)
+                    check = HealthCheck(name, "fail", str(error), "see the other checks")
+                self._report.checks.append(check)
+        self._report.checks.append(self._connection(client))
 
-    def _connection(self, client: AsyncRespond) -> None:
+    def _connection(self, client: AsyncRespond) -> HealthCheck:
         trips = sorted(self._round_trips)
         way = f"{urlsplit(self._where).scheme}, {_proxy(self._where)}"
         if not trips:
-            self._add("connection", "pass", f"the server answers ({way})")
-            return
+            return HealthCheck("connection", "pass", f"the server answers ({way})")
         middle = statistics.median(trips)
         slow = middle > 1.0
         guard = max((route.margin for route in client.statistics().routes.values()), default=0.0)
-        self._add(
+        return HealthCheck(
             "connection",
             "warn" if slow else "pass",
             f"{way}; round trip {middle * 1000:.0f} ms in the median of {len(trips)} requests, "
@@ -247,7 +245,7 @@ class _Examination:
 
     # ── limits ──────────────────────────────────────────────────────────────────────────────────
 
-    async def _limits(self, client: AsyncRespond) -> None:
+    async def _limits(self, client: AsyncRespond) -> HealthCheck:
         raw = client.raw
         reads: dict[str, Callable[[], Awaitable[Response[Any]]]] = {
             "GET /space/user": lambda: raw.space.list_users(page_size=1),
@@ -267,7 +265,7 @@ class _Examination:
             if clock() >= end or len(failures) > len(reads):
                 break
             await asyncio.sleep(min(0.5, max(0.0, end - clock())))
-        self._report_limits(failures)
+        return self._judge_limits(failures)
 
     def _note(self, route: str, headers: Any, now: float) -> None:
         sent = self._sent.setdefault(route, deque())
@@ -281,7 +279,7 @@ class _Examination:
             others = headers.limit - headers.remaining - len(sent)
             self._others.setdefault(route, []).append(max(0.0, others))
 
-    def _report_limits(self, failures: list[RespondError]) -> None:
+    def _judge_limits(self, failures: list[RespondError]) -> HealthCheck:
         other = {
             route: limit
             for route, limit in self._limits_seen.items()
@@ -302,39 +300,39 @@ class _Examination:
             for route, taken in busy.items()
         ]
         if not self._limits_seen and failures:
-            self._add("limits", "fail", f"no read succeeded: {failures[0]}", "see the other checks")
-        elif not self._limits_seen:
-            self._add(
+            return HealthCheck(
+                "limits", "fail", f"no read succeeded: {failures[0]}", "see the other checks"
+            )
+        if not self._limits_seen:
+            return HealthCheck(
                 "limits",
                 "warn",
                 "the server sends no X-RateLimit headers",
                 "the limits of the vendor's table apply, corrected by refusals",
             )
-        elif busy or any(limit < DEFAULT_LIMITS[route] for route, limit in other.items()):
-            self._add(
+        if busy or any(limit < DEFAULT_LIMITS[route] for route, limit in other.items()):
+            return HealthCheck(
                 "limits",
                 "warn",
                 "; ".join(parts),
                 "the client adapts by itself; long runs take longer than the table says",
             )
-        else:
-            self._add("limits", "pass", "; ".join(parts) or "as in the vendor's table")
+        return HealthCheck("limits", "pass", "; ".join(parts) or "as in the vendor's table")
 
     # ── workspace ───────────────────────────────────────────────────────────────────────────────
 
-    async def _custom_fields(self, client: AsyncRespond) -> None:
+    async def _custom_fields(self, client: AsyncRespond) -> HealthCheck:
         path = await custom_field_path(client)
         if path is not None:
-            self._add("custom_fields", "pass", f"GET {path} answers")
-            return
-        self._add(
+            return HealthCheck("custom_fields", "pass", f"GET {path} answers")
+        return HealthCheck(
             "custom_fields",
             "fail",
             "neither of the two documented paths answers",
             "look at the base URL and the token's workspace",
         )
 
-    async def _workspace(self, client: AsyncRespond) -> None:
+    async def _workspace(self, client: AsyncRespond) -> HealthCheck:
         report, space = self._report, client.space
         report.channels = [
             Named(each.id, each.name, each.source) async for each in space.list_channels()
@@ -353,9 +351,10 @@ class _Examination:
             )
         )
         if report.channels:
-            self._add("workspace", "pass", found)
-        else:
-            self._add("workspace", "warn", found, "connect a channel before you send a message")
+            return HealthCheck("workspace", "pass", found)
+        return HealthCheck(
+            "workspace", "warn", found, "connect a channel before you send a message"
+        )
 
 
 def _claims(token: str) -> _TokenClaims | None:

@@ -83,13 +83,10 @@ class Sink:
         self._stream = stream
         self._buffer: list[bytes] = []
         self._encode = _csv_line if target.format == "csv" else _json_line
-
-    def begin(self) -> None:
-        """Write the header of a new table."""
-        if self.target.format == "csv" and not self.state.size:
-            header = csv_row(self.state.columns).encode()
-            self._stream.write(header)
-            self.state.size = len(header)
+        if target.format == "csv" and not state.size:
+            header = csv_row(state.columns).encode()
+            stream.write(header)
+            state.size = len(header)
 
     @property
     def count(self) -> int:
@@ -192,25 +189,20 @@ def open_sink(target: Target, query: str, columns: Sequence[str], screen: Screen
     """
     state, path = ExportState(query, list(columns)), target.path
     if path is None:
-        sink = Sink(target, state, screen)
-    else:
-        found = _read_state(path) if target.resume else None
-        if found is not None and found.query != query:
-            raise UsageError(
-                f"{path.name}: the export that was begun asked for something else; leave out "
-                "--resume to start anew"
-            )
-        if found is None:
-            _resume_path(path).unlink(missing_ok=True)
-            part = os.fdopen(replace_private(_part_path(path)), "wb")
-        else:
-            state = found
-            part = os.fdopen(_open_own(_part_path(path), os.O_RDWR), "wb")
-            part.truncate(state.size)
-            part.seek(state.size)
-        sink = Sink(target, state, part)
-    sink.begin()
-    return sink
+        return Sink(target, state, screen)
+    found = _read_state(path) if target.resume else None
+    if found is None:
+        _resume_path(path).unlink(missing_ok=True)
+        return Sink(target, state, os.fdopen(replace_private(_part_path(path)), "wb"))
+    if found.query != query:
+        raise UsageError(
+            f"{path.name}: the export that was begun asked for something else; leave out "
+            "--resume to start anew"
+        )
+    part = os.fdopen(_open_own(_part_path(path), os.O_RDWR), "wb")
+    part.truncate(found.size)
+    part.seek(found.size)
+    return Sink(target, found, part)
 
 
 def rows_kept(path: Path) -> int | None:
