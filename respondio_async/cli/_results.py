@@ -179,18 +179,14 @@ td.count {{ text-align: right; font-variant-numeric: tabular-nums }}
 def write_report(journal: Path, path: Path, title: str) -> None:
     """Write the counts of a journal to *path*; they hold no item, no contact and no text."""
     found = tally(journal)
-    page = _PAGE.format(
-        title=escape(title), chart=_chart(found), rows="\n".join(map(_table_row, found))
-    )
-    with os.fdopen(replace_private(path), "w", encoding="utf-8") as file:
-        file.write(page)
-
-
-def _table_row(row: EndingCount) -> str:
-    return (
+    rows = (
         f'<tr><td>{escape(row.status)}</td><td class="count">{row.count}</td>'
         f"<td>{escape(row.reason or '')}</td></tr>"
+        for row in found
     )
+    page = _PAGE.format(title=escape(title), chart=_chart(found), rows="\n".join(rows))
+    with os.fdopen(replace_private(path), "w", encoding="utf-8") as file:
+        file.write(page)
 
 
 def _chart(found: list[EndingCount]) -> str:

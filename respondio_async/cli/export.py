@@ -17,7 +17,7 @@ from ..models import Contact, Message
 from ._client import Account
 from ._command import Force, JsonScreen, MaxOutage, again, command
 from ._exit import UsageError
-from ._fields import Definitions, fetch_definitions
+from ._fields import fetch_definitions
 from ._live import Rates, shown
 from ._screen import Screen, counted
 from ._selection import TIMES, Selection
@@ -145,14 +145,10 @@ async def export_contacts(
                     sink.write(_record_of_contact(contact))
                 sink.checkpoint(page.next_cursor, complete=page.next_cursor is None)
 
-        columns = _columns_of(await fetch_definitions(client))
+        custom = (await fetch_definitions(client)).fields
+        columns = [*_OF_CONTACTS, *(f"custom:{field.name}" for field in custom)]
         query = f"contacts {target.format} {account.name} {selection.query()}"
         await write_export(screen, target, query, columns, walk, noun="contact")
-
-
-def _columns_of(definitions: Definitions) -> list[str]:
-    """Name the columns: a contact's own, then one for each custom field of the workspace."""
-    return [*_OF_CONTACTS, *(f"custom:{field.name}" for field in definitions.fields)]
 
 
 def _record_of_contact(contact: Contact) -> dict[str, Any]:

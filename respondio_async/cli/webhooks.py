@@ -111,16 +111,13 @@ class Printer:
             return
         self.count += 1
         try:
-            self._print(event)
+            if self._screen.json:
+                self._screen.write(msgspec.json.encode(event.raw) + b"\n")
+            else:
+                self._screen.out.print(_line(event), soft_wrap=True)
         except OSError as error:
             self.failure = error
             self.stop()
-
-    def _print(self, event: AnyEvent) -> None:
-        if self._screen.json:
-            self._screen.write(msgspec.json.encode(event.raw) + b"\n")
-        else:
-            self._screen.out.print(_line(event), soft_wrap=True)
 
 
 def _line(event: AnyEvent) -> Text:

@@ -12,9 +12,9 @@ from respondio_async.cli.contacts.columns import map_columns, read_mapping
 from respondio_async.cli.contacts.plan import (
     ContactPlan,
     Planner,
-    RowProblems,
     plan_rows,
 )
+from respondio_async.cli.files.bad_rows import RowProblems
 from respondio_async.cli.files.rows import Row, TableFile, columns_of_file
 
 FIELDS = Definitions(

@@ -16,9 +16,9 @@ from ...identifiers import ContactId
 from .._exit import UsageError
 from .._fields import Definitions, Notation, typed_value
 from .._identify import By, identify, kind_of, normal_phone, same_contact
-from ..files.bad_rows import BadRow
+from ..files.bad_rows import BadRow, RowProblems, sift
 from ..files.cells import clean, split_list
-from ..files.rows import Row, TableFile, read_rows
+from ..files.rows import Row, TableFile
 from .columns import FIELDS, IGNORED, FileConventions, Mapped
 
 MOST_TAGS: Final = 10
@@ -57,14 +57,6 @@ class ContactPlan(Discreet, msgspec.Struct, frozen=True):
         check_contact(self.identifier, lifecycle=self.lifecycle, **self.fields)
         for tags in self.tag_calls:
             check_tags_call(tags)
-
-
-class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of the program
-    """Everything that is wrong with one row."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 @contextmanager
@@ -211,26 +203,16 @@ def plan_rows(table: TableFile, planner: Planner, notes: Iterable[str] = ()) -> 
     operations: Counter[str] = Counter()
     tags: Counter[str] = Counter()
     bad: list[BadRow] = []
-    lines: dict[str, int] = {}
-    rows = 0
-    for row in read_rows(table):
-        rows += 1
-        try:
-            plan = planner.plan(row)
-        except RowProblems as found:
-            bad.append(BadRow(row.line, found.problems))
-            continue
-        first = lines.setdefault(plan.key, row.line)
-        if first != row.line:
-            bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
-            continue
+    good = 0
+    for plan in sift(table, planner.plan, lambda plan: plan.key, bad):
+        good += 1
         tags.update(plan.tags)
         operations[ROUTES["contacts.create_or_update"]] += 1
         operations[ROUTES["contacts.add_tags"]] += len(plan.tag_calls)
         operations[ROUTES["contacts.update_lifecycle"]] += plan.lifecycle is not None
     return FilePlan(
-        rows,
-        rows - len(bad),
+        good + len(bad),
+        good,
         bad,
         planner.columns,
         {route: count for route, count in operations.items() if count},

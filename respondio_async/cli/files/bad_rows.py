@@ -1,9 +1,9 @@
 """Rows that cannot be written: listed by reason, and kept in a file to be corrected."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
@@ -13,8 +13,10 @@ from respondio_async.discreet import Discreet
 from .._command import Country, DryRun, Encoding, Force, Options, Sheet
 from .._identify import By
 from .._screen import Screen
-from .rows import TableFile, columns_of_file, read_rows
+from .rows import Row, TableFile, columns_of_file, read_rows
 from .sinks import check_output, write_table
+
+T = TypeVar("T")
 
 _MOST_REASONS: Final = 20
 _LINES_TOLD: Final = 3
@@ -27,6 +29,34 @@ class BadRow(Discreet, msgspec.Struct, frozen=True):
 
     line: int
     problems: list[str]
+
+
+class RowProblems(Exception):  # noqa: N818 - a row's problems are no error of the program
+    """Everything that is wrong with one row."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def sift(
+    table: TableFile, read: Callable[[Row], T], key: Callable[[T], str], bad: list[BadRow]
+) -> Iterator[T]:
+    """Read something of every row, the contact of which *key* names. Rows that do not have it, and
+    those about the contact of an earlier one, go to *bad*.
+    """
+    lines: dict[str, int] = {}
+    for row in read_rows(table):
+        try:
+            found = read(row)
+        except RowProblems as error:
+            bad.append(BadRow(row.line, error.problems))
+            continue
+        first = lines.setdefault(key(found), row.line)
+        if first == row.line:
+            yield found
+        else:
+            bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
 
 
 class RowOptions(Options, frozen=True):

@@ -162,7 +162,12 @@ def find_encoding(path: Path) -> str:
                 line.decode()
             except UnicodeDecodeError:
                 if not _is_latin(line):
-                    raise UsageError(_doubt(path, number)) from None
+                    raise UsageError(
+                        f"{path.name}: line {number} is not UTF-8. Save the file as CSV UTF-8, or "
+                        "name its encoding: --encoding windows-1252 for Western Europe, "
+                        "windows-1250 for Central Europe, windows-1251 for Cyrillic, gb18030 for "
+                        "Chinese, shift_jis for Japanese"
+                    ) from None
                 only_plain = False
     return "utf-8" if only_plain else "cp1252"
 
@@ -176,11 +181,3 @@ def _is_latin(line: bytes) -> bool:
         except UnicodeDecodeError:
             return False
     return len(texts) == 1 and not _NO_LATIN_WORD.search(texts.pop())
-
-
-def _doubt(path: Path, number: int) -> str:
-    return (
-        f"{path.name}: line {number} is not UTF-8. Save the file as CSV UTF-8, or name its "
-        "encoding: --encoding windows-1252 for Western Europe, windows-1250 for Central Europe, "
-        "windows-1251 for Cyrillic, gb18030 for Chinese, shift_jis for Japanese"
-    )

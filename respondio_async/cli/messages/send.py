@@ -22,7 +22,7 @@ from .._identify import By, check_country, identify_row, plain_number, same_cont
 from .._results import ReportFile, follow, print_tally, print_unread, tally, write_report
 from .._screen import Screen, confirm, counted
 from ..contacts.edit import name_columns
-from ..files.bad_rows import BadRow, RowOptions, print_bad_rows
+from ..files.bad_rows import BadRow, RowOptions, RowProblems, print_bad_rows, sift
 from ..files.rows import Row, TableFile, columns_of_file, read_rows
 from .compose import Compose, find_channel, find_template, preview, template_composer, text_composer
 
@@ -265,19 +265,17 @@ class Recipients:
     def check_rows(self) -> tuple[list[BadRow], int]:
         """Check every row: the bad ones, and how many are good."""
         bad: list[BadRow] = []
-        lines: dict[str, int] = {}
-        for row in read_rows(self._table):
-            try:
-                identifier = self.identifier(row)
-                check_message(identifier, self.compose(row))
-                first = lines.setdefault(same_contact(identifier), row.line)
-            except ValueError as error:
-                bad.append(BadRow(row.line, [str(error)]))
-                continue
-            if first != row.line:
-                bad.append(BadRow(row.line, [f"it is the same contact as line {first}"]))
+        good = sum(1 for _ in sift(self._table, self._check, same_contact, bad))
         self._bad = {row.line for row in bad}
-        return bad, len(lines)
+        return bad, good
+
+    def _check(self, row: Row) -> str:
+        try:
+            identifier = self.identifier(row)
+            check_message(identifier, self.compose(row))
+        except ValueError as error:
+            raise RowProblems([str(error)]) from None
+        return identifier
 
     def example(self) -> MessageExample | None:
         """Compose the first message, as it would be sent; None: there is no good row."""
