@@ -25,7 +25,7 @@ class Problem(Exception):  # noqa: N818 - an answer of the server, no error of o
         super().__init__(status, message)
         self.status = status
         self.message = message
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 class EdgeBlock(Problem):

@@ -67,11 +67,10 @@ def seed_space(workspace: Workspace) -> None:
             2001 + number, name, source, since + number
         )
     _seed_templates(workspace)
-    values = ["Free", "Pro", "Enterprise"]
     for number, (name, slug, data_type) in enumerate(_FIELDS):
         workspace.custom_fields[4001 + number] = state.CustomField(
             4001 + number, name, slug, data_type, f"A {data_type} field",
-            list(values) if data_type == "list" else None, since + number,
+            ["Free", "Pro", "Enterprise"] if data_type == "list" else None, since + number,
         )  # fmt: skip
     for category in ("Resolved", "Sale made", "Spam"):
         workspace.closing_notes.append(state.ClosingNote(category, f"{category} by an agent"))

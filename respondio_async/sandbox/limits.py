@@ -42,13 +42,14 @@ class Meter:
         if not factor > 0:
             raise ValueError("limits_factor must be positive")
         self._windows: dict[str, RateWindow] = {}
-        self._limits: dict[str, float] | None = None
+        self._limits: dict[str, float] = {}
+        self._unlisted: float | None = None
+        """The limit of a bucket that is not in the table; None: it has none."""
         if limits is not None:
             self._limits = {bucket: limit * factor for bucket, limit in VENDOR_LIMITS.items()}
+            self._unlisted = UNLISTED_LIMIT * factor
             for bucket, limit in limits.items():
                 self.set_limit(bucket, limit)
-        self._unlisted = None if limits is None else UNLISTED_LIMIT * factor
-        """The limit of a bucket that is not in the table."""
         self._factory = window
         self._clock = clock
         self._quirks = quirks
@@ -56,7 +57,7 @@ class Meter:
     @property
     def limits(self) -> Mapping[str, float]:
         """What is enforced; empty: nothing is."""
-        return MappingProxyType(self._limits or {})
+        return MappingProxyType(self._limits)
 
     def set_limit(self, bucket: str, limit: float) -> None:
         """Enforce another limit from the next request on; the bucket's count starts afresh."""
@@ -64,14 +65,12 @@ class Meter:
             raise ValueError(f"unknown route {bucket!r}; the routes are the keys of VENDOR_LIMITS")
         if not 0 < limit < math.inf:
             raise ValueError("a limit must be a positive number")
-        if self._limits is None:
-            self._limits = {}
         self._limits[bucket] = float(limit)
         self._windows.pop(bucket, None)
 
     def check(self, bucket: str, now: float) -> Verdict:
         """Count a request that arrived at *now*."""
-        limit = None if self._limits is None else self._limits.get(bucket, self._unlisted)
+        limit = self._limits.get(bucket, self._unlisted)
         if limit is None:
             return Verdict(refused=False, headers={})
         window = self._windows.get(bucket)
