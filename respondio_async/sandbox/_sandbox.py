@@ -14,7 +14,7 @@ from .delivery import last_channel, receive, send
 from .faults import KINDS, Fault, FaultKind
 from .limits import Meter
 from .operations import ROUTES
-from .organisation import Organisation
+from .organisation import MOST_TOKENS, Organisation
 from .quirks import Answers, Quirks
 from .record import Arrival, Duplicate, RouteRecord, done, duplicates
 from .state import Contact, Message
@@ -215,8 +215,8 @@ class Sandbox:
 
     def add_organisation(self, *, contacts: int = 0, messages: int = 0, tokens: int = 1) -> str:
         """Add an organisation with its own workspace and its own limits; its token."""
-        if tokens < 1:
-            raise ValueError("tokens must be at least 1")
+        if not 1 <= tokens <= MOST_TOKENS:
+            raise ValueError(f"tokens must be 1 to {MOST_TOKENS}")
         number = 7_001 + len(self.organisations)
         workspace = Workspace(
             organisation_id=number,

@@ -355,6 +355,25 @@ async def test_a_stream_goes_on_where_it_broke_off(api: Api) -> None:
         assert await anext(entries) == first
 
 
+async def test_entries_of_two_threads_stay_in_order() -> None:
+    """One that takes long to write is not numbered before those that overtake it: a stream would
+    pass it by, or show what came in between twice.
+    """
+    feed = feed_module.Feed()
+
+    class Slow(dict[str, Any]):
+        def items(self) -> Any:
+            feed.publish({"title": "meanwhile"})
+            return super().items()
+
+    feed.publish(Slow(title="slow"))
+    stream = feed.stream()
+    assert await anext(stream) == b"retry: 1000\n\n"
+    assert await anext(stream) == b'id: 1\ndata: {"title":"meanwhile"}\n\n'
+    assert await anext(stream) == b'id: 2\ndata: {"title":"slow"}\n\n'
+    await stream.aclose()
+
+
 async def test_a_quiet_stream_says_that_it_is_alive(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

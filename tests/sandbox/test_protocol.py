@@ -157,8 +157,10 @@ async def test_organisations_are_apart(api: Api) -> None:
     assert (await api.ok("GET", "/contact/id:100000001"))["lastName"] != "Theirs"
     assert (await api.refused("GET", "/contact/id:100000002", headers=other))[0] == 404
     assert api.sandbox.organisation(token).workspace.contacts[100000001].last_name == "Theirs"
-    with pytest.raises(ValueError, match="tokens"):
-        api.sandbox.add_organisation(tokens=0)
+    for tokens in (0, 11):
+        with pytest.raises(ValueError, match="1 to 10"):
+            api.sandbox.add_organisation(tokens=tokens)
+    assert len(api.sandbox.organisations) == 2
 
 
 async def test_half_a_surrogate_pair_comes_back_as_it_went_in(api: Api) -> None:

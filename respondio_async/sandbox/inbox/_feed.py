@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -23,11 +24,14 @@ class Feed:
     def __init__(self) -> None:
         self._entries: deque[tuple[int, str]] = deque(maxlen=_KEPT)
         self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def publish(self, entry: dict[str, Any]) -> None:
         """Append an entry."""
-        self._entries.append((next(self._numbers), json.dumps(entry, separators=(",", ":"))))
+        text = json.dumps(entry, separators=(",", ":"))
+        with self._lock:  # in the order of their numbers: a stream goes on behind the last it saw
+            self._entries.append((next(self._numbers), text))
         for loop, woken in list(self._watchers):
             with suppress(RuntimeError):  # that loop has ended
                 loop.call_soon_threadsafe(woken.set)
