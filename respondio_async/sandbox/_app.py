@@ -68,7 +68,7 @@ def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) 
     except (UnicodeEncodeError, msgspec.MsgspecError):
         # Half a surrogate pair, which JSON may carry and UTF-8 may not: escaped, as the vendor's
         # server does.
-        content = json.dumps(value, separators=(",", ":")).encode()
+        content = json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
     return ServerResponse(status, content, headers or {})
 
 

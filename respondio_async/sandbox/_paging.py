@@ -27,9 +27,9 @@ def page(
     limit, cursor = _arguments(call, largest)
     backwards = cursor is not None and cursor < 0
     walk = _walk(ids, cursor, descending=newest_first != backwards)
-    candidates = walk if call.quirks.filter_after_paging else filter(keep, walk)
-    chosen = list(islice(candidates, limit + 1))
-    shown = [render(one) for one in chosen[:limit] if keep(one)]
+    is_late = call.quirks.filter_after_paging
+    chosen = list(islice(walk if is_late else filter(keep, walk), limit + 1))
+    shown = [render(one) for one in chosen[:limit] if not is_late or keep(one)]
     onward = chosen[limit - 1] if len(chosen) > limit else None
     back = chosen[0] if cursor is not None and chosen else None
     following = _cursor(call, onward, limit, negative=backwards)

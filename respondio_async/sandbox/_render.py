@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from .quirks import Answers, Quirks
-from .state import ClosingNote, Contact, ContactChannel, CustomField, Message, Tag, Template, User
+from .state import Contact, ContactChannel, CustomField, Message, Tag, Template, User
 from .workspace import Workspace
 
 
@@ -183,10 +183,6 @@ def custom_field(record: CustomField, quirks: Quirks) -> dict[str, Any]:
             {"listValues": values} if quirks.allowed_values == "object" else values
         )
     return shown
-
-
-def closing_note(record: ClosingNote) -> dict[str, Any]:
-    return {"category": record.category, "description": record.description}
 
 
 def tag(record: Tag, quirks: Quirks) -> dict[str, Any]:

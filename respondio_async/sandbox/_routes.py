@@ -6,6 +6,7 @@ it.
 
 import re
 from bisect import insort
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -25,18 +26,16 @@ class ServedRoute:
 
     template: str
     """ "GET /contact/{identifier}"."""
+    path: str
     handler: Handler
     bucket: str
     pattern: re.Pattern[str]
 
-    @property
-    def path(self) -> str:
-        return self.template.partition(" ")[2]
-
 
 ROUTES: Final[list[ServedRoute]] = []
-"""Literal segments before variable ones, as a brace sorts behind all letters: "/contact/list" is
-no contact.
+_BY_SHAPE: Final = defaultdict[tuple[str, int], list[ServedRoute]](list)
+"""By method and number of segments; literal ones before variable ones, as a brace sorts behind all
+letters: "/contact/list" is no contact.
 """
 
 
@@ -45,9 +44,11 @@ def serves(template: str, *aliases: str) -> Callable[[H], H]:
 
     def register(handler: H) -> H:
         for each in (template, *aliases):
-            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", each))
-            route = ServedRoute(each, handler, bucket_of(template), pattern)
-            insort(ROUTES, route, key=lambda route: route.template)
+            method, path = each.split()
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+            route = ServedRoute(each, path, handler, bucket_of(template), pattern)
+            ROUTES.append(route)
+            insort(_BY_SHAPE[method, path.count("/")], route, key=lambda route: route.path)
         return handler
 
     return register
@@ -55,8 +56,8 @@ def serves(template: str, *aliases: str) -> Callable[[H], H]:
 
 def match(method: str, path: str) -> tuple[ServedRoute, dict[str, str]] | None:
     """Find the operation for a raw path below the base URL, and the path's variable segments."""
-    for route in ROUTES:
-        found = route.pattern.fullmatch(f"{method} {path}")
+    for route in _BY_SHAPE.get((method, path.count("/")), ()):
+        found = route.pattern.fullmatch(path)
         if found is not None:
             return route, {name: unquote(value) for name, value in found.groupdict().items()}
     return None

@@ -1,4 +1,7 @@
-"""What a workspace holds. Plain records; tests may read them and, between requests, change them."""
+"""What a workspace holds. Plain records; tests may read them and, between requests, change them.
+
+A channel and a closing note are answered as they are: their fields are the API's.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

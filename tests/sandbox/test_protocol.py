@@ -167,6 +167,9 @@ async def test_half_a_surrogate_pair_comes_back_as_it_went_in(api: Api) -> None:
     """JSON can carry it, UTF-8 can't: the answer escapes it."""
     await api.ok("PUT", "/contact/id:100000001", content='{"lastName": "\\ud83d"}')
     assert (await api.ok("GET", "/contact/id:100000001"))["lastName"] == "\ud83d"
+    api.sandbox.state.channels[2001].name = "\ud83d"
+    (channel, *_) = (await api.ok("GET", "/space/channel"))["items"]
+    assert channel["name"] == "\ud83d"
     body = '{"channelId": "\\ud83d"}'
     assert await api.refused("POST", "/contact/id:100000001/message", content=body) == (
         400,

@@ -15,8 +15,11 @@ _SLUG: Final = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
 
 
 def _list(
-    call: RequestContext, records: Mapping[int, _Record], show: Callable[[_Record], Any]
+    call: RequestContext,
+    records: Mapping[int, _Record],
+    show: Callable[[_Record], Any] = lambda record: record,
 ) -> dict[str, Any]:
+    """A page of records; those whose fields are the API's own need no *show*."""
     return page(call, sorted(records), lambda each: show(records[each]))
 
 
@@ -32,23 +35,14 @@ def get_user(call: RequestContext) -> dict[str, Any]:
 
 @serves("GET /space/channel")
 def list_channels(call: RequestContext) -> dict[str, Any]:
-    return _list(
-        call,
-        call.workspace.channels,
-        lambda each: {
-            "id": each.id,
-            "name": each.name,
-            "source": each.source,
-            "created_at": each.created_at,
-        },
-    )
+    return _list(call, call.workspace.channels)
 
 
 @serves("GET /space/closing_notes")
 def list_closing_notes(call: RequestContext) -> dict[str, Any]:
     notes = sorted(call.workspace.closing_notes, key=lambda note: note.category)
     # They have no id: their place in the order stands in for one.
-    return _list(call, dict(enumerate(notes, 1)), render.closing_note)
+    return _list(call, dict(enumerate(notes, 1)))
 
 
 @serves("GET /space/channel/{id}/template", "GET /space/channel/{id}/mtm")
