@@ -34,8 +34,6 @@ class Gate:
     A caller that is cancelled at the moment it is let in lets the next one in.
     """
 
-    __slots__ = ("_queue", "free", "open")
-
     def __init__(self, size: int) -> None:
         self.free = size
         self.open = True

@@ -35,8 +35,6 @@ _LEASE: Final = "respondio_async.lease"
 class Slot:
     """One connection, open or not yet, with the transport that owns it."""
 
-    __slots__ = ("http", "idle_since", "kept", "stream")
-
     def __init__(self, http: Any) -> None:
         self.http = http
         self.stream: Any = None
@@ -80,18 +78,17 @@ class SlotLease(ClientLease["SlotPool"]):
     async def _exchange(self, request: Request, timeout: float | None, phases: Any) -> Answer:  # noqa: ARG002 - bounded outside
         pool, slot = self.pool, self.slot
         extensions: dict[str, Any] = {"timeout": phase_timeouts(phases), _LEASE: self}
+        self.unsent = True
         if request.content is not None:
-            self.unsent = True
             await asyncio.sleep(0)  # a turn in which the loop may see that the server has closed
-            self.unsent = False
         if (
             slot.stream is None
             or pool.now() - slot.idle_since > _SURELY_ALIVE
             or slot.stream.get_extra_info("is_readable")
         ):
             extensions["trace"] = self._trace
-            self.unsent = True
         else:
+            self.unsent = False
             self._traced = True  # when the connection was made
         return await self._deliver(pool.client, pool.build(request, extensions))
 

@@ -6,7 +6,7 @@ Knows nothing of connections, limits or retries.
 from respondio_async._values import check_id, check_text, drop_none
 
 from ._api_errors import api_error, is_missing
-from ._check import (
+from ._arguments import (
     check_allowed_values,
     check_assignee,
     check_channel_id,
@@ -16,9 +16,9 @@ from ._check import (
     check_slug,
     check_stage,
     check_tags,
+    contact_body,
     is_given,
 )
-from ._contact import contact_body
 from ._decode import Decoded, check_type, decode
 from ._encode import build_target, encode_json
 from ._headers import Facts, Headers, facts, http_date, request_id

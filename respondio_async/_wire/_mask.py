@@ -145,14 +145,10 @@ def _values(sent: object, depth: int) -> Iterator[str]:
     elif is_object(sent):
         yield from _mapping_values(sent, depth - 1)
     elif is_list(sent) or is_set(sent):
-        yield from _each(sent, depth - 1)
+        for item in sent:
+            yield from _values(item, depth - 1)
     else:
         yield str(sent)  # dates, times, decimals
-
-
-def _each(items: Iterable[object], depth: int) -> Iterator[str]:
-    for item in items:
-        yield from _values(item, depth)
 
 
 def _text_values(text: str) -> Iterator[str]:
@@ -169,7 +165,7 @@ def _mapping_values(sent: Mapping[Any, object], depth: int) -> Iterator[str]:
     pair = len(sent) == 2 and "name" in sent and "value" in sent  # one of custom_fields
     for key, value in sent.items():
         if key == "custom_fields" and is_object(value):  # the caller's spelling: name to value
-            yield from _each(value.values(), depth - 1)
+            yield from _values([*value.values()], depth)
         elif (
             (key in _VOCABULARY and isinstance(value, str))
             or (pair and key == "name")

@@ -2,7 +2,6 @@
 fields as the API names them, and the checks of their fields.
 """
 
-from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -64,8 +63,8 @@ def check_texts(values: object, argument: str) -> tuple[str, ...]:
     return tuple(check_text(value, argument) for value in values)
 
 
-def check_url(value: object, argument: str) -> str:
-    """Return an absolute http or https URL."""
+def check_url(value: object, argument: str) -> None:
+    """Refuse what is no absolute http or https URL."""
     text = check_text(value, argument)
     try:
         parts = urlsplit(text)
@@ -76,13 +75,11 @@ def check_url(value: object, argument: str) -> str:
         raise InvalidArgumentError(
             f"{argument} is not an absolute http(s) URL without spaces", argument=argument
         )
-    return text
 
 
-def check_mapping(value: object, argument: str) -> Mapping[str, Any]:
-    """Return a JSON object that is not empty."""
+def check_mapping(value: object, argument: str) -> None:
+    """Refuse what is no JSON object, or an empty one."""
     if not is_object(value) or not value or not all(isinstance(key, str) for key in value):
         raise InvalidArgumentError(
             f"{argument} is a mapping with text keys, and not empty", argument=argument
         )
-    return value
