@@ -121,6 +121,8 @@ class Dispatcher:
             )
         except InboxUnavailableError:
             pass  # closing: the event stays unfinished
+        except Exception as error:  # noqa: BLE001 - the inbox takes no note: it stays unfinished too
+            await self.errors.report(error, None)
         finally:
             job.resolve(handled=False)  # unless it was handled
         self.capacity.give_back(len(stored.body))
@@ -167,7 +169,7 @@ class Dispatcher:
         except asyncio.CancelledError as error:
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
                 raise  # the router is closing: the event stays unfinished
-            escaped = RuntimeError("a handler let a cancellation of its own escape")
+            escaped = RuntimeError("a handler or its `when` let a cancellation of its own escape")
             await self._report(escaped.with_traceback(error.__traceback__), context)
         except Exception as error:  # noqa: BLE001 - a user's function
             await self._report(error, context)

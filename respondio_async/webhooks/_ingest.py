@@ -210,9 +210,8 @@ class Ingest:
 
     def _was_caught_up(self, event: AnyEvent) -> bool:
         """Whether an event comes late, after `catch_up` brought its message."""
-        return received_id(
-            event
-        ) in self._dispatcher.states.caught_up and not event.event_id.startswith(CAUGHT_UP)
+        is_copy = event.event_id.startswith(CAUGHT_UP)
+        return not is_copy and received_id(event) in self._dispatcher.states.caught_up
 
     def _put(self, job: EventJob) -> None:
         received = received_id(job.event)

@@ -329,6 +329,27 @@ async def test_an_event_without_a_job_is_handled(url: str, monkeypatch: pytest.M
     assert seen == [("worker", "event-1")]
 
 
+async def test_a_note_that_postgresql_refuses_is_reported(url: str) -> None:
+    """The event goes to `on_error`, holds no capacity and nobody up, and is handled later."""
+    seen: list[tuple[str, str]] = []
+    errors: list[Exception] = []
+    async with bot(url, seen, "bot", on_error=lambda error, _: errors.append(error)) as router:
+        query(
+            url,
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '22023'; END $$; "
+            "CREATE TRIGGER refuse BEFORE UPDATE OF started ON event "
+            "FOR EACH ROW EXECUTE PROCEDURE refuse()",
+        )
+        assert await deliver(router, message(1)) == 200
+        await until(lambda: errors)
+        query(url, "DROP TRIGGER refuse ON event")
+        await done_with(router)
+    assert isinstance(errors[0], psycopg.DataError)
+    assert seen == [("bot", "event-1")]
+    assert router.statistics().waiting == 0
+
+
 async def test_handling_within_the_request(url: str) -> None:
     """`handle` returns once another process has ended the event."""
     seen: list[tuple[str, str]] = []
