@@ -119,7 +119,7 @@ class Customer:
             return contact
         if isinstance(identifier, int):
             raise KeyError("no such contact")
-        by_phone = identifier.startswith("+")
+        by_phone = "@" not in identifier  # an email may begin with a plus
         contact = workspace.add_contact()
         contact.first_name = self._name or "Customer"
         workspace.identify(contact, "phone" if by_phone else "email", identifier)

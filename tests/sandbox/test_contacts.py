@@ -362,9 +362,12 @@ async def test_a_merge_keeps_the_open_conversation(api: Api) -> None:
 
 
 async def test_an_email_may_begin_with_a_plus(api: Api) -> None:
-    """It is no phone."""
+    """It is no phone, in the API's paths and for a customer."""
     await api.contact("email:+a@example.com")
     assert (await api.ok("GET", "/contact/email:+a@example.com"))["email"] == "+a@example.com"
+    api.sandbox.customer("+b@example.com").says("hi")
+    contact = await api.ok("GET", "/contact/email:+b@example.com")
+    assert (contact["email"], contact["phone"]) == ("+b@example.com", None)
 
 
 @pytest.mark.parametrize(
