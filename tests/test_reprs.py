@@ -67,7 +67,7 @@ HARMLESS = {
         "cli._fields.Notation",
         "cli.contacts.columns.FileConventions",
     ),
-    *("cli.files.rows.TableFile", "cli.limits.RouteLimit", "cli.messages.send.SendReport"),
+    *("cli.files.rows.TableFile", "cli.lookup.RouteLimit", "cli.messages.send.SendReport"),
     *("cli.doctor._TokenClaims", "cli._app.Lazy", "cli._app.LazyGroup"),
 }
 OWN = {

@@ -157,7 +157,7 @@ COMMANDS: Final = {
     "messages": Lazy(MESSAGES, "Export histories, send a message, broadcast a template."),
     "runs": Lazy(RUNS, "Look at the journals of bulk runs."),
     "webhooks": Lazy(WEBHOOKS, "See what webhooks bring, and handle it."),
-    "limits": Lazy("limits:limits", "Show the limits of every route."),
+    "limits": Lazy("lookup:limits", "Show the limits of every route."),
     "channels": Lazy("lookup:channels", "List the channels, with their ids."),
     "users": Lazy("lookup:users", "List the users, with their ids."),
     "fields": Lazy("lookup:fields", "List the custom fields, with their types."),

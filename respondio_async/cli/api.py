@@ -65,11 +65,11 @@ async def api(
     verb = method.upper()
     bare, _, query_text = path.partition("?")
     template, params = parametrised(bare)
-    fields = dict(_field(each) for each in field or ())
-    if body is not None and fields:
-        raise UsageError("--input and --field exclude one another")
+    fields = _once([_field(each) for each in field or ()])
+    if body is not None and (fields or verb == "GET"):
+        raise UsageError("--input and --field exclude one another, and GET has no body")
     content = _read(body) if body is not None else fields or None
-    query = dict(parse_qsl(query_text, keep_blank_values=True))
+    query = _once(parse_qsl(query_text, keep_blank_values=True))
     if verb == "GET":
         query |= fields
     async with account.connect() as client:
@@ -100,6 +100,13 @@ def parametrised(path: str) -> tuple[str, dict[str, Any]]:
     template = _IDENTIFIER.sub(lambda found: take("identifier", found), template)
     template = _NUMBER.sub(lambda found: take("id", found), template)
     return template, params
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise UsageError("a name is there twice: the last value would be all that is sent")
+    return found
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -64,6 +64,9 @@ def test_a_body_comes_from_a_file(respondio: Respondio, sandbox: Sandbox) -> Non
     Path("broken.json").write_text("{", encoding="utf-8")
     respondio("api", "POST", path, "--input", "broken.json", code=2)
     respondio("api", "POST", path, "--input", "broken.json", "-f", "a=1", code=2)
+    assert "no body" in respondio("api", "GET", path, "--input", "filter.json", code=2).stderr
+    assert "twice" in respondio("api", "GET", path, "-f", "a=1", "-f", "a=2", code=2).stderr
+    assert "twice" in respondio("api", "GET", f"{path}&limit=2", code=2).stderr
 
 
 def test_an_id_is_digits(respondio: Respondio) -> None:
