@@ -250,10 +250,10 @@ class PartitionedPages(AsyncIterator[Page[Contact]]):
         self._is_split = True
         pages = whole.pages_left
         share = pages / self._partitions
-        if 2 <= share < inf:
+        if share >= 2:
             share = 0.98 * int(share)
-        for parts in range(self._partitions - 1, 0, -1):
-            self._cut(whole, share / pages if pages < inf else 1 / (parts + 1))
+        for _ in range(self._partitions - 1):
+            self._cut(whole, share / pages)
             pages -= share
 
     def _cut_fullest(self) -> bool:

@@ -125,8 +125,9 @@ class Bulk(Generic[Item, T]):
         self._workers: dict[asyncio.Task[None], Execution | None] = {}
         """What each of them is at; None: it has no item."""
         self._watcher: asyncio.TimerHandle | None = None
-        self._began: float | None = None
-        self._ended: float | None = None
+        self._began = 0.0
+        self._ended: float | None = 0.0
+        """None while it runs."""
         self._failure: BaseException | None = None
         self._done = self._failed = self._unknown = self._unfinished = self._in_progress = 0
 
@@ -136,7 +137,7 @@ class Bulk(Generic[Item, T]):
         if self._phase is not Phase.NEW:
             raise ConfigurationError("a bulk run is entered once: make another")
         loop = asyncio.get_running_loop()
-        self._began = loop.time()
+        self._began, self._ended = loop.time(), None
         self._phase = Phase.RUNNING
         try:
             if self._journal_path is not None:
@@ -165,11 +166,7 @@ class Bulk(Generic[Item, T]):
                 await self._end()
         finally:
             self._guard.remove()
-        if (
-            self._guard.stop_requested
-            and kind is not None
-            and issubclass(kind, asyncio.CancelledError)
-        ):
+        if self._guard.stop_requested and isinstance(error, asyncio.CancelledError):
             raise SystemExit(STATUS) from error
 
     async def _end(self) -> None:
@@ -245,9 +242,7 @@ class Bulk(Generic[Item, T]):
     @property
     def statistics(self) -> Progress:
         """How far the run is."""
-        now = self._ended
-        if now is None and self._began is not None:
-            now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time() if self._ended is None else self._ended
         return Progress(
             done=self._done,
             failed=self._failed,
@@ -257,7 +252,7 @@ class Bulk(Generic[Item, T]):
             in_progress=self._in_progress,
             workers=self._max_workers,
             total=self._source.total,
-            elapsed=0.0 if now is None or self._began is None else now - self._began,
+            elapsed=now - self._began,
             outage=self._outages.outage,
             paused=self._outages.paused,
         )

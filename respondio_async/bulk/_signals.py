@@ -24,9 +24,8 @@ class TerminationGuard:
     def install(self) -> None:
         """Install the handler, if this is the main thread and no other handler is installed."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        if threading.current_thread() is not threading.main_thread() or task is None:
-            return
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        is_main = threading.current_thread() is threading.main_thread()
+        if task is None or not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return
 
         def stop() -> None:
