@@ -168,8 +168,8 @@ class Handlers:
               plain or `async def`: `no_human_active`, or one of yours.
             - always (`bool`): Also for contacts that were handed over to a person.
         """
-        if strange := wanted.keys() - HandlerOptions.__annotations__.keys():
-            raise TypeError(f"on() knows no {', '.join(strange)}")
+        if strange := wanted.keys() - HandlerOptions.__optional_keys__:
+            raise TypeError(f"on() knows no {', '.join(sorted(strange))}")
         if not all(isinstance(kind, type) and issubclass(kind, AnyEvent) for kind in kinds):
             raise ConfigurationError("on() takes event classes: @router.on(MessageReceived)")
         text = wanted.get("text")
