@@ -249,11 +249,12 @@ def _json(content: bytes | None) -> Any:
 
 def as_text(report: ContractReport) -> str:
     """Write the report for people, to paste into an issue."""
-    lines = [f"respondio-async {report.client}: how the server answers (shapes only, no values)"]
-    lines.append(f"custom fields answer at: {report.custom_field_path or 'neither path'}")
+    lines = [
+        f"respondio-async {report.client}: how the server answers (shapes only, no values)",
+        f"custom fields answer at: {report.custom_field_path or 'neither path'}",
+    ]
     for operation, answered in report.operations.items():
-        lines.append("")
-        lines.append(f"{operation}: {answered.status or 'no answer'}")
+        lines += ["", f"{operation}: {answered.status or 'no answer'}"]
         if answered.limit is not None:
             lines.append(f"  limit: {answered.limit:g}")
         if answered.next_form:
@@ -264,7 +265,7 @@ def as_text(report: ContractReport) -> str:
         if answered.headers:
             lines.append(f"  headers: {', '.join(answered.headers)}")
         lines.append(f"  body: {msgspec.json.encode(answered.shape).decode()}")
-    lines.append("")
-    lines.append(f"a contact that is not there: {msgspec.json.encode(report.not_found).decode()}")
+    not_found = msgspec.json.encode(report.not_found).decode()
+    lines += ["", f"a contact that is not there: {not_found}"]
     lines += [f"drift: {msgspec.json.encode(each).decode()}" for each in report.drift]
     return "\n".join(lines) + "\n"

@@ -116,19 +116,16 @@ async def deliveries(
 
 
 def _print_summary(screen: Screen, summary: RunSummary) -> None:
-    screen.line(f"{title_of(summary.work)}, {counted(summary.sessions, 'run')}")
-    screen.line(f"  done        {summary.done}")
-    screen.line(f"  failed      {summary.failed}")
+    happened = "  (these may have happened)" if summary.unknown else ""
+    left = "  (the next run does them)" if summary.unfinished else ""
     screen.line(
-        f"  unknown     {summary.unknown}"
-        + ("  (these may have happened)" if summary.unknown else "")
+        f"{title_of(summary.work)}, {counted(summary.sessions, 'run')}",
+        f"  done        {summary.done}",
+        f"  failed      {summary.failed}",
+        f"  unknown     {summary.unknown}{happened}",
+        f"  unfinished  {summary.unfinished}{left}",
+        *(f"  {count} × {reason}" for reason, count in summary.reasons.items()),
     )
-    screen.line(
-        f"  unfinished  {summary.unfinished}"
-        + ("  (the next run does them)" if summary.unfinished else "")
-    )
-    for reason, count in summary.reasons.items():
-        screen.line(f"  {count} × {reason}")
 
 
 def write_failed(journal: Path, path: Path, *, with_unknown: bool) -> int:

@@ -203,11 +203,11 @@ def _print_plan(screen: Screen, found: FilePlan) -> None:
         for column, target in found.columns.items()
     )
     screen.show(table_of(("column", "goes to"), goals))
-    screen.line(f"{counted(found.rows, 'row')}, {found.good} good, {len(found.bad)} bad")
-    for note in found.notes:
-        screen.line(f"  {note}")
-    for route, count in found.operations.items():
-        screen.line(f"  {count} × {route}")
+    screen.line(
+        f"{counted(found.rows, 'row')}, {found.good} good, {len(found.bad)} bad",
+        *(f"  {note}" for note in found.notes),
+        *(f"  {count} × {route}" for route, count in found.operations.items()),
+    )
     if found.tags:
         # The API lists no tags, so which of them are new in the workspace is unknown.
         screen.line(f"Tags, made where the workspace has none so called: {_list(found.tags)}")
