@@ -14,6 +14,7 @@ import msgspec
 from respondio_async._values import is_list, is_object, read_json
 from respondio_async.errors import InvalidArgumentError
 
+from ._base import elements
 from .template_payloads import (
     ActionButton,
     DocumentParameter,
@@ -32,6 +33,7 @@ from .template_payloads import (
     VideoParameter,
 )
 
+_LONGEST_NUMBER = 9
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _MEDIA: dict[str, type[TemplateParameter]] = {
     "image": ImageParameter,
@@ -120,7 +122,7 @@ def _buttons(component: Mapping[str, Any], values: object) -> list[Any]:
         raise InvalidArgumentError(
             "buttons is a list with one value a button that wants one", argument="buttons"
         )
-    templates = [each for each in component.get("buttons") or () if is_object(each)]
+    templates = _objects(component.get("buttons"))
     _count("buttons", sum(map(_wants_value, templates)), len(values))
     left = iter(values)
     return [_button(each, next(left) if _wants_value(each) else None) for each in templates]
@@ -132,7 +134,7 @@ def _cards(component: Mapping[str, Any], values: object) -> list[dict[str, Any]]
         raise InvalidArgumentError(
             "cards is a list with one mapping a card: body, header, buttons", argument="cards"
         )
-    templates = [each for each in component.get("cards") or () if is_object(each)]
+    templates = _objects(component.get("cards"))
     if values:
         _count("cards", len(templates), len(values))
     return [
@@ -158,7 +160,11 @@ def _card(template: Mapping[str, Any], given: Mapping[str, Any], index: int) -> 
 
 def _refuse_unfilled(part: object, name: str) -> None:
     """Refuse what would arrive at the contact with a gap in it."""
-    if _wants_filling(part):
+    try:
+        is_unfilled = _wants_filling(part)
+    except RecursionError:  # nested so deeply that nobody can look
+        is_unfilled = True
+    if is_unfilled:
         raise InvalidArgumentError(
             f"the template's {name} wants a value that fill() cannot give it: build the components "
             "by hand, WhatsAppTemplate(name, language_code, components=[…])",
@@ -181,6 +187,10 @@ def _is_gap(key: str, value: object) -> bool:
     return (bool(value) and key in _GAPS) or _wants_filling(value)
 
 
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in elements(value) if is_object(each)]
+
+
 def _text(component: Mapping[str, Any]) -> str | None:
     text = component.get("text")
     return text if isinstance(text, str) else None
@@ -191,7 +201,8 @@ def _names(text: str | None) -> list[str]:
     appear.
     """
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text or "")))
-    return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+    are_numbers = all(name.isdecimal() and len(name) <= _LONGEST_NUMBER for name in names)
+    return sorted(names, key=int) if are_numbers else names
 
 
 def _texts(values: object, text: str | None, argument: str) -> list[TextParameter]:

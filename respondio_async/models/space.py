@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from respondio_async._values import is_list
+
 from ._base import AnyShape, Model, elements, moment, parsed
 
 UserRole = Literal["agent", "manager", "owner"] | str
@@ -122,4 +124,4 @@ def _as_choices(value: Any) -> list[str] | None:
     if isinstance(value, dict):
         value = cast("dict[str, Any]", value).get("listValues")
     choices = [str(choice) for choice in elements(value) if isinstance(choice, str | int | float)]
-    return choices if isinstance(value, list) else None
+    return choices if is_list(value) else None

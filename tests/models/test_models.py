@@ -192,6 +192,12 @@ def test_template_approval_ignores_case(status: str | None, approved: bool) -> N
     assert read(m.Template, status=status).is_approved is approved
 
 
+def test_allowed_values_of_a_field_made_by_hand() -> None:
+    """Any sequence becomes the list."""
+    made: Any = ("a", "b")
+    assert m.CustomField(1, allowed_values=made).allowed_values == ["a", "b"]
+
+
 def test_enums_are_open() -> None:
     """A value that the documentation doesn't name is kept."""
     assert read(m.Contact, status="snoozed").status == "snoozed"

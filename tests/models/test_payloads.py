@@ -1,6 +1,7 @@
 """Payloads: each reaches the wire in the documented shape, and a bad one cannot be made."""
 
 import pickle
+from contextlib import suppress
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -373,6 +374,21 @@ def test_order_of_variables(text: str, body: Any, values: list[str]) -> None:
 def test_components_in_any_form(components: Any) -> None:
     """The server also sends the components as JSON text."""
     assert body_of(p.WhatsAppTemplate.fill(template(components=components), ["x"])) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        '[{"type": "new", "x": ' + "[" * 600 + "]" * 600 + "}]",
+        [{"type": "BODY", "text": "{{" + "1" * 5000 + "}} {{2}}"}],
+        [{"type": "BUTTONS", "buttons": 5}],
+        [{"type": "CAROUSEL", "cards": 5}],
+    ],
+)
+def test_components_that_make_no_sense(component: Any) -> None:
+    """Whatever the server lists, filling it ends in a template or says that it cannot be filled."""
+    with suppress(InvalidArgumentError):
+        p.WhatsAppTemplate.fill(template(components=component))
 
 
 @pytest.mark.parametrize("components", [None, "", []])
