@@ -16,7 +16,7 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?", re.ASCII)
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _URL: Final = re.compile(r"https?://[^\s/]+\S*")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_NAME: Final = re.compile(r".*\S.*", re.DOTALL)
+_NAME: Final = re.compile(r"\A\s*+\S.*", re.DOTALL)
 _FORMS: Final = {"email": EMAIL, "url": _URL, "time": _TIME}
 
 _PLAIN: Final[dict[str, tuple[str, re.Pattern[str] | None]]] = {
