@@ -197,6 +197,34 @@ def test_what_failed_while_limits_were_observed_is_told(
     assert f": {said} " in respondio("limits", "--observe", code=code).stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "module", "said"),
+    [
+        (("contacts", "export", "-o", "a.parquet"), "pyarrow.parquet",
+            "Parquet needs pyarrow: pip install 'respondio-async[parquet]'"),
+        (("contacts", "export", "-o", "a.xlsx"), "openpyxl",
+            "XLSX needs openpyxl: pip install 'respondio-async[cli]'"),
+        (("contacts", "import", "a.xlsx"), "openpyxl",
+            "XLSX needs openpyxl: pip install 'respondio-async[cli]'"),
+        (("contacts", "import", "a.csv", "--country", "MY"), "phonenumbers",
+            "phone numbers need phonenumbers: pip install 'respondio-async[cli]'"),
+    ],
+)  # fmt: skip
+def test_what_an_extra_brings_is_named(
+    respondio: Respondio,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    module: str,
+    said: str,
+) -> None:
+    """It is wrong usage, said before the first request."""
+    Path("a.csv").write_text("phone\n0123456789\n")
+    if arguments[1] == "import":
+        Path("a.xlsx").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, module, None)
+    assert said in respondio(*arguments, code=2).stderr
+
+
 def test_a_dead_server_has_no_limits(respondio: Respondio, sandbox: Sandbox) -> None:
     """It is said, without a table of nothing."""
     sandbox.stop()
