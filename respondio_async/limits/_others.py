@@ -46,8 +46,8 @@ class Others:
         if not recent:
             return whole - self.estimate
         # One may always be on its way, or nobody would ever hear that others have left.
-        left = max(1.0, self._sorted[int((1.0 - tuning.QUANTILE) * len(recent))])
-        left = min(whole, left + min(tuning.TOLERANCE_MOST, tuning.TOLERANCE * whole))
+        least = self._sorted[int((1.0 - tuning.QUANTILE) * len(recent))]
+        left = min(whole, max(1.0, least))
         self._memory = tuning.MEMORY + tuning.MEMORY_PART * left / whole
         given = self._sharing.given(now, left, whole, self._memory) if self._sharing else 0.0
         return left - given
@@ -101,9 +101,10 @@ class Others:
 class Sharing:
     """Equal parts for several of us that do not know of one another.
 
-    When others appear, and now and then, each gives back a part of what it has, for nearly as long
-    as its own memory is. Whoever has less forgets sooner that it was taken, and takes it up in
-    time; whoever has more does not. Where nobody takes it up, it is given more seldom.
+    When others appear, and now and then, each that has a third or more gives back a part of what it
+    has, until one that has half as much must have forgotten that it was taken. That one takes it up
+    in time; whoever has as much as the giver does not. Where nobody takes it up, it is given more
+    seldom.
     """
 
     def __init__(self) -> None:
@@ -114,15 +115,16 @@ class Sharing:
 
     def given(self, now: float, left: float, whole: float, memory: float) -> float:
         """What to give back now of what is *left* of the *whole*."""
+        least = max(tuning.SHARE_LEAST_REQUESTS, whole * tuning.SHARE_LEAST)
         if left > whole * (1.0 - tuning.LEAST_PART):
             self._at, self._given, self._seldom = -inf, 0.0, 1.0
         elif self._given and now >= self._until:
             if left > self._before - self._given / 2:
                 self._seldom = min(tuning.SHARE_SELDOM, 2 * self._seldom)
             self._given = 0.0
-            self._at = now + self._seldom * tuning.SHARE_EVERY * (whole / left) ** 2
-        elif not self._given and now >= self._at and left >= 2.0:
+            self._at = now + self._seldom * tuning.SHARE_EVERY * whole / left
+        elif not self._given and now >= self._at and left >= least:
             part = tuning.SHARE_FIRST if self._at == -inf else tuning.SHARE_PART
             self._before, self._given = left, float(max(1, round(left * part)))
-            self._until = now + tuning.SHARE_TIME * memory
+            self._until = now + tuning.SHARE_SHOWS + (tuning.MEMORY + memory) / 2
         return self._given

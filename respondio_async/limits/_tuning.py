@@ -50,11 +50,6 @@ QUANTILE: Final = 0.9
 """Of the samples in memory so many leave more (*scenes*, with 20 ms of unevenness in what others
 send: beside 50 % at random 0.62 is used, with 0.93 0.56, with 0.75 as much and 6.8 % refused
 instead of 3.7; *grid*, 1.0: with 0 - 50 ms at 20 a second 0.92 instead of 0.96)."""
-TOLERANCE: Final = 0.03
-TOLERANCE_MOST: Final = 0.8
-"""Part of the limit, and requests, by which samples may be too low (*grid*, 0.0: 0 - 50 ms at 100 a
-second, 0.961 instead of 0.967; *scenes*, a whole request or more: steady 50 % at 50 a second, 0.70
-instead of 0.88)."""
 LEAST_PART: Final = 0.05
 """Part of the limit that is used whatever others seem to take, or nobody would see that they have
 left; who takes no more than that is given nothing back (*grid*, 0 - 50 ms at 100 a second, where
@@ -74,18 +69,24 @@ UNSEEN_GIVES: Final = 1.0
 """Requests a window that each answer gives back while Remaining is there, and may count or not:
 with so few of our own in a window it hardly moves (tests/limits, 20 refusals in a row: all
 of the limit is used again after 9 answers, not after some hundred)."""
-SHARE_EVERY: Final = 6.0
-"""Seconds between two times that a part is given back for whoever has the whole limit; four times
-as many for whoever has half of it (*scenes*, as many and twice as many: two of us end at 2.3 : 1 in
-the median instead of 1.4)."""
-SHARE_PART: Final = 0.1
+SHARE_EVERY: Final = 7.0
+"""Seconds between two times that a part is given back for whoever has the whole limit; twice as
+many for whoever has half of it (*scenes*, four times as many: four of us at five a second end at
+2.0 : 1 in the median instead of 1.7)."""
+SHARE_LEAST: Final = 1 / 3
+SHARE_LEAST_REQUESTS: Final = 3.0
+"""Part of the limit, and requests a window, below which nothing is given back (*scenes*, a quarter:
+four of us are refused 1.3 % instead of 0.9; two: beside steady 50 % at five a second 0.73 is used
+instead of 0.78)."""
+SHARE_PART: Final = 0.15
 """Part of ours that is given back then; one request at the least."""
 SHARE_FIRST: Final = 0.2
-"""Part that is given back when others appear (*scenes*, 0.34: beside steady 50 % on a bucket 0.93
-is used instead of 1.0; 0.1: two of us end at 1.9 : 1 instead of 1.4)."""
-SHARE_TIME: Final = 0.7
-"""Part of our own memory for which it is given back: who has less notices in time, and who has
-more does not (*scenes*, 0.9: two of us use 0.93 instead of 0.95)."""
+"""Part that is given back when others appear (*scenes*, 0.3: four of us are refused 1.6 % instead
+of 1.2)."""
+SHARE_SHOWS: Final = 1.0
+"""Seconds until what was given back shows in all of Remaining: the window (*scenes*, 1.25: four of
+us are refused 1.4 % instead of 1.0; given for 0.7 of one's own memory instead: two of us at fifteen
+a second end at up to 3 : 1 instead of 1.6)."""
 SHARE_SELDOM: Final = 8.0
 """Factor by which it is done more seldom at most where nobody takes it up."""
 RISE: Final = 3
