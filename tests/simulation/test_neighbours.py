@@ -52,8 +52,8 @@ def mean(scene: Scene, seconds: float = 65.0, runs: int = 4) -> Bound:
 
 @pytest.mark.parametrize("scene", FIGURES, ids=str)
 def test_what_others_leave_is_used_and_refusals_are_rare(scene: Scene) -> None:
-    """Each scene keeps to its figures, a minute each, four times."""
-    got, asked = mean(scene), FIGURES[scene]
+    """Each scene keeps to its figures, a minute each, four times; oftener where it is chance."""
+    got, asked = mean(scene, runs=12 if scene.neighbour == "poisson" else 4), FIGURES[scene]
     assert got.use >= asked.use, got
     assert got.refused <= asked.refused, got
 
@@ -99,13 +99,20 @@ def test_a_limit_by_the_minute_costs_little(unit: str, use: float) -> None:
     assert outcome.refused <= 0.06
 
 
-@pytest.mark.parametrize(("siblings", "most"), [(2, 2.0), (4, 2.5)])
-def test_siblings_end_at_about_equal_parts(siblings: int, most: float) -> None:
-    """In the median the one that has most gets at most about twice as much as the one that has
-    least, over the minute after they came one after the other.
+@pytest.mark.parametrize(
+    ("siblings", "limit", "median", "most"),
+    [(2, 5, 1.5, 2.0), (2, 10, 1.6, 2.5), (2, 15, 1.6, 2.5), (4, 5, 2.2, 3.0), (4, 10, 2.0, 3.5)],
+)
+def test_siblings_end_at_about_equal_parts(
+    siblings: int, limit: int, median: float, most: float
+) -> None:
+    """The one that has most gets about as much as the one that has least, over the minute after
+    they came one after the other.
     """
-    parts = sorted(play(Scene(siblings=siblings), 65.0, seed).fairness for seed in range(5))
-    assert parts[2] <= most
+    scene = Scene(siblings=siblings, limit=limit)
+    parts = sorted(play(scene, 65.0, seed).fairness for seed in range(9))
+    assert parts[4] <= median
+    assert parts[-1] <= most
 
 
 @pytest.mark.parametrize("scene", pairs(), ids=str)
