@@ -80,13 +80,13 @@ class Engine(NotCopied):
 
     def __init__(self, transport: Transport, retry: RetryPolicy, hooks: Sequence[Hook]) -> None:
         self.transport = transport
-        self.budget = RetryBudget(retry.budget)
-        self.hooks = tuple(hooks)
-        self.lifecycle = ClientLifecycle()
+        self.budget: RetryBudget = RetryBudget(retry.budget)
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
+        self.lifecycle: ClientLifecycle = ClientLifecycle()
         self.counters: defaultdict[str, RouteCounters] = defaultdict(RouteCounters)
         """By route, as are the breakers."""
         self.breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
-        self.drift = DriftLog()
+        self.drift: DriftLog = DriftLog()
         self._moved: set[str] = set()
         """Collections that were found under their other path."""
 

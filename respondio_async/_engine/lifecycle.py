@@ -47,9 +47,9 @@ class ClientLifecycle:
     """The running calls and tasks of one client, on one event loop."""
 
     def __init__(self) -> None:
-        self.over = False
+        self.over: bool = False
         """Nothing is repeated any more."""
-        self.closing = False
+        self.closing: bool = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[asyncio.Task[Any], Running] = {}
         self._dropped: set[asyncio.Task[Any]] = set()
