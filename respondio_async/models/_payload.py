@@ -2,7 +2,7 @@
 fields as the API names them, and the checks of their fields.
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,28 +11,47 @@ from respondio_async._values import check_text, is_list, is_object
 from respondio_async.discreet import Discreet
 from respondio_async.errors import InvalidArgumentError
 
+_NAMES: Final = {
+    "message_tag": "messageTag",
+    "reply_to_message_id": "replyToMessageId",
+    "file_name": "fileName",
+    "language_code": "languageCode",
+}
+"""The fields that the API names differently. Not by msgspec's `rename` and `tag`: the JSON of a
+payload, which users keep in queues and journals, is that of its own fields.
+"""
+
 
 class Part(Discreet):
-    """What a payload and its parts share; the tag of a struct is its type on the wire."""
+    """What a payload and its parts share."""
 
     __slots__ = ()
 
+    kind: ClassVar[str] = ""
+    """The type on the wire; empty where a field says it."""
+
     def to_wire(self) -> dict[str, Any]:
         """Return it as the API takes it; a payload is the `message` object of a request."""
-        struct = cast("msgspec.Struct", self)
-        tag = struct.__struct_config__.tag
-        return wire_fields(struct) if tag is None else {"type": tag, **wire_fields(struct)}
+        fields = wire_fields(cast("msgspec.Struct", self))
+        return {"type": self.kind, **fields} if self.kind else fields
 
 
-class Payload(Part, msgspec.Struct, frozen=True, rename="camel"):
+class Payload(Part, msgspec.Struct, frozen=True):
     """The base of every payload."""
 
 
 def wire_fields(struct: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of *struct* by the API's names. None and empty sequences are not sent."""
-    names = zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)
-    fields = {wire_name: getattr(struct, name) for wire_name, name in names}
-    return {name: _on_wire(value) for name, value in fields.items() if value not in (None, ())}
+    """Return the fields of *struct* by the API's names. None and empty sequences are not sent in
+    fields that may be left out.
+    """
+    names = struct.__struct_fields__
+    required = names[: len(names) - len(struct.__struct_defaults__)]
+    fields = {name: getattr(struct, name) for name in names}
+    return {
+        _NAMES.get(name, name): _on_wire(value)
+        for name, value in fields.items()
+        if name in required or value not in (None, ())
+    }
 
 
 def _on_wire(value: Any) -> Any:

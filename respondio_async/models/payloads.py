@@ -8,7 +8,7 @@ Source: the vendor's "Send a message" page.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 
@@ -76,11 +76,13 @@ _MOST_REPLIES = 10
 _ADDRESS = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
 
 
-class Text(Payload, frozen=True, tag="text"):
+class Text(Payload, frozen=True):
     """A text. `{{$contact.name}}` and its like are filled in by the server.
 
     Facebook and Instagram want a *message_tag* more than 24 hours after the contact's last message.
     """
+
+    kind: ClassVar[str] = "text"
 
     text: str
     message_tag: MessageTag | None = None
@@ -127,8 +129,10 @@ class Attachment(Payload, frozen=True):
         return {"type": "attachment", "attachment": super().to_wire()}
 
 
-class QuickReplies(Payload, frozen=True, tag="quick_reply"):
+class QuickReplies(Payload, frozen=True):
     """A question with one to ten answers to tap."""
+
+    kind: ClassVar[str] = "quick_reply"
 
     title: str
     replies: Sequence[str]
@@ -143,11 +147,13 @@ class QuickReplies(Payload, frozen=True, tag="quick_reply"):
         msgspec.structs.force_setattr(self, "replies", replies)
 
 
-class CustomPayload(Payload, frozen=True, tag="custom_payload"):
+class CustomPayload(Payload, frozen=True):
     """A channel's own JSON, passed through: Telegram, Facebook, Viber and LINE.
 
     `channel_id` must be given; WhatsApp answers 403.
     """
+
+    kind: ClassVar[str] = "custom_payload"
 
     payload: Mapping[str, Any]
 
@@ -168,12 +174,14 @@ class EmailAttachment(Payload, frozen=True):
         check_text(self.file_name, "file_name")
 
 
-class Email(Payload, frozen=True, tag="email"):
+class Email(Payload, frozen=True):
     """An e-mail, for e-mail channels: a text, attachments, or both.
 
     *reply_to_message_id*, an int or its digits, keeps it in the thread of that message. "" and
     empty lists are not sent, like None.
     """
+
+    kind: ClassVar[str] = "email"
 
     text: str | None = None
     subject: str | None = None

@@ -27,8 +27,10 @@ class TemplateParameter(Part, msgspec.Struct, frozen=True):
     """The base of what fills a variable."""
 
 
-class TextParameter(TemplateParameter, frozen=True, tag="text"):
+class TextParameter(TemplateParameter, frozen=True):
     """A text."""
+
+    kind: ClassVar[str] = "text"
 
     text: str
 
@@ -38,8 +40,6 @@ class TextParameter(TemplateParameter, frozen=True, tag="text"):
 
 class _NestedParameter(TemplateParameter, frozen=True):
     """One whose fields stand under the name of its type."""
-
-    kind: ClassVar[str]
 
     def to_wire(self) -> dict[str, Any]:
         return {"type": self.kind, self.kind: wire_fields(self)}
@@ -115,14 +115,18 @@ class TemplateButton(Part, msgspec.Struct, frozen=True):
     """The base of a template's buttons."""
 
 
-class QuickReplyButton(TemplateButton, frozen=True, tag="quick_reply"):
+class QuickReplyButton(TemplateButton, frozen=True):
     """A button that sends its text back."""
+
+    kind: ClassVar[str] = "quick_reply"
 
     text: str
 
 
-class UrlButton(TemplateButton, frozen=True, tag="url"):
+class UrlButton(TemplateButton, frozen=True):
     """A link; *parameters* fill the variable of its URL."""
+
+    kind: ClassVar[str] = "url"
 
     text: str
     url: str
@@ -132,8 +136,10 @@ class UrlButton(TemplateButton, frozen=True, tag="url"):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
 
-class PhoneButton(TemplateButton, frozen=True, tag="phone_number"):
+class PhoneButton(TemplateButton, frozen=True):
     """A button that calls a number."""
+
+    kind: ClassVar[str] = "phone_number"
 
     text: str
     phone_number: str
@@ -170,8 +176,10 @@ class TemplateComponent(Part, msgspec.Struct, frozen=True):
     """
 
 
-class TemplateHeader(TemplateComponent, frozen=True, tag="header"):
+class TemplateHeader(TemplateComponent, frozen=True):
     """The header: a text, or a medium or place given as its one parameter."""
+
+    kind: ClassVar[str] = "header"
 
     format: HeaderFormat
     text: str | None = None
@@ -182,8 +190,10 @@ class TemplateHeader(TemplateComponent, frozen=True, tag="header"):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
 
-class TemplateBody(TemplateComponent, frozen=True, tag="body"):
+class TemplateBody(TemplateComponent, frozen=True):
     """The body: the template's whole text with its placeholders, and what fills them."""
+
+    kind: ClassVar[str] = "body"
 
     text: str | None = None
     parameters: Sequence[str | TemplateParameter] = ()
@@ -192,14 +202,18 @@ class TemplateBody(TemplateComponent, frozen=True, tag="body"):
         msgspec.structs.force_setattr(self, "parameters", _parameters(self.parameters))
 
 
-class TemplateFooter(TemplateComponent, frozen=True, tag="footer"):
+class TemplateFooter(TemplateComponent, frozen=True):
     """The footer, which has no variables."""
+
+    kind: ClassVar[str] = "footer"
 
     text: str
 
 
-class TemplateButtons(TemplateComponent, frozen=True, tag="buttons"):
+class TemplateButtons(TemplateComponent, frozen=True):
     """The buttons, in the template's order."""
+
+    kind: ClassVar[str] = "buttons"
 
     buttons: Sequence[TemplateButton | Mapping[str, Any]]
 
@@ -213,7 +227,6 @@ class TemplateButtons(TemplateComponent, frozen=True, tag="buttons"):
 
 
 class _TemplatePayload(Payload, frozen=True):
-    kind: ClassVar[str]
     _shown = ("name",)
 
     name: str

@@ -267,6 +267,20 @@ def test_payloads_are_quiet_values(payload: Any) -> None:
         payload.text = "x"
 
 
+def test_the_json_of_a_payload_is_that_of_its_fields() -> None:
+    """What users keep in queues and journals, and read back: not what goes to the API."""
+    kept = {"text": "hi", "message_tag": "ACCOUNT_UPDATE"}
+    text = p.Text("hi", message_tag="ACCOUNT_UPDATE")
+    assert msgspec.to_builtins(text) == kept
+    assert msgspec.convert(kept, p.Text) == text
+    assert set(msgspec.to_builtins(EMAIL)) == set(EMAIL.__struct_fields__)
+    assert msgspec.convert(msgspec.to_builtins(EMAIL), p.Email) == EMAIL
+
+
+def test_a_required_list_is_sent_empty_too() -> None:
+    assert p.TemplateButtons([]).to_wire() == {"type": "buttons", "buttons": []}
+
+
 # ── filling a fetched template ────────────────────────────────────────────────────────────────────
 
 BODY = {"type": "BODY", "text": "Hi {{1}}, {{2}} and {{1}}", "example": {"body_text": [["x"]]}}
