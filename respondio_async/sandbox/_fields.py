@@ -115,6 +115,6 @@ def fits(field: CustomField, value: Any) -> bool:
 def _is_date(value: str) -> bool:
     try:
         msgspec.convert(value, date)  # stricter than Python, which takes 20001201 too
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter for half a surrogate pair
         return False
     return True

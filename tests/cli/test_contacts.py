@@ -260,6 +260,20 @@ def test_a_merge_that_nobody_knows_of_ends_with_3(respondio: Respondio, sandbox:
     )
 
 
+def test_a_pair_that_is_there_twice_stays_the_one_that_the_journal_knows(
+    respondio: Respondio, sandbox: Sandbox
+) -> None:
+    """A merge that may have happened is not sent again by a row that names the pair reversed."""
+    sandbox.fault("status", path="/contact/merge", status=502, processed=True)
+    first, second = (contact.id for contact in sandbox.contacts[:2])
+    again = ("contacts", "merge", "--from", "people.csv", "--yes", "--journal", "m.sqlite")
+    _write(f"first,second\n{first},{second}\n")
+    respondio(*again, code=3)
+    _write(f"first,second\n{first},{second}\n{second},{first}\n")
+    respondio(*again, code=3)
+    assert sandbox.count("POST /contact/merge") == 1
+
+
 @pytest.mark.parametrize(
     "arguments", [("1",), (), ("1", "2", "--from", "p.csv"), ("--from", "p.csv")]
 )

@@ -175,6 +175,11 @@ async def test_half_a_surrogate_pair_comes_back_as_it_went_in(api: Api) -> None:
         400,
         "Invalid field(s) : channelId = \ud83d",
     )
+    birthday = '{"custom_fields": [{"name": "Birthday", "value": "\\ud83d"}]}'
+    assert await api.refused("PUT", "/contact/id:100000001", content=birthday) == (
+        400,
+        "custom_fields[0].value: Invalid value",
+    )
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,10 @@ def _pairs(
         found = [_pair(first, second)]
     else:
         raise UsageError("give two ids, or --from with a table of pairs")
-    return list({frozenset(pair): pair for pair in found}.values())
+    pairs: dict[frozenset[int], tuple[int, int]] = {}
+    for pair in found:
+        pairs.setdefault(frozenset(pair), pair)  # the first, by which a journal knows it
+    return list(pairs.values())
 
 
 def _pair_of_row(row: Row) -> tuple[int, int]:
