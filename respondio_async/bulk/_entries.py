@@ -47,12 +47,15 @@ class Entry(Discreet, msgspec.Struct):
     """Its row in the journal; 0: none."""
     state: int = PENDING
     """What that row says of it."""
+    sent: tuple[str, ...] = ()
+    """Steps that an earlier run may have sent."""
     returned: dict[str, StoredResult] = {}
     """Steps that returned in an earlier run."""
 
     def learn(self, known: KnownItem, *, repeat_unknown: bool) -> None:
         """Note what the journal knows of it."""
-        self.number, self.state, self.returned = known.id, known.state, known.returned
+        self.number, self.state = known.id, known.state
+        self.sent, self.returned = known.sent, known.returned
         if self.state == FAILED:
             self.error = RespondError(f"failed in an earlier run: {known.error}: {known.reason}")
         elif (known.sent or self.state == UNKNOWN) and not repeat_unknown:

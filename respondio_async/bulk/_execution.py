@@ -77,6 +77,7 @@ class Execution:
     """One item in the hands of a worker, from its start to its outcome."""
 
     __slots__ = (
+        "_doubted",
         "_in_doubt",
         "_journal",
         "_names",
@@ -103,6 +104,10 @@ class Execution:
         """By step, how many sends are announced, or being announced, and not taken back."""
         self._in_doubt: set[str] = set()
         """Steps of which one may have left; the intent is in the journal, if there is one."""
+        self._doubted: set[str] = set(entry.sent)
+        """Steps that an earlier attempt may have sent: what becomes of this one takes no intent of
+        theirs back.
+        """
         self._names: set[str] = set()
         self.refused = False
         """Whether a send was held back because the run is to stop: even a work that returns is then
@@ -117,6 +122,7 @@ class Execution:
     def begin(self) -> None:
         """Prepare for an attempt: the steps that returned stay so."""
         self.attempts += 1
+        self._doubted |= self._in_doubt
         self._sends.clear()
         self._in_doubt.clear()
         self._names.clear()
@@ -173,7 +179,7 @@ class Execution:
         if self._sends[name]:
             return
         self._in_doubt.discard(name)
-        if self._journal is not None:
+        if self._journal is not None and name not in self._doubted:
             number = self.entry.number
             self._journal.post(lambda store: store.retract(number, name))
 

@@ -21,6 +21,7 @@ from respondio_async.errors import (
     ConfigurationError,
     InvalidArgumentError,
     OutcomeUnknownError,
+    RespondError,
     UnauthorizedError,
 )
 from tests.bulk.fakes import each, echo, outcomes, unsafe_send
@@ -364,6 +365,37 @@ async def test_a_send_in_doubt_is_reported_by_every_run_until_it_is_repeated(pat
     summary = inspect(path)
     assert (summary.done, summary.unknown) == (3, 0)
     assert await outcomes(journalled(work, range(3), path)) == []
+
+
+@pytest.mark.parametrize("in_one_run", [True, False])
+async def test_a_repeat_that_was_not_sent_takes_no_earlier_intent_back(
+    path: Path, in_one_run: bool
+) -> None:
+    """The one that may have landed stays in doubt: only a run that may repeat it sends it again."""
+    landed: list[int] = []
+
+    async def torn(item: int) -> None:
+        if landed:
+            await not_sent(item)
+        await unsafe_send(lambda: landed.append(item))
+        raise OutcomeUnknownError("torn", endpoint="POST /x", reason="reset")
+
+    async def not_sent(item: int) -> None:
+        await unsafe_send(unsent=True)
+        raise RespondError("no connection")
+
+    async def sent(item: int) -> None:
+        await unsafe_send(lambda: landed.append(item))
+
+    if not in_one_run:
+        await outcomes(Bulk(torn, [1], key=str, journal=path))
+    await outcomes(Bulk(torn, [1], key=str, journal=path, on_unknown="repeat"))
+    (outcome,) = await outcomes(Bulk(sent, [1], key=str, journal=path))
+    assert outcome.unknown
+    assert landed == [1]
+    (outcome,) = await outcomes(Bulk(sent, [1], key=str, journal=path, on_unknown="repeat"))
+    assert outcome.ok
+    assert landed == [1, 1]
 
 
 @pytest.mark.parametrize("unknown", ["report", "repeat"])
