@@ -2,7 +2,6 @@
 `event_id`.
 """
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -10,6 +9,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from respondio_async._storage import Writer, database_path
 from respondio_async.errors import ConfigurationError
+
+from ._order import KeyedLocks
 
 K = TypeVar("K")
 
@@ -71,11 +72,11 @@ class SQLiteDeduplicator:
         self._path = database_path(path, "path")
         self._limit = limit
         self._database: Writer[Connection] | None = None
-        self._opening = asyncio.Lock()
+        self._opening = KeyedLocks()  # a lock that stays would belong to its first event loop
 
     async def claim(self, event_id: str) -> bool:
         """Remember *event_id* on the disk before returning."""
-        async with self._opening:
+        async with self._opening.hold_here(self):
             database = self._database
             if database is None:
                 database = Writer(self._path, _prepare)

@@ -92,8 +92,9 @@ class Dispatcher:
         many events that were.
         """
         await self.queues.join(timeout)
-        for job in await self.queues.cancel():
+        for job in self.queues.clear():
             job.resolve(handled=False)
+        await self.queues.cancel()
         return self.capacity.clear()
 
     async def note(self, row: int, step: HandlingStep, handler: int = 0) -> None:

@@ -69,6 +69,8 @@ class Ingest:
         self._max_body = max_body
         self._max_depth = max_depth
         self._deduplicator = deduplicator
+        self._claims_at_once = type(deduplicator) is MemoryDeduplicator
+        """Nothing is waited for to tell an event that was here; a subclass may do anything."""
         self._dispatcher = dispatcher
         self._start = start
         self._start_within = start_within
@@ -128,7 +130,7 @@ class Ingest:
         if self.closing or not self._dispatcher.capacity.take(len(body)):
             return self._counted(BUSY)
         storing = self._store(event, body, ended)
-        if self._dispatcher.inbox is None and isinstance(self._deduplicator, MemoryDeduplicator):
+        if self._dispatcher.inbox is None and self._claims_at_once:
             return await storing  # never waits
         # In a task of its own: what is stored must also be handled, even if the sender hangs up
         # now.
@@ -197,7 +199,7 @@ class Ingest:
     async def _claim(self, event: AnyEvent, event_id: str) -> bool:
         if self._deduplicator is None:
             return True
-        if isinstance(self._deduplicator, MemoryDeduplicator):
+        if self._claims_at_once:
             return await self._deduplicator.claim(event_id)  # never waits, so nothing can pass it
         try:
             # In the order of arrival: a slow answer for one event must not let the contact's next

@@ -50,19 +50,22 @@ class ContactQueues(Generic[Job]):
                 while self._workers:
                     await asyncio.wait(self._workers)
 
-    async def cancel(self) -> list[Job]:
-        """Stop all workers, and return the jobs that were not begun."""
+    def clear(self) -> list[Job]:
+        """Drop the jobs that were not begun, and return them."""
         left = [job for waiting in self._queues.values() for job in waiting]
         for key in self._ready:
             del self._queues[key]
         self._ready.clear()
         for waiting in self._queues.values():
             waiting.clear()
+        return left
+
+    async def cancel(self) -> None:
+        """Stop all workers."""
         while self._workers:  # a handler may swallow its cancellation once
             for worker in self._workers:
                 worker.cancel()
             await asyncio.wait(self._workers, timeout=1)
-        return left
 
     async def _work(self) -> None:
         while self._ready:
@@ -83,7 +86,7 @@ class ContactQueues(Generic[Job]):
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        if self._ready:  # what ended it was no want of work
+        if self._ready and not worker.cancelled():  # or its event loop ends: begin nothing more
             self._start_worker()
 
 

@@ -28,6 +28,7 @@ from ._dispatch import Dispatcher, OnInterrupted
 from ._handlers import Handlers, OnError
 from ._ingest import Ingest
 from ._json import MAX_BODY, MAX_DEPTH
+from ._order import KeyedLocks
 from ._parse import parse
 from ._store import InboxStatistics
 from ._tracer import WebhookTracer
@@ -163,6 +164,7 @@ class WebhookRouter(Handlers):
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._closing = KeyedLocks()
 
     # Lifecycle
 
@@ -208,17 +210,24 @@ class WebhookRouter(Handlers):
 
         Beyond *timeout* seconds (None: the router's `drain_timeout`, which may be None for ever)
         running handlers are cancelled. What was not handled is done by the next process if there is
-        an inbox, and lost otherwise.
+        an inbox, and lost otherwise. One that was cancelled is repeated; one that comes beside
+        another waits for it.
         """
-        if self._starting is None or self._ingest.closing:
-            return 0
-        if self._loop is not asyncio.get_running_loop():
-            await self.start()  # what was left as another loop ended is handled here
+        async with self._closing.hold_here(self):
+            if self._starting is None:
+                return 0
+            if self._loop is not asyncio.get_running_loop():
+                await self.start()  # what was left as another loop ended is handled here
+            return await self._close(
+                self._starting, self._drain_timeout if timeout is None else timeout
+            )
+
+    async def _close(self, starting: "asyncio.Task[None]", timeout: float | None) -> int:
+        """Close. Each step may be done twice: whoever waits for this may be cancelled meanwhile."""
         self._ingest.closing = True
-        await asyncio.wait([self._starting])
+        await asyncio.wait([starting])
         await self._ingest.wait_stored()
         inbox = self._dispatcher.inbox
-        timeout = self._drain_timeout if timeout is None else timeout
         began = time.monotonic()
         left = await inbox.drain(timeout) if inbox is not None else 0
         if timeout is not None:

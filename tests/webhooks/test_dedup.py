@@ -102,6 +102,38 @@ def test_a_file_is_used_by_one_event_loop_after_another(tmp_path: Path) -> None:
     asyncio.run(deduplicator.aclose())
 
 
+def test_a_file_is_opened_again_on_the_next_loop_however_many_want_it(tmp_path: Path) -> None:
+    """What kept them apart on the first loop keeps nobody out on the next."""
+    deduplicator = SQLiteDeduplicator(tmp_path / "seen")
+
+    async def claim() -> list[bool]:
+        try:
+            return await asyncio.gather(*(deduplicator.claim("one") for _ in range(3)))
+        finally:
+            await deduplicator.aclose()
+
+    assert asyncio.run(claim()) == [True, False, False]
+    assert asyncio.run(claim()) == [False, False, False]
+
+
+async def test_a_deduplicator_built_on_the_one_in_memory_may_wait_and_fail() -> None:
+    """Its error goes to `on_error`, the event is handled, and its capacity comes back."""
+
+    class Shared(MemoryDeduplicator):
+        async def claim(self, event_id: str) -> bool:
+            await asyncio.sleep(0)
+            raise ConnectionError("the other store is down")
+
+    errors: list[Exception] = []
+    router = WebhookRouter(
+        KEY, deduplicator=Shared(), on_error=lambda error, _: errors.append(error)
+    )
+    assert (await router.handle(*signed(message()))).status == 200
+    assert [type(error) for error in errors] == [ConnectionError]
+    assert router.statistics().waiting == 0
+    await router.aclose()
+
+
 async def test_a_slow_store_keeps_the_order_and_a_broken_one_loses_nothing() -> None:
     """Events of one contact do not pass one another; what cannot be recognised is handled, and
     on_error hears of it.

@@ -575,6 +575,63 @@ async def test_closing_drains() -> None:
     assert await router.aclose() == 0
 
 
+async def test_a_closing_that_was_cancelled_is_repeated(inbox_or_none: str | None) -> None:
+    """Whoever closes next, or beside another, waits for the end likewise; nothing is left open."""
+    router = WebhookRouter(KEY, inbox=inbox_or_none)
+    seen: list[Any] = []
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    @router.on()
+    async def slow(context: Context[Any]) -> None:
+        entered.set()
+        await release.wait()
+        seen.append(context)
+
+    assert await deliver(router, message()) == 200
+    await entered.wait()
+    cancelled = asyncio.create_task(router.aclose())
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    closing = [asyncio.create_task(router.aclose()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await deliver(router, message(9)) == 503
+    assert not any(each.done() for each in closing)
+    release.set()
+    assert await asyncio.gather(*closing) == [0, 0]
+    assert len(seen) == 1
+    assert await router.aclose() == 0
+
+
+@pytest.mark.parametrize("steps", range(0, 30, 3))
+async def test_a_closing_may_be_cancelled_at_any_step(tmp_path: Path, steps: int) -> None:
+    """Who waits for an event that was not handled is told so by the next one."""
+    router = WebhookRouter(KEY, inbox=tmp_path / "inbox", concurrency=1)
+    entered = asyncio.Event()
+
+    @router.on()
+    async def stuck(context: Context[Any]) -> None:
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+
+    waiting = [
+        asyncio.create_task(router.handle(*signed(message(number, contact=number))))
+        for number in range(3)
+    ]
+    await entered.wait()
+    closing = asyncio.create_task(router.aclose(0))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await router.aclose(0)
+    assert [(await answer).status for answer in waiting] == [503, 503, 503]
+    assert router.statistics().waiting == router.statistics().running == 0
+
+
 async def test_closing_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> None:
     """Beyond the timeout handlers are cancelled, and what was not handled is counted; then the
     router can start again.
@@ -631,6 +688,26 @@ def test_one_event_loop_after_another() -> None:
     finally:
         loop.run_until_complete(router.aclose())
         loop.close()
+
+
+def test_a_loop_that_ends_begins_with_no_other_event() -> None:
+    """What waits behind an event that is cancelled with its loop stays as it is."""
+    router = WebhookRouter(KEY, concurrency=1)
+    seen: list[str] = []
+
+    @router.on()
+    async def stuck(context: Context[Any]) -> None:
+        seen.append(context.event.event_id)
+        await asyncio.Event().wait()
+
+    async def begin() -> None:
+        for number in range(3):
+            await deliver(router, message(number, contact=number))
+        while not seen:
+            await asyncio.sleep(0)
+
+    asyncio.run(begin())
+    assert seen == ["event-0"]
 
 
 async def test_a_contacts_lock_keeps_its_handlers_out() -> None:
