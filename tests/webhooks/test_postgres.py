@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 
 from benchmarks.webhooks_postgres import BOT, under_kills
@@ -379,6 +380,72 @@ def test_no_heart_beats_for_a_loop_that_has_ended(
     asyncio.run(begin())
     while any(thread.name == "respondio-heartbeat" for thread in threading.enumerate()):
         time.sleep(0.01)
+
+
+@contextmanager
+def cancelled_with_each_answer() -> Generator[None]:
+    """Have each task that asks PostgreSQL be cancelled as its answer comes, and not hear of it, as
+    `asyncio.wait_for` has it before Python 3.12.
+    """
+    connection = psycopg_pool.AsyncConnectionPool.connection
+
+    @asynccontextmanager
+    async def late(*arguments: Any, **options: Any) -> AsyncGenerator[Any]:
+        async with connection(*arguments, **options) as found:
+            yield found
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg_pool.AsyncConnectionPool, "connection", late)
+        yield
+
+
+def inbox_tasks() -> list[str]:
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    return [name for name in names if name.startswith("respondio-inbox")]
+
+
+async def test_an_opening_hears_that_it_is_cancelled(url: str) -> None:
+    """Nothing begins to work then that nobody would cancel again."""
+    with cancelled_with_each_answer(), pytest.raises(asyncio.CancelledError):
+        await WebhookRouter(KEY, inbox=url).start()
+    assert inbox_tasks() == []
+
+
+async def test_what_works_for_ever_hears_that_it_is_cancelled(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the end of its event loop would wait for it for ever."""
+    monkeypatch.setattr(inbox_module, "MAINTAIN_EVERY", 0.01)
+    async with WebhookRouter(KEY, inbox=url):
+        assert "respondio-inbox-maintenance" in inbox_tasks()
+        with cancelled_with_each_answer():
+            while "respondio-inbox-maintenance" in inbox_tasks():
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("steps", range(0, 30, 5))
+async def test_a_wait_for_a_lock_that_is_cancelled_leaves_the_contact_free(
+    url: str, steps: int
+) -> None:
+    """Also when PostgreSQL has the lock by then, and its answer is on the way."""
+
+    async def hold(router: WebhookRouter) -> None:
+        async with router.lock(1):
+            await asyncio.Event().wait()
+
+    async with bot(url, [], "web") as router:
+        for _ in range(2):
+            waiting = asyncio.create_task(hold(router))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        assert (await router.handle(*signed(message(1)))).status == 200
 
 
 def test_what_makes_no_sense_is_refused(url: str) -> None:

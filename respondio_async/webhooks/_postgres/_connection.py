@@ -51,6 +51,22 @@ _POOL: Final = "respondio-webhooks"
 logging.getLogger("psycopg.pool").addFilter(_is_not_ours)
 
 
+def cancellations() -> int:
+    """How often the running task was cancelled, heard or not."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def hear_cancellation(before: int = 0) -> None:
+    """Raise `CancelledError` if the running task was cancelled oftener than *before*.
+
+    Before Python 3.12 `asyncio.wait_for`, which psycopg waits with, loses a cancellation that comes
+    together with an answer; or psycopg makes an error of it.
+    """
+    if cancellations() > before:
+        raise asyncio.CancelledError
+
+
 class InboxDatabase(PsycopgConnector):
     """The pool of a process, for our statements and as Procrastinate's connector."""
 
@@ -145,11 +161,11 @@ class InboxDatabase(PsycopgConnector):
         while True:
             if self._async_pool is None:
                 raise InboxUnavailableError("the inbox is closed")
+            before = cancellations()
             try:
                 result = await act()
             except (psycopg.Error, ConnectorException) as error:
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise asyncio.CancelledError from error  # psycopg made an error of it
+                hear_cancellation(before)
                 cause = error if isinstance(error, psycopg.Error) else error.__cause__
                 if isinstance(cause, psycopg.OperationalError | psycopg.InternalError):
                     self.note_outage(cause)
@@ -161,6 +177,7 @@ class InboxDatabase(PsycopgConnector):
                 await asyncio.sleep(_RETRY_AFTER if cause is not None else 0)
             else:
                 self.note_outage(None)
+                hear_cancellation(before)
                 return result
 
     def note_outage(self, error: psycopg.Error | None) -> None:

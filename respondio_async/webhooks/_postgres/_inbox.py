@@ -33,7 +33,7 @@ from .._store import (
 )
 from . import _statements as sql
 from ._batches import Batches
-from ._connection import BEAT_EVERY, Heartbeat, InboxDatabase
+from ._connection import BEAT_EVERY, Heartbeat, InboxDatabase, cancellations, hear_cancellation
 from ._notes import NoteConnection
 from ._schema import QUEUE, migrate, out_of_reach
 
@@ -133,6 +133,7 @@ class PostgresInbox(InboxStore):
             await database.rows(
                 "INSERT INTO process VALUES (%(id)s) ON CONFLICT DO NOTHING", id=self._owner
             )
+            hear_cancellation()
         except BaseException:
             database.closing = True
             await self._notes.aclose(0)
@@ -235,7 +236,7 @@ class PostgresInbox(InboxStore):
 
     async def _work(self) -> None:
         """Run Procrastinate's worker, and another one should it fail."""
-        while not self._stopping:
+        while not self._stopping and not cancellations():
             self._worker = Worker(
                 self._app,
                 queues=[QUEUE],
@@ -320,27 +321,34 @@ class PostgresInbox(InboxStore):
         """Hold a job of one's own with the contact's lock, which no event's job then gets."""
         manager = self._app.job_manager
         mine = f"lock-{self._owner}-{contact_id}"
-        job = await manager.defer_job_async(
-            Job(
-                id=None,
-                queue=mine,
-                lock=str(contact_id),
-                queueing_lock=None,
-                task_name=sql.LOCK_TASK,
-                task_kwargs={"owner": self._owner},
-                priority=1,  # after the event that is being handled, before those that wait
-            )
+        job = Job(
+            id=None,
+            queue=mine,
+            lock=str(contact_id),
+            queueing_lock=None,
+            task_name=sql.LOCK_TASK,
+            task_kwargs={"owner": self._owner},
+            priority=1,  # after the event that is being handled, before those that wait
         )
-        stored = cast("int", job.id)
+        # Both in tasks of their own: who is cancelled in between could not tell whether the job is
+        # there, and it would keep the contact's events back for as long as this process lives.
+        storing = self._spawn(manager.defer_job_async(job))
         try:
+            stored = cast("int", (await asyncio.shield(storing)).id)
             while await manager.get_job_status_async(stored) is not Status.DOING:
                 if await manager.fetch_job(queues=[mine], worker_id=self._owner) is None:
                     await asyncio.sleep(_POLL_EVERY)
             yield
         finally:
-            # Closed, with its locks, or out of reach: it will be taken for dead.
-            with suppress(InboxUnavailableError):
-                await manager.finish_job_by_id_async(stored, Status.SUCCEEDED, delete_job=True)
+            await asyncio.shield(self._spawn(self._unlock(storing)))
+
+    async def _unlock(self, storing: "asyncio.Task[Job]") -> None:
+        """Delete the job of a lock, once it is there."""
+        # Closed, with its locks, or out of reach: it will be taken for dead.
+        with suppress(InboxUnavailableError):
+            stored = cast("int", (await storing).id)
+            manager = self._app.job_manager
+            await manager.finish_job_by_id_async(stored, Status.SUCCEEDED, delete_job=True)
 
     # Maintenance
 
