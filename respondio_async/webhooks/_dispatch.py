@@ -13,7 +13,7 @@ from respondio_async.errors import ConfigurationError
 from ._capacity import Capacity
 from ._contact_states import ContactStates
 from ._context import Context, contact_id
-from ._handlers import ErrorReporter, Handlers, OnError, call_function
+from ._handlers import ErrorReporter, Handler, Handlers, OnError, call_function
 from ._order import ContactQueues, KeyedLocks
 from ._store import (
     NONE_STARTED,
@@ -150,15 +150,22 @@ class Dispatcher:
         for handler in self._handlers.handlers:
             if context.stopped:
                 return
-            if handler.key in stored.handled or not handler.conditions.hold(context):
-                continue
-            context.handler = handler.name
-            when = handler.conditions.when
-            if when is not None and not await self._attempt(when, context):
+            if handler.key in stored.handled or not await self._wants(handler, context):
                 continue
             await self.note(stored.row, HandlingStep.STARTED, handler.key)
             await self._attempt(self._handlers.wrapped(handler), context)
             await self.note(stored.row, HandlingStep.HANDLED, handler.key)
+
+    async def _wants(self, handler: Handler, context: Context[Any]) -> bool:
+        context.handler = handler.name
+        conditions = handler.conditions
+        try:
+            if not conditions.hold(context):
+                return False
+            return conditions.when is None or bool(await self._attempt(conditions.when, context))
+        except Exception as error:  # noqa: BLE001 - a pattern for bytes, a verdict that is no truth
+            await self._report(error, context)
+            return False
 
     async def _attempt(
         self, function: Callable[[Context[Any]], object], context: Context[Any]

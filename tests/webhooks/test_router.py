@@ -486,6 +486,39 @@ async def test_a_condition_is_held_like_a_handler(is_cancelled: bool) -> None:
     assert router.statistics().waiting == 0
 
 
+@pytest.mark.parametrize("wanted", [{"text": re.compile(b"hi")}, {"when": lambda _: NoTruth()}])
+async def test_a_condition_that_cannot_be_asked_is_an_error_of_its_handler(wanted: Any) -> None:
+    """It keeps no other handler from the event, and the event from no end."""
+    errors: list[tuple[type[Exception], str]] = []
+    seen: list[str] = []
+
+    def note(error: Exception, context: Context[Any] | None) -> None:
+        assert context is not None
+        errors.append((type(error), context.handler.rpartition(".")[2]))
+
+    router = WebhookRouter(KEY, on_error=note)
+
+    @router.on(**wanted)
+    async def unasked(context: Context[Any]) -> None:
+        seen.append("unasked")
+
+    @router.on()
+    async def other(context: Context[Any]) -> None:
+        seen.append("other")
+
+    assert (await router.handle(*signed(message()))).status == 200
+    assert errors == [(TypeError, "unasked")]
+    assert seen == ["other"]
+    await router.aclose()
+
+
+class NoTruth:
+    """Neither true nor false, as an array of several is."""
+
+    def __bool__(self) -> bool:
+        raise TypeError
+
+
 async def test_a_match_is_of_the_handler_that_asked_for_it() -> None:
     """A handler without a pattern finds no match of an earlier one."""
     router = WebhookRouter(KEY)
