@@ -119,6 +119,11 @@ class Execution:
         """Steps that may have sent something and have not returned."""
         return tuple(name for name in self._sends if name in self._in_doubt)
 
+    @property
+    def left_in_doubt(self) -> tuple[str, ...]:
+        """Steps that an earlier attempt may have sent, and that have not returned since."""
+        return tuple(sorted(self._doubted - self._returned.keys()))
+
     def begin(self) -> None:
         """Prepare for an attempt: the steps that returned stay so."""
         self.attempts += 1

@@ -303,7 +303,7 @@ class Bulk(Generic[Item, T]):
             try:
                 while running.attempts == 0 or self._is_repeated(ending, running.attempts):
                     ending = await self._call_work(running, task)
-                ending = self._check_stop(ending, running)
+                ending = _settled(self._check_stop(ending, running), running)
             except BaseException as error:  # noqa: BLE001 - meant for the run; or stop_on's own
                 self._fail(error)
                 ending = None
@@ -447,9 +447,19 @@ class Bulk(Generic[Item, T]):
 
 def _unfinished(running: Execution, reason: str) -> Ending | None:
     """Say that an item is in doubt, if it is, when its work did not come to an end."""
-    if not running.in_doubt:
-        return None
-    return Ending(error=unknown_outcome(running.in_doubt, reason))
+    steps = dict.fromkeys([*running.in_doubt, *running.left_in_doubt])
+    return Ending(error=unknown_outcome(steps, reason)) if steps else None
+
+
+def _settled(ending: Ending | None, running: Execution) -> Ending | None:
+    """Say that an item is in doubt, if it is, when a repeat of its work failed in another way."""
+    if ending is None or ending.error is None or not ending.is_final:
+        return ending
+    if isinstance(ending.error, OutcomeUnknownError) or not running.left_in_doubt:
+        return ending
+    error = unknown_outcome(running.left_in_doubt, "an earlier attempt ended")
+    error.__cause__ = ending.error
+    return Ending(error=error)
 
 
 def _caused(cause: BaseException, text: str) -> RespondError:

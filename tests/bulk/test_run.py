@@ -274,6 +274,29 @@ async def test_an_unknown_outcome_is_reported_or_repeated_three_times_at_most() 
     assert run.statistics.failed == 0
 
 
+async def test_a_repeat_that_fails_leaves_the_attempt_before_it_unknown() -> None:
+    """Whatever ends it: the error of the repeat tells nothing of what was sent before."""
+    tries: list[str] = []
+
+    async def send() -> None:
+        tries.append("")
+        await unsafe_send(unsent=len(tries) > 1)
+        if len(tries) > 1:
+            raise RespondError("no connection")
+        raise OutcomeUnknownError("torn", endpoint="POST /x", reason="reset")
+
+    async def work(item: int, step: Any) -> None:
+        await step("send", send)
+
+    run = Bulk(work, [1], on_unknown="repeat")
+    (outcome,) = await outcomes(run)
+    assert outcome.unknown
+    assert "in step send" in str(outcome.error)
+    assert isinstance(outcome.error.__cause__, RespondError)
+    assert outcome.attempts == 2
+    assert (run.statistics.unknown, run.statistics.failed) == (1, 0)
+
+
 @pytest.mark.parametrize("wrap", ["group", "cause", "context", "timeout", "outer timeout"])
 async def test_an_unknown_outcome_stays_one_however_the_work_wraps_it(wrap: str) -> None:
     """A group of errors, an error raised from it, or a timeout of the user's own around a send hide
