@@ -224,6 +224,11 @@ async def test_too_much_and_nothing_there(api: Api) -> None:
     assert (await api.http.post(f"{url}/close", json={"contact": "x"})).status_code == 404
 
 
+async def test_a_name_with_half_a_surrogate_pair_is_shown(api: Api) -> None:
+    api.sandbox.customer(PHONE, name="\ud83d").says("hi")
+    assert [each["name"] for each in (await state(api))["contacts"]] == ["\ud83d"]
+
+
 async def test_the_state_shows_a_conversation(api: Api) -> None:
     """Who wrote last comes first; the chosen contact with its messages of every type."""
     sandbox = api.sandbox

@@ -93,7 +93,9 @@ class Inbox:
             case "GET", "/state":
                 chosen = _number(request.query_params.get("contact", ""))
                 with self._lock:
-                    return JSONResponse(view.overview(self._workspace, self._webhooks, chosen))
+                    overview = view.overview(self._workspace, self._webhooks, chosen)
+                # Escaped: a name may hold half a surrogate pair, which starlette would not encode.
+                return Response(json.dumps(overview), media_type="application/json")
             case "GET", _ if path in _PAGE:
                 name, media_type = _PAGE[path]
                 file = files("respondio_async.sandbox.inbox").joinpath("page", name)
