@@ -1,10 +1,12 @@
 """The inbox's server side: who may use it, what it shows, what it streams."""
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -222,6 +224,21 @@ async def test_too_much_and_nothing_there(api: Api) -> None:
     assert (await api.http.post(f"{url}/state", json={})).status_code == 404
     assert (await api.http.post(f"{url}/close", json={"contact": 5})).status_code == 404
     assert (await api.http.post(f"{url}/close", json={"contact": "x"})).status_code == 404
+
+
+async def test_a_browser_that_leaves_within_its_request_is_no_error(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = urlsplit(api.sandbox.inbox_url)
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    head = "POST /inbox/say HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+    await writer.drain()
+    await state(api)
+    writer.close()
+    await writer.wait_closed()
+    await state(api)
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_name_with_half_a_surrogate_pair_is_shown(api: Api) -> None:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from .._app import App, Receive, Scope, Send
@@ -70,7 +70,8 @@ class Inbox:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        with suppress(asyncio.CancelledError):  # the sandbox is closing
+        # The sandbox is closing, or the browser has gone.
+        with suppress(asyncio.CancelledError, ClientDisconnect):
             try:
                 response = await self._respond(Request(scope, receive))
             except HTTPException as error:
