@@ -75,8 +75,9 @@ class LocalReservation:
         self.deadline = deadline
         self.state = State.QUEUED
         self.due = inf
-        """When its permit was due as it was called to prepare; inf for one that only has to ask,
-        which is never late.
+        """When its permit is due, as far as was known when it was called or asked last; inf for one
+        that sleeps or only has to ask. One that prepares may be late, and holds nobody up then: it
+        may wait for a connection that somebody behind it has.
         """
         self.lead = 0.0
         """While it waits: how long before its permit is due it is to be woken."""
@@ -260,7 +261,7 @@ class Queue:
                 break
             ahead += each.due > now - GRACE
             asleep |= each.due == inf
-        due = self.route.due(now, ahead, self.queued.size + len(self._called))
+        due = reservation.due = self.route.due(now, ahead, self.queued.size + len(self._called))
         if due <= now:
             # One before it that sleeps, or has not run yet, may go too: it goes first.
             return SHORTEST_SLEEP if asleep else 0.0

@@ -1297,3 +1297,20 @@ def test_an_accepted_probe_opens_the_route_for_those_who_wait_a_short_time() -> 
         await granted(limiter, timeout=1.0)
 
     run(main())
+
+
+def test_whoever_waits_for_a_connection_holds_up_nobody_who_has_one() -> None:
+    """After a pause one in front has given its connection back; one behind may have it now."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        first = await granted(limiter)
+        waiting = await limiter.reserve(ROUTE)
+        limiter.update(first, answer(429, retry_after=1))
+        assert not await waiting.permit(max_wait=0.25)
+        await waiting.wait_until_near()
+        began = now()
+        await asyncio.wait_for(granted(limiter), 60)
+        return now() - began
+
+    assert run(main()) <= 0.3
