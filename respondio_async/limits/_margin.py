@@ -87,3 +87,4 @@ class Margin:
         most = max(tuning.MOST_RESERVE - self.late, 2 * tuning.REFUSED_ADDS)
         self.widening = self.extra = min(most, self.widening + tuning.REFUSED_ADDS)
         self.reserve = min(tuning.MOST_RESERVE, self.reserve + tuning.REFUSED_ADDS)
+        self.longest = self.reserve + self._bound

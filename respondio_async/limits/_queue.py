@@ -48,6 +48,12 @@ class State(Enum):
     LEFT = auto()
 
 
+def _no_place() -> RuntimeError:
+    return RuntimeError(
+        "this reservation has had its permit, or was given up: every request needs one of its own"
+    )
+
+
 class LocalReservation:
     """A place in the queue of a `LocalRateLimiter`'s route."""
 
@@ -103,10 +109,7 @@ class LocalReservation:
         See `Reservation.permit`.
         """
         if self.state is not State.CALLED:
-            raise RuntimeError(
-                "this reservation has had its permit, or was given up: every request needs one of "
-                "its own"
-            )
+            raise _no_place()
         queue = self.queue
         now = queue.now()
         # Who needs to prepare is called early; who never does, when the permit is due.
@@ -201,12 +204,7 @@ class Queue:
         if self.queued.size == 1:
             # After those who were woken and have not run yet.
             self.loop.call_soon(self.pump)
-        if reservation.deadline < inf:
-            reservation.timer = self.loop.call_at(
-                reservation.deadline - self._ahead, self._expire, reservation
-            )
-        reservation.future = self.loop.create_future()
-        return reservation.future
+        return self._until_called(reservation)
 
     def sleep(
         self, reservation: LocalReservation, seconds: float, lead: float
@@ -217,6 +215,14 @@ class Queue:
         reservation.state, reservation.due, reservation.lead = State.WAITING, inf, lead
         now = self.now()
         self._ring_at(min(self.rings_at, now + seconds - lead), now)
+        return self._until_called(reservation)
+
+    def _until_called(self, reservation: LocalReservation) -> "asyncio.Future[None]":
+        """What its holder sleeps on until it is called; its deadline ends that with an error."""
+        if reservation.timer is None and reservation.deadline < inf:
+            reservation.timer = self.loop.call_at(
+                reservation.deadline - self._ahead, self._expire, reservation
+            )
         reservation.future = self.loop.create_future()
         return reservation.future
 
@@ -231,6 +237,9 @@ class Queue:
             reservation.timer.cancel()
         # A reservation that outlived its loop can still be abandoned.
         if not self.loop.is_closed():
+            if reservation.future is not None and not reservation.future.done():
+                # Another task gave it up.
+                reservation.future.set_exception(_no_place())
             self.pump()
 
     def _too_late(self, reservation: LocalReservation, due: float) -> DeadlineExceededError:

@@ -40,7 +40,8 @@ class SharedModel:
                 self.opens_at = max(self.opens_at, now + (answer.retry_after or 0.0))
             elif at > self._refused_at:
                 self.opens_at = -inf
-            route.follow(now)
+            if now >= route.changes_at:
+                route.follow(now)
             route.learn(sent, Feedback(answer.status, told, answer.retry_after), now)
         route.follow(reply.now / MICRO)
         self.known, self.heard = reply.told, self.heard + len(reply.answers)

@@ -5,6 +5,7 @@ import gc
 import math
 import threading
 from collections.abc import Coroutine
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from respondio_async.limits import (
     DEFAULT_LIMITS,
     Feedback,
     LocalRateLimiter,
+    Priority,
     RateLimiter,
     Reservation,
 )
@@ -1314,3 +1316,87 @@ def test_whoever_waits_for_a_connection_holds_up_nobody_who_has_one() -> None:
         return now() - began
 
     assert run(main()) <= 0.3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_call_goes_however_few_connections_there_are(seed: int) -> None:
+    """Calls take connections, give them back in pauses, are refused, give up and come again, and
+    nobody waits for one who waits for it.
+    """
+    random = Random(seed)
+    limit, many = random.choice([5, 10, 50, 200]), random.randint(1, 6)
+
+    async def main() -> None:
+        limiter, connections = limiter_of(limit), asyncio.Semaphore(many)
+
+        async def one(priority: Priority) -> None:
+            reservation = await limiter.reserve(ROUTE, priority=priority)
+            try:
+                while True:
+                    async with connections:
+                        await asyncio.sleep(random.choice([0.0, 0.001, 0.02, 0.3]))
+                        if await reservation.permit(max_wait=random.choice([0.0, 0.25])):
+                            await asyncio.sleep(ROUND_TRIP)
+                            break
+                    await reservation.wait_until_near()
+            finally:
+                reservation.abandon()
+            refused = random.random() < 0.03
+            limiter.update(
+                reservation,
+                answer(429, retry_after=random.choice([0, 1, 5])) if refused else answer(),
+            )
+
+        kinds: list[Priority] = ["interactive", "bulk"]
+        calling = [asyncio.create_task(one(random.choice(kinds))) for _ in range(150)]
+        loop: Any = asyncio.get_running_loop()
+        for task in random.sample(calling, 30):
+            loop.call_later(random.random() * 10, task.cancel)
+        for _ in range(5):
+            await asyncio.sleep(random.random())
+            loop.stall(random.random() / 2)
+        await asyncio.wait(calling, timeout=3600)
+        assert all(task.done() for task in calling)
+        assert limiter.statistics()[ROUTE].waiting == 0
+
+    run(main())
+
+
+def test_one_that_is_given_up_by_another_task_says_so() -> None:
+    """Whoever waits for its permit hears of it, and does not wait for ever."""
+
+    async def main() -> None:
+        limiter = limiter_of(1)
+        await granted(limiter)
+        reservation = await limiter.reserve(ROUTE)
+        asking = asyncio.create_task(reservation.permit())
+        await asyncio.sleep(0)
+        reservation.abandon()
+        with pytest.raises(RuntimeError, match="given up"):
+            await asyncio.wait_for(asking, 60)
+        await granted(limiter)
+
+    run(main())
+
+
+def test_a_deadline_holds_also_for_one_that_was_called_at_once() -> None:
+    """A limit that falls while it waits moves its permit from just before its deadline to after."""
+
+    async def main() -> float:
+        limiter = limiter_of(10)
+        first = await granted(limiter)
+        await asyncio.sleep(0.2)
+        second = await granted(limiter)
+        await asyncio.sleep(0.2)
+        reservation = await limiter.reserve(ROUTE, timeout=0.75)
+        assert now() == pytest.approx(0.4)
+        limiter.update(first, answer(limit=2))
+        asking = asyncio.create_task(reservation.permit())
+        await asyncio.sleep(0.01)
+        assert not asking.done()
+        limiter.update(second, answer(limit=1))
+        with pytest.raises(DeadlineExceededError):
+            await asking
+        return now()
+
+    assert run(main()) == pytest.approx(0.4 + 0.75, abs=0.01)
